@@ -1,0 +1,56 @@
+//! Filters: bytes to items and items to bytes, without a socket, a clock or a kernel.
+//!
+//! A filter is a small machine that a [wheel](crate::wheels) feeds. It reads from the front of what
+//! has come and writes to an [`Output`]; what it has not consumed it is shown again, with more behind
+//! it. So every filter can be tested with a table of bytes, and exchanged in mid-stream: what the old
+//! one left, the new one is shown.
+
+mod output;
+
+pub use output::Output;
+
+/// A codec between a byte stream and items: POE's `POE::Filter`.
+pub trait Filter: 'static {
+    /// What arrives from the peer.
+    type In: 'static;
+    /// What is put for the peer.
+    type Out: 'static;
+    /// Why the stream cannot be understood any further.
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// Takes the next item off the front of `input`, or `None` when it needs more bytes.
+    ///
+    /// Consumed bytes are cut off the front of `input` (also when there is no item yet); the rest is
+    /// shown again, with more behind it. After an error the filter is not asked again.
+    fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Self::In>, Self::Error>;
+
+    /// Takes what is left when the peer has sent its last byte; asked until it gives `None`.
+    ///
+    /// An unterminated last line is an item here; a body that ends too early is an error.
+    fn decode_end(&mut self, input: &mut &[u8]) -> Result<Option<Self::In>, Self::Error> {
+        self.decode(input)
+    }
+
+    /// Writes one item.
+    fn encode(&mut self, item: Self::Out, output: &mut Output);
+
+    /// Writes what the protocol itself has to say after a `decode`, as HTTP's `100 Continue`.
+    fn respond(&mut self, _output: &mut Output) {}
+
+    /// How many unconsumed bytes may wait in front of this filter before reading pauses.
+    ///
+    /// It must be more than the longest run that `decode` needs at once.
+    fn input_max(&self) -> usize;
+
+    /// Whether the filter takes no further item because an earlier one has to be answered first.
+    ///
+    /// `decode` gives `None` meanwhile and is asked again after the next `encode`.
+    fn is_waiting(&self) -> bool {
+        false
+    }
+
+    /// Whether all has been said: the wheel flushes and then closes the connection.
+    fn is_finished(&self) -> bool {
+        false
+    }
+}

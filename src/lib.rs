@@ -1,0 +1,5 @@
+//! POE's model for Rust: sessions, named events and one cooperative kernel.
+#![forbid(unsafe_code)]
+
+pub mod filters;
+pub mod limits;
