@@ -3,3 +3,4 @@
 
 pub mod filters;
 pub mod limits;
+pub mod reactor;

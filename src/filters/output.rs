@@ -15,11 +15,17 @@ impl Output {
     /// Appends `bytes` without a copy.
     pub fn shared(&mut self, _bytes: Bytes) {}
     /// Bytes still to be written.
-    pub fn len(&self) -> usize { 0 }
+    pub fn len(&self) -> usize {
+        0
+    }
     /// Whether all has been written.
-    pub fn is_empty(&self) -> bool { true }
+    pub fn is_empty(&self) -> bool {
+        true
+    }
     /// Fills `slices` with the front of what is to be written, for one gathered write; answers how many.
-    pub fn gather<'a>(&'a self, _slices: &mut [IoSlice<'a>]) -> usize { 0 }
+    pub fn gather<'a>(&'a self, _slices: &mut [IoSlice<'a>]) -> usize {
+        0
+    }
     /// Marks the first `written` bytes as written.
     pub fn advance(&mut self, _written: usize) {}
 }
