@@ -2,6 +2,7 @@
 //! never a silent drop.
 
 use crate::reactor::PanicPolicy;
+use std::time::Duration;
 
 /// The limits of a kernel.
 #[derive(Clone, Debug)]
@@ -57,4 +58,38 @@ pub const POLL_EVENTS_MAX: usize = 1024;
 /// Names that are looked up at a time, each in a thread of its own.
 pub const NAME_LOOKUPS_MAX: usize = 16;
 
-const _: () = assert!(SESSIONS_MAX < u32::MAX as usize && TIMERS_MAX < u32::MAX as usize);
+/// Connections that one listener accepts in a turn. A rush of clients leaves time for those that are
+/// there.
+pub const ACCEPTS_PER_TURN: usize = 256;
+
+/// The pause after the system refused to accept for want of descriptors or memory.
+pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// Connections of a listener that are open at a time, unless it is told otherwise. More wait in the
+/// system's backlog.
+pub const CONNECTIONS_MAX: usize = 10_000;
+
+/// The buffer that all connections of a kernel read into, one after the other.
+pub const READ_BUFFER: usize = 64 * 1024;
+
+/// Bytes that one connection reads in a turn before the others have theirs.
+pub const READ_PER_TURN: usize = 256 * 1024;
+
+/// Bytes that may wait for a peer that does not read. It is then given up.
+pub const OUTPUT_MAX: usize = 16 * 1024 * 1024;
+
+/// Pieces that one system call writes.
+pub const WRITE_SLICES: usize = 16;
+
+/// The time in which a connection that is ending must have taken its last bytes.
+pub const FINISH_TIME: Duration = Duration::from_secs(30);
+
+/// The time for which what a peer still sends is read after the last byte went to it, so that it can
+/// read that instead of a reset.
+pub const LINGER_TIME: Duration = Duration::from_secs(2);
+
+/// The bytes that are read and thrown away in that time.
+pub const LINGER_BYTES: usize = 256 * 1024;
+
+const _: () = assert!(SESSIONS_MAX < u32::MAX as usize);
+const _: () = assert!(TIMERS_MAX < u32::MAX as usize);

@@ -26,6 +26,10 @@ impl Output {
     pub fn gather<'a>(&'a self, _slices: &mut [IoSlice<'a>]) -> usize {
         0
     }
+    /// Moves all of `other` behind what is here.
+    pub fn append(&mut self, _other: &mut Output) {}
+    /// Forgets what is still to be written.
+    pub fn clear(&mut self) {}
     /// Marks the first `written` bytes as written.
     pub fn advance(&mut self, _written: usize) {}
 }

@@ -6,7 +6,6 @@ use super::hold::Release;
 use super::kernel::Kernel;
 use super::session::{At, SessionId};
 use super::slots::Phase;
-use super::wheel::Ready;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -275,7 +274,7 @@ impl Kernel {
                     self.holds -= 1;
                     self.let_go(id);
                 }
-                Release::Permit(wheel) => self.wake_wheel(wheel, Ready::RELEASED),
+                Release::Permit(wheel) => self.release_permit(wheel),
             }
         }
     }

@@ -109,6 +109,8 @@ struct Mounted {
     /// The next wheel of the same owner.
     next: u32,
     timer: u32,
+    /// How many permits that it gave out are still there.
+    permits: u32,
     ready: Ready,
     queued: bool,
     run: fn(&mut Cx<'_>, RawWheel, Ready),
@@ -153,6 +155,7 @@ impl Cx<'_> {
             owner: me,
             next: NO_WHEEL,
             timer: NO_TIMER,
+            permits: 0,
             ready: Ready::default(),
             queued: false,
             run: |cx, raw, ready| W::ready(cx, WheelId { raw, state: PhantomData }, ready),
@@ -226,7 +229,15 @@ impl Cx<'_> {
 
     /// A permit whose drop runs the wheel with [`Ready::RELEASED`].
     pub fn permit<W: Wheel>(&mut self, id: WheelId<W>) -> Permit {
+        if let Some(mounted) = self.kernel.wheels.find(id.raw) {
+            mounted.permits += 1;
+        }
         Permit(self.kernel.guard(Release::Permit(id.raw)))
+    }
+
+    /// How many permits that the wheel gave out have not been dropped. O(1).
+    pub fn permits<W: Wheel>(&mut self, id: WheelId<W>) -> usize {
+        self.kernel.wheels.find(id.raw).map_or(0, |mounted| mounted.permits as usize)
     }
 
     /// Has the readiness of `socket` run the wheel. Edge-triggered: after each run it must be read
@@ -284,6 +295,13 @@ impl Kernel {
                 mounted.queued = true;
                 self.wheels.ready.push_back(wheel);
             }
+        }
+    }
+
+    pub(super) fn release_permit(&mut self, wheel: RawWheel) {
+        if let Some(mounted) = self.wheels.find(wheel) {
+            mounted.permits -= 1;
+            self.wake_wheel(wheel, Ready::RELEASED);
         }
     }
 
