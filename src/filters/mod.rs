@@ -5,9 +5,25 @@
 //! it. So every filter can be tested with a table of bytes, and exchanged in mid-stream: what the old
 //! one left, the new one is shown.
 
+pub mod chunked;
+mod head;
+mod http_client;
+mod httpd;
+mod line;
+mod lines;
 mod output;
+#[cfg(test)]
+mod pieces;
+mod stream;
 
+pub use http_client::{HttpClient, HttpClientError, Part};
+pub use httpd::{Httpd, Prepared, Reply, Request, Response};
+pub use line::{Line, LineError};
+pub use lines::{LineTooLong, Lines};
 pub use output::Output;
+pub use stream::Stream;
+
+use std::time::SystemTime;
 
 /// A codec between a byte stream and items: POE's `POE::Filter`.
 pub trait Filter: 'static {
@@ -36,6 +52,11 @@ pub trait Filter: 'static {
 
     /// Writes what the protocol itself has to say after a `decode`, as HTTP's `100 Continue`.
     fn respond(&mut self, _output: &mut Output) {}
+
+    /// Tells the time of day before an `encode`, for protocols that say it, as HTTP's `Date` does.
+    ///
+    /// The wheel hands in the time that its turn began: a filter reads no clock.
+    fn set_date(&mut self, _now: SystemTime) {}
 
     /// How many unconsumed bytes may wait in front of this filter before reading pauses.
     ///

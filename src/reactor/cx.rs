@@ -7,7 +7,7 @@ use super::kernel::{Kernel, Stats};
 use super::session::{At, Session, SessionId};
 use super::slots::Phase;
 use std::fmt;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// The kernel as one session sees it while a handler of its runs: POE's `@_[KERNEL, SESSION, SENDER]`.
 ///
@@ -49,6 +49,12 @@ impl Cx<'_> {
     /// The time of this turn. It does not change within a turn and never goes back.
     pub fn now(&self) -> Instant {
         self.kernel.now()
+    }
+
+    /// The time of day when this turn began, for protocols that tell it. It may go back; time with
+    /// [`now`](Cx::now). On virtual time it begins at the Unix epoch.
+    pub fn date(&self) -> SystemTime {
+        self.kernel.date
     }
 
     /// Starts a session whose parent is this one; its `started` has run when this returns. A parent

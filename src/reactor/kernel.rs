@@ -17,7 +17,7 @@ use std::any::TypeId;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Sessions, their queue, timers, aliases, watchers and wheels: `POE::Kernel`.
 ///
@@ -57,6 +57,8 @@ pub struct Kernel {
     pub(super) ending: bool,
     epoch: Instant,
     now: Instant,
+    /// The time of day, for protocols that tell it; nothing is timed by it.
+    pub(super) date: SystemTime,
     pub(super) stats: Stats,
 }
 
@@ -139,6 +141,7 @@ impl Kernel {
             ending: false,
             epoch: now,
             now,
+            date: SystemTime::UNIX_EPOCH,
             stats: Stats::default(),
         }
     }

@@ -7,7 +7,7 @@ use super::wheel::RawWheel;
 use crate::limits::Limits;
 use std::net::IpAddr;
 use std::ops::{Deref, DerefMut};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Drives a [`Kernel`] whose hours pass in milliseconds.
 ///
@@ -103,6 +103,7 @@ impl Rig {
             for (token, ready) in self.network.take_ready() {
                 self.kernel.wake_wheel(RawWheel::of_token(token), ready);
             }
+            self.kernel.date = SystemTime::UNIX_EPOCH + self.elapsed();
             match self.kernel.turn(self.now) {
                 Wait::Poll => {}
                 Wait::Until(due) if due <= self.now => {}

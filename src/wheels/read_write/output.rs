@@ -1,7 +1,8 @@
 //! The way out: encodes, writes at once, keeps what the socket has no room for.
 
 use super::{Ended, Put, Sink, Source, State, end, overfull};
-use crate::filters::{Filter, Output};
+use crate::filters::Filter;
+use crate::filters::Output;
 use crate::limits::{FINISH_TIME, LINGER_BYTES, LINGER_TIME, OUTPUT_MAX, WRITE_SLICES};
 use crate::reactor::{Cx, Socket, WheelId};
 use std::io::{self, ErrorKind, IoSlice};
@@ -18,7 +19,9 @@ pub(super) fn put<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, item: F::Ou
         return Put::Gone;
     }
     let mut output = state.unsent.take().unwrap_or_else(|| cx.borrow_spare());
+    let date = cx.date();
     let Some(state) = cx.wheel(me) else { return Put::Gone };
+    state.filter.set_date(date);
     state.filter.encode(item, &mut output);
     write(cx, me, output);
     let Some(state) = cx.wheel(me) else { return Put::Gone };
@@ -36,18 +39,18 @@ pub(super) fn put<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, item: F::Ou
 
 /// Writes what the protocol itself answers.
 pub(super) fn respond<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
-    let mut output = cx.borrow_spare::<Output>();
+    let Some(state) = cx.wheel(me) else { return };
+    let mut output = state.unsent.take().unwrap_or_else(|| cx.borrow_spare());
     let Some(state) = cx.wheel(me) else { return cx.return_spare(output) };
+    let before = output.len();
     state.filter.respond(&mut output);
-    if output.is_empty() {
-        return cx.return_spare(output);
-    }
-    if let Some(mut unsent) = state.unsent.take() {
-        unsent.append(&mut output);
+    if output.len() > before {
+        write(cx, me, output);
+    } else if output.is_empty() {
         cx.return_spare(output);
-        output = unsent;
+    } else {
+        state.unsent = Some(output);
     }
-    write(cx, me, output);
 }
 
 /// Writes as much as there is room for and keeps the rest.

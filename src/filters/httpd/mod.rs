@@ -1,0 +1,388 @@
+//! The server side of HTTP/1.
+
+mod reply;
+mod request;
+#[cfg(test)]
+mod tests;
+
+pub use reply::{Prepared, Reply};
+
+use super::chunked::{Decoder, Piece};
+use super::head::{Framing, HeadScan};
+use super::{Filter, Output};
+use crate::limits::{
+    HTTP_BODY_BYTES, HTTP_BODY_RESERVED_BYTES, HTTP_HEAD_BYTES, HTTP_HEADERS, HTTP_TARGET_BYTES,
+};
+use bytes::Bytes;
+use reply::{Asked, Body};
+use request::{BODY_TOO_LARGE, HEAD_TOO_LARGE, Limits, Refusal, TARGET_TOO_LONG, bad};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A request with its whole body.
+pub type Request = http::Request<Bytes>;
+/// A response with its whole body.
+pub type Response = http::Response<Bytes>;
+
+/// HTTP/1.0 and 1.1 for a server: POE's `POE::Filter::HTTPD`.
+///
+/// Requests come in whole, one at a time: the next one of a connection is decoded when the answer
+/// to the last one is complete, so answers cannot get out of order. A bad request comes as the
+/// response to put, as in POE; nothing is decoded after it. Answers are [`Reply`]s.
+///
+/// Keep-alive, chunked bodies both ways, HEAD, `Expect: 100-continue`, `Content-Length`, `Date` and
+/// `Connection` are seen to here; what is ambiguous in a request is refused (RFC 9112 section 11).
+///
+/// `Date` is sent once [`set_date`](Filter::set_date) has told the time: a filter reads no clock,
+/// and RFC 9110 section 6.6.1 wants no `Date` of a server without one.
+///
+/// A value takes less than a hundred bytes and, between requests, no other memory. Set one up, and
+/// give each connection a clone: the limits are shared.
+///
+/// # Panics
+/// `encode` does when a part of an answer comes out of turn: data or an end that was not started,
+/// or a new answer before the end.
+#[derive(Clone, Debug, Default)]
+pub struct Httpd {
+    limits: Option<Arc<Limits>>,
+    date: Option<SystemTime>,
+    scan: HeadScan,
+    incoming: Option<Box<Incoming>>,
+    asked: Asked,
+    turn: Turn,
+    /// An empty line has been passed over before this request.
+    blank: bool,
+    /// The body is waited for by a client that waits to be told to send it.
+    expected: bool,
+}
+
+/// Whose turn it is on the connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Turn {
+    /// The client's: a request is read.
+    #[default]
+    Request,
+    /// The server's: a request is to be answered.
+    Answer,
+    /// The server's: a refusal is to be put, and nothing more is read.
+    Refusal,
+    /// The server's: an answer is coming in parts.
+    Parts(Body),
+    /// Nobody's: the last answer has been written.
+    Over,
+}
+
+/// A request whose body is coming.
+#[derive(Clone, Debug)]
+struct Incoming {
+    request: http::Request<()>,
+    body: Vec<u8>,
+    coming: Coming,
+}
+
+#[derive(Clone, Debug)]
+enum Coming {
+    Length(usize),
+    Chunked(Decoder),
+}
+
+impl Httpd {
+    /// A filter with the limits of [`crate::limits`].
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Refuses heads of more than `bytes` with 431.
+    pub fn with_head_max(self, bytes: usize) -> Self {
+        self.with(|limits| limits.head = bytes)
+    }
+
+    /// Refuses request targets of more than `bytes` with 414.
+    pub fn with_target_max(self, bytes: usize) -> Self {
+        self.with(|limits| limits.target = bytes)
+    }
+
+    /// Refuses heads of more than `count` fields with 431.
+    pub fn with_headers_max(self, count: usize) -> Self {
+        self.with(|limits| limits.headers = count)
+    }
+
+    /// Refuses bodies of more than `bytes` with 413.
+    pub fn with_body_max(self, bytes: usize) -> Self {
+        self.with(|limits| limits.body = bytes)
+    }
+
+    /// Closes the connection after the answer to the request at work, or before the next request:
+    /// for a server that is about to end.
+    pub fn close_after_answer(&mut self) {
+        self.asked.keep_alive = false;
+        if self.turn == Turn::Request && self.incoming.is_none() {
+            self.turn = Turn::Over;
+        }
+    }
+
+    /// Whether some bytes of a request have come, but not all: what tells a slow client, to be
+    /// answered with 408, from an idle one.
+    pub fn is_within_request(&self, pending: &[u8]) -> bool {
+        self.turn == Turn::Request && (self.incoming.is_some() || !pending.is_empty())
+    }
+
+    fn with(mut self, set: impl FnOnce(&mut Limits)) -> Self {
+        set(Arc::make_mut(self.limits.get_or_insert_with(|| Arc::new(DEFAULT))));
+        self
+    }
+
+    fn limits(&self) -> &Limits {
+        self.limits.as_deref().unwrap_or(&DEFAULT)
+    }
+
+    fn request(&mut self, input: &mut &[u8]) -> Result<Option<Request>, Refusal> {
+        if self.incoming.is_none()
+            && let Some(request) = self.head(input)?
+        {
+            return Ok(Some(request));
+        }
+        let max = self.limits().body;
+        let Some(incoming) = &mut self.incoming else { return Ok(None) };
+        if !incoming.fill(input, max)? {
+            return Ok(None);
+        }
+        self.expected = false;
+        Ok(self.incoming.take().map(|incoming| {
+            let Incoming { request, body, .. } = *incoming;
+            request.map(|()| Bytes::from(body))
+        }))
+    }
+
+    /// Reads a head, and the body too when it is all there; when not, the request is incoming.
+    fn head(&mut self, input: &mut &[u8]) -> Result<Option<Request>, Refusal> {
+        if !self.blank && input.starts_with(b"\r\n") {
+            // RFC 9112 section 2.2: old clients send one after a body.
+            self.blank = true;
+            self.scan = HeadScan::default();
+            *input = &input[2..];
+        }
+        let Some(length) = self.find_head(input)? else { return Ok(None) };
+        let (bytes, rest) = input.split_at(length);
+        *input = rest;
+        self.blank = false;
+        let head = request::parse(&Bytes::copy_from_slice(bytes), self.limits())?;
+        self.asked = Asked {
+            head: head.request.method() == http::Method::HEAD,
+            http10: head.request.version() == http::Version::HTTP_10,
+            keep_alive: head.keep_alive,
+        };
+        let coming = match head.framing {
+            Framing::None => Coming::Length(0),
+            Framing::Chunked => Coming::Chunked(Decoder::new()),
+            Framing::Length(length) => match usize::try_from(length) {
+                Ok(length) if length <= self.limits().body => Coming::Length(length),
+                _ => return Err(BODY_TOO_LARGE),
+            },
+        };
+        if let Coming::Length(length) = coming
+            && length <= input.len()
+        {
+            let (body, rest) = input.split_at(length);
+            *input = rest;
+            return Ok(Some(head.request.map(|()| Bytes::copy_from_slice(body))));
+        }
+        self.expected = head.expects && input.is_empty();
+        let incoming = Incoming { request: head.request, body: Vec::new(), coming };
+        self.incoming = Some(Box::new(incoming));
+        Ok(None)
+    }
+
+    fn find_head(&mut self, input: &[u8]) -> Result<Option<usize>, Refusal> {
+        let found = self.scan.find(input).map_err(|_| bad("a line does not end with CRLF"))?;
+        let limits = self.limits();
+        if found.is_none() && self.scan.in_first_line() && is_target_too_long(input, limits.target)
+        {
+            return Err(TARGET_TOO_LONG);
+        }
+        if found.unwrap_or(input.len()) > limits.head {
+            return Err(HEAD_TOO_LARGE);
+        }
+        Ok(found)
+    }
+
+    /// The next item, where `ended` says that no more bytes will come.
+    fn next(&mut self, input: &mut &[u8], ended: bool) -> Option<Result<Request, Response>> {
+        match self.turn {
+            Turn::Request => {}
+            Turn::Answer | Turn::Parts(_) => return None,
+            Turn::Refusal | Turn::Over => {
+                *input = &[];
+                return None;
+            }
+        }
+        let head = input.starts_with(b"HEAD ");
+        let refusal = match self.request(input) {
+            Ok(Some(request)) => {
+                self.turn = Turn::Answer;
+                return Some(Ok(request));
+            }
+            Ok(None) if ended && (self.incoming.is_some() || !input.is_empty()) => {
+                bad("the request was cut short")
+            }
+            Ok(None) => return None,
+            Err(refusal) => refusal,
+        };
+        *input = &[];
+        self.incoming = None;
+        self.expected = false;
+        self.asked = Asked { head: head || self.asked.head, keep_alive: false, ..self.asked };
+        self.turn = Turn::Refusal;
+        Some(Err(refusal.response()))
+    }
+
+    fn answered(&mut self, closes: bool) {
+        self.turn = if closes { Turn::Over } else { Turn::Request };
+    }
+
+    #[track_caller]
+    fn expect_whole(&mut self) {
+        match self.turn {
+            Turn::Answer | Turn::Refusal => {}
+            // Nobody asked: a server's own word to a slow client (408), or before it ends (503).
+            Turn::Request | Turn::Over => {
+                self.asked = Asked { head: false, keep_alive: false, ..self.asked };
+            }
+            Turn::Parts(_) => panic!("an answer is put before the end of the last one"),
+        }
+    }
+
+    #[track_caller]
+    fn parts(&self) -> Body {
+        match self.turn {
+            Turn::Parts(body) => body,
+            _ => panic!("a part of an answer is put that was not started"),
+        }
+    }
+}
+
+impl Filter for Httpd {
+    type In = Result<Request, Response>;
+    type Out = Reply;
+    type Error = Infallible;
+
+    fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Self::In>, Infallible> {
+        Ok(self.next(input, false))
+    }
+
+    /// A request that is cut short is a bad one; it is answered, since the peer may still read.
+    fn decode_end(&mut self, input: &mut &[u8]) -> Result<Option<Self::In>, Infallible> {
+        Ok(self.next(input, true))
+    }
+
+    fn encode(&mut self, reply: Reply, output: &mut Output) {
+        match reply {
+            Reply::Whole(response) if is_interim(response.status()) => {
+                if !self.asked.http10 && self.turn == Turn::Answer {
+                    reply::interim(&response.into_parts().0, output);
+                }
+            }
+            Reply::Whole(response) => {
+                self.expect_whole();
+                let switches = response.status() == http::StatusCode::SWITCHING_PROTOCOLS;
+                let closes = reply::whole(response, self.asked, self.date, output);
+                // After a switch another filter takes over; until then nothing is decoded.
+                if !switches {
+                    self.answered(closes);
+                }
+            }
+            Reply::Prepared(prepared) => {
+                self.expect_whole();
+                let closes = reply::prepared(prepared, self.asked, self.date, output);
+                self.answered(closes);
+            }
+            Reply::Start(response) => {
+                self.expect_whole();
+                let (body, closes) = reply::start(response, self.asked, self.date, output);
+                self.asked.keep_alive = !closes;
+                self.turn = Turn::Parts(body);
+            }
+            Reply::Data(data) => reply::data(data, self.parts(), output),
+            Reply::End => {
+                if self.parts() == Body::Chunked {
+                    super::chunked::encode_end(output);
+                }
+                self.answered(!self.asked.keep_alive);
+            }
+        }
+    }
+
+    /// `100 Continue`, when the client waits for it with the body.
+    fn respond(&mut self, output: &mut Output) {
+        if std::mem::take(&mut self.expected) {
+            output.text(b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
+    }
+
+    fn set_date(&mut self, now: SystemTime) {
+        self.date = Some(now).filter(|&now| now >= UNIX_EPOCH);
+    }
+
+    /// The longest head; bodies are taken as they come.
+    fn input_max(&self) -> usize {
+        self.limits().head + 1
+    }
+
+    fn is_waiting(&self) -> bool {
+        matches!(self.turn, Turn::Answer | Turn::Refusal | Turn::Parts(_))
+    }
+
+    fn is_finished(&self) -> bool {
+        self.turn == Turn::Over
+    }
+}
+
+impl Incoming {
+    /// Takes what has come of the body; whether that is all of it.
+    fn fill(&mut self, input: &mut &[u8], max: usize) -> Result<bool, Refusal> {
+        match &mut self.coming {
+            Coming::Length(length) => {
+                let missing = *length - self.body.len();
+                if self.body.capacity() == 0 {
+                    self.body.reserve_exact((*length).min(HTTP_BODY_RESERVED_BYTES));
+                }
+                let (part, rest) = input.split_at(missing.min(input.len()));
+                self.body.extend_from_slice(part);
+                *input = rest;
+                Ok(self.body.len() == *length)
+            }
+            Coming::Chunked(decoder) => loop {
+                match decoder.decode(input).map_err(|_| bad("a chunk is malformed"))? {
+                    None => return Ok(false),
+                    Some(Piece::End) => return Ok(true),
+                    Some(Piece::Data(data)) if data.len() > max - self.body.len() => {
+                        return Err(BODY_TOO_LARGE);
+                    }
+                    Some(Piece::Data(data)) => self.body.extend_from_slice(data),
+                }
+            },
+        }
+    }
+}
+
+const DEFAULT: Limits = Limits {
+    head: HTTP_HEAD_BYTES,
+    target: HTTP_TARGET_BYTES,
+    headers: HTTP_HEADERS,
+    body: HTTP_BODY_BYTES,
+};
+
+/// Whether a request line that is not complete has too long a target already.
+fn is_target_too_long(line: &[u8], max: usize) -> bool {
+    line.len() > max
+        && line.iter().position(|&byte| byte == b' ').is_some_and(|space| {
+            let target = &line[space + 1..];
+            target.len() > max && !target[..=max].contains(&b' ')
+        })
+}
+
+/// Whether a response goes ahead of the answer. 101 is an answer: the last one in HTTP.
+fn is_interim(status: http::StatusCode) -> bool {
+    status.is_informational() && status != http::StatusCode::SWITCHING_PROTOCOLS
+}
