@@ -2,8 +2,8 @@
 //
 //     node pouchdb-server.mjs [PORT]
 //
-// Without a port, or with 0, the system picks one. It says `listening on PORT` on stdout, and ends when stdin ends, so that it never outlives the
-// test that started it, not even one that was killed.
+// Without a port, or with 0, the system picks one. It says `listening on PORT` on stdout, and ends
+// when stdin ends, so that it never outlives the test that started it, even one that is killed.
 
 import { createRequire } from 'node:module'
 import net from 'node:net'
@@ -24,6 +24,5 @@ net.Server.prototype.listen = function (_port, ...rest) {
   return listen.call(this, port, ...rest)
 }
 
-process.argv.splice(2, Infinity,
-  '--in-memory', '--host', '127.0.0.1', '--no-stdout-logs')
+process.argv.splice(2, 1, '--in-memory', '--host', '127.0.0.1', '--no-stdout-logs')
 createRequire(import.meta.url)('pouchdb-server')
