@@ -37,12 +37,18 @@ pub(crate) fn prepare() -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-/// A Chromium that starts: `$CHROMIUM`, or the first of the usual names.
+/// A Chromium that starts, by its whole path: `$CHROMIUM`, or else the first of the usual names.
 pub(crate) fn chromium() -> Option<PathBuf> {
-    let named = std::env::var_os("CHROMIUM").map(PathBuf::from);
-    let usual = CHROMIUM.iter().map(PathBuf::from);
     // Some systems install a stub that only tells how to get the real one: so it has to answer.
-    named.into_iter().chain(usual).find(|path| program(path, "--version").read().is_ok())
+    let answers = |path: &PathBuf| program(path, "--version").read().is_ok();
+    if let Some(named) = std::env::var_os("CHROMIUM") {
+        return Some(PathBuf::from(named)).filter(answers);
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&folders).collect();
+    // Joined to a folder, a whole path stays what it is.
+    let usual = CHROMIUM.iter().flat_map(|name| folders.iter().map(move |at| at.join(name)));
+    usual.filter(|path| path.is_file()).find(answers)
 }
 
 fn node() -> Result<(), Failure> {
@@ -82,6 +88,9 @@ fn packages(folder: &Path) -> Result<(), Failure> {
 
 /// Debian's way, where it is open to us.
 fn install_chromium() -> Result<(), Failure> {
+    if std::env::var_os("CHROMIUM").is_some() {
+        return missing("the Chromium that CHROMIUM names: it does not answer to --version");
+    }
     let wanted = "Chromium: install it, or give its path in CHROMIUM";
     let is_root = program(Path::new("id"), "-u").read().is_ok_and(|user| user == "0");
     let can_sudo = || program(Path::new("sudo"), "-n true").read().is_ok();

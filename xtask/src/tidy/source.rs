@@ -41,7 +41,7 @@ impl Source {
         let mut is_test = is_test_path(&path);
         let mut lines = Vec::with_capacity(rows.len());
         for (at, row) in rows.iter().enumerate() {
-            let opens = |next: &&str| next.trim_start().starts_with("mod ") && next.ends_with('{');
+            let opens = |next: &&str| holds(next, "mod") && next.ends_with('{');
             is_test |= row.trim() == "#[cfg(test)]" && rows.get(at + 1).is_some_and(opens);
             let code = without_comment(row).to_owned();
             lines.push(Line { text: (*row).to_owned(), code, is_test });

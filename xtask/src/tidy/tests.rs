@@ -85,6 +85,7 @@ fn words_that_a_part_of_the_code_does_without() {
         ("src/a.rs", "/// let b = a.unwrap();", &[]),
         ("src/a.rs", "let url = \"http://a\"; a.unwrap()", &["`.unwrap()`"]),
         ("src/a.rs", "#[cfg(test)]\nmod tests {\n    a.unwrap()", &[]),
+        ("src/a.rs", "#[cfg(test)]\npub(crate) mod rig {\n    a.unwrap()", &[]),
         ("src/a.rs", "#[cfg(test)]\nmod tests;\na.unwrap()", &["4: `.unwrap()`"]),
         ("src/a/tests.rs", "a.unwrap()", &[]),
         ("tests/it/a.rs", "thread::sleep(second);", &["2: `sleep(`: nothing sleeps"]),
