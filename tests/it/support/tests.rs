@@ -39,8 +39,8 @@ fn answers_are_read_by_their_framing() {
     check(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", Ok((304, "")));
     check(
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
-          3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n",
-        Ok((200, "abc0123456789")),
+          A\r\n0123456789\r\n3\r\nabc\r\n0\r\n\r\n",
+        Ok((200, "0123456789abc")),
     );
     check(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", Err(io::ErrorKind::UnexpectedEof));
     check(b"", Err(io::ErrorKind::UnexpectedEof));
@@ -112,6 +112,19 @@ fn a_program_is_heard_and_spoken_to() {
     let mut signalled = Program::start(&mut Command::new("cat"));
     signalled.signal("INT");
     assert_eq!(signalled.wait_for_end(PATIENCE).code(), None, "a signal ended it");
+}
+
+#[test]
+fn a_line_that_does_not_come_is_told_with_what_came() {
+    let mut shell = Program::start(Command::new("sh").args(["-c", "echo no; echo why >&2; cat"]));
+    shell.wait_for_line("no", PATIENCE);
+    wait_until(PATIENCE, || shell.log() == "why\n");
+    shell.close_stdin();
+    let wait = || shell.wait_for_line("yes", PATIENCE);
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(wait));
+    let message = *panic.expect_err("it ends").downcast::<String>().expect("a message");
+    assert!(message.contains("ended without \"yes\""), "{message}");
+    assert!(message.ends_with("stderr:\nwhy\n"), "{message}");
 }
 
 #[test]
