@@ -1,0 +1,4 @@
+//! The integration tests: one program, because every further one is linked anew.
+#![forbid(unsafe_code)]
+
+mod support;
