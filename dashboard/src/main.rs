@@ -1,2 +1,4 @@
 //! The dashboard.
+#[cfg_attr(not(test), expect(dead_code, unused_imports))]
+mod couch;
 fn main() {}
