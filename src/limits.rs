@@ -147,3 +147,31 @@ pub const STREAM_INPUT_BYTES: usize = 64 * 1024;
 /// Room for text that an [`Output`](crate::filters::Output) keeps for the next item once all is
 /// written, in bytes: two heads of a response. More is given back, since most connections only wait.
 pub const OUTPUT_KEPT_BYTES: usize = 1024;
+
+// Following a changes feed.
+
+/// How often a server is asked for a sign of life: well below the minute after which proxies cut
+/// connections on which nothing happens.
+pub const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// The shortest silence that means that a feed is dead, whatever the heartbeat.
+pub const SILENCE_FLOOR: Duration = Duration::from_millis(500);
+
+/// The time in which a server must be connected to.
+pub const CONNECT_TIME: Duration = Duration::from_secs(10);
+
+/// The time in which a server must have answered a request.
+pub const ANSWER_TIME: Duration = Duration::from_secs(30);
+
+/// The most that the first retry waits.
+pub const FEED_RETRY_FIRST: Duration = Duration::from_millis(500);
+
+/// The most that any retry waits, unless the server asks for more.
+pub const FEED_RETRY_CAP: Duration = Duration::from_secs(30);
+
+/// How often the same error at the same sequence makes a feed be told as stuck.
+pub const FEED_STUCK_TIMES: u32 = 5;
+
+/// Ids, percent-encoded, up to which the server is asked to filter by them: its line of a request
+/// holds 8 KiB in the strictest proxies.
+pub const FEED_FILTER_BYTES: usize = 4 * 1024;
