@@ -88,6 +88,8 @@ export class Board {
 }
 
 function filled({ section, heading, cards, facts }) {
+  // How much of a row the group asks for; see `.group` in page.css.
+  section.style.setProperty("--cards", Math.max(1, cards.childElementCount));
   section.append(heading, ...[facts, cards].filter((part) => part.hasChildNodes()));
   return section;
 }

@@ -4,8 +4,6 @@ import { Chart } from "./chart.js";
 import { clockText, differenceText, numberText } from "./wording.js";
 
 const FLASH_MS = 700;
-/** Longer numbers are set smaller, so that they stay inside their card. */
-const LONG = 9;
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -21,7 +19,7 @@ const cards = new WeakMap();
 export class Card {
   element = element("article", "card");
   #label = element("h3");
-  #number = element("span", "number");
+  #number = element("p", "number");
   #difference = element("span", "difference");
   #chartPlace = element("div", "chart");
   #range = element("p", "range");
@@ -36,11 +34,11 @@ export class Card {
     this.#name = [...figure.group, figure.label].join(" / ");
     this.#label.textContent = spaced(figure.label);
     this.#label.title = this.#name;
-    const value = element("p", "value");
-    value.append(this.#number, " ", this.#difference);
+    const head = element("div", "head");
+    head.append(this.#label, this.#difference);
     this.#chartPlace.setAttribute("role", "img");
     this.element.dataset.key = figure.key;
-    this.element.append(this.#label, value, this.#chartPlace, this.#range);
+    this.element.append(head, this.#number, this.#chartPlace, this.#range);
     cards.set(this.element, this);
     cards.set(this.#chartPlace, this);
     sight.observe(this.element);
@@ -52,9 +50,7 @@ export class Card {
     this.#stale = true;
     const before = this.#value;
     this.#value = value;
-    this.#number.textContent = numberText(value);
-    this.#number.title = String(value);
-    this.#number.classList.toggle("long", this.#number.textContent.length > LONG);
+    if (value !== before) this.#showNumber(value);
     this.#showDifference(before === null ? "" : differenceText(value, before));
     if (this.#inSight) this.#draw();
   }
@@ -84,14 +80,24 @@ export class Card {
   }
 
   #draw() {
-    if (this.#chartPlace.clientWidth === 0) return;
     this.#stale = false;
     this.#describe();
     if (this.#chart) this.#chart.show(this.#data);
     else this.#chart = new Chart(this.#chartPlace, this.#data, (index) => this.#looked(index));
   }
 
+  #showNumber(value) {
+    const text = numberText(value);
+    this.#number.title = String(value);
+    // The style sheet sets long numbers smaller, so that they stay inside their card.
+    if (text.length !== this.#number.textContent.length) {
+      this.#number.style.setProperty("--length", text.length);
+    }
+    this.#number.textContent = text;
+  }
+
   #showDifference(text) {
+    if (text === "" && this.#difference.textContent === "") return;
     const rising = text.startsWith("+");
     const way = text === "" ? "same" : rising ? "up" : "down";
     this.#difference.className = `difference ${way}`;
@@ -103,7 +109,7 @@ export class Card {
     arrow.textContent = rising ? "\u25b2" : "\u25bc";
     this.#difference.prepend(arrow);
     if (this.#inSight && !calm.matches) {
-      this.#number.animate([{ color: "var(--flash)" }, {}], { duration: FLASH_MS, easing: "ease-out" });
+      this.#number.animate([{ color: "rgb(var(--colour))" }, {}], { duration: FLASH_MS, easing: "ease-out" });
     }
   }
 

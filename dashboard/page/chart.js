@@ -6,6 +6,7 @@ const { uPlot } = globalThis;
 
 const AXIS_HEIGHT = 24;
 const LABEL_SPACING = 78;
+const HALF_LABEL = 22;
 
 /** Charts with one key move their cursors together: the same moment is seen in every figure. */
 const SYNC = { key: "history", scales: ["x", null] };
@@ -76,7 +77,7 @@ export class Chart {
           stroke: () => colours().axis,
           grid: { show: false },
           ticks: { show: false },
-          values: (_, moments, _axis, _space, stepS) => moments.map((at) => clockText(at, stepS)),
+          values: timeLabels,
         },
         { show: false },
       ],
@@ -98,6 +99,17 @@ export class Chart {
       hooks: { setCursor: [(plot) => looked(plot.cursor.idx ?? null)] },
     };
   }
+}
+
+/** Labels that would be cut off at the chart's edges are left out. */
+function timeLabels(plot, moments, _axis, space, stepS) {
+  // The plot's own box: asking the element would lay out the page for each chart.
+  const width = plot.bbox.width / devicePixelRatio;
+  const inside = (at) => {
+    const left = plot.valToPos(at, "x");
+    return left > HALF_LABEL && left < width - HALF_LABEL;
+  };
+  return moments.map((at) => (inside(at) ? clockText(at, stepS) : ""));
 }
 
 /** A single moment still needs an axis with some length. */

@@ -9,7 +9,6 @@ const STATES = {
   "feed-lost": "Feed lost, showing the last known data",
   "gone": "Document is gone",
 };
-const SHORT_REVISION = 12;
 const TICK_MS = 1_000;
 
 export class Header {
@@ -41,7 +40,7 @@ export class Header {
   data(revision, ageMs) {
     this.#since = Date.now() - ageMs;
     this.#age.dateTime = new Date(this.#since).toISOString();
-    this.#revision.textContent = shortened(revision ?? "unknown");
+    this.#revision.textContent = revision ?? "unknown";
     this.#revision.title = revision ?? "";
     this.#data.hidden = false;
     this.#tick();
@@ -50,8 +49,4 @@ export class Header {
   #tick() {
     if (this.#since !== null) this.#age.textContent = ageText(Date.now() - this.#since);
   }
-}
-
-function shortened(revision) {
-  return revision.length > SHORT_REVISION ? `${revision.slice(0, SHORT_REVISION)}\u2026` : revision;
 }

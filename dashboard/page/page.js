@@ -33,11 +33,12 @@ function stateAfter({ kind, feedLost }) {
   return latest === null ? "connecting" : "feed-lost";
 }
 
-function take({ document: json, revision, ageMs }) {
+function take({ document: json, revision, ageMs, feedLost }) {
   const { figures, leftOut } = figuresOf(json);
   const numbers = figures.filter(isNumber).map((figure) => [figure.key, figure.value]);
-  history.add(Date.now() / 1000, new Map(numbers));
-  latest = { figures, leftOut };
+  // The same revision again is a point too, for the figures still hold; unless nobody knows that.
+  if (!feedLost || revision !== latest?.revision) history.add(Date.now() / 1000, new Map(numbers));
+  latest = { figures, leftOut, revision };
   header.data(revision, ageMs);
   drawSoon();
 }
@@ -49,7 +50,8 @@ function drawSoon() {
   requestAnimationFrame(() => {
     drawing = false;
     board.show(latest.figures, latest.leftOut, history);
-    lookBack.show(history.times);
+    // uPlot moves its axes in a microtask: the moment looked at has its new place after that.
+    queueMicrotask(() => lookBack.show(history.times));
   });
 }
 

@@ -14,7 +14,7 @@ const DAY_S = 86_400;
 
 /** A number as it fits a card; the exact one belongs in the title. */
 export function numberText(number) {
-  return magnitudeFormat(Math.abs(number)).format(number).replace("-", "\u2212");
+  return magnitudeFormat(Math.abs(number)).format(number).replaceAll("-", "\u2212");
 }
 
 /** A difference, always with its sign; "" for none. */
