@@ -26,8 +26,9 @@ export class Board {
     if (shape !== this.#shape) this.#build(figures, leftOut);
     this.#shape = shape;
     for (const figure of figures) {
-      if (isNumber(figure)) this.#cards.get(figure.key).show(figure.value, history.times, history.of(figure.key));
-      else setText(this.#facts.get(figure.key), String(figure.value));
+      const { key, value } = figure;
+      if (isNumber(figure)) this.#cards.get(key).show(value, history.times, history.of(key));
+      else setText(this.#facts.get(key), String(value));
     }
   }
 

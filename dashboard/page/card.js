@@ -129,7 +129,8 @@ export class Card {
     if (index === null) return this.#describe();
     const [times, numbers] = this.#data;
     const number = numbers[index] ?? null;
-    this.#range.textContent = `${number === null ? "no data" : numberText(number)} at ${clockText(times[index])}`;
+    const text = number === null ? "no data" : numberText(number);
+    this.#range.textContent = `${text} at ${clockText(times[index])}`;
   }
 }
 
