@@ -1,5 +1,7 @@
 //! The server side of HTTP/1.
 
+mod incoming;
+mod limits;
 mod reply;
 mod request;
 #[cfg(test)]
@@ -7,15 +9,15 @@ mod tests;
 
 pub use reply::{Prepared, Reply};
 
-use super::chunked::{Decoder, Piece};
-use super::head::{Framing, HeadScan};
+use super::head::HeadScan;
 use super::{Filter, Output};
-use crate::limits::{
-    HTTP_BODY_BYTES, HTTP_BODY_RESERVED_BYTES, HTTP_HEAD_BYTES, HTTP_HEADERS, HTTP_TARGET_BYTES,
-};
+use crate::limits::{HTTP_BODY_BYTES, HTTP_HEAD_BYTES, HTTP_HEADERS, HTTP_TARGET_BYTES};
 use bytes::Bytes;
+use http::StatusCode;
+use incoming::{Coming, Incoming};
+use limits::Limits;
 use reply::{Asked, Body};
-use request::{BODY_TOO_LARGE, HEAD_TOO_LARGE, Limits, Refusal, TARGET_TOO_LONG, bad};
+use request::{HEAD_TOO_LARGE, Refusal, TARGET_TOO_LONG, bad};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -41,8 +43,8 @@ pub type Response = http::Response<Bytes>;
 /// give each connection a clone: the limits are shared.
 ///
 /// # Panics
-/// `encode` does when a part of an answer comes out of turn: data or an end that was not started,
-/// or a new answer before the end.
+/// `encode` does when an answer comes out of turn: to no request (except a 4xx or 5xx, after which
+/// the connection is closed), before the end of the last one, or a part of one that was not started.
 #[derive(Clone, Debug, Default)]
 pub struct Httpd {
     limits: Option<Arc<Limits>>,
@@ -73,44 +75,10 @@ enum Turn {
     Over,
 }
 
-/// A request whose body is coming.
-#[derive(Clone, Debug)]
-struct Incoming {
-    request: http::Request<()>,
-    body: Vec<u8>,
-    coming: Coming,
-}
-
-#[derive(Clone, Debug)]
-enum Coming {
-    Length(usize),
-    Chunked(Decoder),
-}
-
 impl Httpd {
     /// A filter with the limits of [`crate::limits`].
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// Refuses heads of more than `bytes` with 431.
-    pub fn with_head_max(self, bytes: usize) -> Self {
-        self.with(|limits| limits.head = bytes)
-    }
-
-    /// Refuses request targets of more than `bytes` with 414.
-    pub fn with_target_max(self, bytes: usize) -> Self {
-        self.with(|limits| limits.target = bytes)
-    }
-
-    /// Refuses heads of more than `count` fields with 431.
-    pub fn with_headers_max(self, count: usize) -> Self {
-        self.with(|limits| limits.headers = count)
-    }
-
-    /// Refuses bodies of more than `bytes` with 413.
-    pub fn with_body_max(self, bytes: usize) -> Self {
-        self.with(|limits| limits.body = bytes)
     }
 
     /// Closes the connection after the answer to the request at work, or before the next request:
@@ -128,15 +96,6 @@ impl Httpd {
         self.turn == Turn::Request && (self.incoming.is_some() || !pending.is_empty())
     }
 
-    fn with(mut self, set: impl FnOnce(&mut Limits)) -> Self {
-        set(Arc::make_mut(self.limits.get_or_insert_with(|| Arc::new(DEFAULT))));
-        self
-    }
-
-    fn limits(&self) -> &Limits {
-        self.limits.as_deref().unwrap_or(&DEFAULT)
-    }
-
     fn request(&mut self, input: &mut &[u8]) -> Result<Option<Request>, Refusal> {
         if self.incoming.is_none()
             && let Some(request) = self.head(input)?
@@ -149,10 +108,7 @@ impl Httpd {
             return Ok(None);
         }
         self.expected = false;
-        Ok(self.incoming.take().map(|incoming| {
-            let Incoming { request, body, .. } = *incoming;
-            request.map(|()| Bytes::from(body))
-        }))
+        Ok(self.incoming.take().map(|incoming| incoming.finish()))
     }
 
     /// Reads a head, and the body too when it is all there; when not, the request is incoming.
@@ -173,14 +129,7 @@ impl Httpd {
             http10: head.request.version() == http::Version::HTTP_10,
             keep_alive: head.keep_alive,
         };
-        let coming = match head.framing {
-            Framing::None => Coming::Length(0),
-            Framing::Chunked => Coming::Chunked(Decoder::new()),
-            Framing::Length(length) => match usize::try_from(length) {
-                Ok(length) if length <= self.limits().body => Coming::Length(length),
-                _ => return Err(BODY_TOO_LARGE),
-            },
-        };
+        let coming = Coming::new(head.framing, self.limits().body)?;
         if let Coming::Length(length) = coming
             && length <= input.len()
         {
@@ -189,8 +138,7 @@ impl Httpd {
             return Ok(Some(head.request.map(|()| Bytes::copy_from_slice(body))));
         }
         self.expected = head.expects && input.is_empty();
-        let incoming = Incoming { request: head.request, body: Vec::new(), coming };
-        self.incoming = Some(Box::new(incoming));
+        self.incoming = Some(Box::new(Incoming::new(head.request, coming)));
         Ok(None)
     }
 
@@ -232,24 +180,29 @@ impl Httpd {
         *input = &[];
         self.incoming = None;
         self.expected = false;
-        self.asked = Asked { head: head || self.asked.head, keep_alive: false, ..self.asked };
+        self.asked.head |= head;
+        self.asked.keep_alive = false;
         self.turn = Turn::Refusal;
         Some(Err(refusal.response()))
     }
 
     fn answered(&mut self, closes: bool) {
+        self.asked = Asked::default();
         self.turn = if closes { Turn::Over } else { Turn::Request };
     }
 
+    /// Makes sure that an answer of `status` is due, or that it needs no request.
     #[track_caller]
-    fn expect_whole(&mut self) {
+    fn expect_answer(&mut self, status: StatusCode) {
         match self.turn {
             Turn::Answer | Turn::Refusal => {}
-            // Nobody asked: a server's own word to a slow client (408), or before it ends (503).
-            Turn::Request | Turn::Over => {
-                self.asked = Asked { head: false, keep_alive: false, ..self.asked };
+            // A server's own word to a slow client (408), or before it ends (503).
+            Turn::Request if status.is_client_error() || status.is_server_error() => {
+                self.asked.keep_alive = false;
             }
-            Turn::Parts(_) => panic!("an answer is put before the end of the last one"),
+            Turn::Request => panic!("{status} is put that nobody asked for"),
+            Turn::Parts(_) => panic!("{status} is put before the end of the last answer"),
+            Turn::Over => panic!("{status} is put after the last answer"),
         }
     }
 
@@ -284,8 +237,8 @@ impl Filter for Httpd {
                 }
             }
             Reply::Whole(response) => {
-                self.expect_whole();
-                let switches = response.status() == http::StatusCode::SWITCHING_PROTOCOLS;
+                self.expect_answer(response.status());
+                let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
                 let closes = reply::whole(response, self.asked, self.date, output);
                 // After a switch another filter takes over; until then nothing is decoded.
                 if !switches {
@@ -293,12 +246,12 @@ impl Filter for Httpd {
                 }
             }
             Reply::Prepared(prepared) => {
-                self.expect_whole();
+                self.expect_answer(prepared.status());
                 let closes = reply::prepared(prepared, self.asked, self.date, output);
                 self.answered(closes);
             }
             Reply::Start(response) => {
-                self.expect_whole();
+                self.expect_answer(response.status());
                 let (body, closes) = reply::start(response, self.asked, self.date, output);
                 self.asked.keep_alive = !closes;
                 self.turn = Turn::Parts(body);
@@ -338,41 +291,6 @@ impl Filter for Httpd {
     }
 }
 
-impl Incoming {
-    /// Takes what has come of the body; whether that is all of it.
-    fn fill(&mut self, input: &mut &[u8], max: usize) -> Result<bool, Refusal> {
-        match &mut self.coming {
-            Coming::Length(length) => {
-                let missing = *length - self.body.len();
-                if self.body.capacity() == 0 {
-                    self.body.reserve_exact((*length).min(HTTP_BODY_RESERVED_BYTES));
-                }
-                let (part, rest) = input.split_at(missing.min(input.len()));
-                self.body.extend_from_slice(part);
-                *input = rest;
-                Ok(self.body.len() == *length)
-            }
-            Coming::Chunked(decoder) => loop {
-                match decoder.decode(input).map_err(|_| bad("a chunk is malformed"))? {
-                    None => return Ok(false),
-                    Some(Piece::End) => return Ok(true),
-                    Some(Piece::Data(data)) if data.len() > max - self.body.len() => {
-                        return Err(BODY_TOO_LARGE);
-                    }
-                    Some(Piece::Data(data)) => self.body.extend_from_slice(data),
-                }
-            },
-        }
-    }
-}
-
-const DEFAULT: Limits = Limits {
-    head: HTTP_HEAD_BYTES,
-    target: HTTP_TARGET_BYTES,
-    headers: HTTP_HEADERS,
-    body: HTTP_BODY_BYTES,
-};
-
 /// Whether a request line that is not complete has too long a target already.
 fn is_target_too_long(line: &[u8], max: usize) -> bool {
     line.len() > max
@@ -383,6 +301,6 @@ fn is_target_too_long(line: &[u8], max: usize) -> bool {
 }
 
 /// Whether a response goes ahead of the answer. 101 is an answer: the last one in HTTP.
-fn is_interim(status: http::StatusCode) -> bool {
-    status.is_informational() && status != http::StatusCode::SWITCHING_PROTOCOLS
+fn is_interim(status: StatusCode) -> bool {
+    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
 }

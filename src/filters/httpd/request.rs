@@ -1,18 +1,10 @@
 //! From the bytes of a head to a request, or to the reason why it is refused.
 
+use super::limits::Limits;
 use crate::filters::head::{self, Framing, FramingError};
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
-
-/// Bounds of what a request may ask for, shared by all connections of a server.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    pub(super) head: usize,
-    pub(super) target: usize,
-    pub(super) headers: usize,
-    pub(super) body: usize,
-}
 
 /// A request whose body is still to come.
 #[derive(Debug)]

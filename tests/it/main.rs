@@ -1,0 +1,3 @@
+//! masque's integration tests, in one binary.
+
+mod captures;
