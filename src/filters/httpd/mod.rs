@@ -11,7 +11,6 @@ pub use reply::{Prepared, Reply};
 
 use super::head::HeadScan;
 use super::{Filter, Output};
-use crate::limits::{HTTP_BODY_BYTES, HTTP_HEAD_BYTES, HTTP_HEADERS, HTTP_TARGET_BYTES};
 use bytes::Bytes;
 use http::StatusCode;
 use incoming::{Coming, Incoming};
