@@ -38,6 +38,23 @@ pub type Response = http::Response<Bytes>;
 /// `Date` is sent once [`set_date`](Filter::set_date) has told the time: a filter reads no clock,
 /// and RFC 9110 section 6.6.1 wants no `Date` of a server without one.
 ///
+/// ```
+/// use masque::filters::{Filter, Httpd, Output, Response};
+///
+/// let mut httpd = Httpd::new().with_body_max(1 << 16);
+/// let mut input = &b"GET /overview HTTP/1.1\r\nHost: example\r\n\r\n"[..];
+/// let mut output = Output::new();
+/// match httpd.decode(&mut input).unwrap() {
+///     Some(Ok(request)) => {
+///         let answer = Response::new(format!("{}\n", request.uri().path()).into());
+///         httpd.encode(answer.into(), &mut output);
+///     }
+///     Some(Err(refusal)) => httpd.encode(refusal.into(), &mut output),
+///     None => unreachable!("the request is complete"),
+/// }
+/// assert_eq!(output.to_vec(), b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n/overview\n");
+/// ```
+///
 /// A value takes less than a hundred bytes and, between requests, no other memory. Set one up, and
 /// give each connection a clone: the limits are shared.
 ///

@@ -69,6 +69,13 @@ fn requests_come_whole_and_in_order() {
 }
 
 #[test]
+fn one_empty_line_before_a_request_is_passed_over() {
+    let spaced = "\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    check(spaced.repeat(3), "GET / ; GET / ; GET / ");
+    check(format!("\r\n{spaced}"), "400");
+}
+
+#[test]
 fn nothing_is_decoded_after_the_last_request() {
     let next = "GET /next HTTP/1.1\r\nHost: x\r\n\r\n";
     check(format!("GET / HTTP/1.1\r\nHost: x\r\nConnection: te, Close\r\n\r\n{next}"), "GET / ");
@@ -105,7 +112,6 @@ fn a_request_line_is_method_target_version() {
     check("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505");
     check("BREW / HTTP/1.1\r\nHost: x\r\n\r\n", "501");
     check("get / HTTP/1.1\r\nHost: x\r\n\r\n", "501");
-    check("\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n", "400");
 }
 
 #[test]
@@ -170,6 +176,7 @@ fn limits_are_met_exactly_and_passed_by_one() {
         .with_body_max(4);
     check_with(&fits, &request, "GET /2345 body");
     check_with(&fits.clone().with_head_max(head.len() - 1), &request, "431");
+    check_with(&fits.clone().with_head_max(30), "GET / HTTP/1.1\r\nA: no end in sight", "431");
     check_with(&fits.clone().with_headers_max(1), &request, "431");
     check_with(&fits.clone().with_target_max(4), &request, "414");
     check_with(&fits.clone().with_body_max(3), &request, "413");
