@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 #[path = "../../src/filters/pieces.rs"]
 #[allow(dead_code, reason = "shared with the unit tests of the filters, which use more of it")]
 mod pieces;
-use pieces::{Pieces, each_way};
+use pieces::{Pieces, damaged, each_way};
 
 /// Captures up to this many bytes are cut at every point; longer ones at seeded random points.
 const EVERY_POINT_BYTES: usize = 4096;
@@ -44,6 +44,23 @@ fn every_capture_of(server: &str) {
             each_way(&bytes, check);
         } else {
             (1..=20).for_each(|seed| check(&Pieces::random(&bytes, seed)));
+        }
+    }
+}
+
+#[test]
+fn damaged_answers_are_understood_one_way_only() {
+    for name in ["keepalive_sequence", "cont_timeout_2000", "cont_filter_throws_midway"] {
+        let path = folder().join("couchdb").join(name).with_extension("response");
+        let bytes = std::fs::read(&path).unwrap();
+        let methods = methods(&path);
+        for seed in 1..=100 {
+            let bytes = damaged(&bytes, seed);
+            let whole = converse(&Pieces::cut(&bytes, Vec::new()), &methods);
+            for pieces in (1..=5).map(|seed| Pieces::random(&bytes, seed)) {
+                let cut = converse(&pieces, &methods);
+                assert!(cut == whole, "{name}, {seed}: {whole:?} whole, {cut:?} in pieces");
+            }
         }
     }
 }

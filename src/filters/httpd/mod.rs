@@ -135,11 +135,13 @@ impl Httpd {
             self.scan = HeadScan::default();
             *input = &input[2..];
         }
+        // Known before the rest is, for the refusal of what may be wrong with the rest.
+        self.asked.head = input.starts_with(b"HEAD ");
         let Some(length) = self.find_head(input)? else { return Ok(None) };
         let (bytes, rest) = input.split_at(length);
         *input = rest;
         self.blank = false;
-        let head = request::parse(&Bytes::copy_from_slice(bytes), self.limits())?;
+        let head = request::parse(&Bytes::copy_from_slice(bytes), self.limits().headers)?;
         self.asked = Asked {
             head: head.request.method() == http::Method::HEAD,
             http10: head.request.version() == http::Version::HTTP_10,
@@ -161,11 +163,11 @@ impl Httpd {
     fn find_head(&mut self, input: &[u8]) -> Result<Option<usize>, Refusal> {
         let found = self.scan.find(input).map_err(|_| bad("a line does not end with CRLF"))?;
         let limits = self.limits();
-        if found.is_none() && self.scan.in_first_line() && is_target_too_long(input, limits.target)
-        {
+        let length = found.unwrap_or(input.len());
+        if is_target_too_long(&input[..length], limits.target) {
             return Err(TARGET_TOO_LONG);
         }
-        if found.unwrap_or(input.len()) > limits.head {
+        if length > limits.head {
             return Err(HEAD_TOO_LARGE);
         }
         Ok(found)
@@ -181,7 +183,6 @@ impl Httpd {
                 return None;
             }
         }
-        let head = input.starts_with(b"HEAD ");
         let refusal = match self.request(input) {
             Ok(Some(request)) => {
                 self.turn = Turn::Answer;
@@ -196,7 +197,6 @@ impl Httpd {
         *input = &[];
         self.incoming = None;
         self.expected = false;
-        self.asked.head |= head;
         self.asked.keep_alive = false;
         self.turn = Turn::Refusal;
         Some(Err(refusal.response()))
@@ -307,13 +307,12 @@ impl Filter for Httpd {
     }
 }
 
-/// Whether a request line that is not complete has too long a target already.
-fn is_target_too_long(line: &[u8], max: usize) -> bool {
-    line.len() > max
-        && line.iter().position(|&byte| byte == b' ').is_some_and(|space| {
-            let target = &line[space + 1..];
-            target.len() > max && !target[..=max].contains(&b' ')
-        })
+/// Whether the target in a head, complete or not, has more than `max` bytes.
+fn is_target_too_long(head: &[u8], max: usize) -> bool {
+    head.len() > max && {
+        let line = head.split(|&byte| byte == b'\r' || byte == b'\n').next().unwrap_or_default();
+        line.split(|&byte| byte == b' ').nth(1).is_some_and(|target| target.len() > max)
+    }
 }
 
 /// Whether a response goes ahead of the answer. 101 is an answer: the last one in HTTP.

@@ -1,5 +1,6 @@
-use super::super::pieces::{Pieces, each_way};
+use super::super::pieces::{Pieces, damaged, each_way};
 use super::*;
+use crate::limits::HTTP_HEAD_BYTES;
 use std::time::Duration;
 
 /// Answers each request with `200` and its method, target and body; each refusal with itself.
@@ -181,6 +182,7 @@ fn limits_are_met_exactly_and_passed_by_one() {
     check_with(&fits.clone().with_target_max(4), &request, "414");
     check_with(&fits.clone().with_body_max(3), &request, "413");
     check_with(&Httpd::new().with_target_max(40), format!("GET /{}", "x".repeat(41)), "414");
+    check(format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(HTTP_HEAD_BYTES)), "414");
     check_with(&Httpd::new().with_headers_max(200), many_fields(199), "GET / ");
     check(many_fields(100), "431");
     check(many_fields(99), "GET / ");
@@ -429,6 +431,22 @@ fn a_refusal_after_a_head_request_has_a_body() {
     let input = b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\nGARBAGE\r\n\r\n";
     let seen = Pieces::cut(input, Vec::new()).converse(&mut Httpd::new(), echo);
     assert!(String::from_utf8(seen.output).unwrap().ends_with("HTTP/1.1\n"));
+}
+
+#[test]
+fn damaged_requests_are_understood_one_way_only() {
+    let requests = b"PUT /a HTTP/1.1\r\nHost: a.example:80\r\nContent-Length: 5\r\n\r\nhello\
+        POST /b?c=d HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n\
+        3;e=\"f\"\r\nhel\r\n2\r\nlo\r\n0\r\nG: h\r\n\r\n\
+        HEAD / HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    for seed in 1..=500 {
+        let input = damaged(requests, seed);
+        let whole = Pieces::cut(&input, Vec::new()).converse(&mut Httpd::new(), echo).output;
+        each_way(&input, |pieces| {
+            let output = pieces.converse(&mut Httpd::new(), echo).output;
+            assert!(output == whole, "{} in {pieces:?}", input.escape_ascii());
+        });
+    }
 }
 
 #[test]
