@@ -8,7 +8,7 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Posts and notices that may wait: [`QUEUE_MAX`].
+    /// Posts that may wait; yields and notices may be as many again: [`QUEUE_MAX`].
     pub queue: usize,
     /// Sessions at a time: [`SESSIONS_MAX`].
     pub sessions: usize,
@@ -35,7 +35,8 @@ impl Default for Limits {
     }
 }
 
-/// Posts and notices that may wait in a kernel's queue. Some 40 MiB when full; a queue that long is
+/// Posts that may wait in a kernel's queue. Yields and notices, which cannot be refused, may make it
+/// twice as long, and panic then. Some 40 MiB when full; a queue that long is
 /// minutes of work and means that somebody posts faster than anybody handles.
 pub const QUEUE_MAX: usize = 1 << 20;
 
@@ -58,6 +59,9 @@ pub const POLL_EVENTS_MAX: usize = 1024;
 /// Names that are looked up at a time, each in a thread of its own.
 pub const NAME_LOOKUPS_MAX: usize = 16;
 
+// Places in these tables are `u32`.
+const _: () = assert!(SESSIONS_MAX < u32::MAX as usize);
+const _: () = assert!(TIMERS_MAX + WHEELS_MAX < u32::MAX as usize);
 /// Connections that one listener accepts in a turn. A rush of clients leaves time for those that are
 /// there.
 pub const ACCEPTS_PER_TURN: usize = 256;
@@ -90,9 +94,6 @@ pub const LINGER_TIME: Duration = Duration::from_secs(2);
 
 /// The bytes that are read and thrown away in that time.
 pub const LINGER_BYTES: usize = 256 * 1024;
-
-const _: () = assert!(SESSIONS_MAX < u32::MAX as usize);
-const _: () = assert!(TIMERS_MAX < u32::MAX as usize);
 
 // Lines.
 

@@ -3,10 +3,11 @@
 use super::error::PostError;
 use super::event::Event;
 use super::kernel::{Kernel, Wait};
+use super::mounts::RawWheel;
 use super::net::Net;
 use super::session::{Session, SessionId};
 use super::sockets::{SIGNALS, Sockets, WAKER};
-use super::wheel::{RawWheel, Ready};
+use super::wheel::Ready;
 use super::{CallError, To};
 use crate::limits::{Limits, POLL_EVENTS_MAX};
 use std::io;
@@ -66,7 +67,9 @@ impl Reactor {
     }
 
     /// Starts a session that has no parent; see [`Kernel::spawn`].
+    #[track_caller]
     pub fn spawn<H: Session>(&mut self, heap: H) -> SessionId {
+        self.kernel.advance(clock());
         self.kernel.spawn(heap)
     }
 
@@ -77,6 +80,7 @@ impl Reactor {
         event: Event<P, R>,
         payload: P,
     ) -> Result<(), PostError> {
+        self.kernel.advance(clock());
         self.kernel.post(to, event, payload)
     }
 
@@ -87,6 +91,7 @@ impl Reactor {
         event: Event<P, R>,
         payload: P,
     ) -> Result<R, CallError> {
+        self.kernel.advance(clock());
         self.kernel.call(to, event, payload)
     }
 
@@ -170,7 +175,7 @@ impl Kernel {
             sockets.take_lookups(|token| ended.push(RawWheel::of_token(token)));
         }
         for wheel in ended {
-            self.wake_wheel(wheel, Ready::RESOLVED);
+            self.wake_resolved(wheel);
         }
     }
 
