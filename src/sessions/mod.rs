@@ -1,5 +1,16 @@
 //! Ready-made sessions over wheels and filters.
+//!
+//! A program says what it does with one connection in a [`Connection`]; a [`TcpServer`] has one for
+//! each client that connects, a [`TcpClient`] has one that it connects, and again if need be.
 
 mod backoff;
+mod connection;
+mod peer;
+mod tcp_client;
+mod tcp_server;
 
 pub use backoff::Backoff;
+pub use connection::Connection;
+pub use peer::Peer;
+pub use tcp_client::TcpClient;
+pub use tcp_server::{Acceptor, TcpServer};
