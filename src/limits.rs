@@ -73,6 +73,10 @@ pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// system's backlog.
 pub const CONNECTIONS_MAX: usize = 10_000;
 
+/// The time in which a connection must be made, names and all addresses included, unless a client is
+/// told otherwise. Longer than a lost packet or two, shorter than the minutes that a system gives it.
+pub const CONNECT_TIME: Duration = Duration::from_secs(30);
+
 /// The buffer that all connections of a kernel read into, one after the other.
 pub const READ_BUFFER: usize = 64 * 1024;
 

@@ -70,11 +70,11 @@ impl Kernel {
         parent: SessionId,
         make: impl FnOnce(&mut Cx<'_>) -> Result<H, E>,
     ) -> Result<(), E> {
-        let made = self.guarded(id, Running::Started, |cx| {
+        let heap = self.guarded(id, Running::Started, |cx| {
             cx.sender = parent;
             make(cx)
         });
-        match made {
+        match heap {
             Some(Ok(heap)) => self.start(id, parent, heap),
             Some(Err(error)) => {
                 self.bury(id, Box::new(()));

@@ -3,7 +3,7 @@
 use crate::reactor::{Cx, Endpoint, Event, Outlet, Ready, Socket, Wheel, WheelId};
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// Connects to a server and then is gone: it tells its session once how it went.
@@ -37,9 +37,20 @@ impl From<Endpoint> for Target {
     }
 }
 
+/// A port of this machine, at 127.0.0.1.
+impl From<u16> for Target {
+    fn from(port: u16) -> Self {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into()
+    }
+}
+
+/// An address is taken as it is; anything else is a name, to be looked up.
 impl From<(&str, u16)> for Target {
     fn from((host, port): (&str, u16)) -> Self {
-        Target::Host(host.into(), port)
+        match host.parse::<IpAddr>() {
+            Ok(address) => SocketAddr::new(address, port).into(),
+            Err(_) => Target::Host(host.into(), port),
+        }
     }
 }
 

@@ -5,8 +5,10 @@
 
 mod connector;
 mod listener;
+mod lookup;
 mod read_write;
 
 pub use connector::{ConnectError, Connector, Target};
 pub use listener::{Accepted, Listener};
+pub use lookup::Lookup;
 pub use read_write::{Ended, Marks, Put, ReadWrite};

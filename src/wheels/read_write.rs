@@ -30,12 +30,15 @@ pub enum Ended {
     Finished,
     /// Reading or writing failed. The connection is gone, and so is what had not been sent.
     Failed(io::Error),
+    /// This side has closed it at once, and what had not been sent is gone. A wheel never tells this,
+    /// for whoever closes knows; sessions that hide the wheel do.
+    Closed,
 }
 
 impl Ended {
     /// Whether the connection is gone.
     pub fn is_final(&self) -> bool {
-        matches!(self, Ended::Finished | Ended::Failed(_))
+        matches!(self, Ended::Finished | Ended::Failed(_) | Ended::Closed)
     }
 }
 
@@ -46,6 +49,7 @@ impl fmt::Display for Ended {
             Ended::Malformed(error) => error.fmt(f),
             Ended::Finished => f.write_str("all has been sent"),
             Ended::Failed(error) => error.fmt(f),
+            Ended::Closed => f.write_str("this side has closed it"),
         }
     }
 }
@@ -113,6 +117,7 @@ enum Sink {
 }
 
 /// What few connections ask for.
+#[expect(clippy::struct_excessive_bools, reason = "each is one event that is due, or not")]
 struct Extra {
     flushed: Option<Outlet<()>>,
     flushed_due: bool,

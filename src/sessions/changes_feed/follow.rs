@@ -236,10 +236,9 @@ impl ChangesFeed {
             Step::Connecting => {}
             Step::Feed if self.answer.lines.is_some() => {
                 let (silence, heard) = (self.silence(), ago(cx, self.heard));
-                if heard >= silence {
-                    self.lose(cx, FeedError::Silent(silence));
-                } else {
-                    cx.delay(Self::TICK, silence - heard, ());
+                match silence.checked_sub(heard) {
+                    Some(left) if !left.is_zero() => cx.delay(Self::TICK, left, ()),
+                    _ => self.lose(cx, FeedError::Silent(silence)),
                 }
             }
             Step::Feed => self.lose(cx, FeedError::NoAnswer(ANSWER_TIME.max(self.silence()))),

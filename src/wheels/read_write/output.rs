@@ -62,12 +62,11 @@ fn write<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, mut output: Box<Outp
         cx.again(me);
     }
     let Some(state) = cx.wheel(me) else { return cx.return_spare(output) };
-    let spare = match output.is_empty() {
-        true => Some(output),
-        false => {
-            state.unsent = Some(output);
-            None
-        }
+    let spare = if output.is_empty() {
+        Some(output)
+    } else {
+        state.unsent = Some(output);
+        None
     };
     if state.count() {
         cx.again(me); // to tell of a mark that was crossed, or that all is written
