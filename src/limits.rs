@@ -62,6 +62,7 @@ pub const NAME_LOOKUPS_MAX: usize = 16;
 // Places in these tables are `u32`.
 const _: () = assert!(SESSIONS_MAX < u32::MAX as usize);
 const _: () = assert!(TIMERS_MAX + WHEELS_MAX < u32::MAX as usize);
+
 /// Connections that one listener accepts in a turn. A rush of clients leaves time for those that are
 /// there.
 pub const ACCEPTS_PER_TURN: usize = 256;
@@ -162,8 +163,8 @@ pub const HEARTBEAT: Duration = Duration::from_secs(10);
 /// The shortest silence that means that a feed is dead, whatever the heartbeat.
 pub const SILENCE_FLOOR: Duration = Duration::from_millis(500);
 
-/// The time in which a server must be connected to.
-pub const CONNECT_TIME: Duration = Duration::from_secs(10);
+/// The time in which a feed's server must be connected to.
+pub const FEED_CONNECT_TIME: Duration = Duration::from_secs(10);
 
 /// The time in which a server must have answered a request.
 pub const ANSWER_TIME: Duration = Duration::from_secs(30);

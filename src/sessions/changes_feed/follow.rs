@@ -22,7 +22,7 @@ impl ChangesFeed {
     pub(super) fn connect(&mut self, cx: &mut Cx<'_>) {
         self.step = Step::Connecting;
         let target = self.database.target();
-        self.connector = Some(Connector::new(cx, target, CONNECT_TIME, Self::CONNECTED));
+        self.connector = Some(Connector::new(cx, target, FEED_CONNECT_TIME, Self::CONNECTED));
     }
 
     pub(super) fn connected(&mut self, cx: &mut Cx<'_>, result: Result<Socket, ConnectError>) {
@@ -248,7 +248,7 @@ impl ChangesFeed {
 
     pub(super) fn ended(&mut self, cx: &mut Cx<'_>, ended: Ended) {
         let why = match ended {
-            Ended::Eof | Ended::Finished => FeedError::Cut,
+            Ended::Eof | Ended::Finished | Ended::Closed => FeedError::Cut,
             Ended::Failed(error) => FeedError::Io(error),
             Ended::Malformed(error) => match error.downcast::<HttpClientError>() {
                 Ok(error) => match *error {
