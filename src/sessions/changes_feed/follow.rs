@@ -7,7 +7,7 @@ use super::row::{Line, Row, parse_info, parse_line, parse_rev};
 use super::{Change, ChangesFeed, FeedEvent, Step};
 use crate::filters::{HttpClient, HttpClientError, Lines, Part};
 use crate::limits::{
-    ANSWER_TIME, CONNECT_TIME, FEED_FILTER_BYTES, FEED_STUCK_TIMES, SILENCE_FLOOR,
+    ANSWER_TIME, FEED_CONNECT_TIME, FEED_FILTER_BYTES, FEED_STUCK_TIMES, SILENCE_FLOOR,
 };
 use crate::reactor::{Cx, PostError, Socket};
 use crate::wheels::{ConnectError, Connector, Ended, ReadWrite};
