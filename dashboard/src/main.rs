@@ -1,4 +1,5 @@
 //! The dashboard.
-#[cfg_attr(not(test), expect(dead_code, unused_imports))]
+#[cfg_attr(not(test), expect(dead_code))]
+#[expect(unused_imports)]
 mod couch;
 fn main() {}

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::bulk::{answer_too_large, push_separator};
 use super::{Answer, Call, Couch, Refusal, now};
 use crate::couch::limits::{ANSWER_SIZE_MAX, BULK_ITEMS_MAX};
-use crate::couch::store::{Database, Document, Extras, push_string};
+use crate::couch::store::{Database, Document, Extras, push_args, push_string};
 
 impl Couch {
     pub(super) fn all_docs(&mut self, call: &Call<'_>, db: &str) -> Result<Answer, Refusal> {
@@ -75,7 +75,9 @@ fn of_keys(database: &Database, page: &Page, keys: &[Value]) -> Result<String, R
         push_separator(&mut body, '[');
         match found {
             Some((id, document)) => push_row(&mut body, id, document, page)?,
-            None => body.push_str(&format!("\n{{\"key\":{key},\"error\":\"not_found\"}}")),
+            None => {
+                push_args(&mut body, format_args!("\n{{\"key\":{key},\"error\":\"not_found\"}}"));
+            }
         }
     }
     body.push_str("\n]}\n");
@@ -157,7 +159,7 @@ fn push_row(out: &mut String, id: &str, document: &Document, page: &Page) -> Res
     push_string(out, id);
     out.push_str(",\"key\":");
     push_string(out, id);
-    out.push_str(&format!(",\"value\":{{\"rev\":\"{}\"", winner.rev()));
+    push_args(out, format_args!(",\"value\":{{\"rev\":\"{}\"", winner.rev()));
     out.push_str(if winner.deleted { ",\"deleted\":true}" } else { "}" });
     if page.include_docs {
         out.push_str(",\"doc\":");

@@ -7,7 +7,7 @@ use super::documents::store_draft;
 use super::query::parse_rev;
 use super::{Answer, Call, Couch, Refusal, now};
 use crate::couch::limits::{ANSWER_SIZE_MAX, BULK_ITEMS_MAX};
-use crate::couch::store::{Database, Draft, Leaf, Members, Revision, push_string};
+use crate::couch::store::{Database, Draft, Leaf, Members, Revision, push_args, push_string};
 
 impl Couch {
     /// Stores documents one by one: each row of the answer says what became of its own. All are read before the first
@@ -84,7 +84,7 @@ impl Couch {
             body.push_str(":{\"missing\":");
             push_revs(&mut body, &missing);
             let leaves = document.map_or(&[][..], |document| document.leaves());
-            let older = leaves.iter().map(|leaf| leaf.rev());
+            let older = leaves.iter().map(Leaf::rev);
             let ancestors: Vec<_> =
                 older.filter(|rev| rev.generation < newest.generation).collect();
             if !ancestors.is_empty() {
@@ -129,7 +129,7 @@ pub(super) fn push_results(
     call: &Call<'_>,
 ) -> Result<(), Refusal> {
     push_leaves(out, database, id, wanted, call, |out, rev| {
-        out.push_str(&format!("{{\"missing\":\"{rev}\"}}"));
+        push_args(out, format_args!("{{\"missing\":\"{rev}\"}}"));
     })
 }
 
@@ -199,7 +199,7 @@ fn push_outcome(out: &mut String, id: &str, rev: &Result<String, Refusal>) {
         Ok(rev) => {
             out.push_str("{\"ok\":true,\"id\":");
             push_string(out, id);
-            out.push_str(&format!(",\"rev\":\"{rev}\"}}"));
+            push_args(out, format_args!(",\"rev\":\"{rev}\"}}"));
         }
         Err(refusal) => {
             out.push_str("{\"id\":");
@@ -213,7 +213,7 @@ fn push_outcome(out: &mut String, id: &str, rev: &Result<String, Refusal>) {
 
 fn push_revs(out: &mut String, revs: &[Revision]) {
     let revs: Vec<String> = revs.iter().map(|rev| format!("\"{rev}\"")).collect();
-    out.push_str(&format!("[{}]", revs.join(",")));
+    push_args(out, format_args!("[{}]", revs.join(",")));
 }
 
 /// Appends a comma unless the list or object has just been opened.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode, header};
 
 use crate::couch::limits::ROWS_SIZE;
-use crate::couch::store::{Change, Database, Extras, Sequence, Store, push_string};
+use crate::couch::store::{Change, Database, Extras, Sequence, Store, push_args, push_string};
 
 /// A `_changes` request being answered.
 ///
@@ -95,7 +95,7 @@ impl Follow {
 
     /// The head of the response: without a length, so the body is chunked, or ends with the connection. Send it at
     /// once, for clients take its coming for the feed's beginning.
-    pub(crate) fn head(&self) -> Response<()> {
+    pub(crate) fn head() -> Response<()> {
         let mut response = super::answer(StatusCode::OK, String::new());
         response.headers_mut().remove(header::CONTENT_LENGTH);
         response.map(drop)
@@ -199,12 +199,12 @@ impl Follow {
 
     fn push_row(&self, out: &mut String, database: &Database, change: Change<'_>) {
         let Change { id, document } = change;
-        out.push_str(&format!("{{\"seq\":\"{}\",\"id\":", database.sequence(document.seq)));
+        push_args(out, format_args!("{{\"seq\":\"{}\",\"id\":", database.sequence(document.seq)));
         push_string(out, id);
         let shown = if self.all_leaves { document.leaves().len() } else { 1 };
         let leaves = document.leaves()[..shown].iter();
         let revs: Vec<_> = leaves.map(|leaf| format!("{{\"rev\":\"{}\"}}", leaf.rev())).collect();
-        out.push_str(&format!(",\"changes\":[{}]", revs.join(",")));
+        push_args(out, format_args!(",\"changes\":[{}]", revs.join(",")));
         if document.winner().deleted {
             out.push_str(",\"deleted\":true");
         }

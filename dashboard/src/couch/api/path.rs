@@ -1,6 +1,7 @@
 //! What a request's path names.
 
 use super::Refusal;
+use crate::couch::store::push_args;
 
 /// What a path names. All names are percent-decoded, once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +86,7 @@ pub(super) fn encode(name: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            push_args(&mut out, format_args!("%{byte:02X}"));
         }
     }
     out

@@ -136,11 +136,10 @@ impl Database {
     ) -> Result<Revision, PutError> {
         let history = match (self.documents.get(id), rev) {
             (None, None) => Some(History::begun(draft.deleted, &draft.body)),
-            (None, Some(_)) => return Err(PutError::Conflict),
             (Some(document), None) if document.winner().deleted && !draft.deleted => {
                 document.winner().history.edited(draft.deleted, &draft.body)
             }
-            (Some(_), None) => return Err(PutError::Conflict),
+            (Some(_), None) | (None, Some(_)) => return Err(PutError::Conflict),
             (Some(document), Some(rev)) => {
                 let parent = document.leaf(rev).ok_or(PutError::Conflict)?;
                 parent.history.edited(draft.deleted, &draft.body)

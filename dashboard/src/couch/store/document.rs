@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::PutError;
-use super::members::push_string;
+use super::push::{push_args, push_string};
 use super::revision::{History, Revision};
 use crate::couch::limits::LEAVES_MAX;
 
@@ -134,5 +134,8 @@ impl Document {
 fn push_revisions(out: &mut String, history: &History) {
     let ids: Vec<String> = history.digests().iter().map(|id| format!("\"{id:032x}\"")).collect();
     let start = history.leaf().generation;
-    out.push_str(&format!(",\"_revisions\":{{\"start\":{start},\"ids\":[{}]}}", ids.join(",")));
+    push_args(
+        out,
+        format_args!(",\"_revisions\":{{\"start\":{start},\"ids\":[{}]}}", ids.join(",")),
+    );
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::members::{Members, push_compact, push_string};
+use super::members::Members;
+use super::push::{push_compact, push_string};
 use super::revision::{History, Revision, parse_digest};
 use crate::couch::limits::DOCUMENT_SIZE_MAX;
 

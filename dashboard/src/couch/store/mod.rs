@@ -4,6 +4,7 @@ mod database;
 mod document;
 mod draft;
 mod members;
+mod push;
 mod revision;
 mod sequence;
 #[cfg(test)]
@@ -16,7 +17,8 @@ use std::sync::Arc;
 pub(crate) use database::{Change, Database, Local};
 pub(crate) use document::{Document, Extras, Leaf};
 pub(crate) use draft::{Draft, DraftError};
-pub(crate) use members::{Members, push_string};
+pub(crate) use members::Members;
+pub(crate) use push::{push_args, push_string};
 pub(crate) use revision::{History, ParseRevisionError, Revision, parse_number};
 pub(crate) use sequence::{Sequence, Since};
 
