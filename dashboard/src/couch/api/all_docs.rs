@@ -84,7 +84,8 @@ fn of_keys(database: &Database, page: &Page, keys: &[Value]) -> Result<String, R
     Ok(body)
 }
 
-/// The live documents between two ids. O(log n) and O(1) a row, and O(1) for each row before the first, to count them.
+/// The live documents between two ids. O(log n) and O(1) a row, and O(1) for each row before the
+/// first, to count them.
 fn in_range(call: &Call<'_>, database: &Database, page: &Page) -> Result<String, Refusal> {
     let key = id_of(call, &["key"])?;
     let start = key.clone().or(id_of(call, &["startkey", "start_key"])?);
@@ -118,7 +119,8 @@ fn in_range(call: &Call<'_>, database: &Database, page: &Page) -> Result<String,
     Ok(body)
 }
 
-/// The documents from `low` to `high` that are no tombstones; none when these are in the wrong order.
+/// The documents from `low` to `high` that are no tombstones; none when these are in the wrong
+/// order.
 fn live<'a>(
     database: &'a Database,
     low: Bound<&str>,
@@ -140,8 +142,8 @@ fn is_ordered(low: Bound<&str>, high: Bound<&str>) -> bool {
     }
 }
 
-/// A key of the query. Ids are strings, which sort behind numbers and before lists: other keys are refused rather than
-/// sorted.
+/// A key of the query. Ids are strings, which sort behind numbers and before lists: other keys are
+/// refused rather than sorted.
 fn id_of(call: &Call<'_>, names: &[&str]) -> Result<Option<String>, Refusal> {
     for name in names {
         match call.query.json(name)? {

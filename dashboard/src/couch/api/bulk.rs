@@ -10,8 +10,8 @@ use crate::couch::limits::{ANSWER_SIZE_MAX, BULK_ITEMS_MAX};
 use crate::couch::store::{Database, Draft, Leaf, Members, Revision, push_args, push_string};
 
 impl Couch {
-    /// Stores documents one by one: each row of the answer says what became of its own. All are read before the first
-    /// is stored, so a request with a malformed one stores nothing.
+    /// Stores documents one by one: each row of the answer says what became of its own. All are
+    /// read before the first is stored, so a request with a malformed one stores nothing.
     pub(super) fn bulk_docs(&mut self, call: &Call<'_>, db: &str) -> Result<Answer, Refusal> {
         expect_post(call)?;
         let members = call.members()?;
@@ -154,7 +154,8 @@ fn push_bulk_results(
     push_leaves(out, database, id, wanted, call, push_missing)
 }
 
-/// Appends the leaves that are there as `{"ok":...}`, and what `push_missing` writes for the others.
+/// Appends the leaves that are there as `{"ok":...}`, and what `push_missing` writes for the
+/// others.
 fn push_leaves(
     out: &mut String,
     database: &Database,

@@ -128,8 +128,9 @@ impl Couch {
     }
 }
 
-/// Stores what a client sent: a document, or with the id `_local/...` a checkpoint; as an edit on `rev`, or with
-/// `new_edits` false as the revision that the draft itself states. Gives the revision as text.
+/// Stores what a client sent: a document, or with the id `_local/...` a checkpoint; as an edit on
+/// `rev`, or with `new_edits` false as the revision that the draft itself states. Gives the
+/// revision as text.
 pub(super) fn store_draft(
     database: &mut Database,
     id: &str,
@@ -187,7 +188,8 @@ fn local_json(id: &str, local: &Local) -> String {
 }
 
 impl Call<'_> {
-    /// The extras that the query asks for. Others, such as `attachments=true`, ask for nothing that is here.
+    /// The extras that the query asks for. Others, such as `attachments=true`, ask for nothing that
+    /// is here.
     pub(super) fn extras(&self) -> Extras {
         Extras { revs: self.query.is_true("revs"), conflicts: self.query.is_true("conflicts") }
     }

@@ -14,7 +14,8 @@ pub(crate) struct Leaf {
     pub(crate) history: History,
     /// Whether it is a tombstone.
     pub(crate) deleted: bool,
-    /// The members without `_` ones and braces. Shared, so that an answer can keep it without a copy.
+    /// The members without `_` ones and braces. Shared, so that an answer can keep it without a
+    /// copy.
     pub(crate) body: Arc<str>,
 }
 
@@ -54,7 +55,8 @@ impl Document {
         Self { seq, leaves: vec![leaf] }
     }
 
-    /// The leaf that readers see: live before deleted, then the greater revision. Every replica picks the same.
+    /// The leaf that readers see: live before deleted, then the greater revision. Every replica
+    /// picks the same.
     pub(crate) fn winner(&self) -> &Leaf {
         &self.leaves[0]
     }
@@ -84,8 +86,8 @@ impl Document {
         size_of::<Self>() + self.leaves.iter().map(Leaf::size).sum::<usize>()
     }
 
-    /// This document with one more leaf. Leaves that are ancestors of the new one give way to it. Fails when that makes
-    /// more than [`LEAVES_MAX`].
+    /// This document with one more leaf. Leaves that are ancestors of the new one give way to it.
+    /// Fails when that makes more than [`LEAVES_MAX`].
     pub(super) fn grafted(&self, seq: u64, leaf: Leaf) -> Result<Self, PutError> {
         let mut leaves: Vec<Leaf> = self.leaves.clone();
         leaves.retain(|old| !leaf.history.contains(old.rev()));

@@ -1,6 +1,7 @@
 //! A JSON object as its members, in order, each value kept as the text it came in.
 //!
-//! Numbers such as `1.50` or 2^60 must come out as they went in, so documents never pass through a `Value`.
+//! Numbers such as `1.50` or 2^60 must come out as they went in, so documents never pass through a
+//! `Value`.
 
 use std::fmt;
 
@@ -50,7 +51,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
-/// Drops all but the last of equal names. O(n log n): a hostile object of a million members must not cost its square.
+/// Drops all but the last of equal names. O(n log n): a hostile object of a million members must
+/// not cost its square.
 fn last_wins(members: Vec<(String, &RawValue)>) -> Vec<(String, &RawValue)> {
     let mut order: Vec<usize> = (0..members.len()).collect();
     order.sort_by(|&a, &b| members[a].0.cmp(&members[b].0).then(a.cmp(&b)));

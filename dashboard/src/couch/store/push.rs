@@ -1,4 +1,5 @@
-//! Appending JSON to a string: answers are written as text, so that what was stored as text stays as it was.
+//! Appending JSON to a string: answers are written as text, so that what was stored as text stays
+//! as it was.
 
 use std::fmt::{Arguments, Write};
 
@@ -7,7 +8,8 @@ pub(crate) fn push_args(out: &mut String, args: Arguments<'_>) {
     out.write_fmt(args).expect("a String takes all that is written");
 }
 
-/// Appends valid JSON without the blanks between its tokens, so that a document is one line of a continuous feed.
+/// Appends valid JSON without the blanks between its tokens, so that a document is one line of a
+/// continuous feed.
 pub(crate) fn push_compact(out: &mut String, json: &str) {
     let (mut in_string, mut escaped, mut from) = (false, false, 0);
     for (at, byte) in json.bytes().enumerate() {

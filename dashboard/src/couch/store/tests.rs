@@ -1,4 +1,5 @@
-//! The store as its users see it: conflicts, tombstones, replication, bounds, and a feed that never loses a change.
+//! The store as its users see it: conflicts, tombstones, replication, bounds, and a feed that never
+//! loses a change.
 
 use std::collections::BTreeMap;
 
@@ -159,8 +160,9 @@ fn bounds_hold_and_what_was_refused_left_nothing() {
     }
 }
 
-/// Any mix of edits: the feed shows each document once, at its newest revision, and a reader who was away at any point
-/// and comes back with its sequence ends with the same documents as the database.
+/// Any mix of edits: the feed shows each document once, at its newest revision, and a reader who
+/// was away at any point and comes back with its sequence ends with the same documents as the
+/// database.
 #[test]
 fn replays_are_complete_from_every_sequence() {
     for seed in 1..=20_u64 {

@@ -146,6 +146,15 @@ fn a_document_has_a_largest_size() {
     assert_eq!(full.last().unwrap().status(), 507);
 }
 
+#[test]
+fn a_deep_document_is_kept_as_text() {
+    let mut client = Client::with_db();
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    client.expect(201, "PUT /db/deep", deep.clone());
+    let got = client.response("GET /db/deep", "").into_body();
+    assert!(std::str::from_utf8(&got).unwrap().contains(&deep[1..]));
+}
+
 /// Random bytes in all places, seeded: whatever comes, there is an answer.
 #[test]
 fn noise_is_answered() {

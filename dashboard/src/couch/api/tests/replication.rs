@@ -66,7 +66,10 @@ fn revisions_are_read_one_by_one_and_in_bulk() {
     ]});
     let got =
         client.expect(200, "POST /db/_bulk_get?revs=true&attachments=true", asked.to_string());
-    let missing = |id, rev| json!([{"error": {"id": id, "rev": rev, "error": "not_found", "reason": "missing"}}]);
+    let missing = |id, rev| {
+        let error = json!({"id": id, "rev": rev, "error": "not_found", "reason": "missing"});
+        json!([{ "error": error }])
+    };
     assert_eq!(got["results"][0]["docs"][0]["ok"]["n"], 1);
     assert_eq!(got["results"][1], json!({"id": "d", "docs": missing("d", A1)}));
     assert_eq!(got["results"][2]["docs"], missing("none", "undefined"));
