@@ -63,6 +63,7 @@ fn revisions_are_read_one_by_one_and_in_bulk() {
 
     let asked = json!({"docs": [
         {"id": "d", "rev": A2}, {"id": "d", "rev": A1}, {"id": "none"}, {"id": "none", "rev": A1},
+        {"id": "d", "rev": "banana"},
     ]});
     let got =
         client.expect(200, "POST /db/_bulk_get?revs=true&attachments=true", asked.to_string());
@@ -74,6 +75,7 @@ fn revisions_are_read_one_by_one_and_in_bulk() {
     assert_eq!(got["results"][1], json!({"id": "d", "docs": missing("d", A1)}));
     assert_eq!(got["results"][2]["docs"], missing("none", "undefined"));
     assert_eq!(got["results"][3]["docs"], missing("none", A1));
+    assert_eq!(got["results"][4]["docs"][0]["error"]["error"], "bad_request");
 }
 
 #[test]
