@@ -3,3 +3,6 @@
 
 pub mod filters;
 pub mod limits;
+pub mod reactor;
+pub mod sessions;
+pub mod wheels;

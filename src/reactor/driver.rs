@@ -1,0 +1,191 @@
+//! The reactor: a kernel with the system's clock, sockets and signals.
+
+use super::error::PostError;
+use super::event::Event;
+use super::kernel::{Kernel, Wait};
+use super::mounts::RawWheel;
+use super::net::Net;
+use super::session::{Session, SessionId};
+use super::sockets::{SIGNALS, Sockets, WAKER};
+use super::wheel::Ready;
+use super::{CallError, To};
+use crate::limits::{Limits, POLL_EVENTS_MAX};
+use std::io;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Runs a [`Kernel`] on the system: POE's loop.
+///
+/// It is the only one to read the clock and to wait. Several may be in one process, each in a thread
+/// of its own.
+///
+/// ```
+/// use masque::reactor::{Cx, Event, Handlers, Reactor, Session};
+///
+/// struct Hello;
+///
+/// impl Hello {
+///     const GREET: Event<&'static str> = Event::new("hello.greet");
+/// }
+///
+/// impl Session for Hello {
+///     fn events(on: &mut Handlers<Self>) {
+///         on.on(Self::GREET, |_, _, who| println!("hello, {who}"));
+///     }
+///     fn started(&mut self, cx: &mut Cx<'_>) {
+///         cx.yield_now(Self::GREET, "world");
+///     }
+/// }
+///
+/// # fn main() -> std::io::Result<()> {
+/// let mut reactor = Reactor::new()?;
+/// reactor.spawn(Hello);
+/// reactor.run() // returns when no session is left
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Reactor {
+    kernel: Kernel,
+    poll: mio::Poll,
+    events: mio::Events,
+}
+
+impl Reactor {
+    /// A reactor with the limits of [`Limits::default`].
+    pub fn new() -> io::Result<Self> {
+        Self::with_limits(Limits::default())
+    }
+
+    /// A reactor with limits of its own.
+    pub fn with_limits(limits: Limits) -> io::Result<Self> {
+        let poll = mio::Poll::new()?;
+        let net = Net::System(Sockets::new(poll.registry())?);
+        Ok(Reactor {
+            kernel: Kernel::on(net, clock(), limits),
+            poll,
+            events: mio::Events::with_capacity(POLL_EVENTS_MAX),
+        })
+    }
+
+    /// Starts a session that has no parent; see [`Kernel::spawn`].
+    #[track_caller]
+    pub fn spawn<H: Session>(&mut self, heap: H) -> SessionId {
+        self.kernel.advance(clock());
+        self.kernel.spawn(heap)
+    }
+
+    /// Queues an event; see [`Kernel::post`].
+    pub fn post<'a, P: 'static, R: 'static>(
+        &mut self,
+        to: impl Into<To<'a>>,
+        event: Event<P, R>,
+        payload: P,
+    ) -> Result<(), PostError> {
+        self.kernel.advance(clock());
+        self.kernel.post(to, event, payload)
+    }
+
+    /// Runs a handler now; see [`Kernel::call`].
+    pub fn call<'a, P: 'static, R: 'static>(
+        &mut self,
+        to: impl Into<To<'a>>,
+        event: Event<P, R>,
+        payload: P,
+    ) -> Result<R, CallError> {
+        self.kernel.advance(clock());
+        self.kernel.call(to, event, payload)
+    }
+
+    /// Runs until no session is left. It can be called again, with new sessions.
+    ///
+    /// An error is the poll's own, such as a lack of memory; what sockets meet are events.
+    pub fn run(&mut self) -> io::Result<()> {
+        while self.turn(None)? {}
+        Ok(())
+    }
+
+    /// Waits for readiness, a timer or `at_most`, then runs one turn; whether a session is left. For
+    /// programs that have a loop of their own (POE's `run_one_timeslice`).
+    pub fn turn(&mut self, at_most: Option<Duration>) -> io::Result<bool> {
+        let now = clock();
+        let wait = match self.kernel.outlook() {
+            Wait::Done => return Ok(false),
+            Wait::Poll => Some(Duration::ZERO),
+            Wait::Until(due) => Some(due.saturating_duration_since(now)),
+            Wait::Forever => None,
+        };
+        let timeout = match (wait, at_most) {
+            (Some(wait), Some(most)) => Some(wait.min(most)),
+            (wait, most) => wait.or(most),
+        };
+        self.wait(timeout)?;
+        self.kernel.date = SystemTime::now();
+        Ok(self.kernel.turn(clock()) != Wait::Done)
+    }
+
+    /// Ends every session; see [`Kernel::stop`].
+    pub fn stop(&mut self) {
+        self.kernel.stop();
+    }
+
+    /// The kernel that is run.
+    pub fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        for event in &self.events {
+            match event.token() {
+                WAKER => self.kernel.take_lookups(),
+                SIGNALS => self.kernel.take_signals(),
+                token => {
+                    let wheel = RawWheel::of_token(token.0);
+                    self.kernel.wake_wheel(wheel, readiness(event));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The system's clock, which nobody else reads.
+pub(super) fn clock() -> Instant {
+    Instant::now()
+}
+
+/// An error or a hang-up is found by reading or writing, so it makes a socket ready for both.
+fn readiness(event: &mio::event::Event) -> Ready {
+    let both = Ready::READABLE.and(Ready::WRITABLE);
+    if event.is_error() || event.is_write_closed() {
+        both
+    } else if event.is_readable() || event.is_read_closed() {
+        if event.is_writable() { both } else { Ready::READABLE }
+    } else {
+        Ready::WRITABLE
+    }
+}
+
+impl Kernel {
+    fn take_lookups(&mut self) {
+        let mut ended = vec![];
+        if let Net::System(sockets) = &mut self.net {
+            sockets.take_lookups(|token| ended.push(RawWheel::of_token(token)));
+        }
+        for wheel in ended {
+            self.wake_resolved(wheel);
+        }
+    }
+
+    fn take_signals(&mut self) {
+        let signals = match &mut self.net {
+            Net::System(sockets) => sockets.take_signals(),
+            Net::Memory(_) => vec![],
+        };
+        for signal in signals {
+            self.raise(signal);
+        }
+    }
+}

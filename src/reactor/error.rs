@@ -1,0 +1,218 @@
+//! Why a verb of the kernel refused: one small enum each, with both names in it.
+
+use super::session::SessionId;
+use std::fmt;
+
+/// Where a message was to go: a session's id or its alias.
+///
+/// Made from either by `into()`, so that `post` and `call` take both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To<'a> {
+    /// The session with this id.
+    Id(SessionId),
+    /// The session that goes by this alias.
+    Alias(&'a str),
+}
+
+impl From<SessionId> for To<'_> {
+    fn from(id: SessionId) -> Self {
+        To::Id(id)
+    }
+}
+
+impl<'a> From<&'a str> for To<'a> {
+    fn from(alias: &'a str) -> Self {
+        To::Alias(alias)
+    }
+}
+
+impl<'a> From<&'a String> for To<'a> {
+    fn from(alias: &'a String) -> Self {
+        To::Alias(alias)
+    }
+}
+
+/// The address of a session that is not there, kept for the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Missing {
+    /// No session has this id any more.
+    Id(SessionId),
+    /// No session goes by this alias.
+    Alias(Box<str>),
+}
+
+impl From<To<'_>> for Missing {
+    fn from(to: To<'_>) -> Self {
+        match to {
+            To::Id(id) => Missing::Id(id),
+            To::Alias(alias) => Missing::Alias(alias.into()),
+        }
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Missing::Id(id) => write!(f, "{id}"),
+            Missing::Alias(alias) => write!(f, "session `{alias}`"),
+        }
+    }
+}
+
+/// Why a post was refused. The poster is told at once, never the receiver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PostError {
+    /// There is no such session: an unknown alias, or one that has stopped (POE's `ESRCH`).
+    NoSession {
+        /// Where it was to go.
+        to: Missing,
+        /// What was posted.
+        event: &'static str,
+    },
+    /// The session's kind handles no event of that name and has no default handler.
+    NoHandler {
+        /// The receiver's kind.
+        session: &'static str,
+        /// What was posted.
+        event: &'static str,
+    },
+    /// The session's kind handles an event of that name with other types.
+    WrongType {
+        /// The receiver's kind.
+        session: &'static str,
+        /// What was posted.
+        event: &'static str,
+        /// The payload and reply that the handler is for.
+        handled: &'static str,
+        /// The payload and reply of the event that was posted.
+        given: &'static str,
+    },
+    /// The kernel's queue is at its limit ([`Limits::queue`](crate::limits::Limits::queue)).
+    QueueFull {
+        /// The receiver's kind.
+        session: &'static str,
+        /// What was posted.
+        event: &'static str,
+    },
+}
+
+impl fmt::Display for PostError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PostError::NoSession { to, event } => write!(f, "no {to} for `{event}`"),
+            PostError::NoHandler { session, event } => {
+                write!(f, "`{session}` has no handler for `{event}`")
+            }
+            PostError::WrongType { session, event, handled, given } => {
+                write!(f, "`{session}` handles `{event}` as {handled}, not as {given}")
+            }
+            PostError::QueueFull { session, event } => {
+                write!(f, "the queue is full: `{event}` to `{session}` was not posted")
+            }
+        }
+    }
+}
+
+impl std::error::Error for PostError {}
+
+/// Why a call was not answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CallError {
+    /// It could not have been posted either.
+    Undeliverable(PostError),
+    /// The session is already running further up this call stack; post to it instead.
+    Busy {
+        /// The receiver's kind.
+        session: &'static str,
+        /// What was called.
+        event: &'static str,
+    },
+    /// Calls are nested as deep as they may be
+    /// ([`Limits::call_depth`](crate::limits::Limits::call_depth)).
+    TooDeep {
+        /// The receiver's kind.
+        session: &'static str,
+        /// What was called.
+        event: &'static str,
+    },
+    /// The handler panicked, and its session has been stopped.
+    Panicked {
+        /// The receiver's kind.
+        session: &'static str,
+        /// What was called.
+        event: &'static str,
+    },
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CallError::Undeliverable(error) => error.fmt(f),
+            CallError::Busy { session, event } => {
+                write!(f, "`{session}` is running already and cannot be called with `{event}`")
+            }
+            CallError::TooDeep { session, event } => {
+                write!(f, "calls are nested too deep: `{event}` of `{session}` was not called")
+            }
+            CallError::Panicked { session, event } => {
+                write!(f, "`{session}` panicked in `{event}` and was stopped")
+            }
+        }
+    }
+}
+
+impl std::error::Error for CallError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            CallError::Undeliverable(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<PostError> for CallError {
+    fn from(error: PostError) -> Self {
+        CallError::Undeliverable(error)
+    }
+}
+
+/// The alias belongs to another session (POE's `EEXIST`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AliasTaken {
+    /// The alias that was asked for.
+    pub alias: Box<str>,
+    /// Who has it.
+    pub owner: SessionId,
+}
+
+impl fmt::Display for AliasTaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the alias `{}` belongs to {}", self.alias, self.owner)
+    }
+}
+
+impl std::error::Error for AliasTaken {}
+
+/// Why a timer could not be changed by its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TimerError {
+    /// It has fired or was removed (POE's `ESRCH`).
+    Gone,
+    /// It belongs to another session (POE's `EPERM`).
+    NotMine,
+}
+
+impl fmt::Display for TimerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TimerError::Gone => "the timer has fired or was removed",
+            TimerError::NotMine => "the timer belongs to another session",
+        })
+    }
+}
+
+impl std::error::Error for TimerError {}

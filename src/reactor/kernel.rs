@@ -1,0 +1,322 @@
+//! The kernel: the queue, and the turn in which everything happens.
+
+use super::cx::{Cx, Running};
+use super::error::{CallError, PostError, To};
+use super::event::Event;
+use super::hold::Releases;
+use super::mounts::{Spares, Wheels};
+use super::net::{Memory, Net};
+use super::posting::Queued;
+use super::session::{At, Entry, Kind, Session, SessionId};
+use super::signal::Watch;
+use super::slots::Slots;
+use super::timers::Timers;
+use super::timing::Timer;
+use super::watchers::Topics;
+use crate::limits::Limits;
+use std::any::TypeId;
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Sessions, their queue, timers, aliases, watchers and wheels: `POE::Kernel`.
+///
+/// A kernel reads no clock and waits for nothing: [`turn`](Kernel::turn) is told the time and says
+/// what to wait for. A [`Reactor`](super::Reactor) drives one with the system's clock and sockets, a
+/// [`Rig`](super::Rig) with virtual ones.
+///
+/// # A turn
+/// 1. `now` is taken once; it does not change within a turn and never goes back.
+/// 2. Wheels whose sockets are ready read and write; what they find is delivered synchronously.
+/// 3. Timers that are due fire in the order of (due time, setting).
+/// 4. Posts and notices that were queued when the turn began are dispatched first in, first out.
+/// 5. Sessions that nothing can wake any more are stopped.
+///
+/// Whatever handlers post, set or make ready meanwhile waits for the next turn, so a session that
+/// yields to itself for ever keeps neither sockets nor timers from their turn.
+pub struct Kernel {
+    pub(super) limits: Limits,
+    pub(super) kinds: Vec<Kind>,
+    kind_of: HashMap<TypeId, u32>,
+    pub(super) slots: Slots,
+    pub(super) aliases: HashMap<Box<str>, SessionId>,
+    pub(super) queue: VecDeque<Queued>,
+    pub(super) timers: Timers<Timer>,
+    pub(super) topics: Topics,
+    pub(super) wheels: Wheels,
+    pub(super) spares: Spares,
+    pub(super) signals: Vec<Watch>,
+    pub(super) net: Net,
+    pub(super) holds: usize,
+    pub(super) releases: Releases,
+    /// Sessions for the sweep to look at, and those that it has put off to the next turn.
+    pub(super) marks: Vec<SessionId>,
+    pub(super) young: Vec<SessionId>,
+    /// The newest session when the turn began.
+    pub(super) newest: u64,
+    /// How many handlers are on the stack.
+    pub(super) depth: usize,
+    pub(super) ending: bool,
+    epoch: Instant,
+    now: Instant,
+    /// The time of day, for protocols that tell it; nothing is timed by it.
+    pub(super) date: SystemTime,
+    pub(super) stats: Stats,
+}
+
+/// What the driver of a kernel should do after a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Look for readiness without waiting and turn again: there is work.
+    Poll,
+    /// Wait for readiness, at most until then.
+    Until(Instant),
+    /// Wait for readiness.
+    Forever,
+    /// No session is left.
+    Done,
+}
+
+/// Figures of a kernel, as they stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Turns so far.
+    pub turns: u64,
+    /// Posts and timers that a handler was run for so far.
+    pub dispatched: u64,
+    /// Posts that no handler was run for so far: their receiver had stopped before, or everything was.
+    pub dead_letters: u64,
+    /// Handlers that panicked so far.
+    pub panics: u64,
+    /// Sessions now.
+    pub sessions: usize,
+    /// Posts and notices that wait now.
+    pub queued: usize,
+    /// Timers that are set now.
+    pub timers: usize,
+    /// Wheels that are mounted now.
+    pub wheels: usize,
+    /// Watches of topics now.
+    pub watchers: usize,
+    /// Holds and postbacks that have not been dropped.
+    pub holds: usize,
+}
+
+impl Kernel {
+    /// A kernel with an in-memory network, whose time begins at `now`.
+    pub fn new(now: Instant) -> Self {
+        Self::with_limits(now, Limits::default())
+    }
+
+    /// A kernel with an in-memory network and limits of its own.
+    pub fn with_limits(now: Instant, limits: Limits) -> Self {
+        Self::on(Net::Memory(Memory::default()), now, limits)
+    }
+
+    pub(super) fn on(net: Net, now: Instant, limits: Limits) -> Self {
+        Kernel {
+            limits,
+            kinds: vec![],
+            kind_of: HashMap::new(),
+            slots: Slots::default(),
+            aliases: HashMap::new(),
+            queue: VecDeque::new(),
+            timers: Timers::new(),
+            topics: Topics::default(),
+            wheels: Wheels::default(),
+            spares: Spares::default(),
+            signals: vec![],
+            net,
+            holds: 0,
+            releases: Releases::default(),
+            marks: vec![],
+            young: vec![],
+            newest: 0,
+            depth: 0,
+            ending: false,
+            epoch: now,
+            now,
+            date: SystemTime::UNIX_EPOCH,
+            stats: Stats::default(),
+        }
+    }
+
+    /// The time of the current turn.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Starts a session that has no parent: its `started` has run when this returns.
+    ///
+    /// # Panics
+    /// When there are as many sessions as there may be ([`Limits::sessions`]).
+    #[track_caller]
+    pub fn spawn<H: Session>(&mut self, heap: H) -> SessionId {
+        self.spawn_under(SessionId::KERNEL, heap)
+    }
+
+    /// Queues an event for a session, from no session. O(handlers of the receiver's kind).
+    pub fn post<'a, P: 'static, R: 'static>(
+        &mut self,
+        to: impl Into<To<'a>>,
+        event: Event<P, R>,
+        payload: P,
+    ) -> Result<(), PostError> {
+        self.send(SessionId::KERNEL, to.into(), event, payload)
+    }
+
+    /// Runs a session's handler now and answers with its reply.
+    pub fn call<'a, P: 'static, R: 'static>(
+        &mut self,
+        to: impl Into<To<'a>>,
+        event: Event<P, R>,
+        payload: P,
+    ) -> Result<R, CallError> {
+        self.call_as(SessionId::KERNEL, to.into(), event, payload)
+    }
+
+    /// Which session goes by this alias (POE's `alias_resolve`).
+    pub fn resolve(&self, alias: &str) -> Option<SessionId> {
+        self.aliases.get(alias).copied()
+    }
+
+    /// Stops every session at the end of the turn, the newest first, and empties the queue (POE's
+    /// `$kernel->stop`). Each gets its `stopped`; whom that spawns is stopped in the next turn.
+    pub fn stop(&mut self) {
+        self.ending = self.slots.live() > 0;
+    }
+
+    /// One turn; see [`Kernel`] for its order.
+    pub fn turn(&mut self, now: Instant) -> Wait {
+        self.advance(now);
+        self.stats.turns += 1;
+        // What there is now has its turn; what comes of it waits for the next.
+        let (ready, newest, backlog) =
+            (self.wheels.ready_len(), self.timers.newest(), self.queue.len());
+        self.newest = self.slots.newest();
+        for _ in 0..ready {
+            self.run_next_wheel();
+        }
+        self.fire_timers(newest);
+        for _ in 0..backlog {
+            let Some(queued) = self.queue.pop_front() else { break };
+            self.dispatch(queued);
+        }
+        self.sweep();
+        self.outlook()
+    }
+
+    /// The figures as they stand. O(1).
+    pub fn stats(&self) -> Stats {
+        Stats {
+            sessions: self.slots.live(),
+            queued: self.queue.len(),
+            timers: self.timers.len(),
+            wheels: self.wheels.len(),
+            watchers: self.topics.watchers(),
+            holds: self.holds,
+            ..self.stats
+        }
+    }
+
+    /// What to wait for before the next turn.
+    pub fn outlook(&self) -> Wait {
+        if self.slots.live() == 0 {
+            Wait::Done
+        } else if self.has_work() {
+            Wait::Poll
+        } else if let Some((due, _)) = self.timers.next() {
+            match self.epoch.checked_add(Duration::from_nanos(due)) {
+                Some(due) => Wait::Until(due),
+                None => Wait::Forever,
+            }
+        } else {
+            Wait::Forever
+        }
+    }
+
+    /// Whether a turn would find something to do already, or somebody to stop.
+    fn has_work(&self) -> bool {
+        !self.queue.is_empty()
+            || self.wheels.ready_len() > 0
+            || !self.marks.is_empty()
+            || !self.releases.is_empty()
+            || self.ending
+            || self.is_idle()
+    }
+
+    /// Lets time pass outside a turn, for what is done before the next one begins.
+    pub(super) fn advance(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    #[track_caller]
+    pub(super) fn spawn_under<H: Session>(&mut self, parent: SessionId, heap: H) -> SessionId {
+        let id = self.enlist::<H>(parent);
+        self.start(id, parent, heap);
+        id
+    }
+
+    /// Makes a place for a session whose heap is yet to come.
+    #[track_caller]
+    pub(super) fn enlist<H: Session>(&mut self, parent: SessionId) -> SessionId {
+        let Limits { sessions, call_depth, .. } = self.limits;
+        let name = std::any::type_name::<H>();
+        assert!(
+            self.slots.live() < sessions,
+            "`{name}` is one session too many: there may be {sessions}"
+        );
+        assert!(
+            self.depth < call_depth,
+            "`{name}` is spawned more than {call_depth} handlers deep"
+        );
+        let kind = self.kind::<H>();
+        let id = self.slots.insert(kind, parent);
+        self.retain(parent);
+        self.mark(id);
+        id
+    }
+
+    fn kind<H: Session>(&mut self) -> u32 {
+        if let Some(kind) = self.kind_of.get(&TypeId::of::<H>()) {
+            return *kind;
+        }
+        self.kinds.push(Kind::of::<H>());
+        let kind = self.kinds.len() as u32 - 1;
+        self.kind_of.insert(TypeId::of::<H>(), kind);
+        kind
+    }
+
+    pub(super) fn entry(&mut self, at: At) -> &mut Entry {
+        &mut self.kinds[at.kind as usize].table[at.handler as usize]
+    }
+
+    pub(super) fn event_name(&self, at: At) -> &'static str {
+        self.kinds[at.kind as usize].table[at.handler as usize].name
+    }
+
+    pub(super) fn kind_name(&self, at: At) -> &'static str {
+        self.kinds[at.kind as usize].name
+    }
+
+    /// Nanoseconds from the kernel's start until `at`; what is too far away never comes.
+    pub(super) fn nanos(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.epoch).as_nanos();
+        u64::try_from(since).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn instant(&self, nanos: u64) -> Instant {
+        self.epoch + Duration::from_nanos(nanos)
+    }
+
+    pub(super) fn cx(&mut self, me: SessionId, sender: SessionId, running: Running) -> Cx<'_> {
+        Cx { kernel: self, me, sender, running }
+    }
+}
+
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kernel").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}

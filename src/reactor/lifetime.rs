@@ -1,0 +1,237 @@
+//! The life of a session: how its heap is lent to a handler, and what happens when it ends.
+
+use super::cx::{Cx, Running};
+use super::error::{CallError, Missing, PostError};
+use super::kernel::Kernel;
+use super::session::{At, Session, SessionId};
+use super::slots::Phase;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// What happens when a handler panics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PanicPolicy {
+    /// The session is stopped: its heap dropped, its wheels closed. Everyone else is served on.
+    #[default]
+    Isolate,
+    /// The process is aborted, for programs that would rather be started anew.
+    Abort,
+}
+
+/// Why a handler did not run to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    Gone,
+    Busy,
+    TooDeep,
+    Panicked,
+}
+
+impl Refusal {
+    pub(super) fn is_panic(self) -> bool {
+        self == Refusal::Panicked
+    }
+
+    pub(super) fn into_call_error(
+        self,
+        to: SessionId,
+        session: &'static str,
+        event: &'static str,
+    ) -> CallError {
+        match self {
+            Refusal::Gone => PostError::NoSession { to: Missing::Id(to), event }.into(),
+            Refusal::Busy => CallError::Busy { session, event },
+            Refusal::TooDeep => CallError::TooDeep { session, event },
+            Refusal::Panicked => CallError::Panicked { session, event },
+        }
+    }
+}
+
+impl Kernel {
+    /// Runs `started` of a session that has just got its slot.
+    pub(super) fn start<H: Session>(&mut self, id: SessionId, parent: SessionId, heap: H) {
+        let mut heap = Box::new(heap);
+        let started = self.guarded(id, Running::Started, |cx| {
+            cx.sender = parent;
+            heap.started(cx);
+        });
+        if started.is_some() {
+            self.put_back(id, heap);
+        } else {
+            self.bury(id, heap);
+        }
+    }
+
+    /// Has a session that has just got its slot make its own heap, and runs `started`; one that fails
+    /// or panics is gone.
+    pub(super) fn start_with<H: Session, E>(
+        &mut self,
+        id: SessionId,
+        parent: SessionId,
+        make: impl FnOnce(&mut Cx<'_>) -> Result<H, E>,
+    ) -> Result<(), E> {
+        let made = self.guarded(id, Running::Started, |cx| {
+            cx.sender = parent;
+            make(cx)
+        });
+        match made {
+            Some(Ok(heap)) => self.start(id, parent, heap),
+            Some(Err(error)) => {
+                self.bury(id, Box::new(()));
+                return Err(error);
+            }
+            None => self.bury(id, Box::new(())),
+        }
+        Ok(())
+    }
+
+    /// Lends a session's heap to `body`, and ends the session if it asks for that or panics.
+    pub(super) fn enter<T>(
+        &mut self,
+        to: SessionId,
+        sender: SessionId,
+        at: At,
+        body: impl FnOnce(&mut dyn Any, &mut Cx<'_>) -> T,
+    ) -> Result<T, Refusal> {
+        let deep = self.depth >= self.limits.call_depth;
+        let slot = self.slots.live_slot(to).ok_or(Refusal::Gone)?;
+        if slot.heap.is_none() {
+            return Err(Refusal::Busy);
+        }
+        if deep {
+            return Err(Refusal::TooDeep);
+        }
+        let mut heap = slot.heap.take().expect("just seen");
+        let ran = self.guarded(to, Running::Handler(at), |cx| {
+            cx.sender = sender;
+            body(&mut *heap, cx)
+        });
+        if ran.is_some() {
+            self.put_back(to, heap);
+        } else {
+            self.bury(to, heap);
+        }
+        ran.ok_or(Refusal::Panicked)
+    }
+
+    /// Runs the handler at `at` with a payload that is made on the spot, for its reply.
+    pub(super) fn exchange<P: 'static, R: 'static>(
+        &mut self,
+        to: SessionId,
+        sender: SessionId,
+        at: At,
+        payload: impl FnOnce() -> P,
+    ) -> Result<R, Refusal> {
+        let call = self.entry(at).call;
+        self.enter(to, sender, at, |heap, cx| {
+            let mut exchange = (Some(payload()), None::<R>);
+            call(heap, cx, at, &mut exchange);
+            exchange.1.expect("the handler returned")
+        })
+    }
+
+    /// Drops something that came from a session: its own code may run, and panic.
+    pub(super) fn dropping(&mut self, owner: SessionId, drop: impl FnOnce(&mut Kernel)) {
+        self.guarded(owner, Running::Drop, |cx| drop(cx.kernel));
+    }
+
+    /// Runs a session's code as the session; `None` when it panicked.
+    ///
+    /// Unwinding is safe to go on after: the heap is not used again, and the kernel changes its own
+    /// tables only in verbs that check before they change.
+    pub(super) fn guarded<T>(
+        &mut self,
+        id: SessionId,
+        running: Running,
+        body: impl FnOnce(&mut Cx<'_>) -> T,
+    ) -> Option<T> {
+        let depth = self.depth;
+        // A wheel is no handler, but what it delivers to is one.
+        self.depth += usize::from(!matches!(running, Running::Wheel));
+        let result = catch_unwind(AssertUnwindSafe(|| body(&mut self.cx(id, id, running))));
+        self.depth = depth;
+        match result {
+            Ok(value) => Some(value),
+            Err(panic) => {
+                self.report(id, running, &*panic);
+                None
+            }
+        }
+    }
+
+    fn report(&mut self, id: SessionId, running: Running, panic: &(dyn Any + Send)) {
+        let kind = self.slots.get(id).map(|slot| slot.kind);
+        let session = kind.map_or("somebody", |kind| self.kinds[kind as usize].name);
+        let event = self.name_of(running);
+        let why = panic.downcast_ref::<&str>().copied();
+        let why = why.or(panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("?");
+        log::error!("`{session}` ({id}) panicked in `{event}`: {why}");
+        self.stats.panics += 1;
+        if self.limits.panics == PanicPolicy::Abort {
+            std::process::abort();
+        }
+    }
+
+    pub(super) fn name_of(&self, running: Running) -> &'static str {
+        match running {
+            Running::Started => "_start",
+            Running::Handler(at) => self.event_name(at),
+            Running::Wheel => "_wheel",
+            Running::Stopped => "_stop",
+            Running::Drop => "_drop",
+        }
+    }
+
+    fn put_back(&mut self, id: SessionId, heap: Box<dyn Any>) {
+        match self.slots.live_slot(id) {
+            Some(slot) => slot.heap = Some(heap),
+            None => self.finish(id, heap),
+        }
+    }
+
+    /// Stops a session that is not running.
+    pub(super) fn end(&mut self, id: SessionId) {
+        let Some(slot) = self.slots.find(id) else { return };
+        if let Some(heap) = slot.heap.take() {
+            self.finish(id, heap);
+        }
+    }
+
+    /// Stops a session if it has asked for it while no handler of its ran.
+    pub(super) fn end_if_stopping(&mut self, id: SessionId) {
+        if self.slots.get(id).is_some_and(|slot| slot.phase == Phase::Stopping) {
+            self.end(id);
+        }
+    }
+
+    /// Ends a session whose heap is at hand: `stopped`, then everything it owns is released.
+    fn finish(&mut self, id: SessionId, mut heap: Box<dyn Any>) {
+        let slot = self.slots.find(id).expect("only bury removes a slot");
+        slot.phase = Phase::Stopping;
+        let (parent, stopped) = (slot.parent, self.kinds[slot.kind as usize].stopped);
+        self.guarded(id, Running::Stopped, |cx| {
+            cx.sender = parent;
+            stopped(&mut *heap, cx);
+        });
+        self.bury(id, heap);
+    }
+
+    /// Releases everything a session owns, its heap first. Its index may be used again from now on.
+    fn bury(&mut self, id: SessionId, heap: Box<dyn Any>) {
+        let slot = self.slots.find(id).expect("a session is buried once");
+        slot.phase = Phase::Stopping;
+        let parent = slot.parent;
+        let aliases = std::mem::take(&mut slot.aliases);
+        // By itself, for one that panics while another unwinds would take the process along.
+        self.dropping(id, |_| drop(heap));
+        for alias in aliases {
+            self.aliases.remove(&alias);
+        }
+        self.signals.retain(|watch| watch.session != id);
+        self.unwatch_all(id);
+        self.remove_all_timers(id);
+        self.unmount_all(id);
+        self.slots.remove(id);
+        self.let_go(parent);
+    }
+}

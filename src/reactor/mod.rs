@@ -1,0 +1,41 @@
+//! The kernel and what drives it: sessions, events, timers, aliases, watchers and wheels.
+//!
+//! Everything here follows POE's model, in types. [`Kernel`] says what happens in a turn, [`Session`]
+//! what a program is made of, [`Cx`] what a handler can do. A [`Reactor`] runs a kernel on the system, a
+//! [`Rig`] runs one on virtual time.
+
+mod cx;
+mod driver;
+mod error;
+mod event;
+mod hold;
+mod kernel;
+mod lifetime;
+mod memory;
+mod mounts;
+mod net;
+mod posting;
+mod rig;
+mod session;
+mod signal;
+mod slots;
+mod sockets;
+mod sweep;
+mod timers;
+mod timing;
+mod watchers;
+mod wheel;
+
+pub use cx::Cx;
+pub use driver::Reactor;
+pub use error::{AliasTaken, CallError, Missing, PostError, TimerError, To};
+pub use event::{Event, Topic};
+pub use hold::{Hold, Postback};
+pub use kernel::{Kernel, Stats, Wait};
+pub use lifetime::PanicPolicy;
+pub use net::{Endpoint, ListeningSocket, Socket};
+pub use rig::Rig;
+pub use session::{Handler, Handlers, Session, SessionId, Unhandled};
+pub use signal::Signal;
+pub use timing::{Removed, Shift, TimerId};
+pub use wheel::{Outlet, Permit, Ready, Wheel, WheelId};

@@ -1,0 +1,137 @@
+//! A rig: a kernel on virtual time and a network in memory, for tests.
+
+use super::kernel::{Kernel, Wait};
+use super::memory::Memory;
+use super::mounts::RawWheel;
+use super::net::Net;
+use crate::limits::Limits;
+use std::net::IpAddr;
+use std::ops::{Deref, DerefMut};
+use std::time::{Duration, Instant, SystemTime};
+
+/// Drives a [`Kernel`] whose hours pass in milliseconds.
+///
+/// Time stands still while there is work and then jumps to what is due next, so that a scenario runs
+/// the same each time. Sessions listen and connect as they do on the system; every address is free and
+/// belongs to the rig alone. The rig dereferences to its kernel.
+///
+/// ```
+/// use masque::reactor::{Cx, Event, Handlers, Rig, Session};
+/// use std::time::Duration;
+///
+/// struct Clock { ticks: u32 }
+///
+/// impl Clock {
+///     const TICK: Event<()> = Event::new("clock.tick");
+///     const TICKS: Event<(), u32> = Event::new("clock.ticks");
+///
+///     fn tick(&mut self, cx: &mut Cx<'_>, (): ()) {
+///         self.ticks += 1;
+///         cx.delay(Self::TICK, Duration::from_secs(1), ());
+///     }
+/// }
+///
+/// impl Session for Clock {
+///     fn events(on: &mut Handlers<Self>) {
+///         on.on(Self::TICK, Self::tick).on(Self::TICKS, |clock, _, ()| clock.ticks);
+///     }
+///     fn started(&mut self, cx: &mut Cx<'_>) {
+///         cx.delay(Self::TICK, Duration::from_secs(1), ());
+///     }
+/// }
+///
+/// let mut rig = Rig::new();
+/// let clock = rig.spawn(Clock { ticks: 0 });
+/// rig.run_for(Duration::from_secs(3600));
+/// assert_eq!(rig.call(clock, Clock::TICKS, ()), Ok(3600));
+/// ```
+#[derive(Debug)]
+pub struct Rig {
+    kernel: Kernel,
+    network: Memory,
+    start: Instant,
+}
+
+impl Rig {
+    /// A rig with the limits of [`Limits::default`].
+    pub fn new() -> Self {
+        Self::with_limits(Limits::default())
+    }
+
+    /// A rig with limits of its own.
+    pub fn with_limits(limits: Limits) -> Self {
+        // Where virtual time begins makes no difference, so it may as well be now.
+        let start = super::driver::clock();
+        let network = Memory::default();
+        let kernel = Kernel::on(Net::Memory(network.clone()), start, limits);
+        Rig { kernel, network, start }
+    }
+
+    /// How much virtual time has passed.
+    pub fn elapsed(&self) -> Duration {
+        self.now() - self.start
+    }
+
+    /// Gives a host of this network a name.
+    pub fn name(&mut self, host: &str, addresses: &[IpAddr]) {
+        self.network.name(host, addresses);
+    }
+
+    /// Runs until `time` has passed, or no session is left.
+    pub fn run_for(&mut self, time: Duration) {
+        let end = self.now() + time;
+        while let Some(due) = self.settle()
+            && due <= end
+        {
+            self.kernel.advance(due);
+        }
+        self.kernel.advance(end);
+    }
+
+    /// Runs until no session is left, or nothing will ever happen again; whether none is left.
+    pub fn run(&mut self) -> bool {
+        while let Some(due) = self.settle() {
+            self.kernel.advance(due);
+        }
+        self.kernel.outlook() == Wait::Done
+    }
+
+    /// Runs all that can happen without time passing; when the next timer is due.
+    pub fn settle(&mut self) -> Option<Instant> {
+        loop {
+            for (token, ready) in self.network.take_ready() {
+                self.kernel.wake_wheel(RawWheel::of_token(token), ready);
+            }
+            self.kernel.date = SystemTime::UNIX_EPOCH + self.elapsed();
+            let next = match self.kernel.turn(self.now()) {
+                Wait::Poll => continue,
+                Wait::Until(due) if due <= self.now() => continue,
+                Wait::Until(due) => Some(due),
+                Wait::Forever | Wait::Done => None,
+            };
+            if !self.network.is_ready() {
+                return next;
+            }
+        }
+    }
+}
+
+impl Default for Rig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Deref for Rig {
+    type Target = Kernel;
+
+    fn deref(&self) -> &Kernel {
+        &self.kernel
+    }
+}
+
+impl DerefMut for Rig {
+    fn deref_mut(&mut self) -> &mut Kernel {
+        &mut self.kernel
+    }
+}

@@ -1,0 +1,233 @@
+//! Sessions: what a kind of session is, and the table of its handlers.
+
+use super::cx::Cx;
+use super::event::Event;
+use super::kernel::Kernel;
+use slab::Slab;
+use std::any::{Any, type_name};
+use std::fmt;
+use std::marker::PhantomData;
+
+/// A session's id. Ids of stopped sessions are never valid again.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub struct SessionId {
+    pub(super) index: u32,
+    pub(super) generation: u32,
+}
+
+impl SessionId {
+    /// The sender of what no session sent.
+    pub(super) const KERNEL: SessionId = SessionId { index: u32::MAX, generation: 0 };
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "session {}.{}", self.index, self.generation)
+    }
+}
+
+/// A kind of session: the implementing type is the heap, `events` its table of handlers.
+///
+/// A session's state and the kernel come to a handler as two separate `&mut`, so nothing needs to be
+/// shared or borrowed at run time: a running session's heap is lent out of the kernel, and what must
+/// outlive the handler is an id.
+///
+/// ```
+/// use masque::reactor::{Cx, Event, Handlers, Session};
+///
+/// struct Counter { count: u32 }
+///
+/// impl Counter {
+///     const ADD: Event<u32, u32> = Event::new("counter.add");
+///
+///     fn add(&mut self, _: &mut Cx<'_>, n: u32) -> u32 {
+///         self.count += n;
+///         self.count
+///     }
+/// }
+///
+/// impl Session for Counter {
+///     fn events(on: &mut Handlers<Self>) {
+///         on.on(Self::ADD, Self::add);
+///     }
+/// }
+/// ```
+pub trait Session: Sized + 'static {
+    /// Names the handlers. Asked once for each kind, not for each session.
+    fn events(on: &mut Handlers<Self>);
+
+    /// Runs inside `spawn`, before anything else of this session (POE's `_start`).
+    fn started(&mut self, _cx: &mut Cx<'_>) {}
+
+    /// Runs when the session ends, with its wheels, timers and aliases still there (POE's `_stop`).
+    ///
+    /// What is posted to others goes out; what is posted to itself is dropped.
+    fn stopped(&mut self, _cx: &mut Cx<'_>) {}
+}
+
+/// A handler: a method or a closure that captures nothing, for what it would capture is the heap's.
+pub type Handler<H, P, R = ()> = fn(&mut H, &mut Cx<'_>, P) -> R;
+
+/// The events of a kind of session, as [`Session::events`] names them.
+pub struct Handlers<H> {
+    table: Vec<Entry>,
+    fallback: Option<u32>,
+    heap: PhantomData<fn(H)>,
+}
+
+impl<H: 'static> Handlers<H> {
+    /// Runs `handler` for `event`, posted or called.
+    ///
+    /// # Panics
+    /// When the kind has a handler for an event of that name already.
+    #[track_caller]
+    pub fn on<P: 'static, R: 'static>(
+        &mut self,
+        event: Event<P, R>,
+        handler: Handler<H, P, R>,
+    ) -> &mut Self {
+        if let Some(other) = self.table.iter().find(|entry| entry.key == event.key()) {
+            panic!("`{}` and `{}` clash in `{}`", other.name, event.name(), type_name::<H>());
+        }
+        self.table.push(Entry::of(event, handler));
+        self
+    }
+
+    /// Runs `handler` for whatever is posted without a handler of its own (POE's `_default`).
+    ///
+    /// A call without a handler is refused all the same: nobody could give its reply.
+    ///
+    /// # Panics
+    /// When the kind has a default handler already.
+    #[track_caller]
+    pub fn default(&mut self, handler: Handler<H, Unhandled>) -> &mut Self {
+        assert!(self.fallback.is_none(), "`{}` has two default handlers", type_name::<H>());
+        self.fallback = Some(self.table.len() as u32);
+        self.on(Event::new("_default"), handler)
+    }
+}
+
+impl<H> fmt::Debug for Handlers<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.table.iter().map(|entry| entry.name)).finish()
+    }
+}
+
+/// An event that came to a default handler.
+#[derive(Debug)]
+pub struct Unhandled {
+    /// The event's name.
+    pub event: &'static str,
+    /// Its payload.
+    pub payload: Box<dyn Any>,
+}
+
+/// Where a handler stands: its kind, and its place in the kind's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct At {
+    pub(super) kind: u32,
+    pub(super) handler: u32,
+}
+
+/// A kind of session as the kernel knows it.
+pub(super) struct Kind {
+    pub(super) name: &'static str,
+    pub(super) table: Vec<Entry>,
+    pub(super) fallback: Option<u32>,
+    pub(super) stopped: fn(&mut dyn Any, &mut Cx<'_>),
+}
+
+impl Kind {
+    pub(super) fn of<H: Session>() -> Self {
+        let mut on = Handlers::<H> { table: vec![], fallback: None, heap: PhantomData };
+        H::events(&mut on);
+        Kind {
+            name: type_name::<H>(),
+            table: on.table,
+            fallback: on.fallback,
+            stopped: |heap, cx| heap.downcast_mut::<H>().expect(ONE_HEAP).stopped(cx),
+        }
+    }
+}
+
+/// One handler, its type erased, with the payloads that wait for it.
+///
+/// Payloads lie in a typed slab for each kind and event: a post allocates nothing once the slab is
+/// warm, and a payload's type is checked where it is posted, so that a dispatch cannot fail on it.
+pub(super) struct Entry {
+    pub(super) key: u64,
+    pub(super) name: &'static str,
+    pub(super) types: &'static str,
+    handler: Box<dyn Any>,
+    inbox: Box<dyn Any>,
+    /// Runs the handler with the payload at this place of the inbox.
+    pub(super) run: fn(&mut dyn Any, &mut Cx<'_>, At, u32),
+    /// Runs the handler with the payload and for the reply of a `(Option<P>, Option<R>)`.
+    pub(super) call: fn(&mut dyn Any, &mut Cx<'_>, At, &mut dyn Any),
+    /// Drops the payload at this place of the inbox.
+    pub(super) discard: fn(&mut Kernel, At, u32),
+}
+
+struct Inbox<P, R> {
+    payloads: Slab<P>,
+    reply: PhantomData<fn() -> R>,
+}
+
+const ONE_HEAP: &str = "a kind has one heap type";
+const SET_BY_ON: &str = "its types were set by Handlers::on";
+
+impl Entry {
+    fn of<H: 'static, P: 'static, R: 'static>(
+        event: Event<P, R>,
+        handler: Handler<H, P, R>,
+    ) -> Self {
+        Entry {
+            key: event.key(),
+            name: event.name(),
+            types: type_name::<(P, R)>(),
+            handler: Box::new(handler),
+            inbox: Box::new(Inbox::<P, R> { payloads: Slab::new(), reply: PhantomData }),
+            run: |heap, cx, at, payload| {
+                let entry = cx.kernel.entry(at);
+                let handler = entry.handler::<H, P, R>();
+                let payload = entry.inbox::<P, R>().remove(payload as usize);
+                handler(heap.downcast_mut().expect(ONE_HEAP), cx, payload);
+            },
+            call: |heap, cx, at, exchange| {
+                let handler = cx.kernel.entry(at).handler::<H, P, R>();
+                let (payload, reply) =
+                    exchange.downcast_mut::<(Option<P>, Option<R>)>().expect(SET_BY_ON);
+                let payload = payload.take().expect("the caller filled it");
+                *reply = Some(handler(heap.downcast_mut().expect(ONE_HEAP), cx, payload));
+            },
+            discard: |kernel, at, payload| {
+                // Out of the kernel before it is dropped: dropping may run a payload's own code.
+                let payload = kernel.entry(at).inbox::<P, R>().remove(payload as usize);
+                drop(payload);
+            },
+        }
+    }
+
+    fn handler<H: 'static, P: 'static, R: 'static>(&self) -> Handler<H, P, R> {
+        *self.handler.downcast_ref().expect(SET_BY_ON)
+    }
+
+    fn inbox<P: 'static, R: 'static>(&mut self) -> &mut Slab<P> {
+        &mut self.inbox.downcast_mut::<Inbox<P, R>>().expect(SET_BY_ON).payloads
+    }
+
+    /// Whether the handler takes a `P` and answers with an `R`.
+    pub(super) fn takes<P: 'static, R: 'static>(&self) -> bool {
+        self.inbox.is::<Inbox<P, R>>()
+    }
+
+    /// Keeps `payload` until its turn comes. O(1), no allocation once warm.
+    pub(super) fn keep<P: 'static, R: 'static>(&mut self, payload: P) -> u32 {
+        self.inbox::<P, R>().insert(payload) as u32
+    }
+
+    /// Takes a kept payload back.
+    pub(super) fn take<P: 'static, R: 'static>(&mut self, payload: u32) -> P {
+        self.inbox::<P, R>().remove(payload as usize)
+    }
+}

@@ -1,0 +1,142 @@
+//! The table of sessions, and what each of them owns.
+
+use super::mounts::NO_WHEEL;
+use super::session::SessionId;
+use std::any::Any;
+
+/// What the kernel keeps for a session beside its heap.
+pub(super) struct Slot {
+    generation: u32,
+    pub(super) kind: u32,
+    pub(super) phase: Phase,
+    /// Whether it waits to be looked at by the sweep.
+    pub(super) marked: bool,
+    /// What can wake it: messages to it and from it, timers, wheels, children and holds.
+    pub(super) refs: u32,
+    pub(super) parent: SessionId,
+    /// The number of its spawn, so that children end before their parents.
+    pub(super) born: u64,
+    /// Lent out while a handler runs.
+    pub(super) heap: Option<Box<dyn Any>>,
+    /// The first timer of each handler, or empty when none was ever set.
+    pub(super) timers: Box<[u32]>,
+    pub(super) first_wheel: u32,
+    /// Its places in topics: (topic, place).
+    pub(super) watches: Vec<(u32, u32)>,
+    pub(super) aliases: Vec<Box<str>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Vacant,
+    Live,
+    /// It has said `stop` or is being stopped: nothing reaches it any more.
+    Stopping,
+}
+
+impl Slot {
+    /// Whether nothing at all speaks for the session's life: the sweep stops it.
+    pub(super) fn is_forgotten(&self) -> bool {
+        self.phase == Phase::Live
+            && self.refs == 0
+            && self.watches.is_empty()
+            && self.aliases.is_empty()
+    }
+}
+
+/// Sessions by id. Every verb is O(1).
+#[derive(Default)]
+pub(super) struct Slots {
+    places: Vec<Slot>,
+    free: Vec<u32>,
+    live: usize,
+    born: u64,
+}
+
+impl Slots {
+    pub(super) fn live(&self) -> usize {
+        self.live
+    }
+
+    /// The number of the newest session.
+    pub(super) fn newest(&self) -> u64 {
+        self.born
+    }
+
+    pub(super) fn insert(&mut self, kind: u32, parent: SessionId) -> SessionId {
+        self.born += 1;
+        self.live += 1;
+        let mut slot = Slot {
+            generation: 0,
+            kind,
+            phase: Phase::Live,
+            marked: false,
+            refs: 0,
+            parent,
+            born: self.born,
+            heap: None,
+            timers: Box::default(),
+            first_wheel: NO_WHEEL,
+            watches: vec![],
+            aliases: vec![],
+        };
+        let Some(index) = self.free.pop() else {
+            self.places.push(slot);
+            return SessionId { index: self.places.len() as u32 - 1, generation: 0 };
+        };
+        let place = &mut self.places[index as usize];
+        slot.generation = place.generation + 1;
+        *place = slot;
+        SessionId { index, generation: place.generation }
+    }
+
+    /// The slot of a session that has not been removed, also while it is stopping.
+    pub(super) fn find(&mut self, id: SessionId) -> Option<&mut Slot> {
+        self.places
+            .get_mut(id.index as usize)
+            .filter(|slot| slot.generation == id.generation && slot.phase != Phase::Vacant)
+    }
+
+    /// The same, to look at.
+    pub(super) fn get(&self, id: SessionId) -> Option<&Slot> {
+        self.places
+            .get(id.index as usize)
+            .filter(|slot| slot.generation == id.generation && slot.phase != Phase::Vacant)
+    }
+
+    /// Whether a session takes messages.
+    pub(super) fn is_live(&self, id: SessionId) -> bool {
+        self.get(id).is_some_and(|slot| slot.phase == Phase::Live)
+    }
+
+    /// The slot of a session that takes messages.
+    pub(super) fn live_slot(&mut self, id: SessionId) -> Option<&mut Slot> {
+        self.find(id).filter(|slot| slot.phase == Phase::Live)
+    }
+
+    /// Empties a slot; its index may be used again from now on.
+    pub(super) fn remove(&mut self, id: SessionId) {
+        let slot = self.find(id).expect("a session is removed once");
+        slot.phase = Phase::Vacant;
+        slot.heap = None;
+        slot.timers = Box::default();
+        slot.watches = vec![];
+        slot.aliases = vec![];
+        self.live -= 1;
+        // A place whose generations are used up is not used again, so that an id never means another.
+        if id.generation < u32::MAX {
+            self.free.push(id.index);
+        }
+    }
+
+    /// All sessions, the newest first.
+    pub(super) fn newest_first(&self) -> Vec<SessionId> {
+        let mut all: Vec<_> = (0_u32..)
+            .zip(&self.places)
+            .filter(|(_, slot)| slot.phase != Phase::Vacant)
+            .map(|(index, slot)| (slot.born, SessionId { index, generation: slot.generation }))
+            .collect();
+        all.sort_unstable_by(|one, other| other.cmp(one));
+        all.into_iter().map(|(_, id)| id).collect()
+    }
+}

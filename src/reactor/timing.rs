@@ -1,0 +1,346 @@
+//! The verbs of time: delays are relative, alarms absolute, and both are timers.
+//!
+//! Names and ids may be mixed, as in POE: `delay` and `delay_clear` go by an event's name and clear
+//! every timer of it however it was set; `delay_set` gives an id that moves or removes that one. Timers
+//! never touch posts of the same name. A timer keeps its session alive.
+
+use super::cx::Cx;
+use super::error::TimerError;
+use super::event::Event;
+use super::kernel::Kernel;
+use super::mounts::RawWheel;
+use super::session::{At, SessionId};
+use super::timers::Key;
+use super::wheel::Ready;
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::{Duration, Instant};
+
+/// A timer's id, with the type of what it carries.
+pub struct TimerId<P> {
+    key: Key,
+    payload: PhantomData<fn(P)>,
+}
+
+impl<P> Clone for TimerId<P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for TimerId<P> {}
+
+impl<P> fmt::Debug for TimerId<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TimerId({:?})", self.key)
+    }
+}
+
+/// A timer that was removed before it fired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Removed<P> {
+    /// The event that it would have posted.
+    pub event: &'static str,
+    /// When it would have.
+    pub due: Instant,
+    /// What it carried.
+    pub payload: P,
+}
+
+/// A move of a timer relative to when it is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shift {
+    /// So much earlier, at the earliest at once.
+    Earlier(Duration),
+    /// So much later.
+    Later(Duration),
+}
+
+impl Shift {
+    fn is_none(self) -> bool {
+        let (Shift::Earlier(by) | Shift::Later(by)) = self;
+        by.is_zero()
+    }
+}
+
+/// A timer's link in its session's list for a handler, and what it does.
+#[derive(Debug)]
+pub(super) struct Timer {
+    what: What,
+    before: u32,
+    after: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum What {
+    Event { to: SessionId, at: At, payload: u32 },
+    Wheel(RawWheel),
+}
+
+const END: u32 = u32::MAX;
+
+impl Cx<'_> {
+    /// Posts `payload` to this session after `after`, in place of every timer of that event (POE's
+    /// `delay`). O(log timers).
+    ///
+    /// # Panics
+    /// When this kind has no handler for the event, or when there are as many timers as there may be.
+    #[track_caller]
+    pub fn delay<P: 'static>(&mut self, event: Event<P>, after: Duration, payload: P) {
+        let due = self.due_after(after);
+        self.delay_clear(event);
+        self.set(event, due, payload);
+    }
+
+    /// Clears every timer of that event; whether there was one. O(log timers) for each.
+    ///
+    /// # Panics
+    /// When this kind has no handler for the event.
+    #[track_caller]
+    pub fn delay_clear<P: 'static>(&mut self, event: Event<P>) -> bool {
+        let Some(at) = self.mine(event) else { return false };
+        let mut was_set = false;
+        while let Some(index) = self.kernel.first_timer(self.me, at) {
+            self.kernel.discard_timer(index);
+            was_set = true;
+        }
+        was_set
+    }
+
+    /// Posts `payload` to this session after `after`, beside other timers of that event. O(log timers).
+    ///
+    /// # Panics
+    /// As [`delay`](Cx::delay).
+    #[track_caller]
+    pub fn delay_add<P: 'static>(&mut self, event: Event<P>, after: Duration, payload: P) {
+        let due = self.due_after(after);
+        self.set(event, due, payload);
+    }
+
+    /// As [`delay_add`](Cx::delay_add), with an id for the timer. O(log timers).
+    ///
+    /// # Panics
+    /// As [`delay`](Cx::delay), and when the session has stopped.
+    #[track_caller]
+    pub fn delay_set<P: 'static>(
+        &mut self,
+        event: Event<P>,
+        after: Duration,
+        payload: P,
+    ) -> TimerId<P> {
+        let due = self.due_after(after);
+        let key = self.set(event, due, payload);
+        let key = key.unwrap_or_else(|| panic!("a stopped session sets no timer for `{event:?}`"));
+        TimerId { key, payload: PhantomData }
+    }
+
+    /// Moves a timer to `after` from now; when that is. The watchdog's verb. O(log timers).
+    pub fn delay_adjust<P: 'static>(
+        &mut self,
+        id: TimerId<P>,
+        after: Duration,
+    ) -> Result<Instant, TimerError> {
+        self.own(id)?;
+        let due = self.due_after(after);
+        self.kernel.timers.move_to(id.key.index, due);
+        Ok(self.kernel.instant(due))
+    }
+
+    /// Posts `payload` to this session at `at`, in place of every timer of that event. A time that has
+    /// passed means now. O(log timers).
+    ///
+    /// # Panics
+    /// As [`delay`](Cx::delay).
+    #[track_caller]
+    pub fn alarm<P: 'static>(&mut self, event: Event<P>, at: Instant, payload: P) {
+        self.delay_clear(event);
+        self.alarm_add(event, at, payload);
+    }
+
+    /// Posts `payload` to this session at `at`, beside other timers of that event. O(log timers).
+    ///
+    /// # Panics
+    /// As [`delay`](Cx::delay).
+    #[track_caller]
+    pub fn alarm_add<P: 'static>(&mut self, event: Event<P>, at: Instant, payload: P) {
+        let due = self.due_at(self.kernel.nanos(at));
+        self.set(event, due, payload);
+    }
+
+    /// As [`alarm_add`](Cx::alarm_add), with an id for the timer. O(log timers).
+    ///
+    /// # Panics
+    /// As [`delay_set`](Cx::delay_set).
+    #[track_caller]
+    pub fn alarm_set<P: 'static>(
+        &mut self,
+        event: Event<P>,
+        at: Instant,
+        payload: P,
+    ) -> TimerId<P> {
+        let due = self.due_at(self.kernel.nanos(at));
+        let key = self.set(event, due, payload);
+        let key = key.unwrap_or_else(|| panic!("a stopped session sets no timer for `{event:?}`"));
+        TimerId { key, payload: PhantomData }
+    }
+
+    /// Moves a timer relative to when it is due; when that is now. It goes behind those that are due at
+    /// that time already; a move by nothing leaves it where it is. O(log timers).
+    pub fn alarm_adjust<P: 'static>(
+        &mut self,
+        id: TimerId<P>,
+        by: Shift,
+    ) -> Result<Instant, TimerError> {
+        self.own(id)?;
+        let was = self.kernel.timers.due(id.key.index);
+        let due = match by {
+            _ if by.is_none() => was,
+            Shift::Earlier(by) => self.due_at(was.saturating_sub(nanos(by))),
+            Shift::Later(by) => self.due_at(was.saturating_add(nanos(by))),
+        };
+        if due != was {
+            self.kernel.timers.move_to(id.key.index, due);
+        }
+        Ok(self.kernel.instant(due))
+    }
+
+    /// Removes a timer, however it was set by id, and gives back what it carried. O(log timers).
+    pub fn alarm_remove<P: 'static>(&mut self, id: TimerId<P>) -> Result<Removed<P>, TimerError> {
+        let (at, payload) = self.own(id)?;
+        let due = self.kernel.timers.due(id.key.index);
+        self.kernel.unlink_timer(id.key.index);
+        let due = self.kernel.instant(due);
+        let entry = self.kernel.entry(at);
+        Ok(Removed { event: entry.name, due, payload: entry.take::<P, ()>(payload) })
+    }
+
+    /// Removes every timer of this session; how many there were. O(log timers) for each.
+    pub fn alarm_remove_all(&mut self) -> usize {
+        self.kernel.remove_all_timers(self.me)
+    }
+
+    #[track_caller]
+    fn set<P: 'static>(&mut self, event: Event<P>, due: u64, payload: P) -> Option<Key> {
+        let at = self.mine(event)?;
+        let most = self.kernel.limits.timers;
+        assert!(self.kernel.timers.len() < most, "`{event:?}` is one timer too many: {most}");
+        let payload = self.kernel.entry(at).keep::<P, ()>(payload);
+        Some(self.kernel.link_timer(self.me, at, due, payload))
+    }
+
+    fn due_after(&self, after: Duration) -> u64 {
+        self.kernel.nanos(self.now()).saturating_add(nanos(after))
+    }
+
+    /// A due time that is not before now: what is set or moved in a turn comes behind all that is due
+    /// in it, and a session that sets itself overdue timers for ever keeps nobody from theirs.
+    fn due_at(&self, due: u64) -> u64 {
+        due.max(self.kernel.nanos(self.now()))
+    }
+
+    fn own<P>(&mut self, id: TimerId<P>) -> Result<(At, u32), TimerError> {
+        match self.kernel.timers.find(id.key).ok_or(TimerError::Gone)?.what {
+            What::Event { to, at, payload } if to == self.me => Ok((at, payload)),
+            _ => Err(TimerError::NotMine),
+        }
+    }
+}
+
+impl Kernel {
+    /// Fires the timers that are due and were set before this turn's `newest`, each straight from its
+    /// place, so that a handler can still clear the ones after it.
+    pub(super) fn fire_timers(&mut self, newest: u64) {
+        let now = self.nanos(self.now());
+        while let Some((due, sequence)) = self.timers.next() {
+            if due > now || sequence > newest {
+                break;
+            }
+            let index = self.timers.first().expect("there is a next one");
+            match self.timers.at(index).what {
+                What::Event { to, at, payload } => {
+                    self.retain(to); // until it has run: unlinking lets go of it
+                    self.unlink_timer(index);
+                    self.run_kept(to, to, at, payload);
+                    self.let_go(to);
+                }
+                What::Wheel(wheel) => {
+                    self.timers.remove(index);
+                    self.wheel_timer_fired(wheel);
+                    self.run_wheel(wheel, Ready::TIMER);
+                }
+            }
+        }
+    }
+
+    /// Sets a wheel's timer; the wheel keeps the key and is run when it is due.
+    pub(super) fn set_wheel_timer(&mut self, wheel: RawWheel, after: Duration) -> u32 {
+        let due = self.nanos(self.now()).saturating_add(nanos(after));
+        let timer = Timer { what: What::Wheel(wheel), before: END, after: END };
+        self.timers.insert(due, timer).index
+    }
+
+    pub(super) fn remove_all_timers(&mut self, id: SessionId) -> usize {
+        let Some(slot) = self.slots.find(id) else { return 0 };
+        let (kind, handlers) = (slot.kind, slot.timers.len() as u32);
+        let mut removed = 0;
+        for handler in 0..handlers {
+            while let Some(index) = self.first_timer(id, At { kind, handler }) {
+                self.discard_timer(index);
+                removed += 1;
+            }
+        }
+        removed
+    }
+
+    fn first_timer(&mut self, id: SessionId, at: At) -> Option<u32> {
+        let slot = self.slots.find(id)?;
+        slot.timers.get(at.handler as usize).copied().filter(|index| *index != END)
+    }
+
+    /// Sets a timer and puts it at the front of its handler's list.
+    fn link_timer(&mut self, id: SessionId, at: At, due: u64, payload: u32) -> Key {
+        let handlers = self.kinds[at.kind as usize].table.len();
+        let slot = self.slots.find(id).expect("a live session sets a timer");
+        if slot.timers.is_empty() {
+            slot.timers = vec![END; handlers].into();
+        }
+        slot.refs += 1;
+        let head = &mut slot.timers[at.handler as usize];
+        let after = *head;
+        let what = What::Event { to: id, at, payload };
+        let key = self.timers.insert(due, Timer { what, before: END, after });
+        *head = key.index;
+        if after != END {
+            self.timers.at(after).before = key.index;
+        }
+        key
+    }
+
+    /// Removes a session's timer and leaves its payload to the caller.
+    fn unlink_timer(&mut self, index: u32) {
+        let Timer { what, before, after } = self.timers.remove(index);
+        let What::Event { to, at, .. } = what else { unreachable!("a wheel's timer has no links") };
+        if after != END {
+            self.timers.at(after).before = before;
+        }
+        if before == END {
+            let slot = self.slots.find(to).expect("a timer goes with its session");
+            slot.timers[at.handler as usize] = after;
+        } else {
+            self.timers.at(before).after = after;
+        }
+        self.let_go(to);
+    }
+
+    fn discard_timer(&mut self, index: u32) {
+        let What::Event { to, at, payload } = self.timers.at(index).what else {
+            unreachable!("a session's list holds its own timers")
+        };
+        self.unlink_timer(index);
+        self.discard(to, at, payload);
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
