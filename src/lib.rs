@@ -4,3 +4,5 @@
 pub mod filters;
 pub mod limits;
 pub mod reactor;
+pub mod sessions;
+pub mod wheels;

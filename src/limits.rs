@@ -2,6 +2,7 @@
 //! never a silent drop.
 
 use crate::reactor::PanicPolicy;
+use std::time::Duration;
 
 /// The limits of a kernel.
 #[derive(Clone, Debug)]
@@ -61,3 +62,122 @@ pub const NAME_LOOKUPS_MAX: usize = 16;
 // Places in these tables are `u32`.
 const _: () = assert!(SESSIONS_MAX < u32::MAX as usize);
 const _: () = assert!(TIMERS_MAX + WHEELS_MAX < u32::MAX as usize);
+
+/// Connections that one listener accepts in a turn. A rush of clients leaves time for those that are
+/// there.
+pub const ACCEPTS_PER_TURN: usize = 256;
+
+/// The pause after the system refused to accept for want of descriptors or memory.
+pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// Connections of a listener that are open at a time, unless it is told otherwise. More wait in the
+/// system's backlog.
+pub const CONNECTIONS_MAX: usize = 10_000;
+
+/// The time in which a connection must be made, names and all addresses included, unless a client is
+/// told otherwise. Longer than a lost packet or two, shorter than the minutes that a system gives it.
+pub const CONNECT_TIME: Duration = Duration::from_secs(30);
+
+/// The buffer that all connections of a kernel read into, one after the other.
+pub const READ_BUFFER: usize = 64 * 1024;
+
+/// Bytes that one connection reads in a turn before the others have theirs.
+pub const READ_PER_TURN: usize = 256 * 1024;
+
+/// Bytes that may wait for a peer that does not read. It is then given up.
+pub const OUTPUT_MAX: usize = 16 * 1024 * 1024;
+
+/// Pieces that one system call writes.
+pub const WRITE_SLICES: usize = 16;
+
+/// The time in which a connection that is ending must have taken its last bytes.
+pub const FINISH_TIME: Duration = Duration::from_secs(30);
+
+/// The time for which what a peer still sends is read after the last byte went to it, so that it can
+/// read that instead of a reset.
+pub const LINGER_TIME: Duration = Duration::from_secs(2);
+
+/// The bytes that are read and thrown away in that time.
+pub const LINGER_BYTES: usize = 256 * 1024;
+
+// Lines.
+
+/// Longest line that [`Line`](crate::filters::Line) takes, in bytes without its end. Ten times any
+/// line of a text protocol, small enough that thousands of peers cannot exhaust memory with it.
+pub const LINE_BYTES: usize = 64 * 1024;
+
+/// Longest line of a CouchDB changes feed, in bytes. A row carries a whole document, by default up
+/// to 8 MB, and with `attachments=true` its attachments in base64.
+pub const FEED_LINE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Lines up to this many bytes are copied out of [`Lines`](crate::filters::Lines)' buffer, so that
+/// a small line that is kept does not keep a whole buffer; longer ones are split off it instead.
+pub const LINE_COPIED_BYTES: usize = 4 * 1024;
+
+// HTTP.
+
+/// Longest HTTP head (start line and fields), in bytes: what Node allows, four times what browsers
+/// send with a full cookie jar. Beyond it: 431.
+pub const HTTP_HEAD_BYTES: usize = 16 * 1024;
+
+/// Longest request target, in bytes: nginx's figure. Beyond it: 414.
+pub const HTTP_TARGET_BYTES: usize = 8 * 1024;
+
+/// Most fields in an HTTP head: hyper's figure; browsers send about 20. Beyond it: 431.
+pub const HTTP_HEADERS: usize = 100;
+
+/// Longest request body, in bytes: nginx's figure. Beyond it: 413.
+pub const HTTP_BODY_BYTES: usize = 1024 * 1024;
+
+/// Room taken at once for an announced request body, in bytes. More is taken as the body comes, so
+/// that an announcement alone costs nothing.
+pub const HTTP_BODY_RESERVED_BYTES: usize = 16 * 1024;
+
+/// Longest run of extensions after one chunk size, in bytes. Nobody sends any; Go allows as much in
+/// the whole line.
+pub const CHUNK_EXTENSION_BYTES: usize = 1024;
+
+/// Longest trailer section after a chunked body, in bytes; it is checked and then ignored.
+pub const CHUNK_TRAILER_BYTES: usize = 8 * 1024;
+
+/// Longest part of a response inside another response's body that is kept to be shown, in bytes.
+/// CouchDB's are about a kilobyte.
+pub const SECOND_RESPONSE_BYTES: usize = 64 * 1024;
+
+// Streams and output.
+
+/// Unconsumed bytes in front of a filter that consumes all it is shown, before reading pauses: one
+/// read's worth.
+pub const STREAM_INPUT_BYTES: usize = 64 * 1024;
+
+/// Room for text that an [`Output`](crate::filters::Output) keeps for the next item once all is
+/// written, in bytes: two heads of a response. More is given back, since most connections only wait.
+pub const OUTPUT_KEPT_BYTES: usize = 1024;
+
+// Following a changes feed.
+
+/// How often a server is asked for a sign of life: well below the minute after which proxies cut
+/// connections on which nothing happens.
+pub const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// The shortest silence that means that a feed is dead, whatever the heartbeat.
+pub const SILENCE_FLOOR: Duration = Duration::from_millis(500);
+
+/// The time in which a feed's server must be connected to.
+pub const FEED_CONNECT_TIME: Duration = Duration::from_secs(10);
+
+/// The time in which a server must have answered a request.
+pub const ANSWER_TIME: Duration = Duration::from_secs(30);
+
+/// The most that the first retry waits.
+pub const FEED_RETRY_FIRST: Duration = Duration::from_millis(500);
+
+/// The most that any retry waits, unless the server asks for more.
+pub const FEED_RETRY_CAP: Duration = Duration::from_secs(30);
+
+/// How often the same error at the same sequence makes a feed be told as stuck.
+pub const FEED_STUCK_TIMES: u32 = 5;
+
+/// Ids, percent-encoded, up to which the server is asked to filter by them: its line of a request
+/// holds 8 KiB in the strictest proxies.
+pub const FEED_FILTER_BYTES: usize = 4 * 1024;

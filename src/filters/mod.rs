@@ -4,10 +4,35 @@
 //! has come and writes to an [`Output`]; what it has not consumed it is shown again, with more behind
 //! it. So every filter can be tested with a table of bytes, and exchanged in mid-stream: what the old
 //! one left, the new one is shown.
+//!
+//! | filter | in | out | POE |
+//! |---|---|---|---|
+//! | [`Stream`] | bytes | bytes | `POE::Filter::Stream` |
+//! | [`Line`] | lines of text | lines of text | `POE::Filter::Line` |
+//! | [`Httpd`] | HTTP requests | HTTP responses | `POE::Filter::HTTPD` |
+//! | [`HttpClient`] | HTTP responses | HTTP requests | |
+//!
+//! [`Lines`] and [`chunked`] are the machines within, for bodies that come through a filter.
 
+pub mod chunked;
+mod head;
+mod http_client;
+mod httpd;
+mod line;
+mod lines;
 mod output;
+#[cfg(test)]
+mod pieces;
+mod stream;
 
+pub use http_client::{HttpClient, HttpClientError, Part};
+pub use httpd::{Httpd, Prepared, Reply, Request, Response};
+pub use line::{Line, LineError};
+pub use lines::{LineTooLong, Lines};
 pub use output::Output;
+pub use stream::Stream;
+
+use std::time::SystemTime;
 
 /// A codec between a byte stream and items: POE's `POE::Filter`.
 pub trait Filter: 'static {
@@ -36,6 +61,11 @@ pub trait Filter: 'static {
 
     /// Writes what the protocol itself has to say after a `decode`, as HTTP's `100 Continue`.
     fn respond(&mut self, _output: &mut Output) {}
+
+    /// Tells the time of day before an `encode`, for protocols that say it, as HTTP's `Date` does.
+    ///
+    /// The wheel hands in the time that its turn began: a filter reads no clock.
+    fn set_date(&mut self, _now: SystemTime) {}
 
     /// How many unconsumed bytes may wait in front of this filter before reading pauses.
     ///

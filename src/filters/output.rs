@@ -1,31 +1,266 @@
 //! Bytes on their way out: small text that is copied and large shared buffers that are not.
 
-use bytes::Bytes;
-use std::io::IoSlice;
+use crate::limits::OUTPUT_KEPT_BYTES;
+use bytes::{Buf, Bytes};
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, IoSlice};
 
 /// What is still to be written, in order: copied text and shared buffers.
+///
+/// All text stands in one reused buffer; a shared buffer is a mark in it. So a head of many fields
+/// and a body make two slices for one gathered write, and an `Output` that has been written empty
+/// allocates nothing for the next item.
 #[derive(Debug, Default)]
 pub struct Output {
-    _todo: Vec<Bytes>,
+    text: Vec<u8>,
+    /// How much of `text` has been written.
+    written: usize,
+    shared: VecDeque<Shared>,
+    len: usize,
+}
+
+/// A shared buffer, written when the text before `at` has been.
+#[derive(Debug)]
+struct Shared {
+    at: usize,
+    bytes: Bytes,
 }
 
 impl Output {
-    /// Appends a copy of `text`.
-    pub fn text(&mut self, _text: &[u8]) {}
-    /// Appends `bytes` without a copy.
-    pub fn shared(&mut self, _bytes: Bytes) {}
-    /// Bytes still to be written.
+    /// An empty output; allocates nothing.
+    pub const fn new() -> Self {
+        Self { text: Vec::new(), written: 0, shared: VecDeque::new(), len: 0 }
+    }
+
+    /// Appends a copy of `text`. O(`text`).
+    pub fn text(&mut self, text: &[u8]) {
+        self.text.extend_from_slice(text);
+        self.len += text.len();
+    }
+
+    /// Appends `bytes` without a copy. O(1).
+    pub fn shared(&mut self, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.len += bytes.len();
+            self.shared.push_back(Shared { at: self.text.len(), bytes });
+        }
+    }
+
+    /// Bytes still to be written. O(1).
     pub fn len(&self) -> usize {
-        0
+        self.len
     }
-    /// Whether all has been written.
+
+    /// Whether all has been written. O(1).
     pub fn is_empty(&self) -> bool {
-        true
+        self.len == 0
     }
-    /// Fills `slices` with the front of what is to be written, for one gathered write; answers how many.
-    pub fn gather<'a>(&'a self, _slices: &mut [IoSlice<'a>]) -> usize {
-        0
+
+    /// Fills `slices` with the front of what is to be written, for one gathered write; answers how
+    /// many. O(`slices`).
+    pub fn gather<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let mut free = slices.iter_mut();
+        let room = free.len();
+        for part in self.parts() {
+            match free.next() {
+                Some(slice) => *slice = IoSlice::new(part),
+                None => return room,
+            }
+        }
+        room - free.len()
     }
-    /// Marks the first `written` bytes as written.
-    pub fn advance(&mut self, _written: usize) {}
+
+    /// Marks the first `written` bytes as written, and gives their buffers back.
+    ///
+    /// # Panics
+    /// When more is marked than there is.
+    pub fn advance(&mut self, written: usize) {
+        assert!(written <= self.len, "{written} of {} bytes marked as written", self.len);
+        self.len -= written;
+        let mut left = written;
+        while left > 0 {
+            let text_end = self.shared.front().map_or(self.text.len(), |shared| shared.at);
+            let text = left.min(text_end - self.written);
+            self.written += text;
+            left -= text;
+            if let Some(front) = self.shared.front_mut() {
+                let part = left.min(front.bytes.len());
+                front.bytes.advance(part);
+                left -= part;
+                if !front.bytes.is_empty() {
+                    break;
+                }
+                self.shared.pop_front();
+            }
+        }
+        if self.len == 0 {
+            self.clear();
+        } else if self.written > self.text.len() / 2 && self.written > OUTPUT_KEPT_BYTES {
+            self.close_up();
+        }
+    }
+
+    /// Drops what has not been written; keeps a little room for what comes next.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.text.shrink_to(OUTPUT_KEPT_BYTES);
+        self.shared.clear();
+        self.written = 0;
+        self.len = 0;
+    }
+
+    /// A copy of all that is still to be written, for tests and logs. O(`len`).
+    pub fn to_vec(&self) -> Vec<u8> {
+        self.parts().flatten().copied().collect()
+    }
+
+    /// The runs of bytes in order, none of them empty.
+    fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        let mut from = self.written;
+        self.shared
+            .iter()
+            .map(|shared| (shared.at, Some(&shared.bytes[..])))
+            .chain([(self.text.len(), None)])
+            .flat_map(move |(at, bytes)| {
+                let text = &self.text[from..at];
+                from = at;
+                [text, bytes.unwrap_or_default()]
+            })
+            .filter(|part| !part.is_empty())
+    }
+
+    /// Gives the written front of the text back, for a peer that is slow but never quite idle. The
+    /// copying is paid for by what has been written since the last time.
+    fn close_up(&mut self) {
+        self.text.drain(..self.written);
+        for shared in &mut self.shared {
+            shared.at -= self.written;
+        }
+        self.written = 0;
+    }
+}
+
+/// `write!(output, ...)` appends text; it never fails.
+impl fmt::Write for Output {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.text(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// For encoders that write to [`io::Write`], as `serde_json`'s do; it never fails.
+impl io::Write for Output {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.text(text);
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled() -> Output {
+        let mut output = Output::new();
+        output.text(b"head ");
+        output.text(b"one|");
+        output.shared(Bytes::from_static(b"body one|"));
+        output.shared(Bytes::from_static(b"and more|"));
+        output.text(b"head two|");
+        output.shared(Bytes::new());
+        output.shared(Bytes::from_static(b"body two|"));
+        output.text(b"tail");
+        output
+    }
+
+    const ALL: &[u8] = b"head one|body one|and more|head two|body two|tail";
+
+    #[test]
+    fn is_written_in_order_in_writes_of_any_length() {
+        for step in 1..=ALL.len() {
+            let mut output = filled();
+            let mut written = Vec::new();
+            while !output.is_empty() {
+                assert_eq!(output.len(), ALL.len() - written.len());
+                let mut slices = [IoSlice::new(&[]); 3];
+                let count = output.gather(&mut slices);
+                let front: Vec<u8> =
+                    slices[..count].iter().flat_map(|s| s.iter().copied()).collect();
+                let step = step.min(front.len());
+                written.extend_from_slice(&front[..step]);
+                output.advance(step);
+            }
+            assert_eq!(written.escape_ascii().to_string(), ALL.escape_ascii().to_string());
+        }
+    }
+
+    #[test]
+    fn a_head_and_a_body_are_two_slices() {
+        let output = filled();
+        let mut slices = [IoSlice::new(&[]); 8];
+        assert_eq!(output.gather(&mut slices), 6);
+        assert_eq!(&*slices[0], b"head one|");
+        assert_eq!(&*slices[1], b"body one|");
+        assert_eq!(output.gather(&mut slices[..2]), 2);
+        assert_eq!(Output::new().gather(&mut slices), 0);
+    }
+
+    #[test]
+    fn a_shared_buffer_is_not_copied() {
+        let body = Bytes::from(vec![b'x'; 10]);
+        let mut output = Output::new();
+        output.shared(body.clone());
+        let mut slices = [IoSlice::new(&[]); 1];
+        output.gather(&mut slices);
+        assert_eq!(slices[0].as_ptr(), body.as_ptr());
+    }
+
+    #[test]
+    fn the_room_for_text_is_kept_when_small_and_given_back_when_large() {
+        let mut output = Output::new();
+        output.text(&[b'x'; 200]);
+        let room = output.text.as_ptr();
+        output.advance(200);
+        output.text(&[b'y'; 200]);
+        assert_eq!(output.text.as_ptr(), room);
+        output.text(&vec![b'z'; 10 * OUTPUT_KEPT_BYTES]);
+        output.advance(output.len());
+        assert!(output.text.capacity() <= OUTPUT_KEPT_BYTES);
+    }
+
+    #[test]
+    fn a_peer_that_is_always_a_little_behind_costs_no_more_memory() {
+        let mut output = Output::new();
+        output.text(b"behind");
+        for _ in 0..10_000 {
+            output.text(&[b'x'; 100]);
+            output.shared(Bytes::from_static(b"body"));
+            output.advance(104);
+        }
+        assert_eq!(output.len(), 6);
+        assert!(output.text.capacity() < 8 * OUTPUT_KEPT_BYTES, "{}", output.text.capacity());
+    }
+
+    #[test]
+    #[should_panic(expected = "5 of 4 bytes marked as written")]
+    fn no_more_can_be_written_than_there_is() {
+        let mut output = Output::new();
+        output.text(b"four");
+        output.advance(5);
+    }
+
+    #[test]
+    fn clear_drops_all() {
+        let mut output = filled();
+        output.advance(3);
+        output.clear();
+        assert!(output.is_empty());
+        output.text(b"new");
+        assert_eq!(output.to_vec(), b"new");
+    }
 }

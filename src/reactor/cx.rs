@@ -7,7 +7,7 @@ use super::kernel::{Kernel, Stats};
 use super::session::{At, Session, SessionId};
 use super::slots::Phase;
 use std::fmt;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// The kernel as one session sees it while a handler of its runs: POE's `@_[KERNEL, SESSION, SENDER]`.
 ///
@@ -58,6 +58,12 @@ impl Cx<'_> {
         self.kernel.now()
     }
 
+    /// The time of day when this turn began, for protocols that tell it. It may go back; time with
+    /// [`now`](Cx::now). On virtual time it begins at the Unix epoch.
+    pub fn date(&self) -> SystemTime {
+        self.kernel.date
+    }
+
     /// Starts a session whose parent is this one; its `started` has run when this returns. A parent
     /// lives at least as long as its children.
     ///
@@ -67,6 +73,21 @@ impl Cx<'_> {
     #[track_caller]
     pub fn spawn<H: Session>(&mut self, heap: H) -> SessionId {
         self.kernel.spawn_under(self.me, heap)
+    }
+
+    /// As [`spawn`](Cx::spawn), with a heap that `make` makes on behalf of the new session: what it
+    /// mounts, sets or watches is that session's. When it fails, there is none.
+    ///
+    /// # Panics
+    /// As [`spawn`](Cx::spawn).
+    #[track_caller]
+    pub fn spawn_with<H: Session, E>(
+        &mut self,
+        make: impl FnOnce(&mut Cx<'_>) -> Result<H, E>,
+    ) -> Result<SessionId, E> {
+        let id = self.kernel.enlist::<H>(self.me);
+        self.kernel.start_with(id, self.me, make)?;
+        Ok(id)
     }
 
     /// Queues an event for another session (POE's `post`). O(handlers of its kind), and the price of a

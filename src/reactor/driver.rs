@@ -11,7 +11,7 @@ use super::wheel::Ready;
 use super::{CallError, To};
 use crate::limits::{Limits, POLL_EVENTS_MAX};
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Runs a [`Kernel`] on the system: POE's loop.
 ///
@@ -118,6 +118,7 @@ impl Reactor {
             (wait, most) => wait.or(most),
         };
         self.wait(timeout)?;
+        self.kernel.date = SystemTime::now();
         Ok(self.kernel.turn(clock()) != Wait::Done)
     }
 

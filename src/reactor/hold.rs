@@ -5,17 +5,16 @@ use super::error::{Missing, PostError};
 use super::kernel::Kernel;
 use super::mounts::RawWheel;
 use super::session::{At, SessionId};
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Keeps a session alive until it is dropped: POE's public reference counter, as a guard.
 ///
-/// Clones share one hold. The kernel learns of a drop at the end of the turn. A hold stays in its
-/// kernel's thread: nothing there would wake the kernel for a drop in another.
+/// Clones share one hold. The kernel learns of a drop at the end of the turn; a drop in another thread
+/// does not wake it.
 #[derive(Clone)]
-pub struct Hold(Rc<Guard>);
+pub struct Hold(Arc<Guard>);
 
 impl Hold {
     /// Who is held.
@@ -43,15 +42,19 @@ pub(super) enum Release {
 /// The releases that a kernel has yet to hear of. It is shared with the guards, which may be dropped
 /// while the kernel is lent out, or outlive it.
 #[derive(Clone, Default)]
-pub(super) struct Releases(Rc<RefCell<VecDeque<Release>>>);
+pub(super) struct Releases(Arc<Mutex<VecDeque<Release>>>);
 
 impl Releases {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
+        self.waiting().is_empty()
     }
 
     pub(super) fn next(&self) -> Option<Release> {
-        self.0.borrow_mut().pop_front()
+        self.waiting().pop_front()
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<Release>> {
+        self.0.lock().expect("nothing panics while it holds the releases")
     }
 }
 
@@ -62,7 +65,7 @@ pub(super) struct Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.releases.0.borrow_mut().push_back(self.of);
+        self.releases.waiting().push_back(self.of);
     }
 }
 
@@ -123,6 +126,6 @@ impl Kernel {
         self.slots.live_slot(id)?;
         self.retain(id);
         self.holds += 1;
-        Some(Hold(Rc::new(self.guard(Release::Hold(id)))))
+        Some(Hold(Arc::new(self.guard(Release::Hold(id)))))
     }
 }

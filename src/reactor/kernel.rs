@@ -17,7 +17,7 @@ use crate::limits::Limits;
 use std::any::TypeId;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Sessions, their queue, timers, aliases, watchers and wheels: `POE::Kernel`.
 ///
@@ -59,6 +59,8 @@ pub struct Kernel {
     pub(super) ending: bool,
     epoch: Instant,
     now: Instant,
+    /// The time of day, for protocols that tell it; nothing is timed by it.
+    pub(super) date: SystemTime,
     pub(super) stats: Stats,
 }
 
@@ -135,6 +137,7 @@ impl Kernel {
             ending: false,
             epoch: now,
             now,
+            date: SystemTime::UNIX_EPOCH,
             stats: Stats::default(),
         }
     }
@@ -250,6 +253,14 @@ impl Kernel {
 
     #[track_caller]
     pub(super) fn spawn_under<H: Session>(&mut self, parent: SessionId, heap: H) -> SessionId {
+        let id = self.enlist::<H>(parent);
+        self.start(id, parent, heap);
+        id
+    }
+
+    /// Makes a place for a session whose heap is yet to come.
+    #[track_caller]
+    pub(super) fn enlist<H: Session>(&mut self, parent: SessionId) -> SessionId {
         let Limits { sessions, call_depth, .. } = self.limits;
         let name = std::any::type_name::<H>();
         assert!(
@@ -264,7 +275,6 @@ impl Kernel {
         let id = self.slots.insert(kind, parent);
         self.retain(parent);
         self.mark(id);
-        self.start(id, parent, heap);
         id
     }
 

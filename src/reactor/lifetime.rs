@@ -62,6 +62,29 @@ impl Kernel {
         }
     }
 
+    /// Has a session that has just got its slot make its own heap, and runs `started`; one that fails
+    /// or panics is gone.
+    pub(super) fn start_with<H: Session, E>(
+        &mut self,
+        id: SessionId,
+        parent: SessionId,
+        make: impl FnOnce(&mut Cx<'_>) -> Result<H, E>,
+    ) -> Result<(), E> {
+        let heap = self.guarded(id, Running::Started, |cx| {
+            cx.sender = parent;
+            make(cx)
+        });
+        match heap {
+            Some(Ok(heap)) => self.start(id, parent, heap),
+            Some(Err(error)) => {
+                self.bury(id, Box::new(()));
+                return Err(error);
+            }
+            None => self.bury(id, Box::new(())),
+        }
+        Ok(())
+    }
+
     /// Lends a session's heap to `body`, and ends the session if it asks for that or panics.
     pub(super) fn enter<T>(
         &mut self,

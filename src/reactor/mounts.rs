@@ -53,6 +53,8 @@ struct Mounted {
     /// The next wheel of the same owner.
     next: u32,
     timer: u32,
+    /// How many permits that it gave out are still there.
+    permits: u32,
     ready: Ready,
     queued: bool,
     run: Run,
@@ -92,6 +94,7 @@ impl Kernel {
             owner,
             next: slot.as_ref().map_or(NO_WHEEL, |slot| slot.first_wheel),
             timer: NO_TIMER,
+            permits: 0,
             ready: Ready::default(),
             queued: false,
             run,
@@ -110,6 +113,18 @@ impl Kernel {
         mounted.state = state;
         if self.slots.get(mounted.owner).is_none() {
             self.unmount(wheel);
+        }
+    }
+
+    pub(super) fn permits(&mut self, wheel: RawWheel) -> Option<&mut u32> {
+        self.wheels.find(wheel).map(|mounted| &mut mounted.permits)
+    }
+
+    /// Takes back a permit that a wheel gave out, and has the wheel run.
+    pub(super) fn release_permit(&mut self, wheel: RawWheel) {
+        if let Some(permits) = self.permits(wheel) {
+            *permits -= 1;
+            self.wake_wheel(wheel, Ready::RELEASED);
         }
     }
 

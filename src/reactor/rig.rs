@@ -7,7 +7,7 @@ use super::net::Net;
 use crate::limits::Limits;
 use std::net::IpAddr;
 use std::ops::{Deref, DerefMut};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Drives a [`Kernel`] whose hours pass in milliseconds.
 ///
@@ -102,6 +102,7 @@ impl Rig {
             for (token, ready) in self.network.take_ready() {
                 self.kernel.wake_wheel(RawWheel::of_token(token), ready);
             }
+            self.kernel.date = SystemTime::UNIX_EPOCH + self.elapsed();
             let next = match self.kernel.turn(self.now()) {
                 Wait::Poll => continue,
                 Wait::Until(due) if due <= self.now() => continue,

@@ -3,7 +3,6 @@
 use super::hold::Release;
 use super::kernel::Kernel;
 use super::session::SessionId;
-use super::wheel::Ready;
 
 impl Kernel {
     /// Counts one more thing that can wake a session.
@@ -99,7 +98,7 @@ impl Kernel {
                     self.holds -= 1;
                     self.let_go(id);
                 }
-                Release::Permit(wheel) => self.wake_wheel(wheel, Ready::RELEASED),
+                Release::Permit(wheel) => self.release_permit(wheel),
             }
         }
     }

@@ -149,7 +149,15 @@ impl Cx<'_> {
 
     /// A permit whose drop runs the wheel with [`Ready::RELEASED`].
     pub fn permit<W: Wheel>(&mut self, id: WheelId<W>) -> Permit {
+        if let Some(permits) = self.kernel.permits(id.raw) {
+            *permits += 1;
+        }
         Permit(self.kernel.guard(Release::Permit(id.raw)))
+    }
+
+    /// How many permits that the wheel gave out have not been dropped. O(1).
+    pub fn permits<W: Wheel>(&mut self, id: WheelId<W>) -> usize {
+        self.kernel.permits(id.raw).map_or(0, |permits| *permits as usize)
     }
 
     /// Has the readiness of `socket` run the wheel. Edge-triggered: after each run it must be read

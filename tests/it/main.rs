@@ -1,3 +1,6 @@
-//! Scenarios on virtual time, real sockets and real servers, in one binary.
+//! The integration tests: one program, because every further one is linked anew.
+#![forbid(unsafe_code)]
 
+mod captures;
 mod kernel;
+mod support;

@@ -1,2 +1,39 @@
-//! The project's own commands.
-fn main() {}
+//! The project's own commands: `cargo xtask test`, `cargo xtask picture`, `cargo xtask tidy`.
+//!
+//! All that is automated is here, in the language of the project, so that it runs wherever the
+//! project does: no make, no shell scripts.
+#![forbid(unsafe_code)]
+
+mod browser;
+mod limits;
+mod run;
+mod steps;
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["test", names @ ..] => match steps::named(names) {
+            Some(steps) => steps::take(&steps),
+            None => usage(),
+        },
+        ["picture"] => steps::take_alone("picture", browser::renew_picture),
+        ["tidy"] => steps::take_alone("tidy", tidy::check),
+        _ => usage(),
+    }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: cargo xtask test [STEP...]   run every test, or these steps of it");
+    eprintln!("       cargo xtask picture          renew the README's picture of the page");
+    eprintln!("       cargo xtask tidy             check the house rules that a text search can");
+    eprintln!("\nsteps of the test:");
+    for step in steps::ALL {
+        eprintln!("  {:9} {}", step.name, step.about);
+    }
+    ExitCode::from(2)
+}

@@ -1,0 +1,172 @@
+//! `_all_docs`: the documents by id.
+
+use std::ops::Bound;
+
+use http::{Method, StatusCode};
+use serde_json::Value;
+
+use super::bulk::{answer_too_large, push_separator};
+use super::{Answer, Call, Couch, Refusal, now};
+use crate::couch::limits::{ANSWER_SIZE_MAX, BULK_ITEMS_MAX};
+use crate::couch::store::{Database, Document, Extras, push_string};
+
+impl Couch {
+    pub(super) fn all_docs(&mut self, call: &Call<'_>, db: &str) -> Result<Answer, Refusal> {
+        let database = self.existing(db)?;
+        let keys = match *call.method() {
+            Method::GET | Method::HEAD => call.query.json("keys")?,
+            Method::POST => {
+                let members = call.members()?;
+                let keys = members.value("keys").map(serde_json::from_str).transpose();
+                keys.map_err(|_| Refusal::bad_json())?
+            }
+            _ => return Err(Refusal::method("GET,HEAD,POST")),
+        };
+        let page = Page::of(call)?;
+        let body = match keys {
+            Some(Value::Array(keys)) if keys.len() > BULK_ITEMS_MAX => {
+                return Err(Refusal::too_large(format!("More than {BULK_ITEMS_MAX} keys")));
+            }
+            Some(Value::Array(mut keys)) => {
+                if page.descending {
+                    keys.reverse();
+                }
+                of_keys(database, &page, &keys)?
+            }
+            Some(_) => return Err(Refusal::bad_request("`keys` must be an array of strings.")),
+            None => in_range(call, database, &page)?,
+        };
+        Ok(now(StatusCode::OK, body))
+    }
+}
+
+/// Which of the rows, and what of each.
+struct Page {
+    skip: usize,
+    limit: usize,
+    descending: bool,
+    include_docs: bool,
+    extras: Extras,
+}
+
+impl Page {
+    fn of(call: &Call<'_>) -> Result<Self, Refusal> {
+        let number = |name, default| {
+            let number = call.query.number(name)?;
+            Ok::<_, Refusal>(number.map_or(default, |n| usize::try_from(n).unwrap_or(usize::MAX)))
+        };
+        Ok(Self {
+            skip: number("skip", 0)?,
+            limit: number("limit", usize::MAX)?,
+            descending: call.query.is_true("descending"),
+            include_docs: call.query.is_true("include_docs"),
+            extras: call.extras(),
+        })
+    }
+}
+
+/// A row for each key, in the order of the keys.
+fn of_keys(database: &Database, page: &Page, keys: &[Value]) -> Result<String, Refusal> {
+    let total = database.document_count();
+    let mut body = format!("{{\"total_rows\":{total},\"offset\":null,\"rows\":[");
+    for key in keys.iter().skip(page.skip).take(page.limit) {
+        let id = key.as_str();
+        let found = id.and_then(|id| Some((id, database.document(id)?)));
+        push_separator(&mut body, '[');
+        match found {
+            Some((id, document)) => push_row(&mut body, id, document, page)?,
+            None => body.push_str(&format!("\n{{\"key\":{key},\"error\":\"not_found\"}}")),
+        }
+    }
+    body.push_str("\n]}\n");
+    Ok(body)
+}
+
+/// The live documents between two ids. O(log n) and O(1) a row, and O(1) for each row before the first, to count them.
+fn in_range(call: &Call<'_>, database: &Database, page: &Page) -> Result<String, Refusal> {
+    let key = id_of(call, &["key"])?;
+    let start = key.clone().or(id_of(call, &["startkey", "start_key"])?);
+    let end = key.or(id_of(call, &["endkey", "end_key"])?);
+    let first = start.as_deref().map_or(Bound::Unbounded, Bound::Included);
+    let last = match end.as_deref() {
+        None => Bound::Unbounded,
+        Some(id) if call.query.text("inclusive_end") == Some("false") => Bound::Excluded(id),
+        Some(id) => Bound::Included(id),
+    };
+    let before = match start.as_deref() {
+        None => 0,
+        Some(id) if page.descending => {
+            live(database, Bound::Excluded(id), Bound::Unbounded).count()
+        }
+        Some(id) => live(database, Bound::Unbounded, Bound::Excluded(id)).count(),
+    };
+    let rows: Vec<_> = if page.descending {
+        live(database, last, first).rev().skip(page.skip).take(page.limit).collect()
+    } else {
+        live(database, first, last).skip(page.skip).take(page.limit).collect()
+    };
+    let total = database.document_count();
+    let offset = before.saturating_add(page.skip).min(total);
+    let mut body = format!("{{\"total_rows\":{total},\"offset\":{offset},\"rows\":[");
+    for (id, document) in rows {
+        push_separator(&mut body, '[');
+        push_row(&mut body, id, document, page)?;
+    }
+    body.push_str("\n]}\n");
+    Ok(body)
+}
+
+/// The documents from `low` to `high` that are no tombstones; none when these are in the wrong order.
+fn live<'a>(
+    database: &'a Database,
+    low: Bound<&str>,
+    high: Bound<&str>,
+) -> impl DoubleEndedIterator<Item = (&'a str, &'a Document)> {
+    let rows = is_ordered(low, high).then(|| database.documents((low, high)));
+    rows.into_iter().flatten().filter(|(_, document)| !document.winner().deleted)
+}
+
+/// Whether `BTreeMap::range` takes these: it panics on bounds in the wrong order.
+fn is_ordered(low: Bound<&str>, high: Bound<&str>) -> bool {
+    match (low, high) {
+        (Bound::Unbounded, _) | (_, Bound::Unbounded) => true,
+        (Bound::Included(low), Bound::Included(high)) => low <= high,
+        (
+            Bound::Included(low) | Bound::Excluded(low),
+            Bound::Included(high) | Bound::Excluded(high),
+        ) => low < high,
+    }
+}
+
+/// A key of the query. Ids are strings, which sort behind numbers and before lists: other keys are refused rather than
+/// sorted.
+fn id_of(call: &Call<'_>, names: &[&str]) -> Result<Option<String>, Refusal> {
+    for name in names {
+        match call.query.json(name)? {
+            None => {}
+            Some(Value::String(id)) => return Ok(Some(id)),
+            Some(_) => return Err(Refusal::bad_request(format!("`{name}` must be a string."))),
+        }
+    }
+    Ok(None)
+}
+
+fn push_row(out: &mut String, id: &str, document: &Document, page: &Page) -> Result<(), Refusal> {
+    let winner = document.winner();
+    out.push_str("\n{\"id\":");
+    push_string(out, id);
+    out.push_str(",\"key\":");
+    push_string(out, id);
+    out.push_str(&format!(",\"value\":{{\"rev\":\"{}\"", winner.rev()));
+    out.push_str(if winner.deleted { ",\"deleted\":true}" } else { "}" });
+    if page.include_docs {
+        out.push_str(",\"doc\":");
+        if winner.deleted {
+            out.push_str("null");
+        } else {
+            document.push_json(out, id, winner, page.extras);
+        }
+    }
+    out.push('}');
+    if out.len() > ANSWER_SIZE_MAX { Err(answer_too_large()) } else { Ok(()) }
+}

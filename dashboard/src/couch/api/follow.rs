@@ -1,0 +1,247 @@
+//! A `_changes` answer as it goes on: the rows so far unsent, and its end. No timer: the session that serves it has
+//! those.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Response, StatusCode, header};
+
+use crate::couch::limits::ROWS_SIZE;
+use crate::couch::store::{Change, Database, Extras, Sequence, Store, push_string};
+
+/// A `_changes` request being answered.
+///
+/// The session sends [`head`](Self::head) and [`opening`](Self::opening), then [`rows`](Self::rows) now and whenever
+/// the [`database`](Self::database) changed, as long as they say so, and [`end`](Self::end) last. Between rows it keeps
+/// the [`pace`](Self::pace). To give up without an end (the client went away) is to drop it.
+#[derive(Clone, Debug)]
+pub(crate) struct Follow {
+    pub(super) db: Arc<str>,
+    pub(super) instance: u64,
+    pub(super) feed: Feed,
+    pub(super) since: u64,
+    pub(super) limit: Option<u64>,
+    pub(super) include_docs: bool,
+    pub(super) extras: Extras,
+    pub(super) all_leaves: bool,
+    pub(super) filter: Filter,
+    pub(super) pace: Pace,
+    /// Whether a row has been handed out.
+    pub(super) sent: bool,
+}
+
+/// The form of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Feed {
+    /// What there is, in one JSON object.
+    Normal,
+    /// The same, but it waits for one row at least.
+    LongPoll,
+    /// A row a line, for ever.
+    Continuous,
+}
+
+/// Which documents' changes are shown.
+#[derive(Clone, Debug)]
+pub(super) enum Filter {
+    All,
+    Ids(Arc<[String]>),
+    Design,
+}
+
+/// What to do while nothing changes. The time begins anew whenever something was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Send [`Follow::HEARTBEAT`] each time this passed; never end.
+    Heartbeat(Duration),
+    /// Send the end when this passed.
+    Timeout(Duration),
+}
+
+/// Rows to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rows {
+    /// Whole rows, possibly none: about 64 KiB at most, or one larger row.
+    pub(crate) lines: Bytes,
+    /// What follows them.
+    pub(crate) then: Then,
+}
+
+/// What to do after sending rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// Ask for rows again as soon as these are on their way.
+    More,
+    /// Ask again when the database changed.
+    Wait,
+    /// Send the end.
+    End,
+}
+
+impl Follow {
+    /// The line that proves life.
+    pub(crate) const HEARTBEAT: &'static [u8] = b"\n";
+
+    /// The name of the database, as [`Store::take_changed`] gives it.
+    pub(crate) fn database(&self) -> &str {
+        &self.db
+    }
+
+    /// What to do while nothing changes.
+    pub(crate) fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// The head of the response: without a length, so the body is chunked, or ends with the connection. Send it at
+    /// once, for clients take its coming for the feed's beginning.
+    pub(crate) fn head(&self) -> Response<()> {
+        let mut response = super::answer(StatusCode::OK, String::new());
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        response.map(drop)
+    }
+
+    /// What goes before the first row. May be empty.
+    pub(crate) fn opening(&self) -> &'static [u8] {
+        match self.feed {
+            Feed::Continuous => b"",
+            Feed::Normal | Feed::LongPoll => b"{\"results\":[\n",
+        }
+    }
+
+    /// The rows that were not handed out yet, oldest first, each document once. The feed is over when its database is
+    /// gone, also if there is a new one of that name. O(log n) and then O(1) a row; O(ids) with a `_doc_ids` filter.
+    pub(crate) fn rows(&mut self, store: &Store) -> Rows {
+        let mut lines = String::new();
+        let Some(database) = self.find(store) else {
+            return Rows { lines: Bytes::new(), then: Then::End };
+        };
+        let filter = self.filter.clone();
+        let mut then = None;
+        for change in filter.changes(database, self.since) {
+            if self.limit == Some(0) {
+                break;
+            }
+            if lines.len() >= ROWS_SIZE {
+                then = Some(Then::More);
+                break;
+            }
+            self.push_separator(&mut lines);
+            self.push_row(&mut lines, database, change);
+            self.since = change.document.seq;
+            self.limit = self.limit.map(|limit| limit - 1);
+        }
+        if self.limit == Some(0) {
+            then = Some(Then::End);
+        }
+        let then = then.unwrap_or_else(|| {
+            // All was seen: what the filter left out need not be looked at again.
+            self.since = database.update_seq().number;
+            match self.feed {
+                Feed::Normal => Then::End,
+                Feed::LongPoll if self.sent => Then::End,
+                Feed::LongPoll | Feed::Continuous => Then::Wait,
+            }
+        });
+        Rows { lines: lines.into(), then }
+    }
+
+    /// The last line, with the sequence to go on from. O(rows left unsent).
+    pub(crate) fn end(&self, store: &Store) -> Bytes {
+        let pending = self.find(store).map_or(0, |database| database.pending(self.since));
+        self.last_line(self.since, pending).into()
+    }
+
+    /// The whole body, if it is no more than one portion of rows and its end; so most normal feeds, and long polls
+    /// with something to say, need no chunks.
+    pub(super) fn complete(&self, store: &Store) -> Option<String> {
+        let mut follow = self.clone();
+        let rows = follow.rows(store);
+        let mut body = String::from_utf8(follow.opening().to_vec()).ok()?;
+        body.push_str(std::str::from_utf8(&rows.lines).ok()?);
+        body.push_str(std::str::from_utf8(&follow.end(store)).ok()?);
+        (rows.then == Then::End).then_some(body)
+    }
+
+    /// The whole body, newest first and wherever it was to begin. It never waits, whichever feed was asked for. `None`
+    /// when it is larger than `size_max`.
+    pub(super) fn descending(&self, database: &Database, size_max: usize) -> Option<String> {
+        let mut follow = self.clone();
+        let mut body = String::from_utf8(follow.opening().to_vec()).ok()?;
+        let limit = self.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
+        let mut last = database.update_seq().number;
+        let rows: Box<dyn Iterator<Item = Change<'_>>> = match &self.filter {
+            Filter::Ids(ids) => Box::new(database.changes_of(ids, 0).into_iter().rev()),
+            filter => Box::new(database.changes(0).rev().filter(|change| filter.shows(change))),
+        };
+        for change in rows.take(limit) {
+            follow.push_separator(&mut body);
+            follow.push_row(&mut body, database, change);
+            last = change.document.seq;
+            if body.len() > size_max {
+                return None;
+            }
+        }
+        body.push_str(&follow.last_line(last, 0));
+        Some(body)
+    }
+
+    fn find<'a>(&self, store: &'a Store) -> Option<&'a Database> {
+        store.database(&self.db).filter(|database| database.instance() == self.instance)
+    }
+
+    fn push_separator(&mut self, out: &mut String) {
+        if self.sent && self.feed != Feed::Continuous {
+            out.push_str(",\n");
+        }
+        self.sent = true;
+    }
+
+    fn push_row(&self, out: &mut String, database: &Database, change: Change<'_>) {
+        let Change { id, document } = change;
+        out.push_str(&format!("{{\"seq\":\"{}\",\"id\":", database.sequence(document.seq)));
+        push_string(out, id);
+        let shown = if self.all_leaves { document.leaves().len() } else { 1 };
+        let leaves = document.leaves()[..shown].iter();
+        let revs: Vec<_> = leaves.map(|leaf| format!("{{\"rev\":\"{}\"}}", leaf.rev())).collect();
+        out.push_str(&format!(",\"changes\":[{}]", revs.join(",")));
+        if document.winner().deleted {
+            out.push_str(",\"deleted\":true");
+        }
+        if self.include_docs {
+            out.push_str(",\"doc\":");
+            document.push_json(out, id, document.winner(), self.extras);
+        }
+        out.push('}');
+        if self.feed == Feed::Continuous {
+            out.push('\n');
+        }
+    }
+
+    fn last_line(&self, number: u64, pending: usize) -> String {
+        let last_seq = Sequence { number, instance: self.instance };
+        let open = if self.feed == Feed::Continuous { "{" } else { "\n],\n" };
+        format!("{open}\"last_seq\":\"{last_seq}\",\"pending\":{pending}}}\n")
+    }
+}
+
+impl Filter {
+    fn changes<'a>(
+        &'a self,
+        database: &'a Database,
+        since: u64,
+    ) -> Box<dyn Iterator<Item = Change<'a>> + 'a> {
+        match self {
+            Self::Ids(ids) => Box::new(database.changes_of(ids, since).into_iter()),
+            _ => Box::new(database.changes(since).filter(|change| self.shows(change))),
+        }
+    }
+
+    fn shows(&self, change: &Change<'_>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Ids(ids) => ids.iter().any(|id| id == change.id),
+            Self::Design => change.id.starts_with("_design/"),
+        }
+    }
+}

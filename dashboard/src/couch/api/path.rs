@@ -1,0 +1,143 @@
+//! What a request's path names.
+
+use super::Refusal;
+
+/// What a path names. All names are percent-decoded, once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// `/`
+    Root,
+    /// `/_up` and its like: the name behind the slash.
+    Server(String),
+    /// `/db`
+    Database(String),
+    /// `/db/_changes` and its like: the name behind the last slash.
+    Special { db: String, name: String },
+    /// `/db/id`, also `/db/_design/name`.
+    Document { db: String, id: String },
+    /// `/db/_local/name`: the name.
+    Local { db: String, name: String },
+    /// Below a document: attachments, views.
+    Beneath { db: String, id: String },
+}
+
+impl Target {
+    /// Reads a path. Slashes separate before `%2F` is decoded, so a database or an id may hold them; a single
+    /// trailing slash is not a name.
+    pub(super) fn parse(path: &str) -> Result<Self, Refusal> {
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let path = path.strip_suffix('/').unwrap_or(path);
+        if path.is_empty() {
+            return Ok(Self::Root);
+        }
+        let names = path.split('/').map(decode).collect::<Result<Vec<_>, _>>()?;
+        let mut names = names.into_iter();
+        let db = names.next().unwrap_or_default();
+        let Some(first) = names.next() else {
+            return Ok(if db.starts_with('_') { Self::Server(db) } else { Self::Database(db) });
+        };
+        let id = match first.as_str() {
+            "_design" | "_local" => match names.next() {
+                Some(second) => format!("{first}/{second}"),
+                None => return Ok(Self::Special { db, name: first }),
+            },
+            _ => first,
+        };
+        if names.next().is_some() {
+            return Ok(Self::Beneath { db, id });
+        }
+        Ok(if let Some(name) = id.strip_prefix("_local/") {
+            Self::Local { name: name.to_owned(), db }
+        } else if id.starts_with('_') && !id.starts_with("_design/") {
+            Self::Special { db, name: id }
+        } else {
+            Self::Document { db, id }
+        })
+    }
+}
+
+/// Decodes `%41`. Strict: two hex digits behind each percent sign, and UTF-8 in the end.
+fn decode(text: &str) -> Result<String, Refusal> {
+    let bytes = decode_bytes(text).ok_or_else(|| Refusal::bad_request("Bad percent-encoding"))?;
+    String::from_utf8(bytes).map_err(|_| Refusal::bad_request("The path is not UTF-8"))
+}
+
+/// The bytes that percent-encoding stands for. `None` where a percent sign has no two hex digits behind it.
+pub(super) fn decode_bytes(text: &str) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    let digit = |b: u8| char::from(b).to_digit(16);
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let (high, low) = (digit(rest.next()?)?, digit(rest.next()?)?);
+            out.push((high * 16 + low) as u8);
+        } else {
+            out.push(byte);
+        }
+    }
+    Some(out)
+}
+
+/// Encodes a name for a `Location`: all but the unreserved characters of RFC 3986, section 2.3.
+pub(super) fn encode(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(db: &str, id: &str) -> Target {
+        Target::Document { db: db.into(), id: id.into() }
+    }
+
+    #[test]
+    fn a_path_names_one_thing() {
+        let special = |name: &str| Target::Special { db: "db".into(), name: name.into() };
+        let local = |name: &str| Target::Local { db: "db".into(), name: name.into() };
+        let table = [
+            ("/", Target::Root),
+            ("/_up", Target::Server("_up".into())),
+            ("/db", Target::Database("db".into())),
+            ("/db/", Target::Database("db".into())),
+            ("/a%2Fb", Target::Database("a/b".into())),
+            ("/db/_changes", special("_changes")),
+            ("/db/_design", special("_design")),
+            ("/db/_local", special("_local")),
+            ("/db/d%2F1", document("db", "d/1")),
+            ("/db/%2541", document("db", "%41")),
+            ("/db/a+b", document("db", "a+b")),
+            ("/db/_design/app", document("db", "_design/app")),
+            ("/db/_design%2Fapp", document("db", "_design/app")),
+            ("/db/_local/cp", local("cp")),
+            ("/db/_local%2Fcp", local("cp")),
+            ("/db/%C3%A9", document("db", "é")),
+            ("/db/..", document("db", "..")),
+            ("/db/d/att", Target::Beneath { db: "db".into(), id: "d".into() }),
+            ("/db/_design/a/_view/v", Target::Beneath { db: "db".into(), id: "_design/a".into() }),
+            ("/../../etc/passwd", Target::Beneath { db: "..".into(), id: "..".into() }),
+        ];
+        for (path, expected) in table {
+            assert_eq!(Target::parse(path), Ok(expected), "{path}");
+        }
+        for bad in ["/db/%", "/db/%4", "/db/%zz", "/db/%+1", "/%FF", "/db/%C3%28"] {
+            assert_eq!(Target::parse(bad).unwrap_err().status, 400, "{bad}");
+        }
+    }
+
+    #[test]
+    fn encoding_is_undone_by_decoding() {
+        assert_eq!(encode("_local/checkpoint"), "_local%2Fcheckpoint");
+        for name in ["", "a b", "é/%", "~"] {
+            assert_eq!(decode(&encode(name)).unwrap(), name);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The query of a request: tolerant as CouchDB is with what it does not know, strict with what it does.
+
+use super::Refusal;
+use super::path::decode_bytes;
+use crate::couch::store::{ParseRevisionError, Revision, parse_number};
+
+/// Names and values, percent-decoded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Reads `a=1&b=2`; `+` is a blank. Percent signs that stand for nothing stay as they are.
+    pub(super) fn parse(query: &str) -> Result<Self, Refusal> {
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        let pairs = pairs.map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Ok((decode(name)?, decode(value)?))
+        });
+        pairs.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The first value of this name.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(this, _)| this == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the value is `true`.
+    pub(super) fn is_true(&self, name: &str) -> bool {
+        self.text(name) == Some("true")
+    }
+
+    /// A number of zero or more.
+    pub(super) fn number(&self, name: &str) -> Result<Option<u64>, Refusal> {
+        let number = |text| parse_number(text).ok_or_else(|| Refusal::bad_number(text));
+        self.text(name).map(number).transpose()
+    }
+
+    /// A revision.
+    pub(super) fn rev(&self, name: &str) -> Result<Option<Revision>, Refusal> {
+        self.text(name).map(parse_rev).transpose()
+    }
+
+    /// A value in JSON.
+    pub(super) fn json(&self, name: &str) -> Result<Option<serde_json::Value>, Refusal> {
+        let value = self.text(name).map(serde_json::from_str).transpose();
+        value.map_err(|_| Refusal::bad_request(format!("The value of {name} is not JSON")))
+    }
+}
+
+/// Reads a revision as a client states it.
+pub(super) fn parse_rev(text: &str) -> Result<Revision, Refusal> {
+    text.parse().map_err(|error: ParseRevisionError| Refusal::bad_request(error.to_string()))
+}
+
+fn decode(text: &str) -> Result<String, Refusal> {
+    let text = text.replace('+', " ");
+    let Some(bytes) = decode_bytes(&text) else { return Ok(text) };
+    String::from_utf8(bytes).map_err(|_| Refusal::bad_request("The query is not UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_decoded_and_the_first_counts() {
+        let query = Query::parse("a=1&&b=x+y%2B&a=2&flag&bad=%zz&t=true").unwrap();
+        let table = [
+            ("a", Some("1")),
+            ("b", Some("x y+")),
+            ("flag", Some("")),
+            ("bad", Some("%zz")),
+            ("none", None),
+        ];
+        for (name, expected) in table {
+            assert_eq!(query.text(name), expected, "{name}");
+        }
+        assert!(query.is_true("t") && !query.is_true("a"));
+        assert_eq!(query.number("a"), Ok(Some(1)));
+        assert_eq!(query.number("b").unwrap_err().status, 400);
+        assert_eq!(query.number("flag").unwrap_err().status, 400);
+        assert_eq!(Query::parse("a=%FF").unwrap_err().status, 400);
+    }
+}

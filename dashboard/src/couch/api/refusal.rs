@@ -1,0 +1,163 @@
+//! Errors as CouchDB states them: a status, and `{"error":...,"reason":...}`.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+
+use super::answer;
+use crate::couch::store::{CreateError, DraftError, GetError, PutError, push_string};
+
+/// Why a request is not carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) error: &'static str,
+    pub(super) reason: Cow<'static, str>,
+    /// The methods that would be taken, for 405.
+    allow: Option<&'static str>,
+}
+
+impl Refusal {
+    pub(super) fn new(
+        status: StatusCode,
+        error: &'static str,
+        reason: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { status, error, reason: reason.into(), allow: None }
+    }
+
+    pub(super) fn bad_request(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", reason)
+    }
+
+    pub(super) fn not_found(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", reason)
+    }
+
+    pub(super) fn no_database() -> Self {
+        Self::not_found("Database does not exist.")
+    }
+
+    pub(super) fn bad_json() -> Self {
+        Self::bad_request("invalid UTF-8 JSON")
+    }
+
+    /// A number in the query that is none. CouchDB answers some of these with 500 (`limit=abc`): the fault is the
+    /// client's, so here it is always 400, as CouchDB's own views do.
+    pub(super) fn bad_number(value: &str) -> Self {
+        let reason = format!("Invalid value for integer: {value:?}");
+        Self::new(StatusCode::BAD_REQUEST, "query_parse_error", reason)
+    }
+
+    pub(super) fn method(allow: &'static str) -> Self {
+        let reason = format!("Only {allow} allowed");
+        let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", reason);
+        Self { allow: Some(allow), ..refusal }
+    }
+
+    pub(super) fn content_type() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "bad_content_type",
+            "Content-Type must be application/json",
+        )
+    }
+
+    /// What CouchDB has and this server has not.
+    pub(super) fn not_implemented(what: &str) -> Self {
+        let reason = format!("{what} is not implemented in this embedded database");
+        Self::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", reason)
+    }
+
+    /// More than one request may ask for.
+    pub(super) fn too_large(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", reason)
+    }
+
+    /// `{"error":...,"reason":...}` without the braces: bulk answers put more members beside.
+    pub(super) fn push_members(&self, out: &mut String) {
+        out.push_str("\"error\":");
+        push_string(out, self.error);
+        out.push_str(",\"reason\":");
+        push_string(out, &self.reason);
+    }
+
+    pub(super) fn response(&self) -> Response<Bytes> {
+        let mut body = String::from("{");
+        self.push_members(&mut body);
+        body.push_str("}\n");
+        let mut response = answer(self.status, body);
+        let headers = response.headers_mut();
+        if let Some(allow) = self.allow {
+            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        if self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+impl From<CreateError> for Refusal {
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::Exists => {
+                Self::new(StatusCode::PRECONDITION_FAILED, "file_exists", error.to_string())
+            }
+            CreateError::IllegalName => Self::new(
+                StatusCode::BAD_REQUEST,
+                "illegal_database_name",
+                "Only lowercase characters (a-z), digits (0-9), and any of the characters \
+                 _, $, (, ), +, -, and / are allowed. Must begin with a letter.",
+            ),
+            CreateError::TooMany => full(&error),
+        }
+    }
+}
+
+impl From<PutError> for Refusal {
+    fn from(error: PutError) -> Self {
+        match error {
+            PutError::Conflict => Self::new(StatusCode::CONFLICT, "conflict", error.to_string()),
+            PutError::IllegalId => Self::new(
+                StatusCode::BAD_REQUEST,
+                "illegal_docid",
+                "Only reserved document ids may start with underscore, and an id must be neither empty nor too long.",
+            ),
+            PutError::TooManyDocuments | PutError::TooManyConflicts | PutError::DatabaseFull => {
+                full(&error)
+            }
+        }
+    }
+}
+
+impl From<GetError> for Refusal {
+    fn from(error: GetError) -> Self {
+        Self::not_found(error.to_string())
+    }
+}
+
+impl From<DraftError> for Refusal {
+    fn from(error: DraftError) -> Self {
+        let reason = error.to_string();
+        match error {
+            DraftError::UnknownMember(_) => {
+                Self::new(StatusCode::BAD_REQUEST, "doc_validation", reason)
+            }
+            DraftError::Attachments => {
+                Self::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", reason)
+            }
+            DraftError::TooLarge => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "document_too_large", reason)
+            }
+            DraftError::BadJson | DraftError::NotAnObject | DraftError::BadMember(_) => {
+                Self::bad_request(reason)
+            }
+        }
+    }
+}
+
+fn full(error: &dyn std::error::Error) -> Refusal {
+    Refusal::new(StatusCode::INSUFFICIENT_STORAGE, "insufficient_storage", error.to_string())
+}

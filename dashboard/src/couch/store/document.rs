@@ -1,0 +1,138 @@
+//! One document: its leaves, of which the first is the one that readers see.
+
+use std::sync::Arc;
+
+use super::PutError;
+use super::members::push_string;
+use super::revision::{History, Revision};
+use crate::couch::limits::LEAVES_MAX;
+
+/// The newest revision of one branch.
+#[derive(Clone, Debug)]
+pub(crate) struct Leaf {
+    /// Its revision and ancestors.
+    pub(crate) history: History,
+    /// Whether it is a tombstone.
+    pub(crate) deleted: bool,
+    /// The members without `_` ones and braces. Shared, so that an answer can keep it without a copy.
+    pub(crate) body: Arc<str>,
+}
+
+impl Leaf {
+    /// Its revision.
+    pub(crate) fn rev(&self) -> Revision {
+        self.history.leaf()
+    }
+
+    /// About the bytes that it holds in memory.
+    pub(super) fn size(&self) -> usize {
+        size_of::<Self>() + size_of_val(self.history.digests()) + self.body.len()
+    }
+}
+
+/// Which extras a reader asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Extras {
+    /// `revs=true`: the ancestors, as `_revisions`.
+    pub(crate) revs: bool,
+    /// `conflicts=true`: the other live leaves, as `_conflicts`.
+    pub(crate) conflicts: bool,
+}
+
+/// A document. Edits made here give one leaf; only replication adds others.
+#[derive(Clone, Debug)]
+pub(crate) struct Document {
+    /// The number of its latest edit in its database.
+    pub(crate) seq: u64,
+    /// Never empty; the winner first, then the other leaves, the greater revision first.
+    leaves: Vec<Leaf>,
+}
+
+impl Document {
+    /// A document of one leaf.
+    pub(super) fn new(seq: u64, leaf: Leaf) -> Self {
+        Self { seq, leaves: vec![leaf] }
+    }
+
+    /// The leaf that readers see: live before deleted, then the greater revision. Every replica picks the same.
+    pub(crate) fn winner(&self) -> &Leaf {
+        &self.leaves[0]
+    }
+
+    /// All leaves, the winner first.
+    pub(crate) fn leaves(&self) -> &[Leaf] {
+        &self.leaves
+    }
+
+    /// The leaf of this revision. Bodies of older revisions are not kept.
+    pub(crate) fn leaf(&self, rev: Revision) -> Option<&Leaf> {
+        self.leaves.iter().find(|leaf| leaf.rev() == rev)
+    }
+
+    /// The leaf that this revision led to, which may be itself.
+    pub(crate) fn latest(&self, rev: Revision) -> Option<&Leaf> {
+        self.leaves.iter().find(|leaf| leaf.history.contains(rev))
+    }
+
+    /// Whether the revision is a leaf or an ancestor of one.
+    pub(crate) fn knows(&self, rev: Revision) -> bool {
+        self.latest(rev).is_some()
+    }
+
+    /// About the bytes that it holds in memory.
+    pub(super) fn size(&self) -> usize {
+        size_of::<Self>() + self.leaves.iter().map(Leaf::size).sum::<usize>()
+    }
+
+    /// This document with one more leaf. Leaves that are ancestors of the new one give way to it. Fails when that makes
+    /// more than [`LEAVES_MAX`].
+    pub(super) fn grafted(&self, seq: u64, leaf: Leaf) -> Result<Self, PutError> {
+        let mut leaves: Vec<Leaf> = self.leaves.clone();
+        leaves.retain(|old| !leaf.history.contains(old.rev()));
+        if leaves.len() == LEAVES_MAX {
+            return Err(PutError::TooManyConflicts);
+        }
+        leaves.push(leaf);
+        leaves.sort_by_key(|leaf| std::cmp::Reverse((!leaf.deleted, leaf.rev())));
+        Ok(Self { seq, leaves })
+    }
+
+    /// Appends the JSON of one leaf, as CouchDB orders the members.
+    pub(crate) fn push_json(&self, out: &mut String, id: &str, leaf: &Leaf, extras: Extras) {
+        out.push_str("{\"_id\":");
+        push_string(out, id);
+        out.push_str(",\"_rev\":\"");
+        out.push_str(&leaf.rev().to_string());
+        out.push('"');
+        if leaf.deleted {
+            out.push_str(",\"_deleted\":true");
+        }
+        if !leaf.body.is_empty() {
+            out.push(',');
+            out.push_str(&leaf.body);
+        }
+        if extras.revs {
+            push_revisions(out, &leaf.history);
+        }
+        if extras.conflicts {
+            self.push_conflicts(out, leaf);
+        }
+        out.push('}');
+    }
+
+    fn push_conflicts(&self, out: &mut String, shown: &Leaf) {
+        let others = self.leaves.iter().filter(|leaf| !leaf.deleted && leaf.rev() != shown.rev());
+        let others: Vec<String> = others.map(|leaf| format!("\"{}\"", leaf.rev())).collect();
+        if !others.is_empty() {
+            out.push_str(",\"_conflicts\":[");
+            out.push_str(&others.join(","));
+            out.push(']');
+        }
+    }
+}
+
+fn push_revisions(out: &mut String, history: &History) {
+    let ids: Vec<String> = history.digests().iter().map(|id| format!("\"{id:032x}\"")).collect();
+    let start = history.leaf().generation;
+    out.push_str(&format!(",\"_revisions\":{{\"start\":{start},\"ids\":[{}]}}", ids.join(",")));
+}

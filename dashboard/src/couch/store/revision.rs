@@ -1,0 +1,197 @@
+//! Revisions (`N-<32 hex digits>`) and the line of them that leads to a leaf.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::couch::limits::HISTORY_LENGTH_MAX;
+
+/// One revision of a document. The order is CouchDB's: the longer history wins, then the greater digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Revision {
+    /// How many edits led here; 1 for a new document.
+    pub(crate) generation: u64,
+    /// What tells it from others of the same generation.
+    pub(crate) digest: u128,
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{:032x}", self.generation, self.digest)
+    }
+}
+
+/// The text is not `N-<32 hex digits>` with N at least 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ParseRevisionError;
+
+impl fmt::Display for ParseRevisionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Invalid rev format")
+    }
+}
+
+impl std::error::Error for ParseRevisionError {}
+
+impl FromStr for Revision {
+    type Err = ParseRevisionError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (generation, digest) = text.split_once('-').ok_or(ParseRevisionError)?;
+        let generation = parse_number(generation).filter(|&n| n > 0).ok_or(ParseRevisionError)?;
+        Ok(Self { generation, digest: parse_digest(digest)? })
+    }
+}
+
+/// Decimal digits and nothing else: `u64::from_str` would take a sign.
+pub(crate) fn parse_number(text: &str) -> Option<u64> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+/// The part of a revision behind the dash.
+pub(crate) fn parse_digest(text: &str) -> Result<u128, ParseRevisionError> {
+    if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(ParseRevisionError);
+    }
+    u128::from_str_radix(text, 16).map_err(|_| ParseRevisionError)
+}
+
+/// A leaf's revision and its ancestors, the newest first, at most [`HISTORY_LENGTH_MAX`] of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct History {
+    generation: u64,
+    digests: Vec<u128>,
+}
+
+impl History {
+    /// A history as replication states it (`_revisions`). `None` when it is empty or goes below generation 1.
+    pub(crate) fn new(generation: u64, mut digests: Vec<u128>) -> Option<Self> {
+        if digests.is_empty() || generation < digests.len() as u64 {
+            return None;
+        }
+        digests.truncate(HISTORY_LENGTH_MAX);
+        Some(Self { generation, digests })
+    }
+
+    /// A history of one revision, whose ancestors are not known.
+    pub(crate) fn of(rev: Revision) -> Self {
+        Self { generation: rev.generation, digests: vec![rev.digest] }
+    }
+
+    /// This history with one more edit, whose digest follows from the parent and the new content: the same edit made
+    /// in two places is the same revision. `None` when the generations are used up.
+    pub(crate) fn edited(&self, deleted: bool, body: &str) -> Option<Self> {
+        let generation = self.generation.checked_add(1)?;
+        let mut digests = Vec::with_capacity(HISTORY_LENGTH_MAX.min(self.digests.len() + 1));
+        digests.push(digest(Some(self.leaf()), deleted, body));
+        digests.extend(self.digests.iter().take(HISTORY_LENGTH_MAX - 1));
+        Some(Self { generation, digests })
+    }
+
+    /// The history of a document's first edit.
+    pub(crate) fn begun(deleted: bool, body: &str) -> Self {
+        Self { generation: 1, digests: vec![digest(None, deleted, body)] }
+    }
+
+    /// The newest revision.
+    pub(crate) fn leaf(&self) -> Revision {
+        Revision { generation: self.generation, digest: self.digests[0] }
+    }
+
+    /// Whether `rev` is the leaf or a remembered ancestor. O(1).
+    pub(crate) fn contains(&self, rev: Revision) -> bool {
+        let back = self.generation.checked_sub(rev.generation);
+        back.and_then(|back| self.digests.get(usize::try_from(back).ok()?)) == Some(&rev.digest)
+    }
+
+    /// The remembered digests, the newest first.
+    pub(crate) fn digests(&self) -> &[u128] {
+        &self.digests
+    }
+}
+
+/// 128 bits of FNV-1a over parent, deletion and content. CouchDB takes MD5 over Erlang terms, so the same edit has
+/// another digest there; all that the protocol asks is that equal edits give equal digests. It is no defence against
+/// a writer who seeks collisions, and need not be: such a writer may state any revision (`new_edits=false`).
+fn digest(parent: Option<Revision>, deleted: bool, body: &str) -> u128 {
+    let mut hash = Fnv::default();
+    if let Some(parent) = parent {
+        hash.write(&parent.generation.to_be_bytes());
+        hash.write(&parent.digest.to_be_bytes());
+    }
+    hash.write(&[u8::from(deleted)]);
+    hash.write(body.as_bytes());
+    hash.0
+}
+
+/// FNV-1a of 128 bits: small, and the same on every machine and in every version, which `std`'s hasher does not
+/// promise.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fnv(pub(super) u128);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d)
+    }
+}
+
+impl Fnv {
+    pub(super) fn write(&mut self, bytes: &[u8]) {
+        const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+        for &byte in bytes {
+            self.0 = (self.0 ^ u128::from(byte)).wrapping_mul(PRIME);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_revision_reads_as_it_is_written() {
+        let text = "12-23202479633c2b380f79507a776743d5";
+        assert_eq!(text.parse::<Revision>().unwrap().to_string(), text);
+        for bad in [
+            "",
+            "1",
+            "1-",
+            "-1",
+            "0-23202479633c2b380f79507a776743d5",
+            "+1-23202479633c2b380f79507a776743d5",
+            "1-+3202479633c2b380f79507a776743d5",
+            "1-23202479633c2b380f79507a776743d",
+            "99999999999999999999-23202479633c2b380f79507a776743d5",
+            "1-é3202479633c2b380f79507a77674d5",
+        ] {
+            assert_eq!(bad.parse::<Revision>(), Err(ParseRevisionError), "{bad}");
+        }
+    }
+
+    #[test]
+    fn equal_edits_are_equal_revisions_and_others_are_not() {
+        let first = History::begun(false, "\"a\":1");
+        assert_eq!(first, History::begun(false, "\"a\":1"));
+        assert_ne!(first.leaf(), History::begun(false, "\"a\":2").leaf());
+        assert_ne!(first.leaf(), History::begun(true, "\"a\":1").leaf());
+        let second = first.edited(false, "\"a\":1").unwrap();
+        assert_eq!(second.leaf().generation, 2);
+        assert_ne!(second.leaf().digest, first.leaf().digest);
+        assert!(second.contains(first.leaf()) && !first.contains(second.leaf()));
+    }
+
+    #[test]
+    fn a_history_is_bounded_and_forgets_the_oldest() {
+        let first = History::begun(false, "");
+        let mut history = first.clone();
+        for _ in 0..HISTORY_LENGTH_MAX {
+            history = history.edited(false, "").unwrap();
+        }
+        assert_eq!(history.digests().len(), HISTORY_LENGTH_MAX);
+        assert!(!history.contains(first.leaf()));
+        assert_eq!(
+            History::of(Revision { generation: u64::MAX, digest: 1 }).edited(false, ""),
+            None
+        );
+        assert_eq!(History::new(1, vec![1, 2]), None);
+    }
+}

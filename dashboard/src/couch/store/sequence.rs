@@ -1,0 +1,85 @@
+//! Update sequences in the style of CouchDB 3: a number, a dash, and something opaque.
+
+use std::fmt;
+
+use super::revision::parse_number;
+
+/// A point in the history of one database. The opaque part names the database's life, so that a sequence of a
+/// deleted namesake is known for what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sequence {
+    /// How many edits the database had seen.
+    pub(crate) number: u64,
+    /// Which life of which database, see [`super::Database::instance`].
+    pub(crate) instance: u64,
+}
+
+impl fmt::Display for Sequence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{:016x}", self.number, self.instance)
+    }
+}
+
+/// Where a client wants the changes to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Since {
+    /// At the first change.
+    Start,
+    /// Behind the newest change.
+    Now,
+    /// Behind a change seen before.
+    Sequence(Sequence),
+}
+
+impl Since {
+    /// Reads `0`, `now` or a sequence, also as a JSON string. `None` for anything else, bare integers among them, as
+    /// CouchDB 3.5 does.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        match quoted.unwrap_or(text) {
+            "0" => Some(Self::Start),
+            "now" => Some(Self::Now),
+            text => {
+                let (number, opaque) = text.split_once('-')?;
+                let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+                if number.is_empty() || opaque.len() != 16 || !opaque.bytes().all(hex) {
+                    return None;
+                }
+                let instance = u64::from_str_radix(opaque, 16).ok()?;
+                Some(Self::Sequence(Sequence { number: parse_number(number)?, instance }))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_takes_what_couchdb_takes() {
+        let sequence = Sequence { number: 7, instance: 0xabc };
+        assert_eq!(sequence.to_string(), "7-0000000000000abc");
+        let table = [
+            ("0", Some(Since::Start)),
+            ("\"0\"", Some(Since::Start)),
+            ("now", Some(Since::Now)),
+            ("7-0000000000000abc", Some(Since::Sequence(sequence))),
+            ("\"7-0000000000000abc\"", Some(Since::Sequence(sequence))),
+            ("", None),
+            ("\"", None),
+            ("1", None),
+            ("-1", None),
+            ("banana", None),
+            ("7-0000000000000ab", None),
+            ("7-0000000000000ABC", None),
+            ("+7-0000000000000abc", None),
+            ("-0000000000000abc", None),
+            ("99999999999999999999-0000000000000abc", None),
+            ("5-notbase64!!", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(Since::parse(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Why a response cannot be understood.
+
+use crate::filters::chunked::ChunkError;
+use bytes::Bytes;
+use http::Response;
+use std::fmt;
+
+/// Why a response cannot be understood any further. The connection is of no more use.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum HttpClientError {
+    /// The connection ended before the first byte of a response. On a connection that has served a
+    /// request before, the server closed it idle: the request can be repeated elsewhere.
+    Closed,
+    /// The connection ended within a head, or within a body whose end is known otherwise.
+    Cut,
+    /// Bytes came that answer no request.
+    Unasked,
+    /// A head is not one of HTTP/1.
+    Head,
+    /// A head is longer, or has more fields, than the limit.
+    HeadTooLarge,
+    /// `Content-Length` is not one number.
+    ContentLength,
+    /// `Transfer-Encoding` is not `chunked` alone.
+    TransferEncoding,
+    /// A chunked body is malformed.
+    Chunk(ChunkError),
+    /// In the place of a chunk stands a second response: CouchDB has failed in the middle of this
+    /// one. What it says is that response's body, of up to
+    /// [`SECOND_RESPONSE_BYTES`](crate::limits::SECOND_RESPONSE_BYTES). When the connection ended
+    /// within its head, it is a 500 with what there was as its body.
+    SecondResponse(Box<Response<Bytes>>),
+    /// The server has switched to a protocol that nobody asked for (101).
+    Switched,
+}
+
+impl HttpClientError {
+    /// CouchDB's `error` and `reason` in a [`SecondResponse`](Self::SecondResponse).
+    pub fn couchdb_reason(&self) -> Option<(String, String)> {
+        let Self::SecondResponse(response) = self else { return None };
+        let body: serde_json::Value = serde_json::from_slice(response.body()).ok()?;
+        let member = |name: &str| Some(body.get(name)?.as_str()?.to_owned());
+        Some((member("error")?, member("reason")?))
+    }
+}
+
+impl fmt::Display for HttpClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("the connection ended before a response"),
+            Self::Cut => f.write_str("the connection ended within a response"),
+            Self::Unasked => f.write_str("bytes came that answer no request"),
+            Self::Head => f.write_str("the head of a response is malformed"),
+            Self::HeadTooLarge => f.write_str("the head of a response is too large"),
+            Self::ContentLength => f.write_str("Content-Length is not one number"),
+            Self::TransferEncoding => f.write_str("Transfer-Encoding is not chunked alone"),
+            Self::Chunk(error) => error.fmt(f),
+            Self::SecondResponse(response) => {
+                write!(f, "a second response stands in the body: {}", response.status())?;
+                match self.couchdb_reason() {
+                    Some((error, reason)) => write!(f, ", {}: {}", line(&error), line(&reason)),
+                    None => Ok(()),
+                }
+            }
+            Self::Switched => f.write_str("the server switched to another protocol"),
+        }
+    }
+}
+
+impl std::error::Error for HttpClientError {}
+
+/// As much of what the peer says as fits in a line of a log: a reason may be a whole stack trace.
+fn line(text: &str) -> String {
+    const SHOWN: usize = 200;
+    let mut words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = words.char_indices().nth(SHOWN) {
+        words.truncate(end);
+        words += "...";
+    }
+    words
+}

@@ -1,0 +1,241 @@
+//! The client side of HTTP/1, as far as CouchDB needs it.
+
+mod error;
+mod response;
+#[cfg(test)]
+mod tests;
+
+pub use error::HttpClientError;
+
+use super::chunked::{ChunkError, Decoder, Piece};
+use super::head::HeadScan;
+use super::{Filter, Output};
+use crate::limits::{HTTP_HEAD_BYTES, HTTP_HEADERS, SECOND_RESPONSE_BYTES};
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{Method, Request, Response, Version};
+use response::{Body, Head};
+use std::fmt::Write;
+
+/// What a response consists of, in this order: one head, data, one end.
+#[derive(Debug)]
+pub enum Part {
+    /// Status and fields. Interim responses (1xx) are passed over.
+    Head(Response<()>),
+    /// Some of the body, as soon as it is there; its borders mean nothing. The transfer coding is
+    /// taken off, a `Content-Encoding` is not.
+    Data(Bytes),
+    /// The end of the response. The next request can be put, unless the filter is finished.
+    End,
+}
+
+/// HTTP/1.1 for a client: requests out, responses in as a stream of [`Part`]s.
+///
+/// One request at a time on a connection. Bodies may be chunked, of a given length, or end with the
+/// connection. A body of known framing that the connection's end cuts is an error, never an
+/// [`End`](Part::End). No `Host` is added: the caller knows the name.
+///
+/// CouchDB, when it fails in the middle of a feed, writes a second whole response into the chunked
+/// body. That is [`HttpClientError::SecondResponse`], which carries it; it is raised when that
+/// response is complete, or the connection ends.
+///
+/// # Panics
+/// `encode` does when the response to the last request has not ended.
+#[derive(Debug)]
+pub struct HttpClient {
+    state: State,
+    scan: HeadScan,
+    asked: Method,
+    keep_alive: bool,
+    head_max: usize,
+    headers_max: usize,
+}
+
+#[derive(Debug)]
+enum State {
+    /// No request is under way.
+    Idle,
+    /// A request has been put; the head of its response is read.
+    Head,
+    /// A body of so many more bytes.
+    Length(u64),
+    Chunked(Decoder),
+    /// A body up to the connection's end.
+    ToEnd,
+    /// A second response stands in the body of the first.
+    Second,
+    /// The connection takes no further request.
+    Over,
+}
+
+impl HttpClient {
+    /// A filter with the limits of [`crate::limits`].
+    pub fn new() -> Self {
+        Self {
+            state: State::Idle,
+            scan: HeadScan::default(),
+            asked: Method::GET,
+            keep_alive: true,
+            head_max: HTTP_HEAD_BYTES,
+            headers_max: HTTP_HEADERS,
+        }
+    }
+
+    /// Takes heads of up to `bytes`.
+    pub fn with_head_max(self, bytes: usize) -> Self {
+        Self { head_max: bytes, ..self }
+    }
+
+    /// Takes heads of up to `count` fields.
+    pub fn with_headers_max(self, count: usize) -> Self {
+        Self { headers_max: count, ..self }
+    }
+
+    /// Whether a request can be put.
+    pub fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
+    }
+
+    /// Reads heads until there is one that is not interim.
+    fn head(&mut self, input: &mut &[u8]) -> Result<Option<Part>, HttpClientError> {
+        loop {
+            let found = self.scan.find(input).map_err(|_| HttpClientError::Head)?;
+            if found.unwrap_or(input.len()) > self.head_max {
+                return Err(HttpClientError::HeadTooLarge);
+            }
+            let Some(length) = found else { return Ok(None) };
+            let (bytes, rest) = input.split_at(length);
+            *input = rest;
+            let bytes = Bytes::copy_from_slice(bytes);
+            let Some(head) = response::parse(&bytes, &self.asked, self.headers_max)? else {
+                continue;
+            };
+            let Head { response, body, keep_alive } = head;
+            self.keep_alive = keep_alive;
+            self.state = match body {
+                Body::Length(length) => State::Length(length),
+                Body::Chunked => State::Chunked(Decoder::new()),
+                Body::ToEnd => State::ToEnd,
+            };
+            return Ok(Some(Part::Head(response)));
+        }
+    }
+
+    fn end(&mut self) -> Part {
+        self.state = if self.keep_alive { State::Idle } else { State::Over };
+        Part::End
+    }
+
+    /// The second response in the first one's body, when it has `ended` or is complete.
+    fn second(&self, input: &mut &[u8], ended: bool) -> Result<Option<Part>, HttpClientError> {
+        let full = ended || input.len() >= self.second_max();
+        match response::second(input, self.headers_max, full) {
+            None => Ok(None),
+            Some(second) => {
+                *input = &[];
+                Err(HttpClientError::SecondResponse(Box::new(second)))
+            }
+        }
+    }
+
+    fn second_max(&self) -> usize {
+        self.head_max + SECOND_RESPONSE_BYTES
+    }
+}
+
+impl Default for HttpClient {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Filter for HttpClient {
+    type In = Part;
+    type Out = Request<Bytes>;
+    type Error = HttpClientError;
+
+    fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Part>, HttpClientError> {
+        match &mut self.state {
+            State::Idle if input.is_empty() => Ok(None),
+            State::Idle => Err(HttpClientError::Unasked),
+            State::Head => self.head(input),
+            State::Length(0) => Ok(Some(self.end())),
+            State::Length(left) => {
+                let length = usize::try_from(*left).map_or(input.len(), |l| l.min(input.len()));
+                *left -= length as u64;
+                Ok(take(input, length))
+            }
+            State::Chunked(decoder) => match decoder.decode(input) {
+                Ok(None) => Ok(None),
+                Ok(Some(Piece::Data(data))) => Ok(Some(Part::Data(Bytes::copy_from_slice(data)))),
+                Ok(Some(Piece::End)) => Ok(Some(self.end())),
+                Err(ChunkError::StatusLine) => {
+                    self.state = State::Second;
+                    self.second(input, false)
+                }
+                Err(error) => Err(HttpClientError::Chunk(error)),
+            },
+            State::ToEnd => Ok(take(input, input.len())),
+            State::Second => self.second(input, false),
+            State::Over => {
+                *input = &[];
+                Ok(None)
+            }
+        }
+    }
+
+    fn decode_end(&mut self, input: &mut &[u8]) -> Result<Option<Part>, HttpClientError> {
+        if let Some(part) = self.decode(input)? {
+            return Ok(Some(part));
+        }
+        match self.state {
+            State::Idle | State::Over => Ok(None),
+            State::Head if input.is_empty() => Err(HttpClientError::Closed),
+            State::Head | State::Length(_) | State::Chunked(_) => Err(HttpClientError::Cut),
+            State::ToEnd => Ok(Some(self.end())),
+            State::Second => self.second(input, true),
+        }
+    }
+
+    fn encode(&mut self, request: Request<Bytes>, output: &mut Output) {
+        assert!(self.is_idle(), "a request is put before the end of the last response");
+        let (parts, body) = request.into_parts();
+        let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+        let version = if parts.version == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" };
+        // Writing to an Output cannot fail.
+        let _ = write!(output, "{} {target} {version}\r\n", parts.method);
+        for (name, value) in &parts.headers {
+            if name != CONTENT_LENGTH && name != TRANSFER_ENCODING {
+                output.text(name.as_str().as_bytes());
+                output.text(b": ");
+                output.text(value.as_bytes());
+                output.text(b"\r\n");
+            }
+        }
+        // RFC 9110 section 8.6: a method that expects a body says that there is none, too.
+        let expected = [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method);
+        if expected || !body.is_empty() {
+            let _ = write!(output, "content-length: {}\r\n", body.len());
+        }
+        output.text(b"\r\n");
+        output.shared(body);
+        self.asked = parts.method;
+        self.state = State::Head;
+    }
+
+    /// The longest head, and the longest second response.
+    fn input_max(&self) -> usize {
+        self.second_max() + 1
+    }
+
+    fn is_finished(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+}
+
+/// `length` bytes off the front, unless there are none.
+fn take(input: &mut &[u8], length: usize) -> Option<Part> {
+    let (data, rest) = input.split_at(length);
+    *input = rest;
+    (!data.is_empty()).then(|| Part::Data(Bytes::copy_from_slice(data)))
+}

@@ -1,0 +1,119 @@
+//! From the bytes of a head to a response, and to where its body ends.
+
+use super::HttpClientError;
+use crate::filters::head::{self, Framing, FramingError, HeadScan};
+use crate::limits::SECOND_RESPONSE_BYTES;
+use bytes::Bytes;
+use http::header::CONNECTION;
+use http::{Method, Response, StatusCode, Version};
+
+/// A response whose body is still to come.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) response: Response<()>,
+    pub(super) body: Body,
+    /// Whether another request can follow on this connection.
+    pub(super) keep_alive: bool,
+}
+
+/// Where the body ends, RFC 9112 section 6.3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Body {
+    Length(u64),
+    Chunked,
+    ToEnd,
+}
+
+/// Reads a whole head, empty line included, of a response to `asked`; `None` for an interim one.
+pub(super) fn parse(
+    bytes: &Bytes,
+    asked: &Method,
+    headers_max: usize,
+) -> Result<Option<Head>, HttpClientError> {
+    head::with_room(headers_max, |room| {
+        let mut parsed = httparse::Response::new(&mut []);
+        let config = httparse::ParserConfig::default();
+        match config.parse_response_with_uninit_headers(&mut parsed, bytes, room) {
+            Ok(httparse::Status::Complete(_)) => {}
+            Err(httparse::Error::TooManyHeaders) => return Err(HttpClientError::HeadTooLarge),
+            Ok(httparse::Status::Partial) | Err(_) => return Err(HttpClientError::Head),
+        }
+        let status = StatusCode::from_u16(parsed.code.unwrap_or_default());
+        let status = status.map_err(|_| HttpClientError::Head)?;
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(HttpClientError::Switched);
+        }
+        if status.is_informational() {
+            return Ok(None);
+        }
+        let http10 = parsed.version == Some(0);
+        let headers = head::fields(parsed.headers, bytes).ok_or(HttpClientError::Head)?;
+        let body = body(&headers, asked, status, http10)?;
+        let keep_alive = body != Body::ToEnd
+            && if http10 {
+                head::has_token(&headers, CONNECTION, "keep-alive")
+            } else {
+                !head::has_token(&headers, CONNECTION, "close")
+            };
+        let mut response = Response::new(());
+        *response.status_mut() = status;
+        *response.version_mut() = if http10 { Version::HTTP_10 } else { Version::HTTP_11 };
+        *response.headers_mut() = headers;
+        Ok(Some(Head { response, body, keep_alive }))
+    })
+}
+
+/// The response that stands at the front of `input`: once it is complete, or, when `full` says that
+/// no more of it will be shown, as much of it as there is.
+pub(super) fn second(input: &[u8], headers_max: usize, full: bool) -> Option<Response<Bytes>> {
+    let unreadable = |input: &[u8]| {
+        let mut response = Response::new(Bytes::copy_from_slice(shown(input)));
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        Some(response)
+    };
+    let length = match HeadScan::default().find(input) {
+        Ok(Some(length)) => length,
+        Ok(None) if !full => return None,
+        _ => return unreadable(input),
+    };
+    let (bytes, rest) = input.split_at(length);
+    let head = parse(&Bytes::copy_from_slice(bytes), &Method::GET, headers_max);
+    let Ok(Some(Head { response, body, .. })) = head else { return unreadable(input) };
+    match body {
+        Body::Length(length) => {
+            let length = usize::try_from(length).unwrap_or(usize::MAX);
+            if !full && rest.len() < length {
+                return None;
+            }
+            let body = shown(&rest[..length.min(rest.len())]);
+            Some(response.map(|()| Bytes::copy_from_slice(body)))
+        }
+        // What this body is can be told by its end only, if at all: the head says enough.
+        Body::Chunked | Body::ToEnd => Some(response.map(|()| Bytes::copy_from_slice(shown(rest)))),
+    }
+}
+
+fn shown(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.len().min(SECOND_RESPONSE_BYTES)]
+}
+
+fn body(
+    headers: &http::HeaderMap,
+    asked: &Method,
+    status: StatusCode,
+    http10: bool,
+) -> Result<Body, HttpClientError> {
+    let framing = head::framing(headers, http10).map_err(|error| match error {
+        FramingError::Length => HttpClientError::ContentLength,
+        FramingError::Coding | FramingError::UnknownCoding => HttpClientError::TransferEncoding,
+    })?;
+    let bodiless = *asked == Method::HEAD
+        || status == StatusCode::NO_CONTENT
+        || status == StatusCode::NOT_MODIFIED;
+    Ok(match framing {
+        _ if bodiless => Body::Length(0),
+        Framing::Length(length) => Body::Length(length),
+        Framing::Chunked => Body::Chunked,
+        Framing::None => Body::ToEnd,
+    })
+}

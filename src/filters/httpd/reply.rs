@@ -1,0 +1,259 @@
+//! From responses to bytes.
+
+use crate::filters::{Output, chunked, head};
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderMap, HeaderValue, TRANSFER_ENCODING};
+use http::{Response, StatusCode, response};
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// What answers a request: a whole response, or a stream of parts.
+///
+/// [`Response`]s and [`Prepared`] ones turn into it with `into()`. `Content-Length`,
+/// `Transfer-Encoding`, `Connection` and `Date` are the filter's business: what a response says of
+/// them is replaced, except that `Connection: close` closes, that a `Date` is kept, and that the
+/// `Content-Length` of an empty response to HEAD, and of a 304, is kept.
+#[derive(Debug)]
+pub enum Reply {
+    /// A response with its body. An informational one (1xx) is sent ahead of the answer.
+    Whole(Response<Bytes>),
+    /// One of many equal responses.
+    Prepared(Prepared),
+    /// The head of an answer whose body comes in parts: chunked, or to the connection's end for an
+    /// HTTP/1.0 client.
+    Start(Response<()>),
+    /// A part of the body of a started answer; empty ones are passed over.
+    Data(Bytes),
+    /// The end of a started answer.
+    End,
+}
+
+impl From<Response<Bytes>> for Reply {
+    fn from(response: Response<Bytes>) -> Self {
+        Self::Whole(response)
+    }
+}
+
+impl From<Prepared> for Reply {
+    fn from(prepared: Prepared) -> Self {
+        Self::Prepared(prepared)
+    }
+}
+
+/// A response that is encoded once and answers many requests.
+///
+/// A clone is one reference count more. Encoding it copies the head (about a hundred bytes) and
+/// shares the body; no header map is walked. Make it when the content changes, not per request.
+#[derive(Clone, Debug)]
+pub struct Prepared(Arc<Encoded>);
+
+#[derive(Debug)]
+struct Encoded {
+    /// Status line and fields, without `Date`, `Connection` and the empty line.
+    head: Vec<u8>,
+    /// Empty when the status has no body.
+    body: Bytes,
+    status: StatusCode,
+    close: bool,
+}
+
+impl Prepared {
+    /// Encodes `response`. A `Date` in it is dropped: the time of sending is put in.
+    ///
+    /// # Panics
+    /// When the status is informational: such a response answers nothing.
+    pub fn new(response: Response<Bytes>) -> Self {
+        let (mut parts, mut body) = response.into_parts();
+        assert!(!parts.status.is_informational(), "{} is no answer", parts.status);
+        parts.headers.remove(DATE);
+        let mut head = Output::new();
+        let length = length(&parts, &body, false);
+        write_head(&parts, &mut head);
+        write_length(length.as_ref(), &mut head);
+        if has_no_body(parts.status) {
+            body.clear();
+        }
+        let (status, close) = (parts.status, closes(&parts.headers));
+        Self(Arc::new(Encoded { head: head.to_vec(), body, status, close }))
+    }
+
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.0.status
+    }
+}
+
+/// What the answer to a request depends on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asked {
+    /// The request was HEAD: headers, but no body.
+    pub(super) head: bool,
+    /// The client speaks HTTP/1.0: no chunks, no interim responses.
+    pub(super) http10: bool,
+    pub(super) keep_alive: bool,
+}
+
+/// How the parts of a started answer are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Body {
+    Chunked,
+    ToClose,
+    None,
+}
+
+/// Whether the connection is closed after the answer.
+pub(super) type Closes = bool;
+
+/// Writes a whole answer.
+pub(super) fn whole(
+    response: Response<Bytes>,
+    asked: Asked,
+    date: Option<SystemTime>,
+    output: &mut Output,
+) -> Closes {
+    let (parts, body) = response.into_parts();
+    let closing = !asked.keep_alive || closes(&parts.headers);
+    write_head(&parts, output);
+    write_length(length(&parts, &body, asked.head).as_ref(), output);
+    let date = date.filter(|_| !parts.headers.contains_key(DATE));
+    finish_head(closing, asked, date, output);
+    if !asked.head && !has_no_body(parts.status) {
+        output.shared(body);
+    }
+    closing
+}
+
+/// Writes a prepared answer.
+pub(super) fn prepared(
+    Prepared(encoded): Prepared,
+    asked: Asked,
+    date: Option<SystemTime>,
+    output: &mut Output,
+) -> Closes {
+    let closing = !asked.keep_alive || encoded.close;
+    output.text(&encoded.head);
+    finish_head(closing, asked, date, output);
+    if !asked.head {
+        output.shared(encoded.body.clone());
+    }
+    closing
+}
+
+/// Writes the head of an answer that comes in parts.
+pub(super) fn start(
+    response: Response<()>,
+    asked: Asked,
+    date: Option<SystemTime>,
+    output: &mut Output,
+) -> (Body, Closes) {
+    let (parts, ()) = response.into_parts();
+    let bodiless = has_no_body(parts.status);
+    let to_close = asked.http10 && !bodiless && !asked.head;
+    let closing = !asked.keep_alive || closes(&parts.headers) || to_close;
+    write_head(&parts, output);
+    if !asked.http10 && !bodiless {
+        output.text(b"transfer-encoding: chunked\r\n");
+    }
+    let date = date.filter(|_| !parts.headers.contains_key(DATE));
+    finish_head(closing, asked, date, output);
+    let body = match to_close {
+        true => Body::ToClose,
+        false if bodiless || asked.head => Body::None,
+        false => Body::Chunked,
+    };
+    (body, closing)
+}
+
+/// Writes a part of the body of a started answer.
+pub(super) fn data(data: Bytes, body: Body, output: &mut Output) {
+    match body {
+        Body::Chunked => chunked::encode(data, output),
+        Body::ToClose => output.shared(data),
+        Body::None => {}
+    }
+}
+
+/// Writes an informational response ahead of the answer.
+pub(super) fn interim(parts: &response::Parts, output: &mut Output) {
+    write_head(parts, output);
+    output.text(b"\r\n");
+}
+
+/// Status line and fields, except those that are the filter's business. The version is the highest
+/// that is spoken here, not the request's (RFC 9110 section 2.5).
+fn write_head(parts: &response::Parts, output: &mut Output) {
+    output.text(b"HTTP/1.1 ");
+    output.text(parts.status.as_str().as_bytes());
+    output.text(b" ");
+    output.text(parts.status.canonical_reason().unwrap_or_default().as_bytes());
+    output.text(b"\r\n");
+    // A switch to another protocol names it in Connection.
+    let switches = parts.status == StatusCode::SWITCHING_PROTOCOLS;
+    for (name, value) in &parts.headers {
+        let ours = name == CONTENT_LENGTH || name == TRANSFER_ENCODING;
+        if !ours && (name != CONNECTION || switches) {
+            field(name.as_str(), value.as_bytes(), output);
+        }
+    }
+}
+
+/// `Date`, `Connection` and the empty line.
+fn finish_head(closing: Closes, asked: Asked, date: Option<SystemTime>, output: &mut Output) {
+    if let Some(date) = date {
+        // Writing to an Output cannot fail.
+        let _ = write!(output, "date: {}\r\n", httpdate::HttpDate::from(date));
+    }
+    if closing {
+        output.text(b"connection: close\r\n");
+    } else if asked.http10 {
+        output.text(b"connection: keep-alive\r\n");
+    }
+    output.text(b"\r\n");
+}
+
+/// The value of `Content-Length`.
+enum Length {
+    Of(usize),
+    Said(HeaderValue),
+}
+
+/// What `Content-Length` is to say, RFC 9110 section 8.6.
+fn length(parts: &response::Parts, body: &Bytes, head: bool) -> Option<Length> {
+    let said = || parts.headers.get(CONTENT_LENGTH).cloned().map(Length::Said);
+    match parts.status {
+        StatusCode::NO_CONTENT => None,
+        status if status.is_informational() => None,
+        StatusCode::NOT_MODIFIED => said(),
+        _ if head && body.is_empty() => said().or(Some(Length::Of(0))),
+        _ => Some(Length::Of(body.len())),
+    }
+}
+
+fn write_length(length: Option<&Length>, output: &mut Output) {
+    match length {
+        None => {}
+        Some(Length::Said(value)) => field(CONTENT_LENGTH.as_str(), value.as_bytes(), output),
+        Some(Length::Of(bytes)) => {
+            // Writing to an Output cannot fail.
+            let _ = write!(output, "content-length: {bytes}\r\n");
+        }
+    }
+}
+
+fn field(name: &str, value: &[u8], output: &mut Output) {
+    output.text(name.as_bytes());
+    output.text(b": ");
+    output.text(value);
+    output.text(b"\r\n");
+}
+
+fn has_no_body(status: StatusCode) -> bool {
+    status.is_informational()
+        || status == StatusCode::NO_CONTENT
+        || status == StatusCode::NOT_MODIFIED
+}
+
+fn closes(headers: &HeaderMap) -> Closes {
+    head::has_token(headers, CONNECTION, "close")
+}

@@ -1,0 +1,254 @@
+//! From the bytes of a head to a request, or to the reason why it is refused.
+
+use crate::filters::head::{self, Framing, FramingError};
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderValue};
+use http::{Method, Request, Response, StatusCode, Uri, Version};
+
+/// A request whose body is still to come.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) request: Request<()>,
+    pub(super) framing: Framing,
+    /// Whether the client wants to go on with this connection.
+    pub(super) keep_alive: bool,
+    /// Whether the client sends the body only after `100 Continue`.
+    pub(super) expects: bool,
+}
+
+/// Why a request is refused: a status, and a fixed text that echoes nothing of the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) why: &'static str,
+}
+
+/// `400 Bad Request`.
+pub(super) const fn bad(why: &'static str) -> Refusal {
+    Refusal { status: StatusCode::BAD_REQUEST, why }
+}
+
+pub(super) const HEAD_TOO_LARGE: Refusal =
+    Refusal { status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, why: "the head is too large" };
+pub(super) const TARGET_TOO_LONG: Refusal =
+    Refusal { status: StatusCode::URI_TOO_LONG, why: "the request target is too long" };
+pub(super) const BODY_TOO_LARGE: Refusal =
+    Refusal { status: StatusCode::PAYLOAD_TOO_LARGE, why: "the body is too large" };
+
+impl Refusal {
+    /// The answer to send.
+    pub(super) fn response(self) -> Response<Bytes> {
+        let mut response = Response::new(Bytes::from(format!("{}: {}\n", self.status, self.why)));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        response
+    }
+}
+
+/// Reads a whole head, empty line included. RFC 9112 sections 3, 5 and 6; RFC 9110 section 7.2.
+pub(super) fn parse(bytes: &Bytes, headers_max: usize) -> Result<Head, Refusal> {
+    head::with_room(headers_max, |room| {
+        let mut parsed = httparse::Request::new(&mut []);
+        match parsed.parse_with_uninit_headers(bytes, room) {
+            Ok(httparse::Status::Complete(_)) => {}
+            Ok(httparse::Status::Partial) => return Err(bad("the head is not complete")),
+            Err(error) => return Err(unparsable(error, bytes)),
+        }
+        // All three are there in a complete head.
+        let method = method(parsed.method.unwrap_or_default())?;
+        let target = parsed.path.unwrap_or_default();
+        let http10 = parsed.version == Some(0);
+        let headers = head::fields(parsed.headers, bytes).ok_or(bad("a field is malformed"))?;
+        let uri = uri(&method, bytes.slice_ref(target.as_bytes()))?;
+        assemble(method, uri, http10, headers)
+    })
+}
+
+fn assemble(
+    method: Method,
+    uri: Uri,
+    http10: bool,
+    mut headers: HeaderMap,
+) -> Result<Head, Refusal> {
+    check_host(&headers, http10)?;
+    if let Some(authority) = uri.authority().filter(|_| uri.scheme().is_some()) {
+        // RFC 9112 section 3.2.2: Host is ignored for what an absolute target says.
+        let host = HeaderValue::from_str(authority.as_str());
+        headers.insert(HOST, host.map_err(|_| bad("the authority is malformed"))?);
+    }
+    let framing = head::framing(&headers, http10).map_err(|error| match error {
+        FramingError::Length => bad("Content-Length is not one number"),
+        FramingError::Coding => bad("Transfer-Encoding is not one final chunked"),
+        FramingError::UnknownCoding => {
+            Refusal { status: StatusCode::NOT_IMPLEMENTED, why: "the transfer coding is unknown" }
+        }
+    })?;
+    let keep_alive = if http10 {
+        head::has_token(&headers, CONNECTION, "keep-alive")
+    } else {
+        !head::has_token(&headers, CONNECTION, "close")
+    };
+    let expects = !http10 && expects(&headers)?;
+    let mut request = Request::new(());
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    *request.version_mut() = if http10 { Version::HTTP_10 } else { Version::HTTP_11 };
+    *request.headers_mut() = headers;
+    Ok(Head { request, framing, keep_alive, expects })
+}
+
+fn unparsable(error: httparse::Error, bytes: &[u8]) -> Refusal {
+    match error {
+        httparse::Error::TooManyHeaders => {
+            Refusal { why: "there are too many fields", ..HEAD_TOO_LARGE }
+        }
+        httparse::Error::HeaderName => bad("a field's name is malformed"),
+        httparse::Error::HeaderValue => bad("a field's value is malformed"),
+        httparse::Error::Version if is_another_major(bytes) => Refusal {
+            status: StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            why: "only HTTP/1.0 and HTTP/1.1 are spoken here",
+        },
+        _ => bad("the request line is not method, target and HTTP/1.1"),
+    }
+}
+
+/// Whether the request line ends with a version of another major number.
+fn is_another_major(bytes: &[u8]) -> bool {
+    let line = bytes.split(|&byte| byte == b'\r').next().unwrap_or_default();
+    let version = line.rsplit(|&byte| byte == b' ').next().unwrap_or_default();
+    matches!(version, [b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', b'0'..=b'9']
+        if *major != b'1')
+}
+
+fn method(name: &str) -> Result<Method, Refusal> {
+    let method = Method::from_bytes(name.as_bytes()).map_err(|_| bad("the method is malformed"))?;
+    let standard = matches!(
+        method,
+        Method::GET
+            | Method::HEAD
+            | Method::POST
+            | Method::PUT
+            | Method::DELETE
+            | Method::OPTIONS
+            | Method::PATCH
+            | Method::TRACE
+            | Method::CONNECT
+    );
+    if standard || REGISTERED.binary_search(&name).is_ok() {
+        Ok(method)
+    } else {
+        Err(Refusal { status: StatusCode::NOT_IMPLEMENTED, why: "the method is unknown" })
+    }
+}
+
+/// The other methods of IANA's registry, in order, and CouchDB's COPY, which is among them.
+const REGISTERED: [&str; 30] = [
+    "ACL",
+    "BASELINE-CONTROL",
+    "BIND",
+    "CHECKIN",
+    "CHECKOUT",
+    "COPY",
+    "LABEL",
+    "LINK",
+    "LOCK",
+    "MERGE",
+    "MKACTIVITY",
+    "MKCALENDAR",
+    "MKCOL",
+    "MKREDIRECTREF",
+    "MKWORKSPACE",
+    "MOVE",
+    "ORDERPATCH",
+    "PROPFIND",
+    "PROPPATCH",
+    "QUERY",
+    "REBIND",
+    "REPORT",
+    "SEARCH",
+    "UNBIND",
+    "UNCHECKOUT",
+    "UNLINK",
+    "UNLOCK",
+    "UPDATE",
+    "UPDATEREDIRECTREF",
+    "VERSION-CONTROL",
+];
+
+/// The target in the form that the method allows, RFC 9112 section 3.2.
+fn uri(method: &Method, target: Bytes) -> Result<Uri, Refusal> {
+    const MALFORMED: Refusal = bad("the request target is malformed");
+    if memchr::memchr(b'#', &target).is_some() {
+        return Err(MALFORMED);
+    }
+    let first = target.first().copied();
+    let uri = Uri::from_maybe_shared(target).map_err(|_| MALFORMED)?;
+    let fits = match first {
+        Some(b'/') => *method != Method::CONNECT,
+        Some(b'*') => *method == Method::OPTIONS && uri.path() == "*" && uri.query().is_none(),
+        _ if *method == Method::CONNECT => uri.scheme().is_none() && uri.port().is_some(),
+        _ => uri.scheme().is_some() && uri.authority().is_some(),
+    };
+    if fits { Ok(uri) } else { Err(MALFORMED) }
+}
+
+fn check_host(headers: &HeaderMap, http10: bool) -> Result<(), Refusal> {
+    let mut hosts = headers.get_all(HOST).into_iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) if http10 => Ok(()),
+        (Some(host), None) if is_host(host.as_bytes()) => Ok(()),
+        (Some(_), None) => Err(bad("Host is malformed")),
+        _ => Err(bad("there is not one Host")),
+    }
+}
+
+/// `uri-host [ ":" port ]`, RFC 3986 section 3.2; empty for a target that has no host.
+fn is_host(host: &[u8]) -> bool {
+    let (name, port) = match host.iter().rposition(|&byte| byte == b':' || byte == b']') {
+        Some(colon) if host[colon] == b':' => (&host[..colon], &host[colon + 1..]),
+        _ => (host, &[][..]),
+    };
+    let is_name = match name {
+        [b'[', address @ .., b']'] => {
+            address.iter().all(|byte| byte.is_ascii_alphanumeric() || b":.".contains(byte))
+        }
+        _ => name
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte)),
+    };
+    is_name && port.iter().all(u8::is_ascii_digit)
+}
+
+fn expects(headers: &HeaderMap) -> Result<bool, Refusal> {
+    match headers.get(EXPECT) {
+        None => Ok(false),
+        Some(value) if value.as_bytes().eq_ignore_ascii_case(b"100-continue") => Ok(true),
+        Some(_) => Err(Refusal {
+            status: StatusCode::EXPECTATION_FAILED,
+            why: "only 100-continue can be expected",
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_registered_methods_are_in_order() {
+        assert!(REGISTERED.is_sorted());
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_address_with_a_port() {
+        for good in ["", "a", "a.b-c.example:80", "127.0.0.1:8080", "[::1]", "[::1]:80", "x:"] {
+            assert!(is_host(good.as_bytes()), "{good:?}");
+        }
+        for bad in ["a b", "a@b", "a/b", "a?b", "a:b", "a:1:2", "[::1", "::1", "a\\b", "é", "[]]"]
+        {
+            assert!(!is_host(bad.as_bytes()), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! A client: POE's `POE::Component::Client::TCP`.
+
+use super::backoff::Backoff;
+use super::connection::Connection;
+use super::peer::Peer;
+use crate::limits::CONNECT_TIME;
+use crate::reactor::{Cx, Event, Socket};
+use crate::wheels::{ConnectError, Connector, Target};
+use std::io::{Error, ErrorKind};
+use std::time::Duration;
+
+/// Connects to a server and has a [`Connection`] talk to it.
+///
+/// This holds what POE's `Client::TCP` is given; [`run`](TcpClient::run) makes the session of it, to be
+/// spawned. It begins to connect when it is spawned, and tells each time how that went:
+/// [`connected`](Connection::connected) or [`connect_failed`](Connection::connect_failed).
+///
+/// Without a connection, without an attempt at one, and with nothing else that could wake it, the
+/// session ends as any does. To keep it, give it a [`backoff`](TcpClient::backoff), set a delay for
+/// [`RECONNECT`](TcpClient::RECONNECT) in `disconnected`, or give it an alias: then it can be told to
+/// reconnect, and is there until it is told to [shut down](TcpClient::SHUTDOWN).
+///
+/// ```no_run
+/// # use masque::{filters::Line, reactor::*, sessions::*, wheels::ReadWrite};
+/// # struct Greeter;
+/// # impl Connection for Greeter {
+/// #     type Filter = Line;
+/// #     fn filter(&self) -> Line { Line::new() }
+/// #     fn input(&mut self, _: &mut Cx<'_>, _: ReadWrite<Line>, _: String) {}
+/// # }
+/// use std::time::Duration;
+///
+/// # fn main() -> std::io::Result<()> {
+/// let mut reactor = Reactor::new()?;
+/// reactor.spawn(
+///     TcpClient::new(("example.org", 7)).alias("greeter").timeout(Duration::from_secs(5)).run(Greeter),
+/// );
+/// reactor.run()
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct TcpClient {
+    dial: Dial,
+}
+
+impl TcpClient {
+    /// Ends the connection when everything that was put has been sent, and then the session. Input
+    /// that comes meanwhile is thrown away. Without a connection the session ends at once.
+    pub const SHUTDOWN: Event<()> = Event::new("peer.shutdown");
+
+    /// Connects again, now. A connection that is there is closed at once; its `disconnected` comes
+    /// first. POE's FAQ sets a delay for this in `disconnected`; a [`backoff`](TcpClient::backoff)
+    /// does that well.
+    pub const RECONNECT: Event<()> = Event::new("peer.reconnect");
+
+    /// As [`RECONNECT`](TcpClient::RECONNECT), to another server from now on.
+    pub const CONNECT: Event<Target> = Event::new("peer.connect");
+
+    /// A client of the server at `to`: a name or an address with a port, a port of this machine, or an
+    /// [`Endpoint`](crate::reactor::Endpoint).
+    pub fn new(to: impl Into<Target>) -> Self {
+        let dial = Dial {
+            to: to.into(),
+            alias: None,
+            time: CONNECT_TIME,
+            backoff: None,
+            connector: None,
+            is_ending: false,
+        };
+        TcpClient { dial }
+    }
+
+    /// Lets the session go by `alias`, from its start to its end. Where it is taken, `connect_failed`
+    /// is told and the session ends.
+    pub fn alias(mut self, alias: impl Into<Box<str>>) -> Self {
+        self.dial.alias = Some(alias.into());
+        self
+    }
+
+    /// Gives up an attempt to connect after `time`; without this, after [`CONNECT_TIME`].
+    pub fn timeout(mut self, time: Duration) -> Self {
+        self.dial.time = time;
+        self
+    }
+
+    /// Connects again whenever an attempt has failed or the connection has ended, with `backoff`'s
+    /// delays; they start over with the first item that comes.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.dial.backoff = Some(backoff);
+        self
+    }
+
+    /// The session that connects and has `connection` talk.
+    pub fn run<C: Connection>(self, connection: C) -> Peer<C> {
+        Peer::dialing(connection, self.dial)
+    }
+}
+
+/// How a client connects.
+#[derive(Debug)]
+pub(super) struct Dial {
+    pub(super) to: Target,
+    alias: Option<Box<str>>,
+    time: Duration,
+    backoff: Option<Backoff>,
+    connector: Option<Connector>,
+    /// Whether the session ends with the connection.
+    is_ending: bool,
+}
+
+impl Dial {
+    pub(super) fn name(&mut self, cx: &mut Cx<'_>) -> Result<(), ConnectError> {
+        let Some(alias) = self.alias.take() else { return Ok(()) };
+        cx.alias(alias).map_err(|taken| {
+            let error = Error::new(ErrorKind::AlreadyExists, taken);
+            ConnectError::Connect { to: self.to.clone(), error }
+        })
+    }
+
+    /// Begins an attempt in place of one that is under way.
+    pub(super) fn begin(&mut self, cx: &mut Cx<'_>, dialed: Event<Result<Socket, ConnectError>>) {
+        self.end(cx);
+        self.is_ending = false;
+        self.connector = Some(Connector::new(cx, self.to.clone(), self.time, dialed));
+    }
+
+    /// Has nothing follow what is there.
+    pub(super) fn end(&mut self, cx: &mut Cx<'_>) {
+        self.is_ending = true;
+        if let Some(connector) = self.connector.take() {
+            connector.close(cx);
+        }
+    }
+
+    /// An attempt has failed, or a connection is gone.
+    pub(super) fn lost(&mut self, cx: &mut Cx<'_>, reconnect: Event<()>) {
+        if self.is_ending {
+            cx.stop();
+        } else if let Some(backoff) = &mut self.backoff {
+            let delay = backoff.next_delay();
+            cx.delay(reconnect, delay, ());
+        }
+    }
+
+    /// The server has said something.
+    pub(super) fn proven(&mut self) {
+        if let Some(backoff) = &mut self.backoff {
+            backoff.reset();
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Making connections: the client side of POE's `Wheel::SocketFactory`.
+
+use crate::reactor::{Cx, Endpoint, Event, Outlet, Ready, Socket, Wheel, WheelId};
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// Connects to a server and then is gone: it tells its session once how it went.
+///
+/// A name is looked up off the loop's thread and every address it has is tried in turn, within one time
+/// limit that the addresses share.
+#[derive(Clone, Copy, Debug)]
+pub struct Connector {
+    id: WheelId<State>,
+}
+
+/// What to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Target {
+    /// A host by its name or address, and a port.
+    Host(String, u16),
+    /// A socket's address.
+    Endpoint(Endpoint),
+}
+
+impl From<SocketAddr> for Target {
+    fn from(address: SocketAddr) -> Self {
+        Target::Endpoint(address.into())
+    }
+}
+
+impl From<Endpoint> for Target {
+    fn from(endpoint: Endpoint) -> Self {
+        Target::Endpoint(endpoint)
+    }
+}
+
+/// A port of this machine, at 127.0.0.1.
+impl From<u16> for Target {
+    fn from(port: u16) -> Self {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into()
+    }
+}
+
+/// An address is taken as it is; anything else is a name, to be looked up.
+impl From<(&str, u16)> for Target {
+    fn from((host, port): (&str, u16)) -> Self {
+        match host.parse::<IpAddr>() {
+            Ok(address) => SocketAddr::new(address, port).into(),
+            Err(_) => Target::Host(host.into(), port),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Host(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Target::Host(host, port) => write!(f, "{host}:{port}"),
+            Target::Endpoint(endpoint) => endpoint.fmt(f),
+        }
+    }
+}
+
+/// Why no connection was made.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The name could not be looked up, or has no address.
+    Lookup {
+        /// What was to be connected to.
+        to: Target,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The last address that was tried refused.
+    Connect {
+        /// What was to be connected to.
+        to: Target,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Neither an answer nor a refusal came in time.
+    TimedOut {
+        /// What was to be connected to.
+        to: Target,
+    },
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConnectError::Lookup { to, error } => write!(f, "cannot look up {to}: {error}"),
+            ConnectError::Connect { to, error } => write!(f, "cannot connect to {to}: {error}"),
+            ConnectError::TimedOut { to } => write!(f, "cannot connect to {to}: no answer in time"),
+        }
+    }
+}
+
+impl std::error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ConnectError::Lookup { error, .. } | ConnectError::Connect { error, .. } => Some(error),
+            ConnectError::TimedOut { .. } => None,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    to: Target,
+    deadline: Instant,
+    /// The addresses that have not been tried, the next one last.
+    addresses: Vec<Endpoint>,
+    attempt: Option<Socket>,
+    error: Option<io::Error>,
+    connected: Outlet<Result<Socket, ConnectError>>,
+}
+
+impl Connector {
+    /// Connects to `to` within `time`. How it went is told as `connected`, never before this returns.
+    ///
+    /// # Panics
+    /// When the session's kind has no handler for the event.
+    #[track_caller]
+    pub fn new(
+        cx: &mut Cx<'_>,
+        to: impl Into<Target>,
+        time: Duration,
+        connected: Event<Result<Socket, ConnectError>>,
+    ) -> Self {
+        let (to, connected, deadline) = (to.into(), cx.outlet(connected), cx.now() + time);
+        let mounted = cx.mount(|cx, id| {
+            let (mut addresses, mut error) = (vec![], None);
+            match &to {
+                Target::Endpoint(endpoint) => addresses.push(endpoint.clone()),
+                Target::Host(host, port) => error = cx.resolve_host(id, host, *port).err(),
+            }
+            if !addresses.is_empty() || error.is_some() {
+                cx.again(id);
+            }
+            cx.wheel_delay(id, time);
+            Ok::<_, std::convert::Infallible>(State {
+                to,
+                deadline,
+                addresses,
+                attempt: None,
+                error,
+                connected,
+            })
+        });
+        match mounted {
+            Ok(id) => Connector { id },
+            Err(never) => match never {},
+        }
+    }
+
+    /// Gives up without a word.
+    pub fn close(self, cx: &mut Cx<'_>) {
+        cx.unmount(self.id);
+    }
+}
+
+impl Wheel for State {
+    fn ready(cx: &mut Cx<'_>, me: WheelId<Self>, ready: Ready) {
+        if ready.has(Ready::RESOLVED) {
+            match cx.resolved(me) {
+                Some(Ok(addresses)) if !addresses.is_empty() => {
+                    let Some(state) = cx.wheel(me) else { return };
+                    state.addresses = addresses;
+                    state.addresses.reverse();
+                }
+                found => return end(cx, me, |to| lookup_failed(to, found)),
+            }
+        }
+        if ready.has(Ready::TIMER) {
+            let now = cx.now();
+            let Some(state) = cx.wheel(me) else { return };
+            state.attempt = None;
+            if now >= state.deadline || state.addresses.is_empty() {
+                return end(cx, me, |to| Err(ConnectError::TimedOut { to }));
+            }
+        }
+        attempt(cx, me);
+    }
+}
+
+/// Goes on with the attempt under way, and on to the next address when it has failed.
+fn attempt(cx: &mut Cx<'_>, me: WheelId<State>) {
+    loop {
+        let Some(state) = cx.wheel(me) else { return };
+        if let Some(mut socket) = state.attempt.take() {
+            match socket.connected() {
+                Ok(()) => return end(cx, me, |_| Ok(socket)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    state.attempt = Some(socket);
+                    return;
+                }
+                Err(error) => state.error = Some(error),
+            }
+        }
+        let Some(address) = state.addresses.pop() else {
+            let Some(error) = state.error.take() else { return }; // the name is being looked up
+            return end(cx, me, |to| Err(ConnectError::Connect { to, error }));
+        };
+        let (deadline, share) = (state.deadline, state.addresses.len() as u32 + 1);
+        let left = deadline.saturating_duration_since(cx.now());
+        cx.wheel_delay(me, left / share);
+        let connecting = cx.connect(me, &address);
+        let Some(state) = cx.wheel(me) else { return };
+        match connecting {
+            Ok(socket) => state.attempt = Some(socket),
+            Err(error) => state.error = Some(error),
+        }
+    }
+}
+
+fn lookup_failed(
+    to: Target,
+    found: Option<io::Result<Vec<Endpoint>>>,
+) -> Result<Socket, ConnectError> {
+    let error = match found {
+        Some(Err(error)) => error,
+        _ => io::Error::new(ErrorKind::NotFound, "the name has no address"),
+    };
+    Err(ConnectError::Lookup { to, error })
+}
+
+fn end(
+    cx: &mut Cx<'_>,
+    me: WheelId<State>,
+    result: impl FnOnce(Target) -> Result<Socket, ConnectError>,
+) {
+    if let Some(state) = cx.unmount(me) {
+        cx.deliver(state.connected, result(state.to));
+    }
+}

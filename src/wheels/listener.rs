@@ -1,0 +1,130 @@
+//! Accepting connections: POE's `Wheel::ListenAccept` and the server side of `Wheel::SocketFactory`.
+
+use crate::limits::{ACCEPT_RETRY, ACCEPTS_PER_TURN, CONNECTIONS_MAX};
+use crate::reactor::{Cx, Endpoint, Event, ListeningSocket, Outlet, Ready, Socket, Wheel, WheelId};
+use std::io::{self, ErrorKind};
+
+/// Accepts connections for its session until it is closed or the session stops.
+///
+/// Accepting goes in batches, so that a rush of clients leaves time for the ones that are there. When
+/// descriptors or memory run out it pauses, tells the log once and tries again, also as soon as a
+/// connection has closed. At its greatest number of connections it leaves the rest in the system's
+/// backlog.
+#[derive(Clone, Copy, Debug)]
+pub struct Listener {
+    id: WheelId<State>,
+}
+
+/// A connection that was accepted.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The connection. It counts as the listener's until it closes, whoever has it then.
+    pub socket: Socket,
+    /// Who connected.
+    pub peer: Endpoint,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    socket: ListeningSocket,
+    accepted: Outlet<Accepted>,
+    most: usize,
+    paused: bool,
+    /// Whether the system refused to accept and the log knows.
+    starved: bool,
+}
+
+impl Listener {
+    /// Listens at `at`; port 0 has the system pick one. Each connection is an `accepted`.
+    ///
+    /// # Errors
+    /// What binding meets, such as an address in use.
+    ///
+    /// # Panics
+    /// When the session's kind has no handler for the event.
+    #[track_caller]
+    pub fn new(cx: &mut Cx<'_>, at: &Endpoint, accepted: Event<Accepted>) -> io::Result<Self> {
+        let accepted = cx.outlet(accepted);
+        let id = cx.mount(|cx, id| {
+            let socket = cx.listen(id, at)?;
+            let most = CONNECTIONS_MAX;
+            Ok::<_, io::Error>(State { socket, accepted, most, paused: false, starved: false })
+        })?;
+        Ok(Listener { id })
+    }
+
+    /// Where it listens, with the port that the system picked; `None` when it is closed.
+    pub fn local(self, cx: &mut Cx<'_>) -> Option<Endpoint> {
+        cx.wheel(self.id)?.socket.local().ok()
+    }
+
+    /// Has at most `most` connections be open at a time; 0 accepts none. It takes effect at once for
+    /// those to come and closes none of those that are there.
+    pub fn limit(self, cx: &mut Cx<'_>, most: usize) {
+        if let Some(state) = cx.wheel(self.id) {
+            state.most = most;
+            cx.again(self.id);
+        }
+    }
+
+    /// How many connections that it accepted are open.
+    pub fn connections(self, cx: &mut Cx<'_>) -> usize {
+        cx.permits(self.id)
+    }
+
+    /// Accepts nothing until [`resume`](Listener::resume); who connects waits in the backlog.
+    pub fn pause(self, cx: &mut Cx<'_>) {
+        if let Some(state) = cx.wheel(self.id) {
+            state.paused = true;
+        }
+    }
+
+    /// Accepts again.
+    pub fn resume(self, cx: &mut Cx<'_>) {
+        if let Some(state) = cx.wheel(self.id) {
+            state.paused = false;
+            cx.again(self.id);
+        }
+    }
+
+    /// Stops listening. Connections that were accepted go on.
+    pub fn close(self, cx: &mut Cx<'_>) {
+        cx.unmount(self.id);
+    }
+}
+
+impl Wheel for State {
+    fn ready(cx: &mut Cx<'_>, me: WheelId<Self>, _: Ready) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            let open = cx.permits(me);
+            let Some(state) = cx.wheel(me) else { return };
+            if state.paused || open >= state.most {
+                return; // resume(), limit() or a connection that closes runs this again
+            }
+            match state.socket.accept() {
+                Ok((socket, peer)) => {
+                    state.starved = false;
+                    let accepted = state.accepted;
+                    let socket = socket.with_permit(cx.permit(me));
+                    cx.deliver(accepted, Accepted { socket, peer });
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                // It connected and was gone again before it was accepted.
+                Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+                Err(error) => return starve(cx, me, &error),
+            }
+        }
+        cx.again(me);
+    }
+}
+
+/// The system cannot give a descriptor now (EMFILE, ENFILE, ENOBUFS, ENOMEM), and the listener stays
+/// readable: try again later instead of at once for ever.
+fn starve(cx: &mut Cx<'_>, me: WheelId<State>, error: &io::Error) {
+    if let Some(state) = cx.wheel(me)
+        && !std::mem::replace(&mut state.starved, true)
+    {
+        log::warn!("accepting pauses: {error}");
+    }
+    cx.wheel_delay(me, ACCEPT_RETRY);
+}

@@ -1,0 +1,60 @@
+//! Looking up names without waiting for the answer.
+
+use crate::reactor::{Cx, Endpoint, Event, Outlet, Ready, Wheel, WheelId};
+use std::convert::Infallible;
+use std::io;
+
+/// Looks up a host off the loop's thread and then is gone: it tells its session once what was found.
+///
+/// [`Connector`](super::Connector) does this by itself; this is for who wants the addresses.
+#[derive(Clone, Copy, Debug)]
+pub struct Lookup {
+    id: WheelId<State>,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    refused: Option<io::Error>,
+    found: Outlet<io::Result<Vec<Endpoint>>>,
+}
+
+impl Lookup {
+    /// Looks up `host` by the system's resolver. Its addresses, each with `port` and in the resolver's
+    /// order, come as `found`, never before this returns.
+    ///
+    /// # Panics
+    /// When the session's kind has no handler for the event.
+    #[track_caller]
+    pub fn new(
+        cx: &mut Cx<'_>,
+        host: &str,
+        port: u16,
+        found: Event<io::Result<Vec<Endpoint>>>,
+    ) -> Self {
+        let found = cx.outlet(found);
+        let Ok(id) = cx.mount(|cx, id| {
+            let refused = cx.resolve_host(id, host, port).err();
+            if refused.is_some() {
+                cx.again(id);
+            }
+            Ok::<_, Infallible>(State { refused, found })
+        });
+        Lookup { id }
+    }
+
+    /// Gives up without a word.
+    pub fn close(self, cx: &mut Cx<'_>) {
+        cx.unmount(self.id);
+    }
+}
+
+impl Wheel for State {
+    fn ready(cx: &mut Cx<'_>, me: WheelId<Self>, _: Ready) {
+        let resolved = cx.resolved(me);
+        let Some(state) = cx.wheel(me) else { return };
+        let Some(result) = resolved.or(state.refused.take().map(Err)) else { return };
+        let found = state.found;
+        cx.unmount(me);
+        cx.deliver(found, result);
+    }
+}

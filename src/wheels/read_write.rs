@@ -1,0 +1,332 @@
+//! Reading and writing items over a socket: POE's `Wheel::ReadWrite`.
+
+mod input;
+mod output;
+
+use crate::filters::{Filter, Output};
+use crate::limits::OUTPUT_MAX;
+use crate::reactor::{Cx, Endpoint, Event, Outlet, Ready, Socket, Wheel, WheelId};
+use std::fmt;
+use std::io;
+
+/// A connection through a filter: what the peer sends arrives as items, and items are put for it.
+///
+/// Input is read as it comes, under a budget for each turn. Output is written when it is put; only what
+/// the socket has no room for is kept. A handle is a copy; once the connection is gone it does nothing.
+pub struct ReadWrite<F: Filter> {
+    id: WheelId<State<F>>,
+}
+
+/// How the connection, or the peer's half of it, has ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Ended {
+    /// The peer sends no more. It may still read: what is put goes out.
+    Eof,
+    /// The filter cannot make sense of what came; nothing more is read. What is put still goes out.
+    Malformed(Box<dyn std::error::Error + Send + Sync>),
+    /// Everything has been sent after [`finish`](ReadWrite::finish) or
+    /// [`put_last`](ReadWrite::put_last). The connection is gone.
+    Finished,
+    /// Reading or writing failed. The connection is gone, and so is what had not been sent.
+    Failed(io::Error),
+    /// This side has closed it at once, and what had not been sent is gone. A wheel never tells this,
+    /// for whoever closes knows; sessions that hide the wheel do.
+    Closed,
+}
+
+impl Ended {
+    /// Whether the connection is gone.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Ended::Finished | Ended::Failed(_) | Ended::Closed)
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ended::Eof => f.write_str("the peer has ended"),
+            Ended::Malformed(error) => error.fmt(f),
+            Ended::Finished => f.write_str("all has been sent"),
+            Ended::Failed(error) => error.fmt(f),
+            Ended::Closed => f.write_str("this side has closed it"),
+        }
+    }
+}
+
+/// What became of an item that was put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// It is written, or will be soon.
+    Flowing,
+    /// It will be written, but the high mark is passed: put no more until the low mark's event.
+    Full,
+    /// The connection has ended or is ending: the item is dropped.
+    Gone,
+}
+
+/// When a buffer of unsent bytes counts as full, and when as empty enough to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marks {
+    /// At so many unsent bytes or more, it is full.
+    pub high: usize,
+    /// At so many or less, it can be put to again. Less than `high`.
+    pub low: usize,
+}
+
+/// What the kernel keeps for a connection.
+pub(super) struct State<F: Filter> {
+    socket: Socket,
+    filter: F,
+    /// What came and is not consumed yet. Empty, and without memory, most of the time.
+    pending: Vec<u8>,
+    /// What the socket had no room for.
+    unsent: Option<Box<Output>>,
+    input: Outlet<F::In>,
+    ended: Outlet<Ended>,
+    extra: Option<Box<Extra>>,
+    failure: Option<io::Error>,
+    source: Source,
+    sink: Sink,
+    /// Whether the socket may have bytes that have not been read.
+    readable: bool,
+    paused: bool,
+    /// Whether the wheel runs now and will look at its input by itself.
+    running: bool,
+}
+
+/// Where the input stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Open,
+    /// The end has been read and is to be told when what came before it has been.
+    Eof,
+    /// The end has been told. Items may still follow, from behind one that has yet to be answered.
+    Ended,
+    /// What comes is read and thrown away, so many bytes more.
+    Discarding(usize),
+}
+
+/// Where the output stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sink {
+    Open,
+    /// What is unsent goes out, then the write side is shut.
+    Finishing,
+    Shut,
+}
+
+/// What few connections ask for.
+#[expect(clippy::struct_excessive_bools, reason = "each is one event that is due, or not")]
+struct Extra {
+    flushed: Option<Outlet<()>>,
+    flushed_due: bool,
+    marks: Option<(Marks, Outlet<()>, Outlet<()>)>,
+    above: bool,
+    high_due: bool,
+    low_due: bool,
+}
+
+impl<F: Filter> ReadWrite<F> {
+    /// Reads and writes `socket` through `filter`. Items come as `input`; how it ends comes as `ended`,
+    /// once with a final [`Ended`], and before that when the peer's half ends.
+    ///
+    /// # Errors
+    /// When the system cannot watch the socket.
+    ///
+    /// # Panics
+    /// When the session's kind lacks a handler for one of the events.
+    #[track_caller]
+    pub fn new(
+        cx: &mut Cx<'_>,
+        mut socket: Socket,
+        filter: F,
+        input: Event<F::In>,
+        ended: Event<Ended>,
+    ) -> io::Result<Self> {
+        let (input, ended) = (cx.outlet(input), cx.outlet(ended));
+        let id = cx.mount(|cx, id| {
+            cx.register(id, &mut socket)?;
+            Ok::<_, io::Error>(State {
+                socket,
+                filter,
+                pending: Vec::new(),
+                unsent: None,
+                input,
+                ended,
+                extra: None,
+                failure: None,
+                source: Source::Open,
+                sink: Sink::Open,
+                readable: true,
+                paused: false,
+                running: false,
+            })
+        })?;
+        Ok(ReadWrite { id })
+    }
+
+    /// Has `flushed` told whenever everything that was put has been written.
+    ///
+    /// # Panics
+    /// When the session's kind has no handler for it.
+    #[track_caller]
+    pub fn on_flushed(self, cx: &mut Cx<'_>, flushed: Event<()>) {
+        let outlet = cx.outlet(flushed);
+        if let Some(state) = cx.wheel(self.id) {
+            state.extra().flushed = Some(outlet);
+        }
+    }
+
+    /// Has `full` told once each time the unsent bytes rise to the high mark, and `drained` once each
+    /// time they fall to the low mark after that.
+    ///
+    /// # Panics
+    /// When `low` is not less than `high`, or the session's kind lacks a handler.
+    #[track_caller]
+    pub fn on_marks(self, cx: &mut Cx<'_>, marks: Marks, full: Event<()>, drained: Event<()>) {
+        assert!(marks.low < marks.high, "the low mark must be below the high mark: {marks:?}");
+        let (full, drained) = (cx.outlet(full), cx.outlet(drained));
+        if let Some(state) = cx.wheel(self.id) {
+            state.extra().marks = Some((marks, full, drained));
+        }
+    }
+
+    /// Puts an item for the peer. It is written at once as far as the socket has room, in one system
+    /// call; the rest follows when there is room again.
+    ///
+    /// A peer for whom more than [`OUTPUT_MAX`] bytes wait is given up: its connection fails.
+    pub fn put(self, cx: &mut Cx<'_>, item: impl Into<F::Out>) -> Put {
+        output::put(cx, self.id, item.into())
+    }
+
+    /// Puts an item and then ends the connection as [`finish`](ReadWrite::finish) does.
+    pub fn put_last(self, cx: &mut Cx<'_>, item: impl Into<F::Out>) {
+        self.put(cx, item);
+        self.finish(cx);
+    }
+
+    /// Ends the connection once everything that was put has been written; then comes
+    /// [`Ended::Finished`]. Input that comes meanwhile is thrown away.
+    ///
+    /// The write side is shut first and what the peer still sends is read for a while, so that it sees
+    /// the last bytes rather than a reset (RFC 9112, section 9.6).
+    pub fn finish(self, cx: &mut Cx<'_>) {
+        output::finish(cx, self.id);
+    }
+
+    /// Closes the connection now. What has not been sent is lost, and nothing more is told.
+    pub fn close(self, cx: &mut Cx<'_>) {
+        cx.unmount(self.id);
+    }
+
+    /// Takes no more items until [`resume`](ReadWrite::resume). It takes effect at once: items that have
+    /// been read already wait as well.
+    pub fn pause(self, cx: &mut Cx<'_>) {
+        if let Some(state) = cx.wheel(self.id) {
+            state.paused = true;
+        }
+    }
+
+    /// Takes items again.
+    pub fn resume(self, cx: &mut Cx<'_>) {
+        if let Some(state) = cx.wheel(self.id)
+            && std::mem::take(&mut state.paused)
+        {
+            cx.again(self.id);
+        }
+    }
+
+    /// How many bytes wait for the socket to have room.
+    pub fn unsent(self, cx: &mut Cx<'_>) -> usize {
+        cx.wheel(self.id).map_or(0, |state| state.unsent())
+    }
+
+    /// The filter, unless the connection is gone.
+    pub fn filter<'a>(self, cx: &'a mut Cx<'_>) -> Option<&'a mut F> {
+        cx.wheel(self.id).map(|state| &mut state.filter)
+    }
+
+    /// Who is on the other side, unless the connection is gone.
+    pub fn peer(self, cx: &mut Cx<'_>) -> Option<Endpoint> {
+        cx.wheel(self.id)?.socket.peer().ok()
+    }
+
+    /// Whether the connection is there.
+    pub fn is_open(self, cx: &mut Cx<'_>) -> bool {
+        cx.wheel(self.id).is_some()
+    }
+}
+
+impl<F: Filter> State<F> {
+    fn unsent(&self) -> usize {
+        self.unsent.as_ref().map_or(0, |output| output.len())
+    }
+
+    fn extra(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_with(|| {
+            Box::new(Extra {
+                flushed: None,
+                flushed_due: false,
+                marks: None,
+                above: false,
+                high_due: false,
+                low_due: false,
+            })
+        })
+    }
+}
+
+impl<F: Filter> Wheel for State<F> {
+    fn ready(cx: &mut Cx<'_>, me: WheelId<Self>, ready: Ready) {
+        let Some(state) = cx.wheel(me) else { return };
+        state.readable |= ready.has(Ready::READABLE);
+        state.running = true;
+        if ready.has(Ready::TIMER) {
+            output::give_up(cx, me);
+        }
+        output::run(cx, me, ready.has(Ready::WRITABLE));
+        input::run(cx, me);
+        if let Some(state) = cx.wheel(me) {
+            state.running = false;
+        }
+        output::report(cx, me);
+    }
+}
+
+/// Takes the wheel off and tells its session why.
+fn end<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, why: Ended) {
+    if let Some(state) = cx.unmount(me) {
+        let ended = state.ended;
+        drop(state); // so that the socket is closed when the session hears of it
+        cx.deliver(ended, why);
+    }
+}
+
+fn overfull() -> io::Error {
+    io::Error::other(format!("the peer does not read: more than {OUTPUT_MAX} bytes wait for it"))
+}
+
+impl<F: Filter> Clone for ReadWrite<F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F: Filter> Copy for ReadWrite<F> {}
+
+impl<F: Filter> fmt::Debug for ReadWrite<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ReadWrite({:?})", self.id)
+    }
+}
+
+impl<F: Filter> fmt::Debug for State<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("socket", &self.socket)
+            .field("pending", &self.pending.len())
+            .field("unsent", &self.unsent())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,188 @@
+//! The way out: encodes, writes at once, keeps what the socket has no room for.
+
+use super::{Ended, Put, Sink, Source, State, end, overfull};
+use crate::filters::Filter;
+use crate::filters::Output;
+use crate::limits::{FINISH_TIME, LINGER_BYTES, LINGER_TIME, OUTPUT_MAX, WRITE_SLICES};
+use crate::reactor::{Cx, Socket, WheelId};
+use std::io::{self, ErrorKind, IoSlice};
+
+/// Encodes an item and writes it, behind what is unsent.
+pub(super) fn put<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, item: F::Out) -> Put {
+    let Some(state) = cx.wheel(me) else { return Put::Gone };
+    if state.sink != Sink::Open || state.failure.is_some() {
+        return Put::Gone;
+    }
+    if state.unsent() > OUTPUT_MAX {
+        state.failure = Some(overfull());
+        cx.again(me);
+        return Put::Gone;
+    }
+    let mut output = state.unsent.take().unwrap_or_else(|| cx.borrow_spare());
+    let date = cx.date();
+    let Some(state) = cx.wheel(me) else { return Put::Gone };
+    state.filter.set_date(date);
+    state.filter.encode(item, &mut output);
+    write(cx, me, output);
+    let Some(state) = cx.wheel(me) else { return Put::Gone };
+    if state.filter.is_finished() {
+        finish(cx, me);
+    } else if !state.running && !state.pending.is_empty() {
+        cx.again(me); // what waited behind the question that this answers
+    }
+    let Some(state) = cx.wheel(me) else { return Put::Gone };
+    match &state.extra {
+        Some(extra) if extra.above => Put::Full,
+        _ => Put::Flowing,
+    }
+}
+
+/// Writes what the protocol itself answers.
+pub(super) fn respond<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+    let Some(state) = cx.wheel(me) else { return };
+    let mut output = state.unsent.take().unwrap_or_else(|| cx.borrow_spare());
+    let Some(state) = cx.wheel(me) else { return cx.return_spare(output) };
+    let before = output.len();
+    state.filter.respond(&mut output);
+    if output.len() > before {
+        write(cx, me, output);
+    } else if output.is_empty() {
+        cx.return_spare(output);
+    } else {
+        state.unsent = Some(output);
+    }
+}
+
+/// Writes as much as there is room for and keeps the rest.
+fn write<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, mut output: Box<Output>) {
+    let Some(state) = cx.wheel(me) else { return cx.return_spare(output) };
+    if let Err(error) = flush(&mut state.socket, &mut output) {
+        state.failure = Some(error);
+        output.clear();
+        cx.again(me);
+    }
+    let Some(state) = cx.wheel(me) else { return cx.return_spare(output) };
+    let spare = if output.is_empty() {
+        Some(output)
+    } else {
+        state.unsent = Some(output);
+        None
+    };
+    if state.count() {
+        cx.again(me); // to tell of a mark that was crossed, or that all is written
+    }
+    if let Some(spare) = spare {
+        cx.return_spare(spare);
+    }
+}
+
+fn flush(socket: &mut Socket, output: &mut Output) -> io::Result<()> {
+    while !output.is_empty() {
+        let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
+        let count = output.gather(&mut slices);
+        match socket.write(&slices[..count]) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => output.advance(written),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Goes on with what is unsent when there is room, and with an ending that is under way.
+pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, is_writable: bool) {
+    let Some(state) = cx.wheel(me) else { return };
+    if let Some(error) = state.failure.take() {
+        return end(cx, me, Ended::Failed(error));
+    }
+    if is_writable && let Some(output) = state.unsent.take() {
+        write(cx, me, output);
+    }
+    let Some(state) = cx.wheel(me) else { return };
+    if let Some(error) = state.failure.take() {
+        return end(cx, me, Ended::Failed(error));
+    }
+    if state.sink == Sink::Finishing && state.unsent.is_none() {
+        shut(cx, me);
+    }
+}
+
+/// From now on nothing is put, and input is thrown away.
+pub(super) fn finish<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+    let Some(state) = cx.wheel(me) else { return };
+    if state.sink != Sink::Open {
+        return;
+    }
+    state.sink = Sink::Finishing;
+    state.pending = Vec::new();
+    state.source = match state.source {
+        Source::Open => Source::Discarding(LINGER_BYTES),
+        Source::Eof => Source::Ended,
+        source => source,
+    };
+    cx.wheel_delay(me, FINISH_TIME);
+    cx.again(me);
+}
+
+/// All is written: tells the peer so, and waits for it to have read unless it has ended already.
+fn shut<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+    let Some(state) = cx.wheel(me) else { return };
+    state.sink = Sink::Shut;
+    let is_over = !matches!(state.source, Source::Discarding(_));
+    if state.socket.shutdown_write().is_err() || is_over {
+        return end(cx, me, Ended::Finished);
+    }
+    cx.wheel_delay(me, LINGER_TIME);
+}
+
+/// The time for an ending is up.
+pub(super) fn give_up<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+    let Some(state) = cx.wheel(me) else { return };
+    match state.sink {
+        Sink::Open => {}
+        Sink::Finishing => end(cx, me, Ended::Failed(ErrorKind::TimedOut.into())),
+        Sink::Shut => end(cx, me, Ended::Finished),
+    }
+}
+
+impl<F: Filter> State<F> {
+    /// Compares the unsent bytes with the marks; whether there is something to tell.
+    fn count(&mut self) -> bool {
+        let unsent = self.unsent();
+        let Some(extra) = &mut self.extra else { return false };
+        extra.flushed_due = unsent == 0 && extra.flushed.is_some();
+        if let Some((marks, ..)) = extra.marks {
+            if !extra.above && unsent >= marks.high {
+                extra.above = true;
+                extra.high_due = true;
+            } else if extra.above && unsent <= marks.low {
+                extra.above = false;
+                extra.low_due = true;
+            }
+        }
+        extra.high_due || extra.low_due || extra.flushed_due
+    }
+}
+
+/// Tells of marks that were crossed and of an empty buffer, each once.
+pub(super) fn report<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+    let tell = |cx: &mut Cx<'_>, which: fn(&mut super::Extra) -> Option<super::Outlet<()>>| {
+        let outlet = cx.wheel(me).and_then(|state| which(state.extra.as_mut()?));
+        if let Some(outlet) = outlet {
+            cx.deliver(outlet, ());
+        }
+    };
+    tell(cx, |extra| {
+        let (_, full, _) = extra.marks?;
+        std::mem::take(&mut extra.high_due).then_some(full)
+    });
+    tell(cx, |extra| {
+        let (.., drained) = extra.marks?;
+        std::mem::take(&mut extra.low_due).then_some(drained)
+    });
+    tell(cx, |extra| {
+        let flushed = extra.flushed?;
+        std::mem::take(&mut extra.flushed_due).then_some(flushed)
+    });
+}

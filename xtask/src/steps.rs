@@ -1,0 +1,151 @@
+//! The steps of `cargo xtask test`, in the order in which they run: the quick and the common
+//! failures first.
+
+use crate::run::{Failure, cargo};
+use crate::{browser, limits, tidy, tools};
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// What a step comes to when it does not fail.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// All of it ran.
+    Done,
+    /// What it would test is not in the tree; why.
+    NothingToDo(&'static str),
+}
+
+/// A part of the tests that can be run alone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    work: fn() -> Result<Outcome, Failure>,
+}
+
+/// Every step, in order.
+pub(crate) const ALL: &[Step] = &[
+    Step {
+        name: "tools",
+        about: "Node, npm packages and Chromium are there",
+        work: tools::prepare,
+    },
+    Step { name: "fmt", about: "the code is formatted", work: fmt },
+    Step { name: "tidy", about: "the house rules hold", work: tidy::check },
+    Step { name: "clippy", about: "the lints are silent", work: clippy },
+    Step { name: "doc", about: "the documentation builds, every link resolves", work: doc },
+    Step { name: "unit", about: "the tests beside the code", work: unit },
+    Step { name: "examples", about: "the examples build", work: examples },
+    Step {
+        name: "scenario",
+        about: "the integration tests, the examples' transcripts too",
+        work: scenario,
+    },
+    Step { name: "doctest", about: "the programs in the documentation", work: doctest },
+    Step { name: "servers", about: "servers and clients that others wrote", work: servers },
+    Step { name: "limits", about: "few dependencies, a small binary", work: limits::check },
+    Step { name: "browser", about: "the page in headless Chromium", work: browser::test },
+];
+
+/// The steps of these names, or all for no names; `None` when a name is unknown.
+pub(crate) fn named(names: &[&str]) -> Option<Vec<Step>> {
+    if names.is_empty() {
+        return Some(ALL.to_vec());
+    }
+    names.iter().map(|name| ALL.iter().find(|step| step.name == *name).copied()).collect()
+}
+
+/// Takes the steps one after the other; the first that fails is the last.
+pub(crate) fn take(steps: &[Step]) -> ExitCode {
+    let start = Instant::now();
+    let mut idle = Vec::new();
+    for step in steps {
+        println!("== {}: {}", step.name, step.about);
+        match (step.work)() {
+            Ok(Outcome::Done) => {}
+            Ok(Outcome::NothingToDo(reason)) => {
+                println!("   nothing to do: {reason}");
+                idle.push(step.name);
+            }
+            Err(failure) => {
+                let name = step.name;
+                eprintln!("xtask: {name} failed: {failure}; alone: cargo xtask test {name}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    let done = steps.len() - idle.len();
+    print!("xtask: {done} of {} steps passed in {} s", steps.len(), start.elapsed().as_secs());
+    println!("{}{}", if idle.is_empty() { "" } else { ", nothing to do in " }, idle.join(", "));
+    ExitCode::SUCCESS
+}
+
+/// Runs one piece of work that is a command of its own.
+pub(crate) fn take_alone(name: &str, work: fn() -> Result<Outcome, Failure>) -> ExitCode {
+    match work() {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::NothingToDo(reason)) => {
+            println!("xtask: {name} has nothing to do: {reason}");
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            eprintln!("xtask: {name} failed: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn fmt() -> Result<Outcome, Failure> {
+    cargo("fmt --all --check").run()
+}
+
+fn clippy() -> Result<Outcome, Failure> {
+    cargo("clippy --workspace --all-targets -- -D warnings").run()
+}
+
+fn doc() -> Result<Outcome, Failure> {
+    cargo("doc --workspace --no-deps").env("RUSTDOCFLAGS", "-D warnings").run()
+}
+
+fn unit() -> Result<Outcome, Failure> {
+    cargo("test --workspace --lib --bins").run()
+}
+
+fn examples() -> Result<Outcome, Failure> {
+    cargo("build --workspace --examples").run()
+}
+
+fn scenario() -> Result<Outcome, Failure> {
+    build_what_tests_start()?;
+    cargo("test --workspace --test *").run()
+}
+
+fn doctest() -> Result<Outcome, Failure> {
+    cargo("test --workspace --doc").run()
+}
+
+fn servers() -> Result<Outcome, Failure> {
+    build_what_tests_start()?;
+    cargo("test --workspace --test * -- --ignored").run()
+}
+
+/// The integration tests start the examples and the dashboard as programs; Cargo builds neither for
+/// a test of another package.
+fn build_what_tests_start() -> Result<Outcome, Failure> {
+    cargo("build --workspace --bins --examples").run()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ALL, named};
+
+    #[test]
+    fn names_select_steps() {
+        let names = |wanted: &[&str]| {
+            named(wanted).map(|steps| steps.iter().map(|step| step.name).collect::<Vec<_>>())
+        };
+        assert_eq!(names(&["unit", "fmt"]), Some(vec!["unit", "fmt"]), "in the order asked for");
+        assert_eq!(names(&[]).map(|all| all.len()), Some(ALL.len()), "no name means all");
+        assert_eq!(names(&["unit", "unti"]), None, "a wrong name is not passed over");
+    }
+}

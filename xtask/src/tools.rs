@@ -1,0 +1,131 @@
+//! What the tests need and Cargo does not bring: Node with two sets of packages, and Chromium.
+
+use crate::run::{Failure, cargo, program, root};
+use crate::steps::Outcome;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const NODE_MAJOR_MIN: u32 = 20;
+
+/// Folders with a `package-lock.json`; both hold only what tests run.
+const PACKAGES: &[&str] = &["tests/servers", "tests/browser"];
+
+/// The names under which systems know Chromium, most specific first.
+const CHROMIUM: &[&str] = &[
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+];
+
+/// Checks for the tools, and installs what can be installed without a question.
+pub(crate) fn prepare() -> Result<Outcome, Failure> {
+    for (component, probe) in [("rustfmt", "fmt --version"), ("clippy", "clippy --version")] {
+        if cargo(probe).read().is_err() {
+            return missing(&format!("{component}: rustup component add {component}"));
+        }
+    }
+    node()?;
+    for folder in PACKAGES {
+        packages(&root().join(folder))?;
+    }
+    if root().join("tests/browser").is_dir() && chromium().is_none() {
+        install_chromium()?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// A Chromium that starts, by its whole path: `$CHROMIUM`, or else the first of the usual names.
+pub(crate) fn chromium() -> Option<PathBuf> {
+    // Some systems install a stub that only tells how to get the real one: so it has to answer.
+    let answers = |path: &PathBuf| program(path, "--version").read().is_ok();
+    if let Some(named) = std::env::var_os("CHROMIUM") {
+        return Some(PathBuf::from(named)).filter(answers);
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&folders).collect();
+    // Joined to a folder, a whole path stays what it is.
+    let usual = CHROMIUM.iter().flat_map(|name| folders.iter().map(move |at| at.join(name)));
+    usual.filter(|path| path.is_file()).find(answers)
+}
+
+fn node() -> Result<(), Failure> {
+    let wanted = format!("Node {NODE_MAJOR_MIN} or later with npm: https://nodejs.org");
+    let version = program(Path::new("node"), "--version").read().unwrap_or_default();
+    match node_major(&version) {
+        Some(major) if major >= NODE_MAJOR_MIN => {}
+        Some(_) => return missing(&format!("{wanted} (this is {version})")),
+        None => return missing(&wanted),
+    }
+    match program(Path::new("npm"), "--version").read() {
+        Ok(_) => Ok(()),
+        Err(_) => missing(&wanted),
+    }
+}
+
+fn node_major(version: &str) -> Option<u32> {
+    version.strip_prefix('v')?.split('.').next()?.parse().ok()
+}
+
+/// Installs the packages of `folder`, unless what is there came from the same lock.
+fn packages(folder: &Path) -> Result<(), Failure> {
+    let Ok(lock) = fs::read(folder.join("package-lock.json")) else {
+        return Ok(());
+    };
+    let installed = folder.join("node_modules/.installed-package-lock.json");
+    if fs::read(&installed).is_ok_and(|earlier| earlier == lock) {
+        return Ok(());
+    }
+    program(Path::new("npm"), "ci --omit=optional --no-audit --no-fund --ignore-scripts")
+        .within(folder)
+        .run()?;
+    fs::create_dir_all(folder.join("node_modules"))
+        .and_then(|()| fs::write(&installed, lock))
+        .map_err(|error| Failure(format!("cannot write {}: {error}", installed.display())))
+}
+
+/// Debian's way, where it is open to us.
+fn install_chromium() -> Result<(), Failure> {
+    if std::env::var_os("CHROMIUM").is_some() {
+        return missing("the Chromium that CHROMIUM names: it does not answer to --version");
+    }
+    let wanted = "Chromium: install it, or give its path in CHROMIUM";
+    let is_root = program(Path::new("id"), "-u").read().is_ok_and(|user| user == "0");
+    let can_sudo = || program(Path::new("sudo"), "-n true").read().is_ok();
+    let sudo = match (is_root, program(Path::new("apt-get"), "--version").read()) {
+        (true, Ok(_)) => "",
+        (false, Ok(_)) if can_sudo() => "sudo -n ",
+        _ => return missing(wanted),
+    };
+    // Another installation may hold the lock: wait for it rather than fail.
+    for verb in ["update", "install -y --no-install-recommends chromium"] {
+        let words = format!(
+            "{sudo}env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -q {verb}"
+        );
+        let (first, rest) = words.split_once(' ').expect("it has several words");
+        program(Path::new(first), rest).run()?;
+    }
+    match chromium() {
+        Some(_) => Ok(()),
+        None => missing(wanted),
+    }
+}
+
+fn missing<T>(what: &str) -> Result<T, Failure> {
+    Err(Failure(format!("missing is {what}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::node_major;
+
+    #[test]
+    fn the_major_version_of_node_is_read() {
+        assert_eq!(node_major("v20.20.2"), Some(20));
+        assert_eq!(node_major("v8.0.0"), Some(8));
+        assert_eq!(node_major(""), None, "not installed");
+        assert_eq!(node_major("20"), None, "not what Node says");
+    }
+}
