@@ -67,6 +67,7 @@ impl Reactor {
 
     /// Starts a session that has no parent; see [`Kernel::spawn`].
     pub fn spawn<H: Session>(&mut self, heap: H) -> SessionId {
+        self.kernel.set_now(clock());
         self.kernel.spawn(heap)
     }
 
@@ -87,6 +88,7 @@ impl Reactor {
         event: Event<P, R>,
         payload: P,
     ) -> Result<R, CallError> {
+        self.kernel.set_now(clock());
         self.kernel.call(to, event, payload)
     }
 

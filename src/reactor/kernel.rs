@@ -192,7 +192,7 @@ impl Kernel {
 
     /// One turn; see [`Kernel`] for its order.
     pub fn turn(&mut self, now: Instant) -> Wait {
-        self.now = self.now.max(now);
+        self.set_now(now);
         self.stats.turns += 1;
         // What there is now has its turn; what comes of it waits for the next.
         let (ready, newest, backlog) =
@@ -220,6 +220,12 @@ impl Kernel {
             holds: self.holds,
             ..self.stats
         }
+    }
+
+    /// Tells the time: at the start of a turn, and when a driver runs a handler between turns, which
+    /// would otherwise set its timers by the last one's time.
+    pub(super) fn set_now(&mut self, now: Instant) {
+        self.now = self.now.max(now);
     }
 
     /// What to wait for before the next turn.
