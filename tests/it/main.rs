@@ -1,4 +1,6 @@
 //! The integration tests: one program, because every further one is linked anew.
 #![forbid(unsafe_code)]
 
+mod sessions;
 mod support;
+mod wheels;
