@@ -89,8 +89,7 @@ pub(super) struct State<F: Filter> {
     failure: Option<io::Error>,
     source: Source,
     sink: Sink,
-    /// Whether the socket may have bytes that have not been read.
-    readable: bool,
+    supply: Supply,
     paused: bool,
     /// How many more items may be delivered in this turn.
     items_left: u16,
@@ -108,6 +107,17 @@ enum Source {
     Ended,
     /// What comes is read and thrown away, so many bytes more.
     Discarding(usize),
+}
+
+/// What the socket has to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Supply {
+    /// Nothing until the poll says so.
+    Dry,
+    /// There may be bytes.
+    Some,
+    /// There may be bytes, and behind them the end.
+    ToTheEnd,
 }
 
 /// Where the output stands.
@@ -161,7 +171,7 @@ impl<F: Filter> ReadWrite<F> {
                 failure: None,
                 source: Source::Open,
                 sink: Sink::Open,
-                readable: true,
+                supply: Supply::Some,
                 paused: false,
                 items_left: 0,
                 running: false,
@@ -284,7 +294,11 @@ impl<F: Filter> State<F> {
 impl<F: Filter> Wheel for State<F> {
     fn ready(cx: &mut Cx<'_>, me: WheelId<Self>, ready: Ready) {
         let Some(state) = cx.wheel(me) else { return };
-        state.readable |= ready.has(Ready::READABLE);
+        state.supply = match ready {
+            ready if ready.has(Ready::HANGUP) => Supply::ToTheEnd,
+            ready if ready.has(Ready::READABLE) => state.supply.max(Supply::Some),
+            _ => state.supply,
+        };
         state.running = true;
         if ready.has(Ready::TIMER) {
             output::give_up(cx, me);
