@@ -171,7 +171,7 @@ impl<F: Filter> ReadWrite<F> {
                 failure: None,
                 source: Source::Open,
                 sink: Sink::Open,
-                supply: Supply::Some,
+                supply: Supply::Dry,
                 paused: false,
                 items_left: 0,
                 running: false,
