@@ -31,7 +31,7 @@ Usage: dashboard [options]
 /// What to do.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Run(Options),
+    Run(Box<Options>),
     Help,
     Version,
 }
@@ -80,9 +80,8 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
             other => return Err(format!("there is no option --{other}")),
         }
         let value = parser.value().map_err(|_| format!("--{name} lacks its value"))?;
-        let text = || {
-            value.to_str().map(str::to_owned).ok_or_else(|| format!("--{name} is not UTF-8"))
-        };
+        let text =
+            || value.to_str().map(str::to_owned).ok_or_else(|| format!("--{name} is not UTF-8"));
         match name.as_str() {
             // Not `option`: the value, which holds a password, must not be repeated.
             "couch" => {
@@ -101,7 +100,7 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
     if options.docs.is_empty() {
         options.docs.push("overview".into());
     }
-    Ok(Command::Run(options))
+    Ok(Command::Run(Box::new(options)))
 }
 
 fn document(id: String) -> Result<String, String> {
@@ -124,7 +123,9 @@ fn seconds(name: &str, text: &str) -> Result<Duration, String> {
         .ok()
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .filter(|time| *time >= Duration::from_millis(1) && *time <= Duration::from_secs(86_400))
-        .ok_or_else(|| format!("--{name} {text}: it is not a number of seconds from 0.001 to 86400"))
+        .ok_or_else(|| {
+            format!("--{name} {text}: it is not a number of seconds from 0.001 to 86400")
+        })
 }
 
 fn folder(path: PathBuf) -> Result<PathBuf, String> {
@@ -144,7 +145,7 @@ fn level(text: &str) -> Result<LevelFilter, String> {
 mod tests {
     use super::*;
 
-    fn run(arguments: &[&str]) -> Result<Options, String> {
+    fn run(arguments: &[&str]) -> Result<Box<Options>, String> {
         match parse(lexopt::Parser::from_args(arguments))? {
             Command::Run(options) => Ok(options),
             other => panic!("{arguments:?} is {other:?}"),

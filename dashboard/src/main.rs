@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     env_logger::Builder::new().filter_level(options.log).init();
     let run = || {
         let mut reactor = Reactor::new()?;
-        reactor.spawn(app::App::new(options));
+        reactor.spawn(app::App::new(*options));
         reactor.run()
     };
     match run() {

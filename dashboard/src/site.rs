@@ -4,7 +4,7 @@ use crate::files::Files;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, StatusCode};
-use masque::filters::{Request, Response};
+use masque::filters::{Reply, Request, Response};
 use masque::reactor::SessionId;
 use std::time::Duration;
 
@@ -26,7 +26,13 @@ pub(crate) enum Route {
     /// A document, and the revision that the browser has.
     Document { place: usize, rev: Option<String> },
     /// Something that is answered at once.
-    Answer(Response),
+    Answer(Reply),
+}
+
+impl Route {
+    fn answer(answer: impl Into<Reply>) -> Self {
+        Route::Answer(answer.into())
+    }
 }
 
 impl Site {
@@ -34,20 +40,20 @@ impl Site {
     pub(crate) fn route(&self, request: &Request) -> Route {
         let is_read = [Method::GET, Method::HEAD].contains(request.method());
         let Some(segments) = segments(request.uri().path()) else {
-            return Route::Answer(plain(StatusCode::BAD_REQUEST, "The path is not valid.\n"));
+            return Route::answer(plain(StatusCode::BAD_REQUEST, "The path is not valid.\n"));
         };
         let segments: Vec<_> = segments.iter().map(String::as_str).collect();
         let found = match segments[..] {
-            [""] => Some(Route::Answer(self.to_page())),
-            ["favicon.ico"] => self.files.read("favicon.ico").map(Route::Answer),
-            ["file", ref name @ ..] => self.files.read(&name.join("/")).map(Route::Answer),
+            [""] => Some(Route::answer(self.to_page())),
+            ["favicon.ico"] => self.files.read("favicon.ico").map(Route::answer),
+            ["file", ref name @ ..] => self.files.read(&name.join("/")).map(Route::answer),
             [doc] => self.document(doc, None),
             [doc, rev] => self.document(doc, Some(rev.to_owned())),
             _ => None,
         };
         match found {
-            None => Route::Answer(plain(StatusCode::NOT_FOUND, "There is nothing here.\n")),
-            Some(_) if !is_read => Route::Answer(not_allowed()),
+            None => Route::answer(plain(StatusCode::NOT_FOUND, "There is nothing here.\n")),
+            Some(_) if !is_read => Route::answer(not_allowed()),
             Some(route) => route,
         }
     }

@@ -59,11 +59,9 @@ impl Reactor {
     pub fn with_limits(limits: Limits) -> io::Result<Self> {
         let poll = mio::Poll::new()?;
         let net = Net::System(Sockets::new(poll.registry())?);
-        Ok(Reactor {
-            kernel: Kernel::on(net, clock(), limits),
-            poll,
-            events: mio::Events::with_capacity(POLL_EVENTS_MAX),
-        })
+        let mut kernel = Kernel::on(net, clock(), limits);
+        kernel.date = SystemTime::now();
+        Ok(Reactor { kernel, poll, events: mio::Events::with_capacity(POLL_EVENTS_MAX) })
     }
 
     /// Starts a session that has no parent; see [`Kernel::spawn`].

@@ -11,8 +11,9 @@ use std::io;
 
 /// A connection through a filter: what the peer sends arrives as items, and items are put for it.
 ///
-/// Input is read as it comes, under a budget for each turn. Output is written when it is put; only what
-/// the socket has no room for is kept. A handle is a copy; once the connection is gone it does nothing.
+/// Input is read as it comes, under a budget of bytes and items for each turn. Output is written when
+/// it is put; only what the socket has no room for is kept. A handle is a copy; once the connection is
+/// gone it does nothing.
 pub struct ReadWrite<F: Filter> {
     id: WheelId<State<F>>,
 }
@@ -91,6 +92,8 @@ pub(super) struct State<F: Filter> {
     /// Whether the socket may have bytes that have not been read.
     readable: bool,
     paused: bool,
+    /// How many more items may be delivered in this turn.
+    items_left: u16,
     /// Whether the wheel runs now and will look at its input by itself.
     running: bool,
 }
@@ -160,6 +163,7 @@ impl<F: Filter> ReadWrite<F> {
                 sink: Sink::Open,
                 readable: true,
                 paused: false,
+                items_left: 0,
                 running: false,
             })
         })?;

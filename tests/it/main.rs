@@ -3,4 +3,6 @@
 
 mod captures;
 mod kernel;
+mod sessions;
 mod support;
+mod wheels;

@@ -2,7 +2,7 @@
 
 use super::{Ended, Source, State, end, output};
 use crate::filters::Filter;
-use crate::limits::{READ_BUFFER, READ_PER_TURN};
+use crate::limits::{ITEMS_PER_TURN, READ_BUFFER, READ_PER_TURN};
 use crate::reactor::{Cx, WheelId};
 use std::io::ErrorKind;
 
@@ -17,6 +17,8 @@ impl Default for Buffer {
 
 /// Takes what waits, then what the socket has, as far as this turn's budget goes.
 pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+    let Some(state) = cx.wheel(me) else { return };
+    state.items_left = ITEMS_PER_TURN;
     drain(cx, me);
     let mut buffer: Option<Box<Buffer>> = None;
     let mut budget = READ_PER_TURN;
@@ -43,20 +45,23 @@ pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
         cx.return_spare(buffer);
     }
     tell_eof(cx, me);
+    if cx.wheel(me).is_some_and(|state| state.items_left == 0) {
+        cx.again(me);
+    }
 }
 
 impl<F: Filter> State<F> {
     fn wants_bytes(&self) -> bool {
         self.readable
             && match self.source {
-                Source::Open => !self.paused && self.pending.len() < self.filter.input_max(),
+                Source::Open => self.takes_items() && self.pending.len() < self.filter.input_max(),
                 Source::Discarding(_) => true,
                 Source::Eof | Source::Ended => false,
             }
     }
 
     fn takes_items(&self) -> bool {
-        !self.paused && !matches!(self.source, Source::Discarding(_))
+        !self.paused && self.items_left > 0 && !matches!(self.source, Source::Discarding(_))
     }
 }
 
@@ -102,10 +107,9 @@ fn decode<'a, F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, mut bytes: &'a 
             return bytes;
         }
         let decoded = state.filter.decode(&mut bytes);
-        let input = state.input;
         output::respond(cx, me);
         match decoded {
-            Ok(Some(item)) => cx.deliver(input, item),
+            Ok(Some(item)) => deliver(cx, me, item),
             Ok(None) => return bytes,
             Err(error) => {
                 malformed(cx, me, error);
@@ -114,6 +118,13 @@ fn decode<'a, F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, mut bytes: &'a 
         }
     }
     &[]
+}
+
+fn deliver<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, item: F::In) {
+    let Some(state) = cx.wheel(me) else { return };
+    state.items_left -= 1;
+    let input = state.input;
+    cx.deliver(input, item);
 }
 
 /// The socket has no more, now or ever.
@@ -131,7 +142,7 @@ fn end_of_input<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
 fn tell_eof<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     while let Some(state) = cx.wheel(me)
         && state.source == Source::Eof
-        && !state.paused
+        && state.takes_items()
     {
         let mut decoded = Ok(None);
         if !state.filter.is_waiting() {
@@ -141,10 +152,7 @@ fn tell_eof<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
             state.pending = bytes.to_vec();
         }
         match decoded {
-            Ok(Some(item)) => {
-                let input = state.input;
-                cx.deliver(input, item);
-            }
+            Ok(Some(item)) => deliver(cx, me, item),
             Ok(None) => {
                 state.source = Source::Ended;
                 let ended = state.ended;
