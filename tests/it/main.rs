@@ -1,6 +1,7 @@
 //! The integration tests: one program, because every further one is linked anew.
 #![forbid(unsafe_code)]
 
+mod examples;
 mod sessions;
 mod support;
 mod wheels;
