@@ -1,1 +1,4 @@
-//! Ready-made sessions.
+//! Ready-made sessions, on virtual time.
+
+mod client;
+mod server;
