@@ -9,9 +9,13 @@ const START_LIMIT_MS = 15_000;
 const PUT_LIMIT_MS = 10_000;
 
 export class Dashboard {
-  /** Starts `binary` on `listen` and resolves once it has said where it and its database are. */
-  static async start(binary, listen) {
-    const child = spawn(binary, ["--listen", listen], { stdio: ["ignore", "pipe", "inherit"] });
+  /**
+   * Starts `binary` on `listen`, and resolves once it has said where it is, and where its database is
+   * unless `more` options name another.
+   */
+  static async start(binary, listen, more = []) {
+    const words = ["--listen", listen, ...more];
+    const child = spawn(binary, words, { stdio: ["ignore", "pipe", "inherit"] });
     try {
       const { url, database } = await addresses(child);
       return new Dashboard(child, url, database);
