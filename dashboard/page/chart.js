@@ -53,7 +53,10 @@ export class Chart {
     const style = getComputedStyle(this.#element);
     const colour = (name) => style.getPropertyValue(name).trim();
     this.#colours = {
-      line: colour("--line"), fill: colour("--fill"), fade: colour("--fade"), axis: colour("--axis"),
+      line: colour("--line"),
+      fill: colour("--fill"),
+      fade: colour("--fade"),
+      axis: colour("--axis"),
       font: `11px ${style.fontFamily}`,
     };
   }
