@@ -84,6 +84,10 @@ pub const READ_BUFFER: usize = 64 * 1024;
 /// Bytes that one connection reads in a turn before the others have theirs.
 pub const READ_PER_TURN: usize = 256 * 1024;
 
+/// Items that one connection delivers in a turn before the others have theirs: a peer that sends empty
+/// lines makes a handler run for each byte.
+pub const ITEMS_PER_TURN: u16 = 256;
+
 /// Bytes that may wait for a peer that does not read. It is then given up.
 pub const OUTPUT_MAX: usize = 16 * 1024 * 1024;
 

@@ -88,10 +88,6 @@ impl Overview {
 
     fn close(&mut self, cx: &mut Cx<'_>, (): ()) {
         self.is_closing = true;
-        self.tell_all(cx);
-    }
-
-    fn tell_all(&self, cx: &mut Cx<'_>) {
         for place in 0..self.docs.len() {
             cx.notify(CHANGED, place);
         }
@@ -99,7 +95,6 @@ impl Overview {
 
     fn feed(&mut self, cx: &mut Cx<'_>, event: FeedEvent) {
         let database = &self.database;
-        let was_following = self.is_following;
         match event {
             FeedEvent::Change(change) => return self.change(cx, change),
             FeedEvent::CaughtUp if !self.is_following => {
@@ -119,11 +114,6 @@ impl Overview {
         }
         for place in 0..self.docs.len() {
             self.prepare(place);
-        }
-        // Once for each loss and each return, not for each try: the page need not wait for its poll to
-        // end to say that what it shows may be old.
-        if self.is_following != was_following {
-            self.tell_all(cx);
         }
     }
 

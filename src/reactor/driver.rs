@@ -156,14 +156,20 @@ pub(super) fn clock() -> Instant {
 
 /// An error or a hang-up is found by reading or writing, so it makes a socket ready for both.
 fn readiness(event: &mio::event::Event) -> Ready {
-    let both = Ready::READABLE.and(Ready::WRITABLE);
-    if event.is_error() || event.is_write_closed() {
-        both
-    } else if event.is_readable() || event.is_read_closed() {
-        if event.is_writable() { both } else { Ready::READABLE }
-    } else {
-        Ready::WRITABLE
+    let mut ready = Ready::default();
+    if event.is_readable() {
+        ready = ready.and(Ready::READABLE);
     }
+    if event.is_writable() {
+        ready = ready.and(Ready::WRITABLE);
+    }
+    if event.is_read_closed() {
+        ready = ready.and(Ready::READABLE).and(Ready::HANGUP);
+    }
+    if event.is_error() || event.is_write_closed() {
+        ready = ready.and(Ready::READABLE).and(Ready::WRITABLE).and(Ready::HANGUP);
+    }
+    ready
 }
 
 impl Kernel {

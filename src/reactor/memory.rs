@@ -6,7 +6,7 @@
 use super::net::Endpoint;
 use super::wheel::Ready;
 use slab::Slab;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::{self, ErrorKind, IoSlice, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -25,6 +25,8 @@ struct State {
     ends: Slab<End>,
     listeners: HashMap<Endpoint, Listener>,
     names: HashMap<String, Vec<IpAddr>>,
+    /// Who never answers a connection.
+    silent: HashSet<Endpoint>,
     resolved: HashMap<usize, io::Result<Vec<Endpoint>>>,
     ready: VecDeque<(usize, Ready)>,
     ports: u16,
@@ -53,6 +55,8 @@ struct End {
     shut: bool,
     /// This end would have written more.
     stalled: bool,
+    /// The peer has not answered, and never will.
+    pending: bool,
 }
 
 #[derive(Debug)]
@@ -90,7 +94,11 @@ impl Memory {
             Endpoint::Tcp(_) => Endpoint::Tcp(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)),
             _ => Endpoint::Unnamed,
         };
-        let State { ends, listeners, ready, .. } = &mut *state;
+        let State { ends, listeners, ready, silent, .. } = &mut *state;
+        if silent.contains(to) {
+            let end = End { pending: true, ..End::new(Some(token), local, to.clone()) };
+            return Ok(MemorySocket { network: self.clone(), end: ends.insert(end) });
+        }
         let listener = listeners.get_mut(to).filter(|listener| listener.waiting.len() < BACKLOG);
         let listener = listener.ok_or(ErrorKind::ConnectionRefused)?;
         let mine = ends.insert(End::new(Some(token), local.clone(), to.clone()));
@@ -106,6 +114,11 @@ impl Memory {
     /// Gives a host a name; without an address it is known and leads nowhere.
     pub(super) fn name(&self, host: &str, addresses: &[IpAddr]) {
         self.state().names.insert(host.into(), addresses.into());
+    }
+
+    /// Has an endpoint answer no connection from now on.
+    pub(super) fn silence(&self, endpoint: Endpoint) {
+        self.state().silent.insert(endpoint);
     }
 
     pub(super) fn resolve(&self, host: &str, port: u16, token: usize) {
@@ -160,7 +173,7 @@ impl State {
             self.ends[other].other = None;
             self.ends[other].ended = true;
             self.ends[other].reset |= !inbox.is_empty();
-            self.wake(Some(other), Ready::READABLE.and(Ready::WRITABLE));
+            self.wake(Some(other), Ready::READABLE.and(Ready::WRITABLE).and(Ready::HANGUP));
         }
     }
 }
@@ -177,6 +190,7 @@ impl End {
             reset: false,
             shut: false,
             stalled: false,
+            pending: false,
         }
     }
 }
@@ -186,7 +200,8 @@ impl MemorySocket {
         let mut state = self.network.state();
         state.ends[self.end].token = Some(token);
         // As a poll does: what is ready already is told to who registers.
-        state.wake(Some(self.end), Ready::READABLE.and(Ready::WRITABLE));
+        let hangup = if state.ends[self.end].ended { Ready::HANGUP } else { Ready::default() };
+        state.wake(Some(self.end), Ready::READABLE.and(Ready::WRITABLE).and(hangup));
     }
 
     pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -239,12 +254,14 @@ impl MemorySocket {
         state.ends[self.end].shut = true;
         let other = state.ends[self.end].other.ok_or(ErrorKind::NotConnected)?;
         state.ends[other].ended = true;
-        state.wake(Some(other), Ready::READABLE);
+        state.wake(Some(other), Ready::READABLE.and(Ready::HANGUP));
         Ok(())
     }
 
-    pub(super) fn peer(&self) -> Endpoint {
-        self.network.state().ends[self.end].peer.clone()
+    pub(super) fn peer(&self) -> io::Result<Endpoint> {
+        let state = self.network.state();
+        let End { pending, peer, .. } = &state.ends[self.end];
+        if *pending { Err(ErrorKind::NotConnected.into()) } else { Ok(peer.clone()) }
     }
 
     pub(super) fn local(&self) -> Endpoint {

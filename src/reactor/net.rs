@@ -126,7 +126,7 @@ impl Socket {
         match &self.kind {
             Kind::Tcp(stream) => stream.peer_addr().map(Endpoint::Tcp),
             Kind::Unix(stream) => stream.peer_addr().map(|address| unix(address.as_pathname())),
-            Kind::Memory(socket) => Ok(socket.peer()),
+            Kind::Memory(socket) => socket.peer(),
         }
     }
 

@@ -78,7 +78,8 @@ impl Kernel {
         match to {
             To::Id(id) => Ok(id),
             To::Alias(alias) => {
-                self.resolve(alias).ok_or(PostError::NoSession { to: to.into(), event })
+                // Lazily, for the error owns its alias.
+                self.resolve(alias).ok_or_else(|| PostError::NoSession { to: to.into(), event })
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::kernel::{Kernel, Wait};
 use super::memory::Memory;
 use super::mounts::RawWheel;
-use super::net::Net;
+use super::net::{Endpoint, Net};
 use crate::limits::Limits;
 use std::net::IpAddr;
 use std::ops::{Deref, DerefMut};
@@ -77,6 +77,11 @@ impl Rig {
         self.network.name(host, addresses);
     }
 
+    /// Has an endpoint neither accept nor refuse who connects, as a host that is switched off.
+    pub fn silence(&mut self, endpoint: impl Into<Endpoint>) {
+        self.network.silence(endpoint.into());
+    }
+
     /// Runs until `time` has passed, or no session is left.
     pub fn run_for(&mut self, time: Duration) {
         let end = self.now() + time;
@@ -133,5 +138,37 @@ impl Deref for Rig {
 impl DerefMut for Rig {
     fn deref_mut(&mut self) -> &mut Kernel {
         &mut self.kernel
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reactor::{Cx, Event, Handlers, Session};
+
+    const RING: Event<()> = Event::new("bell.ring");
+
+    /// Rings after a second, once.
+    struct Bell;
+
+    impl Session for Bell {
+        fn events(on: &mut Handlers<Self>) {
+            on.on(RING, |_, _, ()| ());
+        }
+
+        fn started(&mut self, cx: &mut Cx<'_>) {
+            cx.delay(RING, Duration::from_secs(1), ());
+        }
+    }
+
+    #[test]
+    fn what_starts_between_turns_counts_from_then() {
+        let mut rig = Rig::new();
+        rig.run_for(Duration::from_millis(700));
+        rig.spawn(Bell);
+        rig.run_for(Duration::from_millis(999));
+        assert_eq!(rig.stats().timers, 1, "it rings early");
+        rig.run_for(Duration::from_millis(1));
+        assert_eq!(rig.stats().timers, 0);
     }
 }

@@ -48,6 +48,8 @@ impl Ready {
     pub const RELEASED: Ready = Ready(16);
     /// A name that it asked for has been resolved.
     pub const RESOLVED: Ready = Ready(32);
+    /// The peer has ended its half, or the connection has failed: read until that is found.
+    pub const HANGUP: Ready = Ready(64);
 
     /// Whether `other` is among the reasons.
     pub fn has(self, other: Ready) -> bool {

@@ -33,7 +33,9 @@ impl<C: Connection> Peer<C> {
     const FULL: Event<()> = Event::new("peer.full");
     const DRAINED: Event<()> = Event::new("peer.drained");
 
-    pub(super) fn accepted(connection: C, socket: Socket) -> Self {
+    /// The session that has `connection` talk over a socket that was
+    /// [accepted](super::TcpServer::accept) or made elsewhere. It ends with the connection.
+    pub fn new(connection: C, socket: Socket) -> Self {
         Peer { connection, wire: None, accepted: Some(socket), dial: None }
     }
 

@@ -89,7 +89,7 @@ impl TcpServer<()> {
     ) -> TcpServer {
         self.accept(move |cx, Accepted { socket, peer }| {
             let connection = connection(peer);
-            cx.spawn(Peer::accepted(connection, socket));
+            cx.spawn(Peer::new(connection, socket));
         })
     }
 

@@ -2,4 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod captures;
+mod examples;
+mod kernel;
+mod sessions;
 mod support;
+mod wheels;

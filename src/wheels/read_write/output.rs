@@ -127,6 +127,7 @@ pub(super) fn finish<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
 
 /// All is written: tells the peer so, and waits for it to have read unless it has ended already.
 fn shut<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+    report(cx, me); // what is due comes before the end
     let Some(state) = cx.wheel(me) else { return };
     state.sink = Sink::Shut;
     let is_over = !matches!(state.source, Source::Discarding(_));

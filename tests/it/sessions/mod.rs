@@ -1,0 +1,4 @@
+//! Ready-made sessions, on virtual time.
+
+mod client;
+mod server;

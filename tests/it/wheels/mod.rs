@@ -1,0 +1,7 @@
+//! Wheels as their users see them: on virtual time where the network in memory will do, and on the
+//! system's sockets where it will not.
+
+mod connector;
+mod listener;
+mod read_write;
+mod system;
