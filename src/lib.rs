@@ -1,4 +1,6 @@
 //! POE's model for Rust: sessions, named events and one cooperative kernel.
+//!
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 pub mod filters;

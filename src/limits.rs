@@ -8,7 +8,7 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Posts and notices that may wait: [`QUEUE_MAX`].
+    /// Posts that may wait; yields and notices may be as many again: [`QUEUE_MAX`].
     pub queue: usize,
     /// Sessions at a time: [`SESSIONS_MAX`].
     pub sessions: usize,
@@ -35,7 +35,8 @@ impl Default for Limits {
     }
 }
 
-/// Posts and notices that may wait in a kernel's queue. Some 40 MiB when full; a queue that long is
+/// Posts that may wait in a kernel's queue. Yields and notices, which cannot be refused, may make it
+/// twice as long, and panic then. Some 40 MiB when full; a queue that long is
 /// minutes of work and means that somebody posts faster than anybody handles.
 pub const QUEUE_MAX: usize = 1 << 20;
 
@@ -57,6 +58,10 @@ pub const POLL_EVENTS_MAX: usize = 1024;
 
 /// Names that are looked up at a time, each in a thread of its own.
 pub const NAME_LOOKUPS_MAX: usize = 16;
+
+// Places in these tables are `u32`.
+const _: () = assert!(SESSIONS_MAX < u32::MAX as usize);
+const _: () = assert!(TIMERS_MAX + WHEELS_MAX < u32::MAX as usize);
 
 /// Connections that one listener accepts in a turn. A rush of clients leaves time for those that are
 /// there.
@@ -98,9 +103,6 @@ pub const LINGER_TIME: Duration = Duration::from_secs(2);
 
 /// The bytes that are read and thrown away in that time.
 pub const LINGER_BYTES: usize = 256 * 1024;
-
-const _: () = assert!(SESSIONS_MAX < u32::MAX as usize);
-const _: () = assert!(TIMERS_MAX < u32::MAX as usize);
 
 // Lines.
 
@@ -155,3 +157,31 @@ pub const STREAM_INPUT_BYTES: usize = 64 * 1024;
 /// Room for text that an [`Output`](crate::filters::Output) keeps for the next item once all is
 /// written, in bytes: two heads of a response. More is given back, since most connections only wait.
 pub const OUTPUT_KEPT_BYTES: usize = 1024;
+
+// Following a changes feed.
+
+/// How often a server is asked for a sign of life: well below the minute after which proxies cut
+/// connections on which nothing happens.
+pub const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// The shortest silence that means that a feed is dead, whatever the heartbeat.
+pub const SILENCE_FLOOR: Duration = Duration::from_millis(500);
+
+/// The time in which a feed's server must be connected to.
+pub const FEED_CONNECT_TIME: Duration = Duration::from_secs(10);
+
+/// The time in which a server must have answered a request.
+pub const ANSWER_TIME: Duration = Duration::from_secs(30);
+
+/// The most that the first retry waits.
+pub const FEED_RETRY_FIRST: Duration = Duration::from_millis(500);
+
+/// The most that any retry waits, unless the server asks for more.
+pub const FEED_RETRY_CAP: Duration = Duration::from_secs(30);
+
+/// How often the same error at the same sequence makes a feed be told as stuck.
+pub const FEED_STUCK_TIMES: u32 = 5;
+
+/// Ids, percent-encoded, up to which the server is asked to filter by them: its line of a request
+/// holds 8 KiB in the strictest proxies.
+pub const FEED_FILTER_BYTES: usize = 4 * 1024;

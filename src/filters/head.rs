@@ -39,11 +39,6 @@ impl HeadScan {
         self.scanned = input.len() as u32;
         Ok(None)
     }
-
-    /// Whether the first line is still without its end.
-    pub(super) fn in_first_line(self) -> bool {
-        self.line == 0
-    }
 }
 
 /// Runs `parse` with room for `max` fields: on the stack for as many as are usual.

@@ -4,6 +4,15 @@
 //! has come and writes to an [`Output`]; what it has not consumed it is shown again, with more behind
 //! it. So every filter can be tested with a table of bytes, and exchanged in mid-stream: what the old
 //! one left, the new one is shown.
+//!
+//! | filter | in | out | POE |
+//! |---|---|---|---|
+//! | [`Stream`] | bytes | bytes | `POE::Filter::Stream` |
+//! | [`Line`] | lines of text | lines of text | `POE::Filter::Line` |
+//! | [`Httpd`] | HTTP requests | HTTP responses | `POE::Filter::HTTPD` |
+//! | [`HttpClient`] | HTTP responses | HTTP requests | |
+//!
+//! [`Lines`] and [`chunked`] are the machines within, for bodies that come through a filter.
 
 pub mod chunked;
 mod head;

@@ -84,9 +84,6 @@ impl Output {
             let text = left.min(text_end - self.written);
             self.written += text;
             left -= text;
-            if self.written < text_end {
-                break;
-            }
             if let Some(front) = self.shared.front_mut() {
                 let part = left.min(front.bytes.len());
                 front.bytes.advance(part);

@@ -32,6 +32,39 @@ pub(crate) fn each_way(input: &[u8], mut check: impl FnMut(&Pieces<'_>)) {
     }
 }
 
+/// `input` with a few bytes lost, doubled or replaced: the same ones for the same seed.
+pub(crate) fn damaged(input: &[u8], seed: u64) -> Vec<u8> {
+    /// What parsers stumble over.
+    const ODD: &[u8] = b"\r\n :;,\0\t0fH/.\"\xff";
+    let mut random = Random::new(seed);
+    let mut damaged = input.to_vec();
+    for _ in 0..=random.below(3) {
+        let at = random.below(damaged.len());
+        match random.below(3) {
+            0 => drop(damaged.remove(at)),
+            1 => damaged.insert(at, damaged[at]),
+            _ => damaged[at] = ODD[random.below(ODD.len())],
+        }
+    }
+    damaged
+}
+
+/// Marsaglia's xorshift: all the chance that tests need, from a seed.
+struct Random(u64);
+
+impl Random {
+    fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % limit as u64).unwrap_or_default()
+    }
+}
+
 impl<'a> Pieces<'a> {
     /// `input` with a new piece before each of `cuts`.
     pub(crate) fn cut(input: &'a [u8], cuts: Vec<usize>) -> Self {
@@ -40,16 +73,13 @@ impl<'a> Pieces<'a> {
 
     /// `input` in pieces of random lengths: the same ones for the same seed.
     pub(crate) fn random(input: &'a [u8], seed: u64) -> Self {
-        let mut random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut random = Random::new(seed);
         // Short inputs in pieces of a few bytes, long ones in pieces of up to two pages.
-        let longest = (input.len() / 4).clamp(2, 8192) as u64;
+        let longest = (input.len() / 4).clamp(2, 8192);
         let mut cuts = Vec::new();
         let mut at = 0;
         loop {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            at += 1 + usize::try_from(random % longest).unwrap_or_default();
+            at += 1 + random.below(longest);
             if at >= input.len() {
                 return Self { input, cuts };
             }

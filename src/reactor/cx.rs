@@ -21,7 +21,18 @@ pub struct Cx<'a> {
     pub(super) kernel: &'a mut Kernel,
     pub(super) me: SessionId,
     pub(super) sender: SessionId,
-    pub(super) at: Option<At>,
+    pub(super) running: Running,
+}
+
+/// What of a session is running.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Running {
+    Started,
+    Handler(At),
+    Wheel,
+    Stopped,
+    /// Something of its is being dropped.
+    Drop,
 }
 
 impl Cx<'_> {
@@ -36,14 +47,10 @@ impl Cx<'_> {
         Some(self.sender).filter(|id| *id != SessionId::KERNEL)
     }
 
-    /// The name of the event that is being handled (POE's `STATE`); `_start` and `_stop` while
-    /// `started` and `stopped` run.
+    /// The name of the event that is being handled (POE's `STATE`): `_start` and `_stop` while
+    /// `started` and `stopped` run, `_default` in a default handler, `_wheel` in a wheel itself.
     pub fn event(&self) -> &'static str {
-        match self.at {
-            Some(at) => self.kernel.event_name(at),
-            None if self.exists(self.me) => "_start",
-            None => "_stop",
-        }
+        self.kernel.name_of(self.running)
     }
 
     /// The time of this turn. It does not change within a turn and never goes back.
@@ -61,9 +68,26 @@ impl Cx<'_> {
     /// lives at least as long as its children.
     ///
     /// # Panics
-    /// When there are as many sessions as there may be.
+    /// When there are as many sessions as there may be, or when this is as deep in calls and spawns as
+    /// can be.
+    #[track_caller]
     pub fn spawn<H: Session>(&mut self, heap: H) -> SessionId {
         self.kernel.spawn_under(self.me, heap)
+    }
+
+    /// As [`spawn`](Cx::spawn), with a heap that `make` makes on behalf of the new session: what it
+    /// mounts, sets or watches is that session's. When it fails, there is none.
+    ///
+    /// # Panics
+    /// As [`spawn`](Cx::spawn).
+    #[track_caller]
+    pub fn spawn_with<H: Session, E>(
+        &mut self,
+        make: impl FnOnce(&mut Cx<'_>) -> Result<H, E>,
+    ) -> Result<SessionId, E> {
+        let id = self.kernel.enlist::<H>(self.me);
+        self.kernel.start_with(id, self.me, make)?;
+        Ok(id)
     }
 
     /// Queues an event for another session (POE's `post`). O(handlers of its kind), and the price of a
@@ -85,19 +109,16 @@ impl Cx<'_> {
     /// outside does not break a session's own sequence of steps.
     ///
     /// # Panics
-    /// When this kind has no handler for the event, or when sessions have yielded without end.
+    /// When this kind has neither a handler for the event nor a default one, or when sessions have
+    /// yielded without end.
     #[track_caller]
     pub fn yield_now<P: 'static, R: 'static>(&mut self, event: Event<P, R>, payload: P) {
-        let me = self.me;
-        if let Some(at) = self.mine(event) {
-            assert!(
-                !self.kernel.is_overrun(),
-                "`{}` of `{}` is yielded without end",
-                event.name(),
-                self.kernel.kind_name(at)
-            );
-            let payload = self.kernel.entry(at).keep::<P, R>(payload);
-            self.kernel.enqueue(me, me, at, payload);
+        match self.kernel.send_home(self.me, event, payload) {
+            Ok(()) | Err(PostError::NoSession { .. }) => {}
+            Err(PostError::QueueFull { session, event }) => {
+                panic!("`{event}` of `{session}` is yielded without end")
+            }
+            Err(error) => panic!("{error}"),
         }
     }
 

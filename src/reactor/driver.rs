@@ -3,10 +3,11 @@
 use super::error::PostError;
 use super::event::Event;
 use super::kernel::{Kernel, Wait};
+use super::mounts::RawWheel;
 use super::net::Net;
 use super::session::{Session, SessionId};
 use super::sockets::{SIGNALS, Sockets, WAKER};
-use super::wheel::{RawWheel, Ready};
+use super::wheel::Ready;
 use super::{CallError, To};
 use crate::limits::{Limits, POLL_EVENTS_MAX};
 use std::io;
@@ -58,16 +59,15 @@ impl Reactor {
     pub fn with_limits(limits: Limits) -> io::Result<Self> {
         let poll = mio::Poll::new()?;
         let net = Net::System(Sockets::new(poll.registry())?);
-        Ok(Reactor {
-            kernel: Kernel::on(net, clock(), limits),
-            poll,
-            events: mio::Events::with_capacity(POLL_EVENTS_MAX),
-        })
+        let mut kernel = Kernel::on(net, clock(), limits);
+        kernel.date = SystemTime::now();
+        Ok(Reactor { kernel, poll, events: mio::Events::with_capacity(POLL_EVENTS_MAX) })
     }
 
     /// Starts a session that has no parent; see [`Kernel::spawn`].
+    #[track_caller]
     pub fn spawn<H: Session>(&mut self, heap: H) -> SessionId {
-        self.kernel.set_now(clock());
+        self.kernel.advance(clock());
         self.kernel.spawn(heap)
     }
 
@@ -78,6 +78,7 @@ impl Reactor {
         event: Event<P, R>,
         payload: P,
     ) -> Result<(), PostError> {
+        self.kernel.advance(clock());
         self.kernel.post(to, event, payload)
     }
 
@@ -88,7 +89,7 @@ impl Reactor {
         event: Event<P, R>,
         payload: P,
     ) -> Result<R, CallError> {
-        self.kernel.set_now(clock());
+        self.kernel.advance(clock());
         self.kernel.call(to, event, payload)
     }
 
@@ -155,14 +156,20 @@ pub(super) fn clock() -> Instant {
 
 /// An error or a hang-up is found by reading or writing, so it makes a socket ready for both.
 fn readiness(event: &mio::event::Event) -> Ready {
-    let both = Ready::READABLE.and(Ready::WRITABLE);
-    if event.is_error() || event.is_write_closed() {
-        both
-    } else if event.is_readable() || event.is_read_closed() {
-        if event.is_writable() { both } else { Ready::READABLE }
-    } else {
-        Ready::WRITABLE
+    let mut ready = Ready::default();
+    if event.is_readable() {
+        ready = ready.and(Ready::READABLE);
     }
+    if event.is_writable() {
+        ready = ready.and(Ready::WRITABLE);
+    }
+    if event.is_read_closed() {
+        ready = ready.and(Ready::READABLE).and(Ready::HANGUP);
+    }
+    if event.is_error() || event.is_write_closed() {
+        ready = ready.and(Ready::READABLE).and(Ready::WRITABLE).and(Ready::HANGUP);
+    }
+    ready
 }
 
 impl Kernel {
@@ -172,7 +179,7 @@ impl Kernel {
             sockets.take_lookups(|token| ended.push(RawWheel::of_token(token)));
         }
         for wheel in ended {
-            self.wake_wheel(wheel, Ready::RESOLVED);
+            self.wake_resolved(wheel);
         }
     }
 

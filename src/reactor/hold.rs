@@ -3,15 +3,16 @@
 use super::cx::Cx;
 use super::error::{Missing, PostError};
 use super::kernel::Kernel;
+use super::mounts::RawWheel;
 use super::session::{At, SessionId};
-use super::wheel::RawWheel;
+use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Keeps a session alive until it is dropped: POE's public reference counter, as a guard.
 ///
-/// Clones share one hold. The kernel learns of a drop at the end of the turn.
+/// Clones share one hold. The kernel learns of a drop at the end of the turn; a drop in another thread
+/// does not wake it.
 #[derive(Clone)]
 pub struct Hold(Arc<Guard>);
 
@@ -38,21 +39,33 @@ pub(super) enum Release {
     Permit(RawWheel),
 }
 
-pub(super) struct Guard {
-    of: Release,
-    tell: Sender<Release>,
+/// The releases that a kernel has yet to hear of. It is shared with the guards, which may be dropped
+/// while the kernel is lent out, or outlive it.
+#[derive(Clone, Default)]
+pub(super) struct Releases(Arc<Mutex<VecDeque<Release>>>);
+
+impl Releases {
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting().is_empty()
+    }
+
+    pub(super) fn next(&self) -> Option<Release> {
+        self.waiting().pop_front()
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<Release>> {
+        self.0.lock().expect("nothing panics while it holds the releases")
+    }
 }
 
-impl Guard {
-    pub(super) fn new(of: Release, tell: Sender<Release>) -> Self {
-        Guard { of, tell }
-    }
+pub(super) struct Guard {
+    of: Release,
+    releases: Releases,
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // A kernel that is gone has nothing left to release.
-        let _ = self.tell.send(self.of);
+        self.releases.waiting().push_back(self.of);
     }
 }
 
@@ -85,7 +98,7 @@ impl<P: 'static> Postback<P> {
             let event = kernel.event_name(self.at);
             return Err(PostError::NoSession { to: Missing::Id(to), event });
         }
-        kernel.check_queue(self.at)?;
+        kernel.check_queue(kernel.limits.queue, self.at, kernel.event_name(self.at))?;
         let payload = (self.keep)(kernel, self.at, payload);
         kernel.enqueue(from, to, self.at, payload);
         Ok(())
@@ -105,14 +118,14 @@ impl<P> fmt::Debug for Postback<P> {
 }
 
 impl Kernel {
-    pub(super) fn guard(&self, of: Release) -> Arc<Guard> {
-        Arc::new(Guard::new(of, self.release.clone()))
+    pub(super) fn guard(&self, of: Release) -> Guard {
+        Guard { of, releases: self.releases.clone() }
     }
 
     pub(super) fn hold(&mut self, id: SessionId) -> Option<Hold> {
         self.slots.live_slot(id)?;
         self.retain(id);
         self.holds += 1;
-        Some(Hold(self.guard(Release::Hold(id))))
+        Some(Hold(Arc::new(self.guard(Release::Hold(id)))))
     }
 }

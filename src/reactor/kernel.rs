@@ -1,22 +1,22 @@
 //! The kernel: the queue, and the turn in which everything happens.
 
-use super::cx::Cx;
-use super::error::{CallError, Missing, PostError, To};
+use super::cx::{Cx, Running};
+use super::error::{CallError, PostError, To};
 use super::event::Event;
-use super::hold::Release;
+use super::hold::Releases;
+use super::mounts::{Spares, Wheels};
 use super::net::{Memory, Net};
-use super::session::{At, Entry, Kind, Session, SessionId, Unhandled};
+use super::posting::Queued;
+use super::session::{At, Entry, Kind, Session, SessionId};
 use super::signal::Watch;
-use super::slots::{Phase, Slots};
+use super::slots::Slots;
 use super::timers::Timers;
 use super::timing::Timer;
 use super::watchers::Topics;
-use super::wheel::{Spares, Wheels};
 use crate::limits::Limits;
 use std::any::TypeId;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Sessions, their queue, timers, aliases, watchers and wheels: `POE::Kernel`.
@@ -40,7 +40,7 @@ pub struct Kernel {
     kind_of: HashMap<TypeId, u32>,
     pub(super) slots: Slots,
     pub(super) aliases: HashMap<Box<str>, SessionId>,
-    queue: VecDeque<Queued>,
+    pub(super) queue: VecDeque<Queued>,
     pub(super) timers: Timers<Timer>,
     pub(super) topics: Topics,
     pub(super) wheels: Wheels,
@@ -48,10 +48,12 @@ pub struct Kernel {
     pub(super) signals: Vec<Watch>,
     pub(super) net: Net,
     pub(super) holds: usize,
-    pub(super) release: Sender<Release>,
-    pub(super) released: Receiver<Release>,
-    /// Sessions for the sweep to look at.
+    pub(super) releases: Releases,
+    /// Sessions for the sweep to look at, and those that it has put off to the next turn.
     pub(super) marks: Vec<SessionId>,
+    pub(super) young: Vec<SessionId>,
+    /// The newest session when the turn began.
+    pub(super) newest: u64,
     /// How many handlers are on the stack.
     pub(super) depth: usize,
     pub(super) ending: bool,
@@ -83,7 +85,7 @@ pub struct Stats {
     pub turns: u64,
     /// Posts and timers that a handler was run for so far.
     pub dispatched: u64,
-    /// Posts whose receiver had stopped before they came to it so far.
+    /// Posts that no handler was run for so far: their receiver had stopped before, or everything was.
     pub dead_letters: u64,
     /// Handlers that panicked so far.
     pub panics: u64,
@@ -101,12 +103,6 @@ pub struct Stats {
     pub holds: usize,
 }
 
-/// What waits in the queue.
-pub(super) enum Queued {
-    Post { from: SessionId, to: SessionId, at: At, payload: u32 },
-    Notice { from: SessionId, topic: u32, message: u32, upto: u64 },
-}
-
 impl Kernel {
     /// A kernel with an in-memory network, whose time begins at `now`.
     pub fn new(now: Instant) -> Self {
@@ -119,7 +115,6 @@ impl Kernel {
     }
 
     pub(super) fn on(net: Net, now: Instant, limits: Limits) -> Self {
-        let (release, released) = channel();
         Kernel {
             limits,
             kinds: vec![],
@@ -134,9 +129,10 @@ impl Kernel {
             signals: vec![],
             net,
             holds: 0,
-            release,
-            released,
+            releases: Releases::default(),
             marks: vec![],
+            young: vec![],
+            newest: 0,
             depth: 0,
             ending: false,
             epoch: now,
@@ -155,6 +151,7 @@ impl Kernel {
     ///
     /// # Panics
     /// When there are as many sessions as there may be ([`Limits::sessions`]).
+    #[track_caller]
     pub fn spawn<H: Session>(&mut self, heap: H) -> SessionId {
         self.spawn_under(SessionId::KERNEL, heap)
     }
@@ -185,18 +182,19 @@ impl Kernel {
     }
 
     /// Stops every session at the end of the turn, the newest first, and empties the queue (POE's
-    /// `$kernel->stop`). Each gets its `stopped`.
+    /// `$kernel->stop`). Each gets its `stopped`; whom that spawns is stopped in the next turn.
     pub fn stop(&mut self) {
-        self.ending = true;
+        self.ending = self.slots.live() > 0;
     }
 
     /// One turn; see [`Kernel`] for its order.
     pub fn turn(&mut self, now: Instant) -> Wait {
-        self.set_now(now);
+        self.advance(now);
         self.stats.turns += 1;
         // What there is now has its turn; what comes of it waits for the next.
         let (ready, newest, backlog) =
             (self.wheels.ready_len(), self.timers.newest(), self.queue.len());
+        self.newest = self.slots.newest();
         for _ in 0..ready {
             self.run_next_wheel();
         }
@@ -222,17 +220,11 @@ impl Kernel {
         }
     }
 
-    /// Tells the time: at the start of a turn, and when a driver runs a handler between turns, which
-    /// would otherwise set its timers by the last one's time.
-    pub(super) fn set_now(&mut self, now: Instant) {
-        self.now = self.now.max(now);
-    }
-
     /// What to wait for before the next turn.
     pub fn outlook(&self) -> Wait {
         if self.slots.live() == 0 {
             Wait::Done
-        } else if !self.queue.is_empty() || self.wheels.ready_len() > 0 || self.ending {
+        } else if self.has_work() {
             Wait::Poll
         } else if let Some((due, _)) = self.timers.next() {
             match self.epoch.checked_add(Duration::from_nanos(due)) {
@@ -244,18 +236,45 @@ impl Kernel {
         }
     }
 
+    /// Whether a turn would find something to do already, or somebody to stop.
+    fn has_work(&self) -> bool {
+        !self.queue.is_empty()
+            || self.wheels.ready_len() > 0
+            || !self.marks.is_empty()
+            || !self.releases.is_empty()
+            || self.ending
+            || self.is_idle()
+    }
+
+    /// Lets time pass outside a turn, for what is done before the next one begins.
+    pub(super) fn advance(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    #[track_caller]
     pub(super) fn spawn_under<H: Session>(&mut self, parent: SessionId, heap: H) -> SessionId {
+        let id = self.enlist::<H>(parent);
+        self.start(id, parent, heap);
+        id
+    }
+
+    /// Makes a place for a session whose heap is yet to come.
+    #[track_caller]
+    pub(super) fn enlist<H: Session>(&mut self, parent: SessionId) -> SessionId {
+        let Limits { sessions, call_depth, .. } = self.limits;
+        let name = std::any::type_name::<H>();
         assert!(
-            self.slots.live() < self.limits.sessions,
-            "`{}` is one session too many: there may be {}",
-            std::any::type_name::<H>(),
-            self.limits.sessions
+            self.slots.live() < sessions,
+            "`{name}` is one session too many: there may be {sessions}"
+        );
+        assert!(
+            self.depth < call_depth,
+            "`{name}` is spawned more than {call_depth} handlers deep"
         );
         let kind = self.kind::<H>();
         let id = self.slots.insert(kind, parent);
         self.retain(parent);
         self.mark(id);
-        self.start(id, Box::new(heap));
         id
     }
 
@@ -281,154 +300,6 @@ impl Kernel {
         self.kinds[at.kind as usize].name
     }
 
-    pub(super) fn find_session(
-        &self,
-        to: To<'_>,
-        event: &'static str,
-    ) -> Result<SessionId, PostError> {
-        match to {
-            To::Id(id) => Ok(id),
-            To::Alias(alias) => {
-                self.resolve(alias).ok_or(PostError::NoSession { to: to.into(), event })
-            }
-        }
-    }
-
-    /// The handler of a live session for `event`.
-    pub(super) fn find<P: 'static, R: 'static>(
-        &self,
-        id: SessionId,
-        event: Event<P, R>,
-    ) -> Result<At, PostError> {
-        let name = event.name();
-        let Some(slot) = self.slots.get(id).filter(|slot| slot.phase == Phase::Live) else {
-            return Err(PostError::NoSession { to: Missing::Id(id), event: name });
-        };
-        let (number, kind) = (slot.kind, &self.kinds[slot.kind as usize]);
-        let Some(handler) = kind.table.iter().position(|entry| entry.key == event.key()) else {
-            return Err(PostError::NoHandler { session: kind.name, event: name });
-        };
-        let entry = &kind.table[handler];
-        if !entry.takes::<P, R>() {
-            return Err(PostError::WrongType {
-                session: kind.name,
-                event: name,
-                handled: entry.types,
-                given: std::any::type_name::<(P, R)>(),
-            });
-        }
-        Ok(At { kind: number, handler: handler as u32 })
-    }
-
-    pub(super) fn send<P: 'static, R: 'static>(
-        &mut self,
-        from: SessionId,
-        to: To<'_>,
-        event: Event<P, R>,
-        payload: P,
-    ) -> Result<(), PostError> {
-        let to = self.find_session(to, event.name())?;
-        let (at, payload) = match self.find(to, event) {
-            Ok(at) => {
-                self.check_queue(at)?;
-                (at, self.entry(at).keep::<P, R>(payload))
-            }
-            Err(error @ PostError::NoHandler { .. }) => {
-                let at = self.fallback(to).ok_or(error)?;
-                self.check_queue(at)?;
-                let payload = Unhandled { event: event.name(), payload: Box::new(payload) };
-                (at, self.entry(at).keep::<Unhandled, ()>(payload))
-            }
-            Err(error) => return Err(error),
-        };
-        self.enqueue(from, to, at, payload);
-        Ok(())
-    }
-
-    fn fallback(&self, id: SessionId) -> Option<At> {
-        let kind = self.slots.get(id)?.kind;
-        let handler = self.kinds[kind as usize].fallback?;
-        Some(At { kind, handler })
-    }
-
-    /// A queue that others have filled still has room for as much that sessions yield to themselves.
-    pub(super) fn check_queue(&self, at: At) -> Result<(), PostError> {
-        if self.queue.len() < self.limits.queue {
-            return Ok(());
-        }
-        Err(PostError::QueueFull { session: self.kind_name(at), event: self.event_name(at) })
-    }
-
-    /// Whether the room beyond the queue's limit, which is for yields alone, is used up as well.
-    pub(super) fn is_overrun(&self) -> bool {
-        self.queue.len() >= self.limits.queue.saturating_mul(2)
-    }
-
-    pub(super) fn enqueue(&mut self, from: SessionId, to: SessionId, at: At, payload: u32) {
-        self.retain(to);
-        self.retain(from);
-        self.queue.push_back(Queued::Post { from, to, at, payload });
-    }
-
-    pub(super) fn enqueue_notice(&mut self, from: SessionId, topic: u32, message: u32, upto: u64) {
-        self.retain(from);
-        self.queue.push_back(Queued::Notice { from, topic, message, upto });
-    }
-
-    pub(super) fn call_as<P: 'static, R: 'static>(
-        &mut self,
-        from: SessionId,
-        to: To<'_>,
-        event: Event<P, R>,
-        payload: P,
-    ) -> Result<R, CallError> {
-        let to = self.find_session(to, event.name())?;
-        let at = self.find(to, event)?;
-        self.exchange(to, from, at, || payload)
-            .map_err(|refusal| refusal.into_call_error(to, self.kind_name(at), event.name()))
-    }
-
-    fn dispatch(&mut self, queued: Queued) {
-        match queued {
-            Queued::Post { from, to, at, payload } => {
-                self.run_kept(to, from, at, payload);
-                self.let_go(to);
-                self.let_go(from);
-            }
-            Queued::Notice { from, topic, message, upto } => {
-                self.deliver_notice(from, topic, message, upto);
-                self.let_go(from);
-            }
-        }
-    }
-
-    /// Runs a handler for a payload in its inbox.
-    pub(super) fn run_kept(&mut self, to: SessionId, from: SessionId, at: At, payload: u32) {
-        let run = self.entry(at).run;
-        match self.enter(to, from, at, |heap, cx| run(heap, cx, at, payload)) {
-            Ok(()) => self.stats.dispatched += 1,
-            Err(refusal) if refusal.is_panic() => {} // the handler took the payload with it
-            Err(_) => {
-                self.stats.dead_letters += 1;
-                (self.entry(at).discard)(self, at, payload);
-            }
-        }
-    }
-
-    /// Empties the queue without running anything.
-    pub(super) fn drop_queue(&mut self) {
-        while let Some(queued) = self.queue.pop_front() {
-            match queued {
-                Queued::Post { at, payload, .. } => (self.entry(at).discard)(self, at, payload),
-                Queued::Notice { topic, message, .. } => self.drop_notice(topic, message),
-            }
-        }
-    }
-
-    pub(super) fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.timers.len() == 0 && self.wheels.len() == 0 && self.holds == 0
-    }
-
     /// Nanoseconds from the kernel's start until `at`; what is too far away never comes.
     pub(super) fn nanos(&self, at: Instant) -> u64 {
         let since = at.saturating_duration_since(self.epoch).as_nanos();
@@ -439,8 +310,8 @@ impl Kernel {
         self.epoch + Duration::from_nanos(nanos)
     }
 
-    pub(super) fn cx(&mut self, me: SessionId, sender: SessionId, at: Option<At>) -> Cx<'_> {
-        Cx { kernel: self, me, sender, at }
+    pub(super) fn cx(&mut self, me: SessionId, sender: SessionId, running: Running) -> Cx<'_> {
+        Cx { kernel: self, me, sender, running }
     }
 }
 

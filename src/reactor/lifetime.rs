@@ -1,10 +1,9 @@
-//! The life of sessions: how a heap is lent to a handler, and when a session ends.
+//! The life of a session: how its heap is lent to a handler, and what happens when it ends.
 
-use super::cx::Cx;
+use super::cx::{Cx, Running};
 use super::error::{CallError, Missing, PostError};
-use super::hold::Release;
 use super::kernel::Kernel;
-use super::session::{At, SessionId};
+use super::session::{At, Session, SessionId};
 use super::slots::Phase;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -50,22 +49,40 @@ impl Refusal {
 
 impl Kernel {
     /// Runs `started` of a session that has just got its slot.
-    pub(super) fn start<H: super::Session>(&mut self, id: SessionId, mut heap: Box<H>) {
-        assert!(
-            self.depth < self.limits.call_depth,
-            "`{}` is spawned {} handlers deep",
-            std::any::type_name::<H>(),
-            self.depth
-        );
-        let parent = self.slots.find(id).expect("it has just been made").parent;
-        let started = self.guarded(id, None, |kernel| {
-            heap.started(&mut kernel.cx(id, parent, None));
-            heap as Box<dyn Any>
+    pub(super) fn start<H: Session>(&mut self, id: SessionId, parent: SessionId, heap: H) {
+        let mut heap = Box::new(heap);
+        let started = self.guarded(id, Running::Started, |cx| {
+            cx.sender = parent;
+            heap.started(cx);
         });
-        match started {
-            Some(heap) => self.put_back(id, heap),
-            None => self.bury(id),
+        if started.is_some() {
+            self.put_back(id, heap);
+        } else {
+            self.bury(id, heap);
         }
+    }
+
+    /// Has a session that has just got its slot make its own heap, and runs `started`; one that fails
+    /// or panics is gone.
+    pub(super) fn start_with<H: Session, E>(
+        &mut self,
+        id: SessionId,
+        parent: SessionId,
+        make: impl FnOnce(&mut Cx<'_>) -> Result<H, E>,
+    ) -> Result<(), E> {
+        let heap = self.guarded(id, Running::Started, |cx| {
+            cx.sender = parent;
+            make(cx)
+        });
+        match heap {
+            Some(Ok(heap)) => self.start(id, parent, heap),
+            Some(Err(error)) => {
+                self.bury(id, Box::new(()));
+                return Err(error);
+            }
+            None => self.bury(id, Box::new(())),
+        }
+        Ok(())
     }
 
     /// Lends a session's heap to `body`, and ends the session if it asks for that or panics.
@@ -78,24 +95,23 @@ impl Kernel {
     ) -> Result<T, Refusal> {
         let deep = self.depth >= self.limits.call_depth;
         let slot = self.slots.live_slot(to).ok_or(Refusal::Gone)?;
+        if slot.heap.is_none() {
+            return Err(Refusal::Busy);
+        }
         if deep {
             return Err(Refusal::TooDeep);
         }
-        let mut heap = slot.heap.take().ok_or(Refusal::Busy)?;
-        let ran = self.guarded(to, Some(at), |kernel| {
-            let reply = body(&mut *heap, &mut kernel.cx(to, sender, Some(at)));
-            (reply, heap)
+        let mut heap = slot.heap.take().expect("just seen");
+        let ran = self.guarded(to, Running::Handler(at), |cx| {
+            cx.sender = sender;
+            body(&mut *heap, cx)
         });
-        match ran {
-            Some((reply, heap)) => {
-                self.put_back(to, heap);
-                Ok(reply)
-            }
-            None => {
-                self.bury(to);
-                Err(Refusal::Panicked)
-            }
+        if ran.is_some() {
+            self.put_back(to, heap);
+        } else {
+            self.bury(to, heap);
         }
+        ran.ok_or(Refusal::Panicked)
     }
 
     /// Runs the handler at `at` with a payload that is made on the spot, for its reply.
@@ -114,39 +130,55 @@ impl Kernel {
         })
     }
 
-    /// Runs a session's code; `None` when it panicked, and what the code owned is gone.
+    /// Drops something that came from a session: its own code may run, and panic.
+    pub(super) fn dropping(&mut self, owner: SessionId, drop: impl FnOnce(&mut Kernel)) {
+        self.guarded(owner, Running::Drop, |cx| drop(cx.kernel));
+    }
+
+    /// Runs a session's code as the session; `None` when it panicked.
     ///
-    /// Unwinding is safe to go on after: the heap is dropped, and the kernel changes its own tables
-    /// only in verbs that check before they change.
+    /// Unwinding is safe to go on after: the heap is not used again, and the kernel changes its own
+    /// tables only in verbs that check before they change.
     pub(super) fn guarded<T>(
         &mut self,
         id: SessionId,
-        at: Option<At>,
-        body: impl FnOnce(&mut Kernel) -> T,
+        running: Running,
+        body: impl FnOnce(&mut Cx<'_>) -> T,
     ) -> Option<T> {
         let depth = self.depth;
-        self.depth += 1;
-        let result = catch_unwind(AssertUnwindSafe(|| body(self)));
+        // A wheel is no handler, but what it delivers to is one.
+        self.depth += usize::from(!matches!(running, Running::Wheel));
+        let result = catch_unwind(AssertUnwindSafe(|| body(&mut self.cx(id, id, running))));
         self.depth = depth;
         match result {
             Ok(value) => Some(value),
             Err(panic) => {
-                self.report(id, at, &*panic);
+                self.report(id, running, &*panic);
                 None
             }
         }
     }
 
-    fn report(&mut self, id: SessionId, at: Option<At>, panic: &(dyn Any + Send)) {
+    fn report(&mut self, id: SessionId, running: Running, panic: &(dyn Any + Send)) {
         let kind = self.slots.get(id).map(|slot| slot.kind);
-        let session = kind.map_or("a session", |kind| self.kinds[kind as usize].name);
-        let event = at.map_or("its start or end", |at| self.event_name(at));
+        let session = kind.map_or("somebody", |kind| self.kinds[kind as usize].name);
+        let event = self.name_of(running);
         let why = panic.downcast_ref::<&str>().copied();
         let why = why.or(panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("?");
-        log::error!("`{session}` ({id}) panicked in `{event}` and is stopped: {why}");
+        log::error!("`{session}` ({id}) panicked in `{event}`: {why}");
         self.stats.panics += 1;
         if self.limits.panics == PanicPolicy::Abort {
             std::process::abort();
+        }
+    }
+
+    pub(super) fn name_of(&self, running: Running) -> &'static str {
+        match running {
+            Running::Started => "_start",
+            Running::Handler(at) => self.event_name(at),
+            Running::Wheel => "_wheel",
+            Running::Stopped => "_stop",
+            Running::Drop => "_drop",
         }
     }
 
@@ -157,24 +189,41 @@ impl Kernel {
         }
     }
 
-    /// Ends a session whose heap is at hand: `stopped`, then everything it owns is released.
-    fn finish(&mut self, id: SessionId, mut heap: Box<dyn Any>) {
-        let slot = self.slots.find(id).expect("only finish and bury remove a slot");
-        slot.phase = Phase::Stopping;
-        let (parent, stopped) = (slot.parent, self.kinds[slot.kind as usize].stopped);
-        self.guarded(id, None, |kernel| {
-            stopped(&mut *heap, &mut kernel.cx(id, parent, None));
-            drop(heap);
-        });
-        self.bury(id);
+    /// Stops a session that is not running.
+    pub(super) fn end(&mut self, id: SessionId) {
+        let Some(slot) = self.slots.find(id) else { return };
+        if let Some(heap) = slot.heap.take() {
+            self.finish(id, heap);
+        }
     }
 
-    /// Releases everything a session owns. Its index may be used again from now on.
-    fn bury(&mut self, id: SessionId) {
+    /// Stops a session if it has asked for it while no handler of its ran.
+    pub(super) fn end_if_stopping(&mut self, id: SessionId) {
+        if self.slots.get(id).is_some_and(|slot| slot.phase == Phase::Stopping) {
+            self.end(id);
+        }
+    }
+
+    /// Ends a session whose heap is at hand: `stopped`, then everything it owns is released.
+    fn finish(&mut self, id: SessionId, mut heap: Box<dyn Any>) {
+        let slot = self.slots.find(id).expect("only bury removes a slot");
+        slot.phase = Phase::Stopping;
+        let (parent, stopped) = (slot.parent, self.kinds[slot.kind as usize].stopped);
+        self.guarded(id, Running::Stopped, |cx| {
+            cx.sender = parent;
+            stopped(&mut *heap, cx);
+        });
+        self.bury(id, heap);
+    }
+
+    /// Releases everything a session owns, its heap first. Its index may be used again from now on.
+    fn bury(&mut self, id: SessionId, heap: Box<dyn Any>) {
         let slot = self.slots.find(id).expect("a session is buried once");
         slot.phase = Phase::Stopping;
         let parent = slot.parent;
         let aliases = std::mem::take(&mut slot.aliases);
+        // By itself, for one that panics while another unwinds would take the process along.
+        self.dropping(id, |_| drop(heap));
         for alias in aliases {
             self.aliases.remove(&alias);
         }
@@ -184,98 +233,5 @@ impl Kernel {
         self.unmount_all(id);
         self.slots.remove(id);
         self.let_go(parent);
-    }
-
-    /// Stops a session that is not running.
-    pub(super) fn end(&mut self, id: SessionId) {
-        let Some(slot) = self.slots.find(id) else { return };
-        if let Some(heap) = slot.heap.take() {
-            self.finish(id, heap);
-        }
-    }
-
-    /// Counts one more thing that can wake a session.
-    pub(super) fn retain(&mut self, id: SessionId) {
-        if let Some(slot) = self.slots.find(id) {
-            slot.refs += 1;
-        }
-    }
-
-    /// Counts one less; the sweep looks at a session that has none left.
-    pub(super) fn let_go(&mut self, id: SessionId) {
-        if let Some(slot) = self.slots.find(id) {
-            slot.refs -= 1;
-            if slot.refs == 0 {
-                self.mark(id);
-            }
-        }
-    }
-
-    /// Has the sweep look at a session. What wakes it before the turn ends saves it.
-    pub(super) fn mark(&mut self, id: SessionId) {
-        if let Some(slot) = self.slots.find(id)
-            && !slot.marked
-        {
-            slot.marked = true;
-            self.marks.push(id);
-        }
-    }
-
-    /// The end of a turn: stops the sessions that nothing can wake, the last marked first.
-    pub(super) fn sweep(&mut self) {
-        self.take_releases();
-        if self.ending {
-            return self.end_all();
-        }
-        self.sweep_marked();
-        if self.is_idle() && self.slots.live() > 0 {
-            self.end_idle();
-        }
-    }
-
-    fn sweep_marked(&mut self) {
-        while let Some(id) = self.marks.pop() {
-            let Some(slot) = self.slots.find(id) else { continue };
-            slot.marked = false;
-            if slot.is_forgotten() {
-                self.end(id);
-                self.take_releases();
-            }
-        }
-    }
-
-    /// Only aliases and watches are left, and nobody who could use them: the program has ended.
-    fn end_idle(&mut self) {
-        for id in self.slots.newest_first() {
-            self.end(id);
-            self.take_releases();
-            self.sweep_marked();
-            if !self.is_idle() {
-                break; // somebody's `stopped` has set something going
-            }
-        }
-    }
-
-    fn end_all(&mut self) {
-        self.drop_queue();
-        for id in self.slots.newest_first() {
-            self.end(id);
-        }
-        self.drop_queue();
-        self.take_releases();
-        self.marks.clear();
-        self.ending = false;
-    }
-
-    fn take_releases(&mut self) {
-        while let Ok(release) = self.released.try_recv() {
-            match release {
-                Release::Hold(id) => {
-                    self.holds -= 1;
-                    self.let_go(id);
-                }
-                Release::Permit(wheel) => self.release_permit(wheel),
-            }
-        }
     }
 }

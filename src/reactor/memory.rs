@@ -40,6 +40,7 @@ struct Listener {
 
 /// One end of a connection.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is told to one of four verbs, alone")]
 struct End {
     token: Option<usize>,
     other: Option<usize>,
@@ -172,7 +173,7 @@ impl State {
             self.ends[other].other = None;
             self.ends[other].ended = true;
             self.ends[other].reset |= !inbox.is_empty();
-            self.wake(Some(other), Ready::READABLE.and(Ready::WRITABLE));
+            self.wake(Some(other), Ready::READABLE.and(Ready::WRITABLE).and(Ready::HANGUP));
         }
     }
 }
@@ -199,7 +200,8 @@ impl MemorySocket {
         let mut state = self.network.state();
         state.ends[self.end].token = Some(token);
         // As a poll does: what is ready already is told to who registers.
-        state.wake(Some(self.end), Ready::READABLE.and(Ready::WRITABLE));
+        let hangup = if state.ends[self.end].ended { Ready::HANGUP } else { Ready::default() };
+        state.wake(Some(self.end), Ready::READABLE.and(Ready::WRITABLE).and(hangup));
     }
 
     pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -252,7 +254,7 @@ impl MemorySocket {
         state.ends[self.end].shut = true;
         let other = state.ends[self.end].other.ok_or(ErrorKind::NotConnected)?;
         state.ends[other].ended = true;
-        state.wake(Some(other), Ready::READABLE);
+        state.wake(Some(other), Ready::READABLE.and(Ready::HANGUP));
         Ok(())
     }
 

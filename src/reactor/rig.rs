@@ -2,8 +2,8 @@
 
 use super::kernel::{Kernel, Wait};
 use super::memory::Memory;
+use super::mounts::RawWheel;
 use super::net::{Endpoint, Net};
-use super::wheel::RawWheel;
 use crate::limits::Limits;
 use std::net::IpAddr;
 use std::ops::{Deref, DerefMut};
@@ -50,7 +50,6 @@ pub struct Rig {
     kernel: Kernel,
     network: Memory,
     start: Instant,
-    now: Instant,
 }
 
 impl Rig {
@@ -65,12 +64,12 @@ impl Rig {
         let start = super::driver::clock();
         let network = Memory::default();
         let kernel = Kernel::on(Net::Memory(network.clone()), start, limits);
-        Rig { kernel, network, start, now: start }
+        Rig { kernel, network, start }
     }
 
     /// How much virtual time has passed.
     pub fn elapsed(&self) -> Duration {
-        self.now - self.start
+        self.now() - self.start
     }
 
     /// Gives a host of this network a name.
@@ -85,20 +84,19 @@ impl Rig {
 
     /// Runs until `time` has passed, or no session is left.
     pub fn run_for(&mut self, time: Duration) {
-        let end = self.now + time;
+        let end = self.now() + time;
         while let Some(due) = self.settle()
             && due <= end
         {
-            self.now = due;
+            self.kernel.advance(due);
         }
-        self.now = end;
-        self.kernel.set_now(end);
+        self.kernel.advance(end);
     }
 
     /// Runs until no session is left, or nothing will ever happen again; whether none is left.
     pub fn run(&mut self) -> bool {
         while let Some(due) = self.settle() {
-            self.now = due;
+            self.kernel.advance(due);
         }
         self.kernel.outlook() == Wait::Done
     }
@@ -110,12 +108,14 @@ impl Rig {
                 self.kernel.wake_wheel(RawWheel::of_token(token), ready);
             }
             self.kernel.date = SystemTime::UNIX_EPOCH + self.elapsed();
-            match self.kernel.turn(self.now) {
-                Wait::Poll => {}
-                Wait::Until(due) if due <= self.now => {}
-                Wait::Until(due) if !self.network.is_ready() => return Some(due),
-                Wait::Forever | Wait::Done if !self.network.is_ready() => return None,
-                _ => {}
+            let next = match self.kernel.turn(self.now()) {
+                Wait::Poll => continue,
+                Wait::Until(due) if due <= self.now() => continue,
+                Wait::Until(due) => Some(due),
+                Wait::Forever | Wait::Done => None,
+            };
+            if !self.network.is_ready() {
+                return next;
             }
         }
     }

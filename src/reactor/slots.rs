@@ -1,7 +1,7 @@
 //! The table of sessions, and what each of them owns.
 
+use super::mounts::NO_WHEEL;
 use super::session::SessionId;
-use super::wheel::NO_WHEEL;
 use std::any::Any;
 
 /// What the kernel keeps for a session beside its heap.
@@ -47,7 +47,7 @@ impl Slot {
 /// Sessions by id. Every verb is O(1).
 #[derive(Default)]
 pub(super) struct Slots {
-    slots: Vec<Slot>,
+    places: Vec<Slot>,
     free: Vec<u32>,
     live: usize,
     born: u64,
@@ -56,6 +56,11 @@ pub(super) struct Slots {
 impl Slots {
     pub(super) fn live(&self) -> usize {
         self.live
+    }
+
+    /// The number of the newest session.
+    pub(super) fn newest(&self) -> u64 {
+        self.born
     }
 
     pub(super) fn insert(&mut self, kind: u32, parent: SessionId) -> SessionId {
@@ -75,31 +80,26 @@ impl Slots {
             watches: vec![],
             aliases: vec![],
         };
-        match self.free.pop() {
-            Some(index) => {
-                let old = &mut self.slots[index as usize];
-                slot.generation = old.generation.wrapping_add(1);
-                let id = SessionId { index, generation: slot.generation };
-                *old = slot;
-                id
-            }
-            None => {
-                self.slots.push(slot);
-                SessionId { index: self.slots.len() as u32 - 1, generation: 0 }
-            }
-        }
+        let Some(index) = self.free.pop() else {
+            self.places.push(slot);
+            return SessionId { index: self.places.len() as u32 - 1, generation: 0 };
+        };
+        let place = &mut self.places[index as usize];
+        slot.generation = place.generation + 1;
+        *place = slot;
+        SessionId { index, generation: place.generation }
     }
 
     /// The slot of a session that has not been removed, also while it is stopping.
     pub(super) fn find(&mut self, id: SessionId) -> Option<&mut Slot> {
-        self.slots
+        self.places
             .get_mut(id.index as usize)
             .filter(|slot| slot.generation == id.generation && slot.phase != Phase::Vacant)
     }
 
     /// The same, to look at.
     pub(super) fn get(&self, id: SessionId) -> Option<&Slot> {
-        self.slots
+        self.places
             .get(id.index as usize)
             .filter(|slot| slot.generation == id.generation && slot.phase != Phase::Vacant)
     }
@@ -122,14 +122,17 @@ impl Slots {
         slot.timers = Box::default();
         slot.watches = vec![];
         slot.aliases = vec![];
-        self.free.push(id.index);
         self.live -= 1;
+        // A place whose generations are used up is not used again, so that an id never means another.
+        if id.generation < u32::MAX {
+            self.free.push(id.index);
+        }
     }
 
     /// All sessions, the newest first.
     pub(super) fn newest_first(&self) -> Vec<SessionId> {
         let mut all: Vec<_> = (0_u32..)
-            .zip(&self.slots)
+            .zip(&self.places)
             .filter(|(_, slot)| slot.phase != Phase::Vacant)
             .map(|(index, slot)| (slot.born, SessionId { index, generation: slot.generation }))
             .collect();

@@ -8,9 +8,10 @@ use super::cx::Cx;
 use super::error::TimerError;
 use super::event::Event;
 use super::kernel::Kernel;
+use super::mounts::RawWheel;
 use super::session::{At, SessionId};
 use super::timers::Key;
-use super::wheel::{RawWheel, Ready};
+use super::wheel::Ready;
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
@@ -53,6 +54,13 @@ pub enum Shift {
     Earlier(Duration),
     /// So much later.
     Later(Duration),
+}
+
+impl Shift {
+    fn is_none(self) -> bool {
+        let (Shift::Earlier(by) | Shift::Later(by)) = self;
+        by.is_zero()
+    }
 }
 
 /// A timer's link in its session's list for a handler, and what it does.
@@ -139,7 +147,7 @@ impl Cx<'_> {
     }
 
     /// Posts `payload` to this session at `at`, in place of every timer of that event. A time that has
-    /// passed is due at once, before what is due later. O(log timers).
+    /// passed means now. O(log timers).
     ///
     /// # Panics
     /// As [`delay`](Cx::delay).
@@ -155,7 +163,7 @@ impl Cx<'_> {
     /// As [`delay`](Cx::delay).
     #[track_caller]
     pub fn alarm_add<P: 'static>(&mut self, event: Event<P>, at: Instant, payload: P) {
-        let due = self.kernel.nanos(at);
+        let due = self.due_at(self.kernel.nanos(at));
         self.set(event, due, payload);
     }
 
@@ -170,7 +178,7 @@ impl Cx<'_> {
         at: Instant,
         payload: P,
     ) -> TimerId<P> {
-        let due = self.kernel.nanos(at);
+        let due = self.due_at(self.kernel.nanos(at));
         let key = self.set(event, due, payload);
         let key = key.unwrap_or_else(|| panic!("a stopped session sets no timer for `{event:?}`"));
         TimerId { key, payload: PhantomData }
@@ -186,8 +194,9 @@ impl Cx<'_> {
         self.own(id)?;
         let was = self.kernel.timers.due(id.key.index);
         let due = match by {
-            Shift::Earlier(by) => was.saturating_sub(nanos(by)),
-            Shift::Later(by) => was.saturating_add(nanos(by)),
+            _ if by.is_none() => was,
+            Shift::Earlier(by) => self.due_at(was.saturating_sub(nanos(by))),
+            Shift::Later(by) => self.due_at(was.saturating_add(nanos(by))),
         };
         if due != was {
             self.kernel.timers.move_to(id.key.index, due);
@@ -221,6 +230,12 @@ impl Cx<'_> {
 
     fn due_after(&self, after: Duration) -> u64 {
         self.kernel.nanos(self.now()).saturating_add(nanos(after))
+    }
+
+    /// A due time that is not before now: what is set or moved in a turn comes behind all that is due
+    /// in it, and a session that sets itself overdue timers for ever keeps nobody from theirs.
+    fn due_at(&self, due: u64) -> u64 {
+        due.max(self.kernel.nanos(self.now()))
     }
 
     fn own<P>(&mut self, id: TimerId<P>) -> Result<(At, u32), TimerError> {
@@ -318,11 +333,11 @@ impl Kernel {
     }
 
     fn discard_timer(&mut self, index: u32) {
-        let What::Event { at, payload, .. } = self.timers.at(index).what else {
+        let What::Event { to, at, payload } = self.timers.at(index).what else {
             unreachable!("a session's list holds its own timers")
         };
         self.unlink_timer(index);
-        (self.entry(at).discard)(self, at, payload);
+        self.discard(to, at, payload);
     }
 }
 

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 #[derive(Default)]
 pub(super) struct Topics {
     by_key: HashMap<u64, u32>,
-    topics: Vec<Registry>,
+    all: Vec<Registry>,
     watchers: usize,
 }
 
@@ -22,7 +22,7 @@ struct Registry {
     message: &'static str,
     messages: Box<dyn Any>, // Slab<M>
     deliver: fn(&mut Kernel, SessionId, u32, u32, u64),
-    discard: fn(&mut Kernel, u32, u32),
+    discard: fn(&mut Kernel, SessionId, u32, u32),
     /// `None` where a watcher has left; compacted when half of the places are empty.
     places: Vec<Option<Watcher>>,
     gone: usize,
@@ -60,7 +60,7 @@ impl Cx<'_> {
         let number = self.kernel.topic(topic);
         let me = self.me;
         let slot = self.kernel.slots.live_slot(me).expect("it has a handler");
-        let registry = &mut self.kernel.topics.topics[number as usize];
+        let registry = &mut self.kernel.topics.all[number as usize];
         if let Some((_, place)) = slot.watches.iter().find(|(topic, _)| *topic == number) {
             let watcher = registry.places[*place as usize].as_mut();
             watcher.expect("session and topic agree on watches").at = at;
@@ -74,6 +74,10 @@ impl Cx<'_> {
 
     /// Stops watching; whether it did. A notice that is under way does not reach it any more. Amortised
     /// O(1).
+    ///
+    /// # Panics
+    /// When the topic's name was used with another type.
+    #[track_caller]
     pub fn unwatch<M: Clone + 'static>(&mut self, topic: Topic<M>) -> bool {
         let (number, me) = (self.kernel.topic(topic), self.me);
         let Some(slot) = self.kernel.slots.find(me) else { return false };
@@ -93,13 +97,15 @@ impl Cx<'_> {
     /// A watcher that has stopped or unwatched when its turn comes is skipped.
     ///
     /// # Panics
-    /// When the topic's name was used with another type.
+    /// When the topic's name was used with another type, or when sessions have notified without end: a
+    /// notice may go past the queue's limit, up to twice of it.
     #[track_caller]
     pub fn notify<M: Clone + 'static>(&mut self, topic: Topic<M>, message: M) -> usize {
-        let number = self.kernel.topic(topic);
-        let registry = &mut self.kernel.topics.topics[number as usize];
+        let (number, room) = (self.kernel.topic(topic), self.kernel.room_for_yields());
+        let registry = &mut self.kernel.topics.all[number as usize];
         let watchers = registry.places.len() - registry.gone;
         if watchers > 0 {
+            assert!(self.kernel.queue.len() < room, "`{topic:?}` is notified without end");
             let messages = registry.messages.downcast_mut::<Slab<M>>().expect(TYPED);
             let message = messages.insert(message) as u32;
             let upto = registry.newest;
@@ -114,12 +120,12 @@ const TYPED: &str = "a topic's type was checked by Kernel::topic";
 impl Kernel {
     #[track_caller]
     fn topic<M: Clone + 'static>(&mut self, topic: Topic<M>) -> u32 {
-        let topics = &mut self.topics.topics;
-        let number = *self.topics.by_key.entry(topic.key()).or_insert_with(|| {
-            topics.push(Registry::of(topic));
-            topics.len() as u32 - 1
+        let Topics { by_key, all, .. } = &mut self.topics;
+        let number = *by_key.entry(topic.key()).or_insert_with(|| {
+            all.push(Registry::of(topic));
+            all.len() as u32 - 1
         });
-        let known = &topics[number as usize];
+        let known = &all[number as usize];
         assert!(
             known.messages.is::<Slab<M>>(),
             "topic `{}` of {} was used before as `{}` of {}",
@@ -132,11 +138,11 @@ impl Kernel {
     }
 
     pub(super) fn deliver_notice(&mut self, from: SessionId, topic: u32, message: u32, upto: u64) {
-        (self.topics.topics[topic as usize].deliver)(self, from, topic, message, upto);
+        (self.topics.all[topic as usize].deliver)(self, from, topic, message, upto);
     }
 
-    pub(super) fn drop_notice(&mut self, topic: u32, message: u32) {
-        (self.topics.topics[topic as usize].discard)(self, topic, message);
+    pub(super) fn drop_notice(&mut self, from: SessionId, topic: u32, message: u32) {
+        (self.topics.all[topic as usize].discard)(self, from, topic, message);
     }
 
     /// Takes a stopped session out of every topic.
@@ -148,7 +154,7 @@ impl Kernel {
     }
 
     fn leave(&mut self, topic: u32, place: u32) {
-        let registry = &mut self.topics.topics[topic as usize];
+        let registry = &mut self.topics.all[topic as usize];
         registry.places[place as usize] = None;
         registry.gone += 1;
         self.topics.watchers -= 1;
@@ -157,7 +163,7 @@ impl Kernel {
 
     /// Closes the gaps that watchers have left, once there are as many gaps as watchers.
     fn compact(&mut self, topic: u32) {
-        let registry = &mut self.topics.topics[topic as usize];
+        let registry = &mut self.topics.all[topic as usize];
         if registry.in_use || registry.gone * 2 <= registry.places.len() {
             return;
         }
@@ -171,7 +177,7 @@ impl Kernel {
     }
 
     fn next_watcher(&self, topic: u32, place: &mut usize, upto: u64) -> Option<Watcher> {
-        let places = &self.topics.topics[topic as usize].places;
+        let places = &self.topics.all[topic as usize].places;
         while let Some(watcher) = places.get(*place) {
             *place += 1;
             if let Some(watcher) = watcher {
@@ -190,17 +196,21 @@ impl Registry {
             messages: Box::new(Slab::<M>::new()),
             deliver: |kernel, from, topic, message, upto| {
                 let message = kernel.take_message::<M>(topic, message);
-                kernel.topics.topics[topic as usize].in_use = true;
+                kernel.topics.all[topic as usize].in_use = true;
                 let mut place = 0;
                 while let Some(watcher) = kernel.next_watcher(topic, &mut place, upto) {
                     let Watcher { session, at, .. } = watcher;
-                    // Nobody runs between turns, so a watcher can only be gone or panic here.
+                    // No other handler is running, so a watcher can only panic here.
                     let _ = kernel.exchange::<M, ()>(session, from, at, || message.clone());
                 }
-                kernel.topics.topics[topic as usize].in_use = false;
+                kernel.topics.all[topic as usize].in_use = false;
                 kernel.compact(topic);
+                kernel.dropping(from, |_| drop(message));
             },
-            discard: |kernel, topic, message| drop(kernel.take_message::<M>(topic, message)),
+            discard: |kernel, from, topic, message| {
+                let message = kernel.take_message::<M>(topic, message);
+                kernel.dropping(from, |_| drop(message));
+            },
             places: vec![],
             gone: 0,
             newest: 0,
@@ -211,7 +221,7 @@ impl Registry {
 
 impl Kernel {
     fn take_message<M: 'static>(&mut self, topic: u32, message: u32) -> M {
-        let messages = &mut self.topics.topics[topic as usize].messages;
+        let messages = &mut self.topics.all[topic as usize].messages;
         messages.downcast_mut::<Slab<M>>().expect(TYPED).remove(message as usize)
     }
 }

@@ -10,16 +10,13 @@
 use super::cx::Cx;
 use super::event::Event;
 use super::hold::{Guard, Release};
-use super::kernel::Kernel;
+use super::lifetime::Refusal;
+use super::mounts::RawWheel;
 use super::net::{Endpoint, ListeningSocket, Socket};
-use super::session::{At, SessionId};
-use slab::Slab;
-use std::any::Any;
-use std::collections::VecDeque;
+use super::session::At;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// The state of a wheel, and what it does when something has come for it.
@@ -51,6 +48,8 @@ impl Ready {
     pub const RELEASED: Ready = Ready(16);
     /// A name that it asked for has been resolved.
     pub const RESOLVED: Ready = Ready(32);
+    /// The peer has ended its half, or the connection has failed: read until that is found.
+    pub const HANGUP: Ready = Ready(64);
 
     /// Whether `other` is among the reasons.
     pub fn has(self, other: Ready) -> bool {
@@ -72,117 +71,34 @@ pub struct Outlet<P> {
 
 /// A guard that a wheel gives out; when it is dropped, wherever that is, the wheel runs.
 #[derive(Debug)]
-pub struct Permit(#[expect(dead_code, reason = "it is there to be dropped")] Arc<Guard>);
-
-/// A wheel's place, with its type erased.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RawWheel {
-    index: u32,
-    generation: u32,
-}
-
-pub(super) const NO_WHEEL: u32 = u32::MAX;
-const NO_TIMER: u32 = u32::MAX;
-
-impl RawWheel {
-    /// The number under which its sockets are registered.
-    pub(super) fn token(self) -> usize {
-        (self.generation as usize) << 32 | self.index as usize
-    }
-
-    pub(super) fn of_token(token: usize) -> Self {
-        RawWheel { index: token as u32, generation: (token >> 32) as u32 }
-    }
-}
-
-/// Every mounted wheel, and those that have something to do.
-#[derive(Default)]
-pub(super) struct Wheels {
-    mounted: Slab<Mounted>,
-    generation: u32,
-    ready: VecDeque<RawWheel>,
-}
-
-struct Mounted {
-    generation: u32,
-    owner: SessionId,
-    /// The next wheel of the same owner.
-    next: u32,
-    timer: u32,
-    /// How many permits that it gave out are still there.
-    permits: u32,
-    ready: Ready,
-    queued: bool,
-    run: fn(&mut Cx<'_>, RawWheel, Ready),
-    state: Box<dyn Any>,
-}
-
-impl Wheels {
-    pub(super) fn len(&self) -> usize {
-        self.mounted.len()
-    }
-
-    pub(super) fn ready_len(&self) -> usize {
-        self.ready.len()
-    }
-
-    fn find(&mut self, wheel: RawWheel) -> Option<&mut Mounted> {
-        self.mounted
-            .get_mut(wheel.index as usize)
-            .filter(|mounted| mounted.generation == wheel.generation)
-    }
-}
+pub struct Permit(#[expect(dead_code, reason = "it is there to be dropped")] Guard);
 
 impl Cx<'_> {
     /// Mounts a wheel that `make` builds from its id, for this session; nothing is mounted when it
-    /// fails. O(1).
+    /// fails. O(1). For a session that has stopped already the wheel is gone at once.
     ///
     /// # Panics
     /// When there are as many wheels as there may be
     /// ([`Limits::wheels`](crate::limits::Limits::wheels)).
+    #[track_caller]
     pub fn mount<W: Wheel, E>(
         &mut self,
         make: impl FnOnce(&mut Self, WheelId<W>) -> Result<W, E>,
     ) -> Result<WheelId<W>, E> {
-        let (me, most) = (self.me, self.kernel.limits.wheels);
+        let most = self.kernel.limits.wheels;
         assert!(self.kernel.wheels.len() < most, "one wheel too many: there may be {most}");
-        let wheels = &mut self.kernel.wheels;
-        // A generation is half of a token; the top one is left for what is no wheel's.
-        wheels.generation = (wheels.generation + 1) % (u32::MAX >> 1);
-        let generation = wheels.generation;
-        let index = wheels.mounted.insert(Mounted {
-            generation,
-            owner: me,
-            next: NO_WHEEL,
-            timer: NO_TIMER,
-            permits: 0,
-            ready: Ready::default(),
-            queued: false,
-            run: |cx, raw, ready| W::ready(cx, WheelId { raw, state: PhantomData }, ready),
-            state: Box::new(()),
-        }) as u32;
-        if let Some(slot) = self.kernel.slots.find(me) {
-            slot.refs += 1;
-            self.kernel.wheels.mounted[index as usize].next = slot.first_wheel;
-            slot.first_wheel = index;
-        }
-        let raw = RawWheel { index, generation };
+        let run =
+            |cx: &mut Cx<'_>, raw, ready| W::ready(cx, WheelId { raw, state: PhantomData }, ready);
+        let raw = self.kernel.mount(self.me, run);
         let id = WheelId { raw, state: PhantomData };
-        match make(self, id) {
-            Ok(state) => {
-                self.kernel.wheels.find(raw).expect("it is mounted").state = Box::new(state);
-                Ok(id)
-            }
-            Err(error) => {
-                self.kernel.unmount(raw);
-                Err(error)
-            }
-        }
+        let state = make(self, id).inspect_err(|_| drop(self.kernel.unmount(raw)))?;
+        self.kernel.furnish(raw, Box::new(state));
+        Ok(id)
     }
 
     /// The state of a wheel, unless it has been unmounted. O(1).
     pub fn wheel<W: Wheel>(&mut self, id: WheelId<W>) -> Option<&mut W> {
-        self.kernel.wheels.find(id.raw)?.state.downcast_mut()
+        self.kernel.wheels.state(id.raw)?.downcast_mut()
     }
 
     /// Takes a wheel off; its sockets close with it. O(wheels of its owner).
@@ -201,11 +117,21 @@ impl Cx<'_> {
         Outlet { at, payload: PhantomData }
     }
 
-    /// Delivers a wheel's event to its owner, now. Only a wheel that runs may do so.
+    /// Delivers a wheel's event to its owner, now. When the owner has stopped, or stops or panics over
+    /// it, the wheel is gone afterwards.
+    ///
+    /// # Panics
+    /// When a handler of the owner is running: only a wheel that [runs](Wheel::ready) may deliver.
+    #[track_caller]
     pub fn deliver<P: 'static>(&mut self, outlet: Outlet<P>, payload: P) {
-        let me = self.me;
-        // The owner can only be gone or panic, and then the wheel is gone with it.
-        let _ = self.kernel.exchange::<P, ()>(me, me, outlet.at, || payload);
+        let (me, at) = (self.me, outlet.at);
+        if !self.exists(me) {
+            return;
+        }
+        if let Err(Refusal::Busy) = self.kernel.exchange::<P, ()>(me, me, at, || payload) {
+            let (session, event) = (self.kernel.kind_name(at), self.kernel.event_name(at));
+            panic!("`{event}` was delivered to `{session}` while a handler of its was running");
+        }
     }
 
     /// Runs the wheel again in the next turn, for what is left to do. O(1).
@@ -215,11 +141,7 @@ impl Cx<'_> {
 
     /// Runs the wheel after `after`, in place of an earlier such wish. O(log timers).
     pub fn wheel_delay<W: Wheel>(&mut self, id: WheelId<W>, after: Duration) {
-        self.wheel_delay_clear(id);
-        if self.kernel.wheels.find(id.raw).is_some() {
-            let timer = self.kernel.set_wheel_timer(id.raw, after);
-            self.kernel.wheels.find(id.raw).expect("just seen").timer = timer;
-        }
+        self.kernel.delay_wheel(id.raw, after);
     }
 
     /// Takes back [`wheel_delay`](Cx::wheel_delay). O(log timers).
@@ -229,15 +151,15 @@ impl Cx<'_> {
 
     /// A permit whose drop runs the wheel with [`Ready::RELEASED`].
     pub fn permit<W: Wheel>(&mut self, id: WheelId<W>) -> Permit {
-        if let Some(mounted) = self.kernel.wheels.find(id.raw) {
-            mounted.permits += 1;
+        if let Some(permits) = self.kernel.permits(id.raw) {
+            *permits += 1;
         }
         Permit(self.kernel.guard(Release::Permit(id.raw)))
     }
 
     /// How many permits that the wheel gave out have not been dropped. O(1).
     pub fn permits<W: Wheel>(&mut self, id: WheelId<W>) -> usize {
-        self.kernel.wheels.find(id.raw).map_or(0, |mounted| mounted.permits as usize)
+        self.kernel.permits(id.raw).map_or(0, |permits| *permits as usize)
     }
 
     /// Has the readiness of `socket` run the wheel. Edge-triggered: after each run it must be read
@@ -282,106 +204,7 @@ impl Cx<'_> {
 
     /// Gives back what [`borrow_spare`](Cx::borrow_spare) lent.
     pub fn return_spare<T: 'static>(&mut self, spare: Box<T>) {
-        self.kernel.spares.0.push(spare);
-    }
-}
-
-impl Kernel {
-    /// Has a wheel run in the next turn. What it was told before it runs comes together.
-    pub(super) fn wake_wheel(&mut self, wheel: RawWheel, ready: Ready) {
-        if let Some(mounted) = self.wheels.find(wheel) {
-            mounted.ready = mounted.ready.and(ready);
-            if !mounted.queued {
-                mounted.queued = true;
-                self.wheels.ready.push_back(wheel);
-            }
-        }
-    }
-
-    pub(super) fn release_permit(&mut self, wheel: RawWheel) {
-        if let Some(mounted) = self.wheels.find(wheel) {
-            mounted.permits -= 1;
-            self.wake_wheel(wheel, Ready::RELEASED);
-        }
-    }
-
-    pub(super) fn run_next_wheel(&mut self) {
-        let Some(wheel) = self.wheels.ready.pop_front() else { return };
-        if let Some(mounted) = self.wheels.find(wheel) {
-            mounted.queued = false;
-            let ready = std::mem::take(&mut mounted.ready);
-            self.run_wheel(wheel, ready);
-        }
-    }
-
-    /// Runs a wheel; one that panics takes its owner with it.
-    pub(super) fn run_wheel(&mut self, wheel: RawWheel, ready: Ready) {
-        let Some(mounted) = self.wheels.find(wheel) else { return };
-        let (owner, run) = (mounted.owner, mounted.run);
-        let ran = self.guarded(owner, None, |kernel| {
-            kernel.depth -= 1; // a wheel is no handler
-            run(&mut kernel.cx(owner, owner, None), wheel, ready);
-        });
-        if ran.is_none() {
-            self.unmount(wheel);
-            self.end(owner);
-        }
-    }
-
-    pub(super) fn wheel_timer_fired(&mut self, wheel: RawWheel) {
-        if let Some(mounted) = self.wheels.find(wheel) {
-            mounted.timer = NO_TIMER;
-        }
-    }
-
-    fn clear_wheel_timer(&mut self, wheel: RawWheel) {
-        if let Some(mounted) = self.wheels.find(wheel) {
-            let timer = std::mem::replace(&mut mounted.timer, NO_TIMER);
-            if timer != NO_TIMER {
-                self.timers.remove(timer);
-            }
-        }
-    }
-
-    fn unmount(&mut self, wheel: RawWheel) -> Option<Box<dyn Any>> {
-        self.clear_wheel_timer(wheel);
-        let (owner, next) = self.wheels.find(wheel).map(|mounted| (mounted.owner, mounted.next))?;
-        if let Some(slot) = self.slots.find(owner) {
-            if slot.first_wheel == wheel.index {
-                slot.first_wheel = next;
-            } else {
-                let mut before = slot.first_wheel;
-                while self.wheels.mounted[before as usize].next != wheel.index {
-                    before = self.wheels.mounted[before as usize].next;
-                }
-                self.wheels.mounted[before as usize].next = next;
-            }
-        }
-        self.let_go(owner);
-        Some(self.wheels.mounted.remove(wheel.index as usize).state)
-    }
-
-    pub(super) fn unmount_all(&mut self, id: SessionId) {
-        while let Some(slot) = self.slots.find(id)
-            && slot.first_wheel != NO_WHEEL
-        {
-            let index = slot.first_wheel;
-            let generation = self.wheels.mounted[index as usize].generation;
-            self.unmount(RawWheel { index, generation });
-        }
-    }
-}
-
-/// What the wheels of a kernel lend each other.
-#[derive(Default)]
-pub(super) struct Spares(Vec<Box<dyn Any>>);
-
-impl Spares {
-    fn take<T: Default + 'static>(&mut self) -> Box<T> {
-        match self.0.iter().position(|spare| spare.is::<T>()) {
-            Some(at) => self.0.swap_remove(at).downcast().unwrap_or_default(),
-            None => Box::default(),
-        }
+        self.kernel.spares.give_back(spare);
     }
 }
 
@@ -403,7 +226,7 @@ impl<W> Eq for WheelId<W> {}
 
 impl<W> fmt::Debug for WheelId<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WheelId({}.{})", self.raw.index, self.raw.generation)
+        write!(f, "WheelId({})", self.raw)
     }
 }
 

@@ -4,12 +4,16 @@
 //! each client that connects, a [`TcpClient`] has one that it connects, and again if need be.
 
 mod backoff;
+mod changes_feed;
 mod connection;
 mod peer;
 mod tcp_client;
 mod tcp_server;
 
 pub use backoff::Backoff;
+pub use changes_feed::{
+    Change, ChangesFeed, Database, DatabaseUrlError, FeedError, FeedEvent, Reason, Seq,
+};
 pub use connection::Connection;
 pub use peer::Peer;
 pub use tcp_client::TcpClient;

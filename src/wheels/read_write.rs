@@ -11,8 +11,9 @@ use std::io;
 
 /// A connection through a filter: what the peer sends arrives as items, and items are put for it.
 ///
-/// Input is read as it comes, under a budget of bytes and items for each turn. Output is written when it is put; only what
-/// the socket has no room for is kept. A handle is a copy; once the connection is gone it does nothing.
+/// Input is read as it comes, under a budget of bytes and items for each turn. Output is written when
+/// it is put; only what the socket has no room for is kept. A handle is a copy; once the connection is
+/// gone it does nothing.
 pub struct ReadWrite<F: Filter> {
     id: WheelId<State<F>>,
 }
@@ -88,8 +89,7 @@ pub(super) struct State<F: Filter> {
     failure: Option<io::Error>,
     source: Source,
     sink: Sink,
-    /// Whether the socket may have bytes that have not been read.
-    readable: bool,
+    supply: Supply,
     paused: bool,
     /// How many more items may be delivered in this turn.
     items_left: u16,
@@ -107,6 +107,17 @@ enum Source {
     Ended,
     /// What comes is read and thrown away, so many bytes more.
     Discarding(usize),
+}
+
+/// What the socket has to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Supply {
+    /// Nothing until the poll says so.
+    Dry,
+    /// There may be bytes.
+    Some,
+    /// There may be bytes, and behind them the end.
+    ToTheEnd,
 }
 
 /// Where the output stands.
@@ -160,7 +171,7 @@ impl<F: Filter> ReadWrite<F> {
                 failure: None,
                 source: Source::Open,
                 sink: Sink::Open,
-                readable: true,
+                supply: Supply::Dry,
                 paused: false,
                 items_left: 0,
                 running: false,
@@ -283,7 +294,11 @@ impl<F: Filter> State<F> {
 impl<F: Filter> Wheel for State<F> {
     fn ready(cx: &mut Cx<'_>, me: WheelId<Self>, ready: Ready) {
         let Some(state) = cx.wheel(me) else { return };
-        state.readable |= ready.has(Ready::READABLE);
+        state.supply = match ready {
+            ready if ready.has(Ready::HANGUP) => Supply::ToTheEnd,
+            ready if ready.has(Ready::READABLE) => state.supply.max(Supply::Some),
+            _ => state.supply,
+        };
         state.running = true;
         if ready.has(Ready::TIMER) {
             output::give_up(cx, me);

@@ -1,7 +1,9 @@
 //! The integration tests: one program, because every further one is linked anew.
 #![forbid(unsafe_code)]
 
+mod captures;
 mod examples;
+mod kernel;
 mod sessions;
 mod support;
 mod wheels;

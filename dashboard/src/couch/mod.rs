@@ -1,19 +1,20 @@
 //! An in-memory CouchDB, as a value.
 //!
-//! It speaks enough of the API of CouchDB 3.5 for any client (`PouchDB`, nano, curl, a `_changes` follower) to use a
-//! database, follow it and replicate with it. No socket, clock, thread or kernel is named here: [`Couch`] takes a
-//! request and gives an [`Answer`], and a `_changes` feed that is not over yet is a [`Follow`], which a session asks
-//! for lines whenever the database changed.
+//! It speaks enough of the API of CouchDB 3.5 for any client (`PouchDB`, nano, curl, a `_changes`
+//! follower) to use a database, follow it and replicate with it. No socket, clock, thread or kernel
+//! is named here: [`Couch`] takes a request and gives an [`Answer`], and a `_changes` feed that is
+//! not over yet is a [`Follow`], which a session asks for lines whenever the database changed.
 //!
 //! - [`store`]: databases, documents, revisions and sequences; knows no HTTP.
 //! - [`api`]: requests to answers; knows no socket.
 //! - [`limits`]: every bound.
 //!
-//! Not there, and refused with 501: views, Mango, attachments, users. Everything is lost when the process ends.
+//! Not there, and refused with 501: views, Mango, attachments, users. Everything is lost when the
+//! process ends.
 
 pub(crate) mod api;
 pub(crate) mod limits;
 pub(crate) mod store;
 
 pub(crate) use api::{Answer, Couch, Follow, Pace, Rows, Then};
-pub(crate) use store::{Database, Draft, Identity, Store};
+pub(crate) use store::Identity;

@@ -59,7 +59,7 @@ impl fmt::Display for HttpClientError {
             Self::SecondResponse(response) => {
                 write!(f, "a second response stands in the body: {}", response.status())?;
                 match self.couchdb_reason() {
-                    Some((error, reason)) => write!(f, ", {error}: {reason}"),
+                    Some((error, reason)) => write!(f, ", {}: {}", line(&error), line(&reason)),
                     None => Ok(()),
                 }
             }
@@ -69,3 +69,14 @@ impl fmt::Display for HttpClientError {
 }
 
 impl std::error::Error for HttpClientError {}
+
+/// As much of what the peer says as fits in a line of a log: a reason may be a whole stack trace.
+fn line(text: &str) -> String {
+    const SHOWN: usize = 200;
+    let mut words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = words.char_indices().nth(SHOWN) {
+        words.truncate(end);
+        words += "...";
+    }
+    words
+}

@@ -83,6 +83,24 @@ fn the_next_response_follows_on_the_same_connection() {
 }
 
 #[test]
+fn a_connection_that_ends_takes_no_further_request() {
+    for (last, finished) in [
+        ("HTTP/1.1 200 OK\r\n\r\nx", true),
+        ("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\nx", true),
+        ("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", true),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false),
+    ] {
+        each_way(last.as_bytes(), |pieces| {
+            let mut filter = HttpClient::new();
+            filter.encode(request(&Method::GET), &mut Output::new());
+            let seen = pieces.feed(&mut filter);
+            assert!(matches!(seen.items.last(), Some(Part::End)), "{pieces:?}");
+            assert_eq!((filter.is_finished(), filter.is_idle()), (finished, !finished));
+        });
+    }
+}
+
+#[test]
 fn a_cut_is_never_an_end() {
     const CUT: &str = "! the connection ended within a response";
     check("", "! the connection ended before a response");

@@ -1,5 +1,7 @@
 //! The server side of HTTP/1.
 
+mod incoming;
+mod limits;
 mod reply;
 mod request;
 #[cfg(test)]
@@ -7,15 +9,14 @@ mod tests;
 
 pub use reply::{Prepared, Reply};
 
-use super::chunked::{Decoder, Piece};
-use super::head::{Framing, HeadScan};
+use super::head::HeadScan;
 use super::{Filter, Output};
-use crate::limits::{
-    HTTP_BODY_BYTES, HTTP_BODY_RESERVED_BYTES, HTTP_HEAD_BYTES, HTTP_HEADERS, HTTP_TARGET_BYTES,
-};
 use bytes::Bytes;
+use http::StatusCode;
+use incoming::{Coming, Incoming};
+use limits::Limits;
 use reply::{Asked, Body};
-use request::{BODY_TOO_LARGE, HEAD_TOO_LARGE, Limits, Refusal, TARGET_TOO_LONG, bad};
+use request::{HEAD_TOO_LARGE, Refusal, TARGET_TOO_LONG, bad};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -37,12 +38,29 @@ pub type Response = http::Response<Bytes>;
 /// `Date` is sent once [`set_date`](Filter::set_date) has told the time: a filter reads no clock,
 /// and RFC 9110 section 6.6.1 wants no `Date` of a server without one.
 ///
+/// ```
+/// use masque::filters::{Filter, Httpd, Output, Response};
+///
+/// let mut httpd = Httpd::new().with_body_max(1 << 16);
+/// let mut input = &b"GET /overview HTTP/1.1\r\nHost: example\r\n\r\n"[..];
+/// let mut output = Output::new();
+/// match httpd.decode(&mut input).unwrap() {
+///     Some(Ok(request)) => {
+///         let answer = Response::new(format!("{}\n", request.uri().path()).into());
+///         httpd.encode(answer.into(), &mut output);
+///     }
+///     Some(Err(refusal)) => httpd.encode(refusal.into(), &mut output),
+///     None => unreachable!("the request is complete"),
+/// }
+/// assert_eq!(output.to_vec(), b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n/overview\n");
+/// ```
+///
 /// A value takes less than a hundred bytes and, between requests, no other memory. Set one up, and
 /// give each connection a clone: the limits are shared.
 ///
 /// # Panics
-/// `encode` does when a part of an answer comes out of turn: data or an end that was not started,
-/// or a new answer before the end.
+/// `encode` does when an answer comes out of turn: to no request (except a 4xx or 5xx, after which
+/// the connection is closed), before the end of the last one, or a part of one that was not started.
 #[derive(Clone, Debug, Default)]
 pub struct Httpd {
     limits: Option<Arc<Limits>>,
@@ -73,44 +91,10 @@ enum Turn {
     Over,
 }
 
-/// A request whose body is coming.
-#[derive(Clone, Debug)]
-struct Incoming {
-    request: http::Request<()>,
-    body: Vec<u8>,
-    coming: Coming,
-}
-
-#[derive(Clone, Debug)]
-enum Coming {
-    Length(usize),
-    Chunked(Decoder),
-}
-
 impl Httpd {
     /// A filter with the limits of [`crate::limits`].
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// Refuses heads of more than `bytes` with 431.
-    pub fn with_head_max(self, bytes: usize) -> Self {
-        self.with(|limits| limits.head = bytes)
-    }
-
-    /// Refuses request targets of more than `bytes` with 414.
-    pub fn with_target_max(self, bytes: usize) -> Self {
-        self.with(|limits| limits.target = bytes)
-    }
-
-    /// Refuses heads of more than `count` fields with 431.
-    pub fn with_headers_max(self, count: usize) -> Self {
-        self.with(|limits| limits.headers = count)
-    }
-
-    /// Refuses bodies of more than `bytes` with 413.
-    pub fn with_body_max(self, bytes: usize) -> Self {
-        self.with(|limits| limits.body = bytes)
     }
 
     /// Closes the connection after the answer to the request at work, or before the next request:
@@ -128,15 +112,6 @@ impl Httpd {
         self.turn == Turn::Request && (self.incoming.is_some() || !pending.is_empty())
     }
 
-    fn with(mut self, set: impl FnOnce(&mut Limits)) -> Self {
-        set(Arc::make_mut(self.limits.get_or_insert_with(|| Arc::new(DEFAULT))));
-        self
-    }
-
-    fn limits(&self) -> &Limits {
-        self.limits.as_deref().unwrap_or(&DEFAULT)
-    }
-
     fn request(&mut self, input: &mut &[u8]) -> Result<Option<Request>, Refusal> {
         if self.incoming.is_none()
             && let Some(request) = self.head(input)?
@@ -149,10 +124,7 @@ impl Httpd {
             return Ok(None);
         }
         self.expected = false;
-        Ok(self.incoming.take().map(|incoming| {
-            let Incoming { request, body, .. } = *incoming;
-            request.map(|()| Bytes::from(body))
-        }))
+        Ok(self.incoming.take().map(|incoming| incoming.finish()))
     }
 
     /// Reads a head, and the body too when it is all there; when not, the request is incoming.
@@ -163,24 +135,19 @@ impl Httpd {
             self.scan = HeadScan::default();
             *input = &input[2..];
         }
+        // Known before the rest is, for the refusal of what may be wrong with the rest.
+        self.asked.head = input.starts_with(b"HEAD ");
         let Some(length) = self.find_head(input)? else { return Ok(None) };
         let (bytes, rest) = input.split_at(length);
         *input = rest;
         self.blank = false;
-        let head = request::parse(&Bytes::copy_from_slice(bytes), self.limits())?;
+        let head = request::parse(&Bytes::copy_from_slice(bytes), self.limits().headers)?;
         self.asked = Asked {
             head: head.request.method() == http::Method::HEAD,
             http10: head.request.version() == http::Version::HTTP_10,
             keep_alive: head.keep_alive,
         };
-        let coming = match head.framing {
-            Framing::None => Coming::Length(0),
-            Framing::Chunked => Coming::Chunked(Decoder::new()),
-            Framing::Length(length) => match usize::try_from(length) {
-                Ok(length) if length <= self.limits().body => Coming::Length(length),
-                _ => return Err(BODY_TOO_LARGE),
-            },
-        };
+        let coming = Coming::new(head.framing, self.limits().body)?;
         if let Coming::Length(length) = coming
             && length <= input.len()
         {
@@ -189,19 +156,18 @@ impl Httpd {
             return Ok(Some(head.request.map(|()| Bytes::copy_from_slice(body))));
         }
         self.expected = head.expects && input.is_empty();
-        let incoming = Incoming { request: head.request, body: Vec::new(), coming };
-        self.incoming = Some(Box::new(incoming));
+        self.incoming = Some(Box::new(Incoming::new(head.request, coming)));
         Ok(None)
     }
 
     fn find_head(&mut self, input: &[u8]) -> Result<Option<usize>, Refusal> {
         let found = self.scan.find(input).map_err(|_| bad("a line does not end with CRLF"))?;
         let limits = self.limits();
-        if found.is_none() && self.scan.in_first_line() && is_target_too_long(input, limits.target)
-        {
+        let length = found.unwrap_or(input.len());
+        if is_target_too_long(&input[..length], limits.target) {
             return Err(TARGET_TOO_LONG);
         }
-        if found.unwrap_or(input.len()) > limits.head {
+        if length > limits.head {
             return Err(HEAD_TOO_LARGE);
         }
         Ok(found)
@@ -217,7 +183,6 @@ impl Httpd {
                 return None;
             }
         }
-        let head = input.starts_with(b"HEAD ");
         let refusal = match self.request(input) {
             Ok(Some(request)) => {
                 self.turn = Turn::Answer;
@@ -232,24 +197,28 @@ impl Httpd {
         *input = &[];
         self.incoming = None;
         self.expected = false;
-        self.asked = Asked { head: head || self.asked.head, keep_alive: false, ..self.asked };
+        self.asked.keep_alive = false;
         self.turn = Turn::Refusal;
         Some(Err(refusal.response()))
     }
 
     fn answered(&mut self, closes: bool) {
+        self.asked = Asked::default();
         self.turn = if closes { Turn::Over } else { Turn::Request };
     }
 
+    /// Makes sure that an answer of `status` is due, or that it needs no request.
     #[track_caller]
-    fn expect_whole(&mut self) {
+    fn expect_answer(&mut self, status: StatusCode) {
         match self.turn {
             Turn::Answer | Turn::Refusal => {}
-            // Nobody asked: a server's own word to a slow client (408), or before it ends (503).
-            Turn::Request | Turn::Over => {
-                self.asked = Asked { head: false, keep_alive: false, ..self.asked };
+            // A server's own word to a slow client (408), or before it ends (503).
+            Turn::Request if status.is_client_error() || status.is_server_error() => {
+                self.asked.keep_alive = false;
             }
-            Turn::Parts(_) => panic!("an answer is put before the end of the last one"),
+            Turn::Request => panic!("{status} is put that nobody asked for"),
+            Turn::Parts(_) => panic!("{status} is put before the end of the last answer"),
+            Turn::Over => panic!("{status} is put after the last answer"),
         }
     }
 
@@ -284,8 +253,8 @@ impl Filter for Httpd {
                 }
             }
             Reply::Whole(response) => {
-                self.expect_whole();
-                let switches = response.status() == http::StatusCode::SWITCHING_PROTOCOLS;
+                self.expect_answer(response.status());
+                let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
                 let closes = reply::whole(response, self.asked, self.date, output);
                 // After a switch another filter takes over; until then nothing is decoded.
                 if !switches {
@@ -293,12 +262,12 @@ impl Filter for Httpd {
                 }
             }
             Reply::Prepared(prepared) => {
-                self.expect_whole();
+                self.expect_answer(prepared.status());
                 let closes = reply::prepared(prepared, self.asked, self.date, output);
                 self.answered(closes);
             }
             Reply::Start(response) => {
-                self.expect_whole();
+                self.expect_answer(response.status());
                 let (body, closes) = reply::start(response, self.asked, self.date, output);
                 self.asked.keep_alive = !closes;
                 self.turn = Turn::Parts(body);
@@ -338,51 +307,15 @@ impl Filter for Httpd {
     }
 }
 
-impl Incoming {
-    /// Takes what has come of the body; whether that is all of it.
-    fn fill(&mut self, input: &mut &[u8], max: usize) -> Result<bool, Refusal> {
-        match &mut self.coming {
-            Coming::Length(length) => {
-                let missing = *length - self.body.len();
-                if self.body.capacity() == 0 {
-                    self.body.reserve_exact((*length).min(HTTP_BODY_RESERVED_BYTES));
-                }
-                let (part, rest) = input.split_at(missing.min(input.len()));
-                self.body.extend_from_slice(part);
-                *input = rest;
-                Ok(self.body.len() == *length)
-            }
-            Coming::Chunked(decoder) => loop {
-                match decoder.decode(input).map_err(|_| bad("a chunk is malformed"))? {
-                    None => return Ok(false),
-                    Some(Piece::End) => return Ok(true),
-                    Some(Piece::Data(data)) if data.len() > max - self.body.len() => {
-                        return Err(BODY_TOO_LARGE);
-                    }
-                    Some(Piece::Data(data)) => self.body.extend_from_slice(data),
-                }
-            },
-        }
+/// Whether the target in a head, complete or not, has more than `max` bytes.
+fn is_target_too_long(head: &[u8], max: usize) -> bool {
+    head.len() > max && {
+        let line = head.split(|&byte| byte == b'\r' || byte == b'\n').next().unwrap_or_default();
+        line.split(|&byte| byte == b' ').nth(1).is_some_and(|target| target.len() > max)
     }
 }
 
-const DEFAULT: Limits = Limits {
-    head: HTTP_HEAD_BYTES,
-    target: HTTP_TARGET_BYTES,
-    headers: HTTP_HEADERS,
-    body: HTTP_BODY_BYTES,
-};
-
-/// Whether a request line that is not complete has too long a target already.
-fn is_target_too_long(line: &[u8], max: usize) -> bool {
-    line.len() > max
-        && line.iter().position(|&byte| byte == b' ').is_some_and(|space| {
-            let target = &line[space + 1..];
-            target.len() > max && !target[..=max].contains(&b' ')
-        })
-}
-
 /// Whether a response goes ahead of the answer. 101 is an answer: the last one in HTTP.
-fn is_interim(status: http::StatusCode) -> bool {
-    status.is_informational() && status != http::StatusCode::SWITCHING_PROTOCOLS
+fn is_interim(status: StatusCode) -> bool {
+    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
 }

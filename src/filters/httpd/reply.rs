@@ -54,6 +54,7 @@ struct Encoded {
     head: Vec<u8>,
     /// Empty when the status has no body.
     body: Bytes,
+    status: StatusCode,
     close: bool,
 }
 
@@ -73,7 +74,13 @@ impl Prepared {
         if has_no_body(parts.status) {
             body.clear();
         }
-        Self(Arc::new(Encoded { head: head.to_vec(), body, close: closes(&parts.headers) }))
+        let (status, close) = (parts.status, closes(&parts.headers));
+        Self(Arc::new(Encoded { head: head.to_vec(), body, status, close }))
+    }
+
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.0.status
     }
 }
 

@@ -5,15 +5,6 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 
-/// Bounds of what a request may ask for, shared by all connections of a server.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    pub(super) head: usize,
-    pub(super) target: usize,
-    pub(super) headers: usize,
-    pub(super) body: usize,
-}
-
 /// A request whose body is still to come.
 #[derive(Debug)]
 pub(super) struct Head {
@@ -57,8 +48,8 @@ impl Refusal {
 }
 
 /// Reads a whole head, empty line included. RFC 9112 sections 3, 5 and 6; RFC 9110 section 7.2.
-pub(super) fn parse(bytes: &Bytes, limits: &Limits) -> Result<Head, Refusal> {
-    head::with_room(limits.headers, |room| {
+pub(super) fn parse(bytes: &Bytes, headers_max: usize) -> Result<Head, Refusal> {
+    head::with_room(headers_max, |room| {
         let mut parsed = httparse::Request::new(&mut []);
         match parsed.parse_with_uninit_headers(bytes, room) {
             Ok(httparse::Status::Complete(_)) => {}
@@ -69,9 +60,6 @@ pub(super) fn parse(bytes: &Bytes, limits: &Limits) -> Result<Head, Refusal> {
         let method = method(parsed.method.unwrap_or_default())?;
         let target = parsed.path.unwrap_or_default();
         let http10 = parsed.version == Some(0);
-        if target.len() > limits.target {
-            return Err(TARGET_TOO_LONG);
-        }
         let headers = head::fields(parsed.headers, bytes).ok_or(bad("a field is malformed"))?;
         let uri = uri(&method, bytes.slice_ref(target.as_bytes()))?;
         assemble(method, uri, http10, headers)

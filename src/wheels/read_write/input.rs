@@ -1,6 +1,6 @@
 //! The way in: reads until the socket would block, decodes, delivers.
 
-use super::{Ended, Source, State, end, output};
+use super::{Ended, Source, State, Supply, end, output};
 use crate::filters::Filter;
 use crate::limits::{ITEMS_PER_TURN, READ_BUFFER, READ_PER_TURN};
 use crate::reactor::{Cx, WheelId};
@@ -34,10 +34,15 @@ pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
         match state.socket.read(&mut bytes.0) {
             Ok(0) => end_of_input(cx, me),
             Ok(count) => {
+                // Less than was asked for is all that there was; what comes now is a new edge. That
+                // saves the read that would only say so, half of the system calls of a request.
+                if count < bytes.0.len() && state.supply == Supply::Some {
+                    state.supply = Supply::Dry;
+                }
                 budget = budget.saturating_sub(count);
                 feed(cx, me, &bytes.0[..count]);
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => state.readable = false,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => state.supply = Supply::Dry,
             Err(error) => end(cx, me, Ended::Failed(error)),
         }
     }
@@ -52,12 +57,21 @@ pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
 
 impl<F: Filter> State<F> {
     fn wants_bytes(&self) -> bool {
-        self.readable
+        self.supply != Supply::Dry
             && match self.source {
                 Source::Open => self.takes_items() && self.pending.len() < self.filter.input_max(),
                 Source::Discarding(_) => true,
                 Source::Eof | Source::Ended => false,
             }
+    }
+
+    /// The next item of what is left at the end of the input.
+    fn decode_end(&mut self) -> Result<Option<F::In>, F::Error> {
+        let pending = std::mem::take(&mut self.pending);
+        let mut bytes = &*pending;
+        let decoded = self.filter.decode_end(&mut bytes);
+        self.pending = bytes.to_vec();
+        decoded
     }
 
     fn takes_items(&self) -> bool {
@@ -98,6 +112,23 @@ fn drain<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     {
         state.pending = bytes;
     }
+    tell_last(cx, me);
+}
+
+/// Takes what is left of an input that has ended once nothing before it waits for an answer.
+fn tell_last<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+    while let Some(state) = cx.wheel(me)
+        && state.source == Source::Ended
+        && !state.pending.is_empty()
+        && state.takes_items()
+        && !state.filter.is_waiting()
+    {
+        match state.decode_end() {
+            Ok(Some(item)) => deliver(cx, me, item),
+            Ok(None) => state.pending = Vec::new(),
+            Err(error) => malformed(cx, me, error),
+        }
+    }
 }
 
 /// Delivers items until the filter needs more bytes or the session wants no more; what is left.
@@ -130,7 +161,7 @@ fn deliver<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, item: F::In) {
 /// The socket has no more, now or ever.
 fn end_of_input<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     let Some(state) = cx.wheel(me) else { return };
-    state.readable = false;
+    state.supply = Supply::Dry;
     match state.source {
         Source::Discarding(_) => end(cx, me, Ended::Finished),
         _ => state.source = Source::Eof,
@@ -144,13 +175,7 @@ fn tell_eof<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
         && state.source == Source::Eof
         && state.takes_items()
     {
-        let mut decoded = Ok(None);
-        if !state.filter.is_waiting() {
-            let pending = std::mem::take(&mut state.pending);
-            let mut bytes = &*pending;
-            decoded = state.filter.decode_end(&mut bytes);
-            state.pending = bytes.to_vec();
-        }
+        let decoded = if state.filter.is_waiting() { Ok(None) } else { state.decode_end() };
         match decoded {
             Ok(Some(item)) => deliver(cx, me, item),
             Ok(None) => {
@@ -166,7 +191,7 @@ fn tell_eof<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
 fn malformed<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, error: F::Error) {
     let Some(state) = cx.wheel(me) else { return };
     state.source = Source::Ended;
-    state.readable = false;
+    state.supply = Supply::Dry;
     state.pending = Vec::new();
     let ended = state.ended;
     cx.deliver(ended, Ended::Malformed(Box::new(error)));

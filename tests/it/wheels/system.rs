@@ -204,7 +204,7 @@ fn a_firehose_does_not_starve_the_others() {
         let mut echo = firehose.try_clone().expect("there are descriptors");
         let is_over = &is_over;
         scope.spawn(move || {
-            let lines = [b'\n'; 64 * 1024];
+            let lines = vec![b'\n'; 64 * 1024];
             while !is_over.load(Ordering::Relaxed) && firehose.write_all(&lines).is_ok() {}
             firehose.shutdown(Shutdown::Both).expect("it is open");
         });
@@ -233,7 +233,7 @@ impl Connection for Source {
     type Filter = Stream;
 
     fn filter(&self) -> Stream {
-        Stream::default()
+        Stream
     }
 
     fn connected(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Stream>) {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::bulk::{answer_too_large, push_separator};
 use super::{Answer, Call, Couch, Refusal, now};
 use crate::couch::limits::{ANSWER_SIZE_MAX, BULK_ITEMS_MAX};
-use crate::couch::store::{Database, Document, Extras, push_string};
+use crate::couch::store::{Database, Document, Extras, push_args, push_string};
 
 impl Couch {
     pub(super) fn all_docs(&mut self, call: &Call<'_>, db: &str) -> Result<Answer, Refusal> {
@@ -75,14 +75,17 @@ fn of_keys(database: &Database, page: &Page, keys: &[Value]) -> Result<String, R
         push_separator(&mut body, '[');
         match found {
             Some((id, document)) => push_row(&mut body, id, document, page)?,
-            None => body.push_str(&format!("\n{{\"key\":{key},\"error\":\"not_found\"}}")),
+            None => {
+                push_args(&mut body, format_args!("\n{{\"key\":{key},\"error\":\"not_found\"}}"));
+            }
         }
     }
     body.push_str("\n]}\n");
     Ok(body)
 }
 
-/// The live documents between two ids. O(log n) and O(1) a row, and O(1) for each row before the first, to count them.
+/// The live documents between two ids. O(log n) and O(1) a row, and O(1) for each row before the
+/// first, to count them.
 fn in_range(call: &Call<'_>, database: &Database, page: &Page) -> Result<String, Refusal> {
     let key = id_of(call, &["key"])?;
     let start = key.clone().or(id_of(call, &["startkey", "start_key"])?);
@@ -116,7 +119,8 @@ fn in_range(call: &Call<'_>, database: &Database, page: &Page) -> Result<String,
     Ok(body)
 }
 
-/// The documents from `low` to `high` that are no tombstones; none when these are in the wrong order.
+/// The documents from `low` to `high` that are no tombstones; none when these are in the wrong
+/// order.
 fn live<'a>(
     database: &'a Database,
     low: Bound<&str>,
@@ -138,8 +142,8 @@ fn is_ordered(low: Bound<&str>, high: Bound<&str>) -> bool {
     }
 }
 
-/// A key of the query. Ids are strings, which sort behind numbers and before lists: other keys are refused rather than
-/// sorted.
+/// A key of the query. Ids are strings, which sort behind numbers and before lists: other keys are
+/// refused rather than sorted.
 fn id_of(call: &Call<'_>, names: &[&str]) -> Result<Option<String>, Refusal> {
     for name in names {
         match call.query.json(name)? {
@@ -157,7 +161,7 @@ fn push_row(out: &mut String, id: &str, document: &Document, page: &Page) -> Res
     push_string(out, id);
     out.push_str(",\"key\":");
     push_string(out, id);
-    out.push_str(&format!(",\"value\":{{\"rev\":\"{}\"", winner.rev()));
+    push_args(out, format_args!(",\"value\":{{\"rev\":\"{}\"", winner.rev()));
     out.push_str(if winner.deleted { ",\"deleted\":true}" } else { "}" });
     if page.include_docs {
         out.push_str(",\"doc\":");

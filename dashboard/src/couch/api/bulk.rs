@@ -7,11 +7,13 @@ use super::documents::store_draft;
 use super::query::parse_rev;
 use super::{Answer, Call, Couch, Refusal, now};
 use crate::couch::limits::{ANSWER_SIZE_MAX, BULK_ITEMS_MAX};
-use crate::couch::store::{Database, Draft, Leaf, Members, Revision, push_string};
+use crate::couch::store::{
+    Database, Draft, GetError, Leaf, Members, Revision, push_args, push_string,
+};
 
 impl Couch {
-    /// Stores documents one by one: each row of the answer says what became of its own. All are read before the first
-    /// is stored, so a request with a malformed one stores nothing.
+    /// Stores documents one by one: each row of the answer says what became of its own. All are
+    /// read before the first is stored, so a request with a malformed one stores nothing.
     pub(super) fn bulk_docs(&mut self, call: &Call<'_>, db: &str) -> Result<Answer, Refusal> {
         expect_post(call)?;
         let members = call.members()?;
@@ -45,18 +47,15 @@ impl Couch {
                 return Err(Refusal::bad_request("docs must be objects"));
             };
             let id: String = json_or(item.value("id"), "Missing document ID in docs")?;
-            let wanted = match item.value("rev") {
-                Some(rev) => {
-                    let rev: String = json_or(Some(rev), "Invalid rev format")?;
-                    Wanted::Revs(vec![parse_rev(&rev)?])
-                }
-                None => Wanted::All,
+            let rev: Option<String> = match item.value("rev") {
+                Some(rev) => Some(json_or(Some(rev), "Invalid rev format")?),
+                None => None,
             };
             push_separator(&mut body, '[');
             body.push_str("{\"id\":");
             push_string(&mut body, &id);
             body.push_str(",\"docs\":[");
-            push_bulk_results(&mut body, database, &id, &wanted, call)?;
+            push_bulk_results(&mut body, database, &id, rev.as_deref(), call)?;
             body.push_str("]}");
         }
         body.push_str("]}\n");
@@ -84,7 +83,7 @@ impl Couch {
             body.push_str(":{\"missing\":");
             push_revs(&mut body, &missing);
             let leaves = document.map_or(&[][..], |document| document.leaves());
-            let older = leaves.iter().map(|leaf| leaf.rev());
+            let older = leaves.iter().map(Leaf::rev);
             let ancestors: Vec<_> =
                 older.filter(|rev| rev.generation < newest.generation).collect();
             if !ancestors.is_empty() {
@@ -129,32 +128,46 @@ pub(super) fn push_results(
     call: &Call<'_>,
 ) -> Result<(), Refusal> {
     push_leaves(out, database, id, wanted, call, |out, rev| {
-        out.push_str(&format!("{{\"missing\":\"{rev}\"}}"));
+        push_args(out, format_args!("{{\"missing\":\"{rev}\"}}"));
     })
 }
 
-/// Appends the rows of one document in a `_bulk_get`.
+/// Appends the rows of one document in a `_bulk_get`. What is wrong with one does not spoil the
+/// others: a client would take a refused request for a server without `_bulk_get`.
 fn push_bulk_results(
     out: &mut String,
     database: &Database,
     id: &str,
-    wanted: &Wanted,
+    rev: Option<&str>,
     call: &Call<'_>,
 ) -> Result<(), Refusal> {
-    let push_missing = |out: &mut String, rev: &str| {
+    let push_error = |out: &mut String, rev: &str, refusal: &Refusal| {
         out.push_str("{\"error\":{\"id\":");
         push_string(out, id);
-        let rest = format!(",\"rev\":\"{rev}\",\"error\":\"not_found\",\"reason\":\"missing\"}}}}");
-        out.push_str(&rest);
+        out.push_str(",\"rev\":");
+        push_string(out, rev);
+        out.push(',');
+        refusal.push_members(out);
+        out.push_str("}}");
     };
-    if *wanted == Wanted::All && database.document(id).is_none() {
-        push_missing(out, "undefined");
-        return Ok(());
-    }
-    push_leaves(out, database, id, wanted, call, push_missing)
+    let missing = Refusal::from(GetError::Missing);
+    let wanted = match rev.map(parse_rev) {
+        None if database.document(id).is_none() => {
+            push_error(out, "undefined", &missing);
+            return Ok(());
+        }
+        None => Wanted::All,
+        Some(Ok(rev)) => Wanted::Revs(vec![rev]),
+        Some(Err(refusal)) => {
+            push_error(out, rev.unwrap_or_default(), &refusal);
+            return Ok(());
+        }
+    };
+    push_leaves(out, database, id, &wanted, call, |out, rev| push_error(out, rev, &missing))
 }
 
-/// Appends the leaves that are there as `{"ok":...}`, and what `push_missing` writes for the others.
+/// Appends the leaves that are there as `{"ok":...}`, and what `push_missing` writes for the
+/// others.
 fn push_leaves(
     out: &mut String,
     database: &Database,
@@ -199,7 +212,7 @@ fn push_outcome(out: &mut String, id: &str, rev: &Result<String, Refusal>) {
         Ok(rev) => {
             out.push_str("{\"ok\":true,\"id\":");
             push_string(out, id);
-            out.push_str(&format!(",\"rev\":\"{rev}\"}}"));
+            push_args(out, format_args!(",\"rev\":\"{rev}\"}}"));
         }
         Err(refusal) => {
             out.push_str("{\"id\":");
@@ -213,7 +226,7 @@ fn push_outcome(out: &mut String, id: &str, rev: &Result<String, Refusal>) {
 
 fn push_revs(out: &mut String, revs: &[Revision]) {
     let revs: Vec<String> = revs.iter().map(|rev| format!("\"{rev}\"")).collect();
-    out.push_str(&format!("[{}]", revs.join(",")));
+    push_args(out, format_args!("[{}]", revs.join(",")));
 }
 
 /// Appends a comma unless the list or object has just been opened.

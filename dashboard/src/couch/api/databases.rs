@@ -17,7 +17,8 @@ impl Couch {
                 Ok(Answer::Now(response))
             }
             Method::DELETE if call.query.text("rev").is_some() => Err(Refusal::bad_request(
-                "You tried to DELETE a database with a ?rev= parameter. Did you mean to DELETE a document instead?",
+                "You tried to DELETE a database with a ?rev= parameter. \
+                 Did you mean to DELETE a document instead?",
             )),
             Method::DELETE if self.store.delete(db) => Ok(now(StatusCode::OK, "{\"ok\":true}\n")),
             Method::DELETE => Err(Refusal::no_database()),
@@ -61,7 +62,8 @@ fn info(database: &Database) -> String {
     let mut name = String::new();
     push_string(&mut name, database.name());
     format!(
-        "{{\"instance_start_time\":\"{}\",\"db_name\":{name},\"purge_seq\":\"{}\",\"update_seq\":\"{}\",\
+        "{{\"instance_start_time\":\"{}\",\"db_name\":{name},\"purge_seq\":\"{}\",\
+         \"update_seq\":\"{}\",\
          \"sizes\":{{\"file\":{size},\"external\":{size},\"active\":{size}}},\"props\":{{}},\
          \"doc_del_count\":{},\"doc_count\":{},\"disk_format_version\":8,\"compact_running\":false,\
          \"cluster\":{{\"q\":1,\"n\":1,\"w\":1,\"r\":1}}}}\n",

@@ -6,7 +6,7 @@ use super::bulk::{Wanted, push_results};
 use super::query::parse_rev;
 use super::{Answer, Call, Couch, Refusal, answer, now};
 use crate::couch::store::{
-    Database, Draft, Extras, GetError, Local, PutError, parse_number, push_string,
+    Database, Draft, Extras, GetError, Local, PutError, parse_number, push_args, push_string,
 };
 
 impl Couch {
@@ -83,9 +83,9 @@ impl Couch {
     fn delete_document(&mut self, call: &Call<'_>, db: &str, id: &str) -> Result<Answer, Refusal> {
         let database = self.existing_mut(db)?;
         let rev = call.rev(None)?.map(parse_rev).transpose()?;
-        database.get(id, rev).or_else(|error| match database.document(id) {
-            Some(_) if error == GetError::Missing => Err(PutError::Conflict.into()),
-            _ => Err(Refusal::from(error)),
+        database.get(id, rev).map_err(|error| match database.document(id) {
+            Some(_) if error == GetError::Missing => Refusal::from(PutError::Conflict),
+            _ => Refusal::from(error),
         })?;
         let rev = database.delete(id, rev.ok_or(PutError::Conflict)?)?.to_string();
         Ok(edited(StatusCode::OK, id, &rev, None))
@@ -128,8 +128,9 @@ impl Couch {
     }
 }
 
-/// Stores what a client sent: a document, or with the id `_local/...` a checkpoint; as an edit on `rev`, or with
-/// `new_edits` false as the revision that the draft itself states. Gives the revision as text.
+/// Stores what a client sent: a document, or with the id `_local/...` a checkpoint; as an edit on
+/// `rev`, or with `new_edits` false as the revision that the draft itself states. Gives the
+/// revision as text.
 pub(super) fn store_draft(
     database: &mut Database,
     id: &str,
@@ -167,7 +168,7 @@ fn edited(
 ) -> Answer {
     let mut body = String::from("{\"ok\":true,\"id\":");
     push_string(&mut body, id);
-    body.push_str(&format!(",\"rev\":\"{rev}\"}}\n"));
+    push_args(&mut body, format_args!(",\"rev\":\"{rev}\"}}\n"));
     let mut response = answer(status, body);
     response.headers_mut().insert(header::ETAG, text_value(&format!("\"{rev}\"")));
     response.headers_mut().extend(location);
@@ -177,7 +178,7 @@ fn edited(
 fn local_json(id: &str, local: &Local) -> String {
     let mut body = String::from("{\"_id\":");
     push_string(&mut body, id);
-    body.push_str(&format!(",\"_rev\":\"0-{}\"", local.edits));
+    push_args(&mut body, format_args!(",\"_rev\":\"0-{}\"", local.edits));
     if !local.body.is_empty() {
         body.push(',');
         body.push_str(&local.body);
@@ -187,7 +188,8 @@ fn local_json(id: &str, local: &Local) -> String {
 }
 
 impl Call<'_> {
-    /// The extras that the query asks for. Others, such as `attachments=true`, ask for nothing that is here.
+    /// The extras that the query asks for. Others, such as `attachments=true`, ask for nothing that
+    /// is here.
     pub(super) fn extras(&self) -> Extras {
         Extras { revs: self.query.is_true("revs"), conflicts: self.query.is_true("conflicts") }
     }

@@ -1,5 +1,5 @@
-//! A `_changes` answer as it goes on: the rows so far unsent, and its end. No timer: the session that serves it has
-//! those.
+//! A `_changes` answer as it goes on: the rows so far unsent, and its end. No timer: the session
+//! that serves it has those.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +8,14 @@ use bytes::Bytes;
 use http::{Response, StatusCode, header};
 
 use crate::couch::limits::ROWS_SIZE;
-use crate::couch::store::{Change, Database, Extras, Sequence, Store, push_string};
+use crate::couch::store::{Change, Database, Extras, Sequence, Store, push_args, push_string};
 
 /// A `_changes` request being answered.
 ///
-/// The session sends [`head`](Self::head) and [`opening`](Self::opening), then [`rows`](Self::rows) now and whenever
-/// the [`database`](Self::database) changed, as long as they say so, and [`end`](Self::end) last. Between rows it keeps
-/// the [`pace`](Self::pace). To give up without an end (the client went away) is to drop it.
+/// The session sends [`head`](Self::head) and [`opening`](Self::opening), then [`rows`](Self::rows)
+/// now and whenever the [`database`](Self::database) changed, as long as they say so, and
+/// [`end`](Self::end) last. Between rows it keeps the [`pace`](Self::pace). To give up without an
+/// end (the client went away) is to drop it.
 #[derive(Clone, Debug)]
 pub(crate) struct Follow {
     pub(super) db: Arc<str>,
@@ -93,9 +94,9 @@ impl Follow {
         self.pace
     }
 
-    /// The head of the response: without a length, so the body is chunked, or ends with the connection. Send it at
-    /// once, for clients take its coming for the feed's beginning.
-    pub(crate) fn head(&self) -> Response<()> {
+    /// The head of the response: without a length, so the body is chunked, or ends with the
+    /// connection. Send it at once, for clients take its coming for the feed's beginning.
+    pub(crate) fn head() -> Response<()> {
         let mut response = super::answer(StatusCode::OK, String::new());
         response.headers_mut().remove(header::CONTENT_LENGTH);
         response.map(drop)
@@ -109,8 +110,9 @@ impl Follow {
         }
     }
 
-    /// The rows that were not handed out yet, oldest first, each document once. The feed is over when its database is
-    /// gone, also if there is a new one of that name. O(log n) and then O(1) a row; O(ids) with a `_doc_ids` filter.
+    /// The rows that were not handed out yet, oldest first, each document once. The feed is over
+    /// when its database is gone, also if there is a new one of that name. O(log n) and then O(1) a
+    /// row; O(ids) with a `_doc_ids` filter.
     pub(crate) fn rows(&mut self, store: &Store) -> Rows {
         let mut lines = String::new();
         let Some(database) = self.find(store) else {
@@ -152,8 +154,8 @@ impl Follow {
         self.last_line(self.since, pending).into()
     }
 
-    /// The whole body, if it is no more than one portion of rows and its end; so most normal feeds, and long polls
-    /// with something to say, need no chunks.
+    /// The whole body, if it is no more than one portion of rows and its end; so most normal feeds,
+    /// and long polls with something to say, need no chunks.
     pub(super) fn complete(&self, store: &Store) -> Option<String> {
         let mut follow = self.clone();
         let rows = follow.rows(store);
@@ -163,8 +165,8 @@ impl Follow {
         (rows.then == Then::End).then_some(body)
     }
 
-    /// The whole body, newest first and wherever it was to begin. It never waits, whichever feed was asked for. `None`
-    /// when it is larger than `size_max`.
+    /// The whole body, newest first and wherever it was to begin. It never waits, whichever feed
+    /// was asked for. `None` when it is larger than `size_max`.
     pub(super) fn descending(&self, database: &Database, size_max: usize) -> Option<String> {
         let mut follow = self.clone();
         let mut body = String::from_utf8(follow.opening().to_vec()).ok()?;
@@ -199,12 +201,12 @@ impl Follow {
 
     fn push_row(&self, out: &mut String, database: &Database, change: Change<'_>) {
         let Change { id, document } = change;
-        out.push_str(&format!("{{\"seq\":\"{}\",\"id\":", database.sequence(document.seq)));
+        push_args(out, format_args!("{{\"seq\":\"{}\",\"id\":", database.sequence(document.seq)));
         push_string(out, id);
         let shown = if self.all_leaves { document.leaves().len() } else { 1 };
         let leaves = document.leaves()[..shown].iter();
         let revs: Vec<_> = leaves.map(|leaf| format!("{{\"rev\":\"{}\"}}", leaf.rev())).collect();
-        out.push_str(&format!(",\"changes\":[{}]", revs.join(",")));
+        push_args(out, format_args!(",\"changes\":[{}]", revs.join(",")));
         if document.winner().deleted {
             out.push_str(",\"deleted\":true");
         }

@@ -1,7 +1,8 @@
 //! Requests to answers, as CouchDB 3.5 gives them. No socket.
 //!
-//! One file a family of endpoints: [`server`] (`/`, `/_up`), [`databases`] (`/db`), [`documents`] (`/db/id`, `/db/_local/id`),
-//! [`all_docs`], [`bulk`] (`_bulk_docs`, `_bulk_get`, `_revs_diff`), [`changes`] and its running feeds, [`follow`].
+//! One file a family of endpoints: [`server`] (`/`, `/_up`), [`databases`] (`/db`), [`documents`]
+//! (`/db/id`, `/db/_local/id`), [`all_docs`], [`bulk`] (`_bulk_docs`, `_bulk_get`, `_revs_diff`),
+//! [`changes`] and its running feeds, [`follow`].
 
 mod all_docs;
 mod bulk;
@@ -26,7 +27,8 @@ use super::store::{Database, Identity, Members, Store};
 use path::Target;
 use query::Query;
 
-/// The version of CouchDB's API that is spoken here, as `/` states it: clients choose by it what they may use.
+/// The version of CouchDB's API that is spoken here, as `/` states it: clients choose by it what
+/// they may use.
 const API_VERSION: &str = "3.5.0";
 
 const SERVER: &str = concat!("masque-couch/", env!("CARGO_PKG_VERSION"));
@@ -34,9 +36,11 @@ const SERVER: &str = concat!("masque-couch/", env!("CARGO_PKG_VERSION"));
 /// What becomes of a request.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    /// The whole response. `Content-Length` is set; the answer to a HEAD has the length and no body.
+    /// The whole response. `Content-Length` is set; the answer to a HEAD has the length and no
+    /// body.
     Now(Response<Bytes>),
-    /// A `_changes` answer that is not at its end: ask it for rows now, and whenever the database changed.
+    /// A `_changes` answer that is not at its end: ask it for rows now, and whenever the database
+    /// changed.
     Follow(Follow),
 }
 
@@ -128,8 +132,8 @@ impl<'a> Call<'a> {
         self.request.headers().get(name)?.to_str().ok()
     }
 
-    /// Refuses a body that is not declared to be JSON, as CouchDB does. It also keeps out the forms of foreign web pages,
-    /// which cannot declare that without the server's leave.
+    /// Refuses a body that is not declared to be JSON, as CouchDB does. It also keeps out the forms
+    /// of foreign web pages, which cannot declare that without the server's leave.
     fn expect_json(&self) -> Result<(), Refusal> {
         let declared = self.header(header::CONTENT_TYPE).unwrap_or_default();
         let essence = declared.split(';').next().unwrap_or_default().trim();
@@ -158,7 +162,8 @@ impl<'a> Call<'a> {
     }
 }
 
-/// A JSON response with the headers of all of them. The body brings its own line end, as CouchDB's do.
+/// A JSON response with the headers of all of them. The body brings its own line end, as CouchDB's
+/// do.
 fn answer(status: StatusCode, body: String) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = status;

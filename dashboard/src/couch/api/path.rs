@@ -1,6 +1,7 @@
 //! What a request's path names.
 
 use super::Refusal;
+use crate::couch::store::push_args;
 
 /// What a path names. All names are percent-decoded, once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +23,8 @@ pub(super) enum Target {
 }
 
 impl Target {
-    /// Reads a path. Slashes separate before `%2F` is decoded, so a database or an id may hold them; a single
-    /// trailing slash is not a name.
+    /// Reads a path. Slashes separate before `%2F` is decoded, so a database or an id may hold
+    /// them; a single trailing slash is not a name.
     pub(super) fn parse(path: &str) -> Result<Self, Refusal> {
         let path = path.strip_prefix('/').unwrap_or(path);
         let path = path.strip_suffix('/').unwrap_or(path);
@@ -62,7 +63,8 @@ fn decode(text: &str) -> Result<String, Refusal> {
     String::from_utf8(bytes).map_err(|_| Refusal::bad_request("The path is not UTF-8"))
 }
 
-/// The bytes that percent-encoding stands for. `None` where a percent sign has no two hex digits behind it.
+/// The bytes that percent-encoding stands for. `None` where a percent sign has no two hex digits
+/// behind it.
 pub(super) fn decode_bytes(text: &str) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -85,7 +87,7 @@ pub(super) fn encode(name: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            push_args(&mut out, format_args!("%{byte:02X}"));
         }
     }
     out

@@ -1,4 +1,5 @@
-//! The query of a request: tolerant as CouchDB is with what it does not know, strict with what it does.
+//! The query of a request: tolerant as CouchDB is with what it does not know, strict with what it
+//! does.
 
 use super::Refusal;
 use super::path::decode_bytes;

@@ -43,8 +43,8 @@ impl Refusal {
         Self::bad_request("invalid UTF-8 JSON")
     }
 
-    /// A number in the query that is none. CouchDB answers some of these with 500 (`limit=abc`): the fault is the
-    /// client's, so here it is always 400, as CouchDB's own views do.
+    /// A number in the query that is none. CouchDB answers some of these with 500 (`limit=abc`):
+    /// the fault is the client's, so here it is always 400, as CouchDB's own views do.
     pub(super) fn bad_number(value: &str) -> Self {
         let reason = format!("Invalid value for integer: {value:?}");
         Self::new(StatusCode::BAD_REQUEST, "query_parse_error", reason)
@@ -123,7 +123,8 @@ impl From<PutError> for Refusal {
             PutError::IllegalId => Self::new(
                 StatusCode::BAD_REQUEST,
                 "illegal_docid",
-                "Only reserved document ids may start with underscore, and an id must be neither empty nor too long.",
+                "Only reserved document ids may start with underscore, \
+                 and an id must be neither empty nor too long.",
             ),
             PutError::TooManyDocuments | PutError::TooManyConflicts | PutError::DatabaseFull => {
                 full(&error)

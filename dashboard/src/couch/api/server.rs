@@ -11,8 +11,8 @@ impl Couch {
         let version = env!("CARGO_PKG_VERSION");
         let uuid = self.store.identity().uuid;
         let body = format!(
-            "{{\"couchdb\":\"Welcome\",\"version\":\"{API_VERSION}\",\"uuid\":\"{uuid:032x}\",\"features\":[],\
-             \"vendor\":{{\"name\":\"masque\",\"version\":\"{version}\"}}}}\n"
+            "{{\"couchdb\":\"Welcome\",\"version\":\"{API_VERSION}\",\"uuid\":\"{uuid:032x}\",\
+             \"features\":[],\"vendor\":{{\"name\":\"masque\",\"version\":\"{version}\"}}}}\n"
         );
         Ok(now(StatusCode::OK, body))
     }

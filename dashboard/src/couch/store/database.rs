@@ -28,7 +28,8 @@ pub(crate) struct Database {
     pub(super) told: u64,
 }
 
-/// A `_local/` document: a replication checkpoint. It is in no feed, is not replicated and has no conflicts.
+/// A `_local/` document: a replication checkpoint. It is in no feed, is not replicated and has no
+/// conflicts.
 #[derive(Clone, Debug)]
 pub(crate) struct Local {
     /// N of its revision `0-N`.
@@ -116,8 +117,8 @@ impl Database {
         self.documents.range::<str, _>(ids).map(|(id, document)| (&**id, document))
     }
 
-    /// What a reader sees: the winner, or the leaf of `rev`. Bodies of older revisions are not kept, so they are
-    /// missing. O(log n).
+    /// What a reader sees: the winner, or the leaf of `rev`. Bodies of older revisions are not
+    /// kept, so they are missing. O(log n).
     pub(crate) fn get(&self, id: &str, rev: Option<Revision>) -> Result<&Leaf, GetError> {
         let document = self.documents.get(id).ok_or(GetError::Missing)?;
         match rev {
@@ -127,7 +128,8 @@ impl Database {
         }
     }
 
-    /// An edit on top of leaf `rev`, or of nothing. A tombstone needs no `rev` to be followed. O(log n + body).
+    /// An edit on top of leaf `rev`, or of nothing. A tombstone needs no `rev` to be followed.
+    /// O(log n + body).
     pub(crate) fn put(
         &mut self,
         id: &str,
@@ -136,11 +138,10 @@ impl Database {
     ) -> Result<Revision, PutError> {
         let history = match (self.documents.get(id), rev) {
             (None, None) => Some(History::begun(draft.deleted, &draft.body)),
-            (None, Some(_)) => return Err(PutError::Conflict),
             (Some(document), None) if document.winner().deleted && !draft.deleted => {
                 document.winner().history.edited(draft.deleted, &draft.body)
             }
-            (Some(_), None) => return Err(PutError::Conflict),
+            (Some(_), None) | (None, Some(_)) => return Err(PutError::Conflict),
             (Some(document), Some(rev)) => {
                 let parent = document.leaf(rev).ok_or(PutError::Conflict)?;
                 parent.history.edited(draft.deleted, &draft.body)
@@ -157,8 +158,8 @@ impl Database {
         self.put(id, Some(rev), &Draft::tombstone())
     }
 
-    /// Takes over an edit that was made elsewhere (`new_edits=false`): it becomes a leaf beside the others, or in place
-    /// of its ancestor. One that is known already changes nothing.
+    /// Takes over an edit that was made elsewhere (`new_edits=false`): it becomes a leaf beside the
+    /// others, or in place of its ancestor. One that is known already changes nothing.
     pub(crate) fn graft(
         &mut self,
         id: &str,
@@ -192,8 +193,8 @@ impl Database {
         Ok(())
     }
 
-    /// The number behind which the changes of `since` begin. A sequence of another life of the database begins at the
-    /// start, without an error, as CouchDB does.
+    /// The number behind which the changes of `since` begin. A sequence of another life of the
+    /// database begins at the start, without an error, as CouchDB does.
     pub(crate) fn number(&self, since: Since) -> u64 {
         match since {
             Since::Now => self.update_seq,
@@ -204,8 +205,8 @@ impl Database {
         }
     }
 
-    /// The changes behind `since`, the oldest first: each document once, at its latest edit. O(log n) and then O(1) a
-    /// row.
+    /// The changes behind `since`, the oldest first: each document once, at its latest edit. O(log
+    /// n) and then O(1) a row.
     pub(crate) fn changes(&self, since: u64) -> impl DoubleEndedIterator<Item = Change<'_>> {
         let behind = (Bound::Excluded(since), Bound::Unbounded);
         self.changes.range(behind).filter_map(|(_, id)| {
@@ -214,7 +215,8 @@ impl Database {
         })
     }
 
-    /// The changes of some documents behind `since`, the oldest first. O(ids), whatever else changed.
+    /// The changes of some documents behind `since`, the oldest first. O(ids), whatever else
+    /// changed.
     pub(crate) fn changes_of(&self, ids: &[String], since: u64) -> Vec<Change<'_>> {
         let known = ids.iter().filter_map(|id| self.documents.get_key_value(id.as_str()));
         let mut rows: Vec<_> = known
@@ -236,8 +238,8 @@ impl Database {
         self.locals.get(id)
     }
 
-    /// Stores a `_local/` document and gives N of its revision `0-N`. The last writer wins, as in CouchDB: `edits` is N
-    /// of the revision that the writer saw.
+    /// Stores a `_local/` document and gives N of its revision `0-N`. The last writer wins, as in
+    /// CouchDB: `edits` is N of the revision that the writer saw.
     pub(crate) fn put_local(
         &mut self,
         id: &str,
@@ -265,7 +267,8 @@ impl Database {
         true
     }
 
-    /// The size after one entry went from `old` (`None`: it is new) to `new` bytes, if there is room.
+    /// The size after one entry went from `old` (`None`: it is new) to `new` bytes, if there is
+    /// room.
     fn resized(&self, id: &str, old: Option<usize>, new: usize) -> Result<usize, PutError> {
         if old.is_none() && self.documents.len() + self.locals.len() >= DOCUMENTS_MAX {
             return Err(PutError::TooManyDocuments);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::PutError;
-use super::members::push_string;
+use super::push::{push_args, push_string};
 use super::revision::{History, Revision};
 use crate::couch::limits::LEAVES_MAX;
 
@@ -14,7 +14,8 @@ pub(crate) struct Leaf {
     pub(crate) history: History,
     /// Whether it is a tombstone.
     pub(crate) deleted: bool,
-    /// The members without `_` ones and braces. Shared, so that an answer can keep it without a copy.
+    /// The members without `_` ones and braces. Shared, so that an answer can keep it without a
+    /// copy.
     pub(crate) body: Arc<str>,
 }
 
@@ -54,7 +55,8 @@ impl Document {
         Self { seq, leaves: vec![leaf] }
     }
 
-    /// The leaf that readers see: live before deleted, then the greater revision. Every replica picks the same.
+    /// The leaf that readers see: live before deleted, then the greater revision. Every replica
+    /// picks the same.
     pub(crate) fn winner(&self) -> &Leaf {
         &self.leaves[0]
     }
@@ -84,8 +86,8 @@ impl Document {
         size_of::<Self>() + self.leaves.iter().map(Leaf::size).sum::<usize>()
     }
 
-    /// This document with one more leaf. Leaves that are ancestors of the new one give way to it. Fails when that makes
-    /// more than [`LEAVES_MAX`].
+    /// This document with one more leaf. Leaves that are ancestors of the new one give way to it.
+    /// Fails when that makes more than [`LEAVES_MAX`].
     pub(super) fn grafted(&self, seq: u64, leaf: Leaf) -> Result<Self, PutError> {
         let mut leaves: Vec<Leaf> = self.leaves.clone();
         leaves.retain(|old| !leaf.history.contains(old.rev()));
@@ -134,5 +136,8 @@ impl Document {
 fn push_revisions(out: &mut String, history: &History) {
     let ids: Vec<String> = history.digests().iter().map(|id| format!("\"{id:032x}\"")).collect();
     let start = history.leaf().generation;
-    out.push_str(&format!(",\"_revisions\":{{\"start\":{start},\"ids\":[{}]}}", ids.join(",")));
+    push_args(
+        out,
+        format_args!(",\"_revisions\":{{\"start\":{start},\"ids\":[{}]}}", ids.join(",")),
+    );
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::members::{Members, push_compact, push_string};
+use super::members::Members;
+use super::push::{push_compact, push_string};
 use super::revision::{History, Revision, parse_digest};
 use crate::couch::limits::DOCUMENT_SIZE_MAX;
 
@@ -133,7 +134,8 @@ mod tests {
     #[test]
     fn the_body_keeps_order_and_numbers_and_loses_blanks() {
         let draft = Draft::from_json(
-            "{ \"z\": 1.50,\n\"_id\":\"x\", \"big\":1152921504606846976, \"e\": 1e3, \"t\": \"a b\" }",
+            r#"{ "z": 1.50,
+                "_id":"x", "big":1152921504606846976, "e": 1e3, "t": "a b" }"#,
         );
         let draft = draft.unwrap();
         assert_eq!(draft.body, r#""z":1.50,"big":1152921504606846976,"e":1e3,"t":"a b""#);

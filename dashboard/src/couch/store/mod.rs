@@ -4,6 +4,7 @@ mod database;
 mod document;
 mod draft;
 mod members;
+mod push;
 mod revision;
 mod sequence;
 #[cfg(test)]
@@ -16,20 +17,24 @@ use std::sync::Arc;
 pub(crate) use database::{Change, Database, Local};
 pub(crate) use document::{Document, Extras, Leaf};
 pub(crate) use draft::{Draft, DraftError};
-pub(crate) use members::{Members, push_string};
-pub(crate) use revision::{History, ParseRevisionError, Revision, parse_number};
+pub(crate) use members::Members;
+pub(crate) use push::{push_args, push_string};
+pub(crate) use revision::{ParseRevisionError, Revision, parse_number};
 pub(crate) use sequence::{Sequence, Since};
 
 use super::limits::{DATABASE_NAME_LENGTH_MAX, DATABASES_MAX};
 use revision::Fnv;
 
-/// What tells one run of the program from another. The store reads no clock and no random source, so it is told.
+/// What tells one run of the program from another. The store reads no clock and no random source,
+/// so it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
-    /// The server's `uuid`. Should differ in each run, for what was stored is gone with the last one.
+    /// The server's `uuid`. Should differ in each run, for what was stored is gone with the last
+    /// one.
     pub(crate) uuid: u128,
-    /// When the run began, in seconds since 1970. The first database has it as its `instance_start_time`, each later
-    /// one a second more: not when it was made, but another for each, which is what followers read it for.
+    /// When the run began, in seconds since 1970. The first database has it as its
+    /// `instance_start_time`, each later one a second more: not when it was made, but another for
+    /// each, which is what followers read it for.
     pub(crate) start_time_s: u64,
 }
 
@@ -98,8 +103,9 @@ impl Store {
         self.databases.keys().map(|name| &**name)
     }
 
-    /// The names of the databases with changes since the last call, and of those that were deleted: whose followers now
-    /// have something to read. Ask after each request and each write of one's own. O(databases).
+    /// The names of the databases with changes since the last call, and of those that were deleted:
+    /// whose followers now have something to read. Ask after each request and each write of one's
+    /// own. O(databases).
     pub(crate) fn take_changed(&mut self) -> Vec<Arc<str>> {
         let mut changed = std::mem::take(&mut self.gone);
         for database in self.databases.values_mut() {
@@ -112,7 +118,8 @@ impl Store {
         changed
     }
 
-    /// An id for a document that came without one: 32 hex digits, never the same twice in a store. Not a secret.
+    /// An id for a document that came without one: 32 hex digits, never the same twice in a store.
+    /// Not a secret.
     pub(crate) fn fresh_id(&mut self) -> String {
         let mut hash = Fnv::default();
         hash.write(&self.ids.to_be_bytes());
@@ -122,13 +129,14 @@ impl Store {
     }
 }
 
-/// CouchDB's rule: a lowercase letter, then lowercase letters, digits and some marks. The reserved names that begin with
-/// `_` are not offered here.
+/// CouchDB's rule: a lowercase letter, then lowercase letters, digits and some marks. The reserved
+/// names that begin with `_` are not offered here.
 fn is_legal_name(name: &str) -> bool {
-    let mark = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'$' | b'(' | b')' | b'+' | b'-' | b'/');
     name.len() <= DATABASE_NAME_LENGTH_MAX
         && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.bytes().all(mark)
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_$()+-/".contains(&b))
 }
 
 /// Why a database was not made.

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use crate::couch::limits::HISTORY_LENGTH_MAX;
 
-/// One revision of a document. The order is CouchDB's: the longer history wins, then the greater digest.
+/// One revision of a document. The order is CouchDB's: the longer history wins, then the greater
+/// digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Revision {
     /// How many edits led here; 1 for a new document.
@@ -63,7 +64,8 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// A history as replication states it (`_revisions`). `None` when it is empty or goes below generation 1.
+    /// A history as replication states it (`_revisions`). `None` when it is empty or goes below
+    /// generation 1.
     pub(crate) fn new(generation: u64, mut digests: Vec<u128>) -> Option<Self> {
         if digests.is_empty() || generation < digests.len() as u64 {
             return None;
@@ -77,8 +79,9 @@ impl History {
         Self { generation: rev.generation, digests: vec![rev.digest] }
     }
 
-    /// This history with one more edit, whose digest follows from the parent and the new content: the same edit made
-    /// in two places is the same revision. `None` when the generations are used up.
+    /// This history with one more edit, whose digest follows from the parent and the new content:
+    /// the same edit made in two places is the same revision. `None` when the generations are used
+    /// up.
     pub(crate) fn edited(&self, deleted: bool, body: &str) -> Option<Self> {
         let generation = self.generation.checked_add(1)?;
         let mut digests = Vec::with_capacity(HISTORY_LENGTH_MAX.min(self.digests.len() + 1));
@@ -109,9 +112,10 @@ impl History {
     }
 }
 
-/// 128 bits of FNV-1a over parent, deletion and content. CouchDB takes MD5 over Erlang terms, so the same edit has
-/// another digest there; all that the protocol asks is that equal edits give equal digests. It is no defence against
-/// a writer who seeks collisions, and need not be: such a writer may state any revision (`new_edits=false`).
+/// 128 bits of FNV-1a over parent, deletion and content. CouchDB takes MD5 over Erlang terms, so
+/// the same edit has another digest there; all that the protocol asks is that equal edits give
+/// equal digests. It is no defence against a writer who seeks collisions, and need not be: such a
+/// writer may state any revision (`new_edits=false`).
 fn digest(parent: Option<Revision>, deleted: bool, body: &str) -> u128 {
     let mut hash = Fnv::default();
     if let Some(parent) = parent {
@@ -123,8 +127,8 @@ fn digest(parent: Option<Revision>, deleted: bool, body: &str) -> u128 {
     hash.0
 }
 
-/// FNV-1a of 128 bits: small, and the same on every machine and in every version, which `std`'s hasher does not
-/// promise.
+/// FNV-1a of 128 bits: small, and the same on every machine and in every version, which `std`'s
+/// hasher does not promise.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fnv(pub(super) u128);
 

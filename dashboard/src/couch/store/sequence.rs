@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::revision::parse_number;
 
-/// A point in the history of one database. The opaque part names the database's life, so that a sequence of a
-/// deleted namesake is known for what it is.
+/// A point in the history of one database. The opaque part names the database's life, so that a
+/// sequence of a deleted namesake is known for what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sequence {
     /// How many edits the database had seen.
@@ -32,8 +32,8 @@ pub(crate) enum Since {
 }
 
 impl Since {
-    /// Reads `0`, `now` or a sequence, also as a JSON string. `None` for anything else, bare integers among them, as
-    /// CouchDB 3.5 does.
+    /// Reads `0`, `now` or a sequence, also as a JSON string. `None` for anything else, bare
+    /// integers among them, as CouchDB 3.5 does.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
         match quoted.unwrap_or(text) {

@@ -1,0 +1,52 @@
+// The header: the document's name, its revision, its age, and whether all is well.
+
+import { ageText } from "./wording.js";
+
+const STATES = {
+  "connecting": "Connecting",
+  "live": "Live",
+  "server-lost": "Server lost, trying again",
+  "feed-lost": "Feed lost, showing the last known data",
+  "gone": "Document is gone",
+};
+const TICK_MS = 1_000;
+
+export class Header {
+  #name;
+  #since = null;
+  #text = document.getElementById("state-text");
+  #data = document.getElementById("data");
+  #age = document.getElementById("age");
+  #revision = document.getElementById("revision");
+
+  constructor(name) {
+    this.#name = name;
+    document.title = name;
+    document.getElementById("name").textContent = name;
+    setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  /** The only live region of the page: it speaks when the state changes, not when numbers do. */
+  state(state, reason = "") {
+    const text = state === "connecting" && reason ? `${STATES[state]}: ${reason}` : STATES[state];
+    if (this.#text.textContent === text) return;
+    this.#text.textContent = text;
+    this.#text.title = reason;
+    document.body.dataset.state = state;
+    // A tab in the background shows its title alone.
+    document.title = state === "live" ? this.#name : `${this.#name}: ${STATES[state]}`;
+  }
+
+  data(revision, ageMs) {
+    this.#since = Date.now() - ageMs;
+    this.#age.dateTime = new Date(this.#since).toISOString();
+    this.#revision.textContent = revision ?? "unknown";
+    this.#revision.title = revision ?? "";
+    this.#data.hidden = false;
+    this.#tick();
+  }
+
+  #tick() {
+    if (this.#since !== null) this.#age.textContent = ageText(Date.now() - this.#since);
+  }
+}

@@ -1,0 +1,58 @@
+// The page: what the long poll tells becomes figures, a history, and one plain word about the state.
+
+import { Board } from "./board.js";
+import { figuresOf, isNumber } from "./figures.js";
+import { Header } from "./header.js";
+import { History } from "./history.js";
+import { LookBack } from "./look_back.js";
+import { follow } from "./poll.js";
+
+/** `dashboard --doc NAME` serves another document: the address or the page's body names it. */
+const name = new URLSearchParams(location.search).get("doc") || document.body.dataset.doc || "overview";
+
+const header = new Header(name);
+const board = new Board(document.getElementById("figures"));
+const history = new History();
+const lookBack = new LookBack((index) => board.lookAt(index));
+
+let latest = null;
+let drawing = false;
+
+follow(`/${encodeURIComponent(name)}`, (outcome) => {
+  const joined = outcome.kind === "document" && !outcome.feedLost;
+  header.state(stateAfter(outcome), outcome.reason);
+  if (outcome.kind === "document") take(outcome);
+  if (!joined) history.breakOff();
+});
+
+function stateAfter({ kind, feedLost }) {
+  if (kind === "document") return feedLost ? "feed-lost" : "live";
+  if (kind === "lost") return "server-lost";
+  if (kind === "gone") return "gone";
+  // The server has no data yet. If this page has some, it is old data.
+  return latest === null ? "connecting" : "feed-lost";
+}
+
+function take({ document: json, revision, ageMs, feedLost }) {
+  const { figures, leftOut } = figuresOf(json);
+  const numbers = figures.filter(isNumber).map((figure) => [figure.key, figure.value]);
+  // The same revision again is a point too, for the figures still hold; unless nobody knows that.
+  if (!feedLost || revision !== latest?.revision) history.add(Date.now() / 1000, new Map(numbers));
+  latest = { figures, leftOut, revision };
+  header.data(revision, ageMs);
+  drawSoon();
+}
+
+/** However fast the document changes, it is drawn once a frame, and not at all out of sight. */
+function drawSoon() {
+  if (drawing) return;
+  drawing = true;
+  requestAnimationFrame(() => {
+    drawing = false;
+    board.show(latest.figures, latest.leftOut, history);
+    // uPlot moves its axes in a microtask: the moment looked at has its new place after that.
+    queueMicrotask(() => lookBack.show(history.times));
+  });
+}
+
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => board.recolour());

@@ -1,0 +1,235 @@
+//! The embedded database as sessions: one that has it, and one for each client.
+
+use crate::couch::{Answer, Couch, Follow, Identity, Pace, Rows, Then};
+use bytes::Bytes;
+use http::header::HOST;
+use http::{Request, StatusCode};
+use masque::filters::{Httpd, Reply, Response};
+use masque::reactor::{Cx, Event, Handlers, Session, SessionId, Socket, Topic};
+use masque::sessions::TcpServer;
+use masque::wheels::{Ended, Marks, ReadWrite};
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// The name of the database.
+pub(crate) const DATABASE: &str = "dashboard";
+
+/// Told to every feed when a database has changed: its name.
+const CHANGED: Topic<Arc<str>> = Topic::new("embedded.changed");
+
+/// The largest document with all that a request for it carries.
+const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// When a feed's client counts as one that does not read.
+const MARKS: Marks = Marks { high: 256 * 1024, low: 64 * 1024 };
+
+/// Has the databases.
+#[derive(Debug)]
+pub(crate) struct Embedded {
+    couch: Couch,
+}
+
+impl Embedded {
+    /// Call it with a request.
+    pub(crate) const ANSWER: Event<Request<Bytes>, Answer> = Event::new("embedded.answer");
+    /// Call it for the rows that a feed has not sent yet.
+    const ROWS: Event<Box<Follow>, (Box<Follow>, Rows)> = Event::new("embedded.rows");
+    /// Call it for a feed's last line.
+    const LAST: Event<Box<Follow>, Bytes> = Event::new("embedded.last");
+
+    /// An empty database, which is another each time.
+    pub(crate) fn new(date: SystemTime) -> Self {
+        let random = RandomState::new();
+        let uuid = u128::from(random.hash_one(0)) << 64 | u128::from(random.hash_one(1));
+        let since_epoch = date.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let mut couch = Couch::new(Identity { uuid, start_time_s: since_epoch.as_secs() });
+        couch.store_mut().create(DATABASE).expect("the name is good and there is room for one");
+        Embedded { couch }
+    }
+
+    fn answer(&mut self, cx: &mut Cx<'_>, request: Request<Bytes>) -> Answer {
+        let answer = self.couch.answer(&request);
+        for name in self.couch.store_mut().take_changed() {
+            cx.notify(CHANGED, name);
+        }
+        answer
+    }
+}
+
+impl Session for Embedded {
+    fn events(on: &mut Handlers<Self>) {
+        on.on(Self::ANSWER, Self::answer)
+            .on(Self::ROWS, |embedded, _, mut follow| {
+                let rows = follow.rows(embedded.couch.store());
+                (follow, rows)
+            })
+            .on(Self::LAST, |embedded, _, follow| follow.end(embedded.couch.store()));
+    }
+
+    fn started(&mut self, cx: &mut Cx<'_>) {
+        // It is there for whoever calls it, for as long as anybody is.
+        if let Err(taken) = cx.alias("couch") {
+            log::warn!("{taken}");
+        }
+    }
+}
+
+/// Serves the databases of `couch`.
+pub(crate) fn server(at: SocketAddr, couch: SessionId) -> TcpServer {
+    TcpServer::new(at).accept(move |cx, accepted| {
+        if let Err(error) = cx.spawn_with(|cx| Client::new(cx, accepted.socket, couch)) {
+            log::warn!("a client of the database cannot be served: {error}");
+        }
+    })
+}
+
+/// One client of the database.
+#[derive(Debug)]
+struct Client {
+    wire: ReadWrite<Httpd>,
+    couch: SessionId,
+    /// The feed that is under way.
+    follow: Option<Box<Follow>>,
+    /// Whether the client does not read as fast as the feed comes.
+    is_full: bool,
+}
+
+impl Client {
+    const REQUEST: Event<Result<Request<Bytes>, Response>> = Event::new("client.request");
+    const ENDED: Event<Ended> = Event::new("client.ended");
+    const CHANGED: Event<Arc<str>> = Event::new("client.changed");
+    const SEND: Event<()> = Event::new("client.send");
+    const QUIET: Event<()> = Event::new("client.quiet");
+    const FULL: Event<()> = Event::new("client.full");
+    const DRAINED: Event<()> = Event::new("client.drained");
+
+    fn new(cx: &mut Cx<'_>, socket: Socket, couch: SessionId) -> io::Result<Self> {
+        let httpd = Httpd::new().with_body_max(BODY_BYTES_MAX);
+        let wire = ReadWrite::new(cx, socket, httpd, Self::REQUEST, Self::ENDED)?;
+        wire.on_marks(cx, MARKS, Self::FULL, Self::DRAINED);
+        Ok(Client { wire, couch, follow: None, is_full: false })
+    }
+
+    fn request(&mut self, cx: &mut Cx<'_>, request: Result<Request<Bytes>, Response>) {
+        let request = match request {
+            Ok(request) => request,
+            Err(refusal) => return self.wire.put_last(cx, refusal),
+        };
+        if !is_for_this_machine(&request) {
+            return self.wire.put_last(cx, forbidden());
+        }
+        match cx.call(self.couch, Embedded::ANSWER, request) {
+            Ok(Answer::Now(answer)) => {
+                self.wire.put(cx, answer);
+            }
+            Ok(Answer::Follow(follow)) => {
+                self.wire.put(cx, Reply::Start(Follow::head()));
+                self.wire.put(cx, Reply::Data(Bytes::from_static(follow.opening())));
+                cx.watch(CHANGED, Self::CHANGED);
+                rearm(cx, follow.pace());
+                self.follow = Some(Box::new(follow));
+                self.send(cx, ());
+            }
+            Err(_) => cx.stop(), // the database has gone, and the program with it
+        }
+    }
+
+    fn changed(&mut self, cx: &mut Cx<'_>, name: Arc<str>) {
+        if self.follow.as_ref().is_some_and(|follow| *name == *follow.database()) {
+            self.send(cx, ());
+        }
+    }
+
+    /// Sends the rows that have come, unless the client has yet to read those before.
+    fn send(&mut self, cx: &mut Cx<'_>, (): ()) {
+        if self.is_full {
+            return; // drained() comes back to it
+        }
+        let Some(follow) = self.follow.take() else { return };
+        let Ok((follow, rows)) = cx.call(self.couch, Embedded::ROWS, follow) else {
+            return cx.stop();
+        };
+        if !rows.lines.is_empty() {
+            self.wire.put(cx, Reply::Data(rows.lines));
+            rearm(cx, follow.pace());
+        }
+        match rows.then {
+            Then::End => return self.end(cx, follow),
+            Then::More => cx.yield_now(Self::SEND, ()),
+            Then::Wait => {}
+        }
+        self.follow = Some(follow);
+    }
+
+    fn quiet(&mut self, cx: &mut Cx<'_>, (): ()) {
+        let Some(follow) = self.follow.take() else { return };
+        match follow.pace() {
+            Pace::Timeout(_) => self.end(cx, follow),
+            Pace::Heartbeat(_) => {
+                if !self.is_full {
+                    self.wire.put(cx, Reply::Data(Bytes::from_static(Follow::HEARTBEAT)));
+                }
+                rearm(cx, follow.pace());
+                self.follow = Some(follow);
+            }
+        }
+    }
+
+    fn end(&mut self, cx: &mut Cx<'_>, follow: Box<Follow>) {
+        cx.unwatch(CHANGED);
+        cx.delay_clear(Self::QUIET);
+        let Ok(last) = cx.call(self.couch, Embedded::LAST, follow) else { return cx.stop() };
+        self.wire.put(cx, Reply::Data(last));
+        self.wire.put(cx, Reply::End);
+    }
+
+    fn drained(&mut self, cx: &mut Cx<'_>, (): ()) {
+        self.is_full = false;
+        self.send(cx, ());
+    }
+
+    fn ended(&mut self, cx: &mut Cx<'_>, ended: Ended) {
+        // A client that sends no more while its feed goes on has left, as CouchDB sees it too.
+        if ended.is_final() || self.follow.is_some() {
+            return cx.stop();
+        }
+        self.wire.finish(cx);
+    }
+}
+
+impl Session for Client {
+    fn events(on: &mut Handlers<Self>) {
+        on.on(Self::REQUEST, Self::request)
+            .on(Self::ENDED, Self::ended)
+            .on(Self::CHANGED, Self::changed)
+            .on(Self::SEND, Self::send)
+            .on(Self::QUIET, Self::quiet)
+            .on(Self::FULL, |client, _, ()| client.is_full = true)
+            .on(Self::DRAINED, Self::drained);
+    }
+}
+
+/// Begins the feed's time without rows anew.
+fn rearm(cx: &mut Cx<'_>, pace: Pace) {
+    let (Pace::Heartbeat(after) | Pace::Timeout(after)) = pace;
+    cx.delay(Client::QUIET, after, ());
+}
+
+/// A page of another site can have a browser send requests here under that site's name (DNS
+/// rebinding); nobody else uses another name than this machine's own.
+fn is_for_this_machine(request: &Request<Bytes>) -> bool {
+    let Some(host) = request.headers().get(HOST) else { return true }; // no browser: HTTP/1.0
+    let host = host.to_str().unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    ["127.0.0.1", "localhost", "[::1]"].contains(&name)
+}
+
+fn forbidden() -> Response {
+    let body = "{\"error\":\"forbidden\",\"reason\":\"Only this machine is served.\"}\n";
+    let mut response = Response::new(Bytes::from_static(body.as_bytes()));
+    *response.status_mut() = StatusCode::FORBIDDEN;
+    response
+}

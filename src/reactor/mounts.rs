@@ -1,0 +1,250 @@
+//! The table of wheels, and how one is run.
+
+use super::cx::{Cx, Running};
+use super::kernel::Kernel;
+use super::session::SessionId;
+use super::wheel::Ready;
+use slab::Slab;
+use std::any::Any;
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::Duration;
+
+/// A wheel's place, with its type erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RawWheel {
+    index: u32,
+    generation: u32,
+}
+
+pub(super) const NO_WHEEL: u32 = u32::MAX;
+const NO_TIMER: u32 = u32::MAX;
+
+impl RawWheel {
+    /// The number under which its sockets are registered.
+    pub(super) fn token(self) -> usize {
+        (self.generation as usize) << 32 | self.index as usize
+    }
+
+    pub(super) fn of_token(token: usize) -> Self {
+        RawWheel { index: token as u32, generation: (token >> 32) as u32 }
+    }
+}
+
+type Run = fn(&mut Cx<'_>, RawWheel, Ready);
+
+impl fmt::Display for RawWheel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.index, self.generation)
+    }
+}
+
+/// Every mounted wheel, and those that have something to do.
+#[derive(Default)]
+pub(super) struct Wheels {
+    mounted: Slab<Mounted>,
+    generation: u32,
+    ready: VecDeque<RawWheel>,
+}
+
+struct Mounted {
+    generation: u32,
+    owner: SessionId,
+    /// The next wheel of the same owner.
+    next: u32,
+    timer: u32,
+    /// How many permits that it gave out are still there.
+    permits: u32,
+    ready: Ready,
+    queued: bool,
+    run: Run,
+    state: Box<dyn Any>,
+}
+
+impl Wheels {
+    pub(super) fn len(&self) -> usize {
+        self.mounted.len()
+    }
+
+    pub(super) fn ready_len(&self) -> usize {
+        self.ready.len()
+    }
+
+    pub(super) fn state(&mut self, wheel: RawWheel) -> Option<&mut dyn Any> {
+        Some(&mut *self.find(wheel)?.state)
+    }
+
+    fn find(&mut self, wheel: RawWheel) -> Option<&mut Mounted> {
+        self.mounted
+            .get_mut(wheel.index as usize)
+            .filter(|mounted| mounted.generation == wheel.generation)
+    }
+}
+
+impl Kernel {
+    /// Makes a place for a wheel, whose state is yet to come.
+    pub(super) fn mount(&mut self, owner: SessionId, run: Run) -> RawWheel {
+        let wheels = &mut self.wheels;
+        // A generation is half of a token; the top one is left for what is no wheel's.
+        wheels.generation = (wheels.generation + 1) % (u32::MAX >> 1);
+        let generation = wheels.generation;
+        let slot = self.slots.find(owner);
+        let index = wheels.mounted.insert(Mounted {
+            generation,
+            owner,
+            next: slot.as_ref().map_or(NO_WHEEL, |slot| slot.first_wheel),
+            timer: NO_TIMER,
+            permits: 0,
+            ready: Ready::default(),
+            queued: false,
+            run,
+            state: Box::new(()),
+        }) as u32;
+        if let Some(slot) = slot {
+            slot.refs += 1;
+            slot.first_wheel = index;
+        }
+        RawWheel { index, generation }
+    }
+
+    /// Gives a wheel its state, unless it has been unmounted or has no owner to be unmounted with.
+    pub(super) fn furnish(&mut self, wheel: RawWheel, state: Box<dyn Any>) {
+        let Some(mounted) = self.wheels.find(wheel) else { return };
+        mounted.state = state;
+        if self.slots.get(mounted.owner).is_none() {
+            self.unmount(wheel);
+        }
+    }
+
+    pub(super) fn permits(&mut self, wheel: RawWheel) -> Option<&mut u32> {
+        self.wheels.find(wheel).map(|mounted| &mut mounted.permits)
+    }
+
+    /// Takes back a permit that a wheel gave out, and has the wheel run.
+    pub(super) fn release_permit(&mut self, wheel: RawWheel) {
+        if let Some(permits) = self.permits(wheel) {
+            *permits -= 1;
+            self.wake_wheel(wheel, Ready::RELEASED);
+        }
+    }
+
+    /// Has a wheel run in the next turn. What it was told before it runs comes together.
+    pub(super) fn wake_wheel(&mut self, wheel: RawWheel, ready: Ready) {
+        let Some(mounted) = self.wheels.find(wheel) else { return };
+        mounted.ready = mounted.ready.and(ready);
+        if !mounted.queued {
+            mounted.queued = true;
+            self.wheels.ready.push_back(wheel);
+        }
+    }
+
+    /// Tells a wheel that its name has been resolved; the answer is dropped when it is gone.
+    pub(super) fn wake_resolved(&mut self, wheel: RawWheel) {
+        if self.wheels.find(wheel).is_some() {
+            self.wake_wheel(wheel, Ready::RESOLVED);
+        } else {
+            self.net.resolved(wheel.token());
+        }
+    }
+
+    pub(super) fn run_next_wheel(&mut self) {
+        let Some(wheel) = self.wheels.ready.pop_front() else { return };
+        if let Some(mounted) = self.wheels.find(wheel) {
+            mounted.queued = false;
+            let ready = std::mem::take(&mut mounted.ready);
+            self.run_wheel(wheel, ready);
+        }
+    }
+
+    /// Runs a wheel; one that panics takes its owner with it.
+    pub(super) fn run_wheel(&mut self, wheel: RawWheel, ready: Ready) {
+        let Some(mounted) = self.wheels.find(wheel) else { return };
+        let (owner, run) = (mounted.owner, mounted.run);
+        if self.guarded(owner, Running::Wheel, |cx| run(cx, wheel, ready)).is_some() {
+            self.end_if_stopping(owner);
+        } else {
+            self.unmount_guarded(wheel);
+            self.end(owner);
+        }
+    }
+
+    /// Runs a wheel after `after`, in place of an earlier such wish.
+    pub(super) fn delay_wheel(&mut self, wheel: RawWheel, after: Duration) {
+        self.clear_wheel_timer(wheel);
+        if self.wheels.find(wheel).is_some() {
+            let timer = self.set_wheel_timer(wheel, after);
+            self.wheels.find(wheel).expect("just seen").timer = timer;
+        }
+    }
+
+    pub(super) fn wheel_timer_fired(&mut self, wheel: RawWheel) {
+        if let Some(mounted) = self.wheels.find(wheel) {
+            mounted.timer = NO_TIMER;
+        }
+    }
+
+    pub(super) fn clear_wheel_timer(&mut self, wheel: RawWheel) {
+        if let Some(mounted) = self.wheels.find(wheel) {
+            let timer = std::mem::replace(&mut mounted.timer, NO_TIMER);
+            if timer != NO_TIMER {
+                self.timers.remove(timer);
+            }
+        }
+    }
+
+    /// Takes a wheel off, together with the answer to its lookup if nobody asked for it.
+    pub(super) fn unmount(&mut self, wheel: RawWheel) -> Option<Box<dyn Any>> {
+        self.clear_wheel_timer(wheel);
+        let (owner, next) = self.wheels.find(wheel).map(|mounted| (mounted.owner, mounted.next))?;
+        if let Some(slot) = self.slots.find(owner) {
+            if slot.first_wheel == wheel.index {
+                slot.first_wheel = next;
+            } else {
+                let mut before = slot.first_wheel;
+                while self.wheels.mounted[before as usize].next != wheel.index {
+                    before = self.wheels.mounted[before as usize].next;
+                }
+                self.wheels.mounted[before as usize].next = next;
+            }
+        }
+        self.let_go(owner);
+        self.net.resolved(wheel.token());
+        Some(self.wheels.mounted.remove(wheel.index as usize).state)
+    }
+
+    fn unmount_guarded(&mut self, wheel: RawWheel) {
+        if let Some(mounted) = self.wheels.find(wheel) {
+            let owner = mounted.owner;
+            let state = self.unmount(wheel);
+            self.dropping(owner, |_| drop(state));
+        }
+    }
+
+    pub(super) fn unmount_all(&mut self, id: SessionId) {
+        while let Some(slot) = self.slots.find(id)
+            && slot.first_wheel != NO_WHEEL
+        {
+            let index = slot.first_wheel;
+            let generation = self.wheels.mounted[index as usize].generation;
+            self.unmount_guarded(RawWheel { index, generation });
+        }
+    }
+}
+
+/// What the wheels of a kernel lend each other.
+#[derive(Default)]
+pub(super) struct Spares(Vec<Box<dyn Any>>);
+
+impl Spares {
+    #[expect(clippy::unnecessary_box_returns, reason = "the allocation is what is lent")]
+    pub(super) fn take<T: Default + 'static>(&mut self) -> Box<T> {
+        match self.0.iter().position(|spare| spare.is::<T>()) {
+            Some(at) => self.0.swap_remove(at).downcast().unwrap_or_default(),
+            None => Box::default(),
+        }
+    }
+
+    pub(super) fn give_back(&mut self, spare: Box<dyn Any>) {
+        self.0.push(spare);
+    }
+}

@@ -1,0 +1,198 @@
+//! The way of a message: found and checked when it is posted, run or dropped when its turn comes.
+
+use super::error::{CallError, Missing, PostError, To};
+use super::event::Event;
+use super::kernel::Kernel;
+use super::session::{At, SessionId, Unhandled};
+use super::slots::Phase;
+use std::any::type_name;
+
+/// What waits in the queue.
+pub(super) enum Queued {
+    Post { from: SessionId, to: SessionId, at: At, payload: u32 },
+    Notice { from: SessionId, topic: u32, message: u32, upto: u64 },
+}
+
+impl Kernel {
+    pub(super) fn send<P: 'static, R: 'static>(
+        &mut self,
+        from: SessionId,
+        to: To<'_>,
+        event: Event<P, R>,
+        payload: P,
+    ) -> Result<(), PostError> {
+        let to = self.find_session(to, event.name())?;
+        self.send_within(self.limits.queue, from, to, event, payload)
+    }
+
+    /// Queues an event of a session for itself. A queue that others have filled still has room for as
+    /// much again that sessions yield to themselves.
+    pub(super) fn send_home<P: 'static, R: 'static>(
+        &mut self,
+        me: SessionId,
+        event: Event<P, R>,
+        payload: P,
+    ) -> Result<(), PostError> {
+        self.send_within(self.room_for_yields(), me, me, event, payload)
+    }
+
+    fn send_within<P: 'static, R: 'static>(
+        &mut self,
+        room: usize,
+        from: SessionId,
+        to: SessionId,
+        event: Event<P, R>,
+        payload: P,
+    ) -> Result<(), PostError> {
+        let (at, payload) = match self.find(to, event) {
+            Ok(at) => {
+                self.check_queue(room, at, event.name())?;
+                (at, self.entry(at).keep::<P, R>(payload))
+            }
+            Err(error @ PostError::NoHandler { .. }) => {
+                let at = self.fallback(to).ok_or(error)?;
+                self.check_queue(room, at, event.name())?;
+                let payload = Unhandled { event: event.name(), payload: Box::new(payload) };
+                (at, self.entry(at).keep::<Unhandled, ()>(payload))
+            }
+            Err(error) => return Err(error),
+        };
+        self.enqueue(from, to, at, payload);
+        Ok(())
+    }
+
+    pub(super) fn call_as<P: 'static, R: 'static>(
+        &mut self,
+        from: SessionId,
+        to: To<'_>,
+        event: Event<P, R>,
+        payload: P,
+    ) -> Result<R, CallError> {
+        let to = self.find_session(to, event.name())?;
+        let at = self.find(to, event)?;
+        self.exchange(to, from, at, || payload)
+            .map_err(|refusal| refusal.into_call_error(to, self.kind_name(at), event.name()))
+    }
+
+    fn find_session(&self, to: To<'_>, event: &'static str) -> Result<SessionId, PostError> {
+        match to {
+            To::Id(id) => Ok(id),
+            To::Alias(alias) => {
+                // Lazily, for the error owns its alias.
+                self.resolve(alias).ok_or_else(|| PostError::NoSession { to: to.into(), event })
+            }
+        }
+    }
+
+    /// The handler of a live session for `event`.
+    pub(super) fn find<P: 'static, R: 'static>(
+        &self,
+        id: SessionId,
+        event: Event<P, R>,
+    ) -> Result<At, PostError> {
+        let name = event.name();
+        let Some(slot) = self.slots.get(id).filter(|slot| slot.phase == Phase::Live) else {
+            return Err(PostError::NoSession { to: Missing::Id(id), event: name });
+        };
+        let (number, kind) = (slot.kind, &self.kinds[slot.kind as usize]);
+        let Some(handler) = kind.table.iter().position(|entry| entry.key == event.key()) else {
+            return Err(PostError::NoHandler { session: kind.name, event: name });
+        };
+        let entry = &kind.table[handler];
+        if !entry.takes::<P, R>() {
+            return Err(PostError::WrongType {
+                session: kind.name,
+                event: name,
+                handled: entry.types,
+                given: type_name::<(P, R)>(),
+            });
+        }
+        Ok(At { kind: number, handler: handler as u32 })
+    }
+
+    fn fallback(&self, id: SessionId) -> Option<At> {
+        let kind = self.slots.get(id)?.kind;
+        let handler = self.kinds[kind as usize].fallback?;
+        Some(At { kind, handler })
+    }
+
+    /// Whether one more post fits into a queue that may be `room` long.
+    pub(super) fn check_queue(
+        &self,
+        room: usize,
+        at: At,
+        event: &'static str,
+    ) -> Result<(), PostError> {
+        if self.queue.len() < room {
+            return Ok(());
+        }
+        Err(PostError::QueueFull { session: self.kind_name(at), event })
+    }
+
+    /// How long the queue may be for yields and notices, which nobody could be refused.
+    pub(super) fn room_for_yields(&self) -> usize {
+        self.limits.queue.saturating_mul(2)
+    }
+
+    pub(super) fn enqueue(&mut self, from: SessionId, to: SessionId, at: At, payload: u32) {
+        self.retain(to);
+        self.retain(from);
+        self.queue.push_back(Queued::Post { from, to, at, payload });
+    }
+
+    pub(super) fn enqueue_notice(&mut self, from: SessionId, topic: u32, message: u32, upto: u64) {
+        self.retain(from);
+        self.queue.push_back(Queued::Notice { from, topic, message, upto });
+    }
+
+    pub(super) fn dispatch(&mut self, queued: Queued) {
+        match queued {
+            Queued::Post { from, to, at, payload } => {
+                self.run_kept(to, from, at, payload);
+                self.let_go(to);
+                self.let_go(from);
+            }
+            Queued::Notice { from, topic, message, upto } => {
+                self.deliver_notice(from, topic, message, upto);
+                self.let_go(from);
+            }
+        }
+    }
+
+    /// Runs a handler for a payload in its inbox.
+    pub(super) fn run_kept(&mut self, to: SessionId, from: SessionId, at: At, payload: u32) {
+        let run = self.entry(at).run;
+        match self.enter(to, from, at, |heap, cx| run(heap, cx, at, payload)) {
+            Ok(()) => self.stats.dispatched += 1,
+            Err(refusal) if refusal.is_panic() => {} // the handler took the payload with it
+            Err(_) => {
+                self.stats.dead_letters += 1;
+                self.discard(to, at, payload);
+            }
+        }
+    }
+
+    /// Drops a payload that no handler will see.
+    pub(super) fn discard(&mut self, owner: SessionId, at: At, payload: u32) {
+        let discard = self.entry(at).discard;
+        self.dropping(owner, |kernel| discard(kernel, at, payload));
+    }
+
+    /// Empties the queue without running anything.
+    pub(super) fn drop_queue(&mut self) {
+        while let Some(queued) = self.queue.pop_front() {
+            match queued {
+                Queued::Post { from, to, at, payload } => {
+                    self.stats.dead_letters += 1;
+                    self.discard(to, at, payload);
+                    self.let_go(to);
+                    self.let_go(from);
+                }
+                Queued::Notice { from, topic, message, .. } => {
+                    self.drop_notice(from, topic, message);
+                    self.let_go(from);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! When a session ends by itself: what speaks for its life is counted, and a turn ends with a sweep.
+
+use super::hold::Release;
+use super::kernel::Kernel;
+use super::session::SessionId;
+
+impl Kernel {
+    /// Counts one more thing that can wake a session.
+    pub(super) fn retain(&mut self, id: SessionId) {
+        if let Some(slot) = self.slots.find(id) {
+            slot.refs += 1;
+        }
+    }
+
+    /// Counts one less; the sweep looks at a session that has none left.
+    pub(super) fn let_go(&mut self, id: SessionId) {
+        if let Some(slot) = self.slots.find(id) {
+            slot.refs -= 1;
+            if slot.refs == 0 {
+                self.mark(id);
+            }
+        }
+    }
+
+    /// Has the sweep look at a session. What wakes it before the turn ends saves it.
+    pub(super) fn mark(&mut self, id: SessionId) {
+        if let Some(slot) = self.slots.find(id)
+            && !slot.marked
+        {
+            slot.marked = true;
+            self.marks.push(id);
+        }
+    }
+
+    /// The end of a turn: stops the sessions that nothing can wake, the last marked first.
+    pub(super) fn sweep(&mut self) {
+        self.take_releases();
+        if self.ending {
+            self.end_all();
+        }
+        self.sweep_marked();
+        std::mem::swap(&mut self.marks, &mut self.young);
+        if self.is_idle() {
+            self.end_idle();
+        }
+        if self.slots.live() == 0 {
+            self.drop_queue(); // for there is no next turn
+        }
+    }
+
+    /// Whether nothing will ever happen again, unless somebody outside makes it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.timers.len() == 0 && self.wheels.len() == 0 && self.holds == 0
+    }
+
+    fn sweep_marked(&mut self) {
+        while let Some(id) = self.marks.pop() {
+            let Some(slot) = self.slots.find(id) else { continue };
+            if slot.is_forgotten() && slot.born > self.newest {
+                // Its maker has until the end of the next turn to post to it.
+                self.young.push(id);
+                continue;
+            }
+            slot.marked = false;
+            if slot.is_forgotten() {
+                self.end(id);
+                self.take_releases();
+            }
+        }
+    }
+
+    /// Only aliases and watches are left, and nobody who could use them: the program has ended.
+    fn end_idle(&mut self) {
+        for id in self.slots.newest_first() {
+            self.end(id);
+            self.take_releases();
+            if !self.is_idle() {
+                break; // somebody's `stopped` has set something going
+            }
+        }
+    }
+
+    fn end_all(&mut self) {
+        self.drop_queue();
+        for id in self.slots.newest_first() {
+            self.end(id);
+        }
+        self.drop_queue();
+        self.take_releases();
+        // Whom somebody's `stopped` has spawned is ended in the next turn.
+        self.ending = self.slots.live() > 0;
+    }
+
+    fn take_releases(&mut self) {
+        while let Some(release) = self.releases.next() {
+            match release {
+                Release::Hold(id) => {
+                    self.holds -= 1;
+                    self.let_go(id);
+                }
+                Release::Permit(wheel) => self.release_permit(wheel),
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Why a feed was lost.
+
+use super::row::Reason;
+use crate::filters::{HttpClientError, LineTooLong};
+use crate::wheels::ConnectError;
+use http::StatusCode;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+/// Why the feed was lost. None of these shows a credential.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum FeedError {
+    /// No connection was made.
+    Connect(ConnectError),
+    /// Reading or writing failed.
+    Io(io::Error),
+    /// What came is not HTTP; or CouchDB failed in mid-feed and wrote a second response into the first.
+    Http(HttpClientError),
+    /// The server refused.
+    Refused {
+        /// Its status.
+        status: StatusCode,
+        /// What it says, when it speaks as CouchDB does.
+        reason: Option<Reason>,
+        /// How long it asks to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// No answer came within this time.
+    NoAnswer(Duration),
+    /// Nothing, not even a heartbeat, came for this time.
+    Silent(Duration),
+    /// The connection ended in the middle of the feed.
+    Cut,
+    /// The feed ended in good order, and again without anything new.
+    Ended,
+    /// A line is longer than the limit.
+    LineTooLong(LineTooLong),
+    /// A line is none of a feed's; its beginning.
+    Line(String),
+    /// The server reports an error in the feed.
+    Server(Reason),
+    /// An answer is not what CouchDB would say to this request.
+    Answer(&'static str),
+}
+
+impl FeedError {
+    /// Whether trying again will not help until somebody has done something about it.
+    pub fn is_lasting(&self) -> bool {
+        let Self::Refused { status, .. } = self else { return false };
+        let passing =
+            [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
+        status.is_client_error() && !passing.contains(status)
+    }
+
+    /// How long the server asks to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for FeedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(error) => error.fmt(f),
+            Self::Io(error) => error.fmt(f),
+            Self::Http(error) => error.fmt(f),
+            Self::Refused { status, reason: Some(reason), .. } => {
+                write!(f, "the server answered {status}: {reason}")
+            }
+            Self::Refused { status, .. } => write!(f, "the server answered {status}"),
+            Self::NoAnswer(time) => write!(f, "no answer within {time:?}"),
+            Self::Silent(time) => write!(f, "nothing, not even a heartbeat, for {time:?}"),
+            Self::Cut => f.write_str("the connection ended in the middle of the feed"),
+            Self::Ended => f.write_str("the feed ended again without anything new"),
+            Self::LineTooLong(error) => error.fmt(f),
+            Self::Line(line) => write!(f, "not a line of a changes feed: {line}"),
+            Self::Server(reason) => write!(f, "the server reports {reason}"),
+            Self::Answer(what) => write!(f, "not CouchDB's answer: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for FeedError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Connect(error) => Some(error),
+            Self::Io(error) => Some(error),
+            Self::Http(error) => Some(error),
+            Self::LineTooLong(error) => Some(error),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What CouchDB says: the lines of a feed, and the bodies of its answers.
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A sequence as the server tells it: opaque, never compared, sent back as it came.
+///
+/// `CouchDB` 2 and later send strings, 1 and `PouchDB` numbers, `BigCouch` arrays: it is kept as raw JSON,
+/// a string without its quotes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Seq(Box<str>);
+
+impl Seq {
+    /// The text that goes into `since`, before percent-encoding.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn of(raw: &RawValue) -> Option<Self> {
+        match raw.get() {
+            "null" => None,
+            text if text.starts_with('"') => text_of(raw).map(|text| Seq(text.into())),
+            text => Some(Seq(text.into())),
+        }
+    }
+}
+
+impl fmt::Debug for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Seq({})", self.0)
+    }
+}
+
+impl fmt::Display for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A line of a continuous feed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    /// An empty line: the server is alive.
+    Heartbeat,
+    Row(Row),
+    /// The feed ends here, in good order.
+    Last(Option<Seq>),
+    /// CouchDB has failed and says why.
+    Error(Reason),
+    /// No JSON object of any of these kinds.
+    Malformed,
+}
+
+/// A change of a document.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) seq: Option<Seq>,
+    pub(super) id: String,
+    /// The winning revision.
+    pub(super) rev: Option<String>,
+    pub(super) deleted: bool,
+    /// The document as the server wrote it, where it came along.
+    pub(super) doc: Option<Bytes>,
+}
+
+/// `CouchDB`'s `error` and `reason`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reason {
+    /// The short name, such as `not_found`.
+    pub error: String,
+    /// The sentence.
+    pub reason: String,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.error, self.reason)
+    }
+}
+
+/// What `GET /db` tells of a database.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Info {
+    pub(super) update_seq: Option<Seq>,
+    /// What is another when the database was deleted and made again; not every server has it.
+    pub(super) identity: Option<String>,
+}
+
+type Object<'a> = BTreeMap<String, &'a RawValue>;
+
+/// Understands one line. Keys may come in any order.
+pub(super) fn parse_line(line: &Bytes) -> Line {
+    if line.trim_ascii().is_empty() {
+        return Line::Heartbeat;
+    }
+    let Some(object) = object(line) else { return Line::Malformed };
+    if let Some(id) = object.get("id").and_then(|id| text_of(id)) {
+        return Line::Row(Row {
+            seq: object.get("seq").and_then(|seq| Seq::of(seq)),
+            id,
+            rev: object.get("changes").and_then(|changes| winner(changes)),
+            deleted: object.get("deleted").is_some_and(|deleted| deleted.get() == "true"),
+            doc: object
+                .get("doc")
+                .filter(|doc| doc.get().starts_with('{'))
+                .map(|doc| line.slice_ref(doc.get().as_bytes())),
+        });
+    }
+    if let Some(last) = object.get("last_seq") {
+        return Line::Last(Seq::of(last));
+    }
+    parse_reason(line).map_or(Line::Malformed, Line::Error)
+}
+
+/// Understands the body of an error.
+pub(super) fn parse_reason(body: &[u8]) -> Option<Reason> {
+    let object = object(body)?;
+    let error = text_of(object.get("error")?)?;
+    let reason = object.get("reason").and_then(|reason| text_of(reason)).unwrap_or_default();
+    Some(Reason { error, reason })
+}
+
+/// Understands the body of `GET /db`.
+pub(super) fn parse_info(body: &[u8]) -> Option<Info> {
+    let object = object(body)?;
+    let update_seq = object.get("update_seq").and_then(|seq| Seq::of(seq));
+    let known = |name: &str| object.get(name).and_then(|value| text_of(value));
+    let identity = known("instance_start_time").filter(|time| time != "0");
+    Some(Info { update_seq, identity: identity.or_else(|| known("db_uuid")) })
+}
+
+/// The revision of a document.
+pub(super) fn parse_rev(doc: &[u8]) -> Option<String> {
+    text_of(object(doc)?.get("_rev")?)
+}
+
+fn object(json: &[u8]) -> Option<Object<'_>> {
+    serde_json::from_slice(json).ok()
+}
+
+fn text_of(raw: &RawValue) -> Option<String> {
+    serde_json::from_str(raw.get()).ok()
+}
+
+fn winner(changes: &RawValue) -> Option<String> {
+    let changes: Vec<BTreeMap<String, &RawValue>> = serde_json::from_str(changes.get()).ok()?;
+    text_of(changes.first()?.get("rev")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(seq: Option<&str>, rev: &str, deleted: bool, doc: Option<&'static str>) -> Line {
+        Line::Row(Row {
+            seq: seq.map(|seq| Seq(seq.into())),
+            id: "x".into(),
+            rev: Some(rev.into()),
+            deleted,
+            doc: doc.map(|doc| Bytes::from_static(doc.as_bytes())),
+        })
+    }
+
+    #[test]
+    fn lines_of_every_server_are_understood() {
+        let last = |seq: &str| Line::Last(Some(Seq(seq.into())));
+        for (line, expected) in [
+            ("", Line::Heartbeat),
+            (" \r", Line::Heartbeat),
+            (
+                r#"{"seq":"4-g1A_A","id":"x","changes":[{"rev":"2-b"},{"rev":"2-a"}]}"#,
+                row(Some("4-g1A_A"), "2-b", false, None),
+            ),
+            // PouchDB: numbers, and the keys in another order.
+            (
+                r#"{"id":"x","doc":{"n":1.50,"big":12345678901234567890},"changes":[{"rev":"1-a"}],"seq":7}"#,
+                row(Some("7"), "1-a", false, Some(r#"{"n":1.50,"big":12345678901234567890}"#)),
+            ),
+            // BigCouch: an array.
+            (
+                r#"{"seq":[4,"g1,A"],"id":"x","changes":[{"rev":"1-a"}],"deleted":true}"#,
+                row(Some(r#"[4,"g1,A"]"#), "1-a", true, None),
+            ),
+            // seq_interval: null between.
+            (
+                r#"{"seq":null,"id":"x","changes":[{"rev":"1-a"}],"doc":null}"#,
+                row(None, "1-a", false, None),
+            ),
+            (r#"{"last_seq":"9-x","pending":0}"#, last("9-x")),
+            (r#"{"last_seq":9}"#, last("9")),
+            (r#"{"last_seq":null}"#, Line::Last(None)),
+            (
+                r#"{"error":"not_found","reason":"no"}"#,
+                Line::Error(Reason { error: "not_found".into(), reason: "no".into() }),
+            ),
+            ("HTTP/1.1 500 Internal Server Error", Line::Malformed),
+            (r#"{"seq":1,"id":"x""#, Line::Malformed),
+            ("{}", Line::Malformed),
+            ("[]", Line::Malformed),
+            ("7", Line::Malformed),
+        ] {
+            assert_eq!(parse_line(&Bytes::from(line)), expected, "{line}");
+        }
+        assert_eq!(parse_line(&Bytes::from_static(b"{\"id\":\"\xff\"}")), Line::Malformed);
+    }
+
+    #[test]
+    fn a_database_is_told_from_its_successor_where_the_server_says_so() {
+        let identity = |body: &str| parse_info(body.as_bytes()).unwrap().identity;
+        assert_eq!(identity(r#"{"instance_start_time":"1795506176"}"#), Some("1795506176".into()));
+        assert_eq!(identity(r#"{"instance_start_time":"0","db_uuid":"u"}"#), Some("u".into()));
+        assert_eq!(identity(r#"{"instance_start_time":"0","update_seq":4}"#), None);
+        assert_eq!(parse_info(b"<html>"), None);
+    }
+}

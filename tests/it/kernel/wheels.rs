@@ -1,0 +1,263 @@
+//! The life of wheels, whatever they turn.
+
+use super::{Actor, Journal, Scene, assert_empty, assert_ends, ms, panic_of, secs, stop};
+use masque::reactor::{Cx, Event, Handlers, Outlet, Ready, Session, SessionId, Wheel, WheelId};
+use std::net::{Ipv4Addr, SocketAddr};
+
+/// A wheel that tells its owner why it runs, and notes its own end.
+struct Teller {
+    outlet: Outlet<Ready>,
+    journal: Journal,
+}
+
+impl Wheel for Teller {
+    fn ready(cx: &mut Cx<'_>, me: WheelId<Self>, ready: Ready) {
+        let Some(teller) = cx.wheel(me) else { return };
+        let (outlet, journal) = (teller.outlet, teller.journal.clone());
+        assert_eq!((cx.sender(), cx.event()), (Some(cx.id()), "_wheel"));
+        cx.deliver(outlet, ready);
+        let left = if cx.wheel(me).is_some() { "there" } else { "gone" };
+        journal.write(format!("wheel: {left} afterwards"));
+    }
+}
+
+impl Drop for Teller {
+    fn drop(&mut self) {
+        self.journal.write("wheel: closed");
+    }
+}
+
+/// Does on an event of its wheel what it was told to.
+struct Owner {
+    wheel: Option<WheelId<Teller>>,
+    journal: Journal,
+    part: fn(&mut Owner, &mut Cx<'_>),
+}
+
+impl Owner {
+    const READY: Event<Ready> = Event::new("owner.ready");
+
+    fn ready(&mut self, cx: &mut Cx<'_>, ready: Ready) {
+        self.journal.write(format!("owner: {ready:?}"));
+        (self.part)(self, cx);
+    }
+}
+
+impl Session for Owner {
+    fn events(on: &mut Handlers<Self>) {
+        on.on(Self::READY, Self::ready).on(Actor::ACT, |_, cx, part| part(cx));
+    }
+    fn started(&mut self, cx: &mut Cx<'_>) {
+        let (outlet, journal) = (cx.outlet(Self::READY), self.journal.clone());
+        self.wheel = cx.mount(|_, _| Ok::<_, ()>(Teller { outlet, journal })).ok();
+        cx.again(self.wheel.expect("it was mounted"));
+    }
+    fn stopped(&mut self, cx: &mut Cx<'_>) {
+        let wheel = self.wheel.and_then(|wheel| cx.wheel(wheel)).map(|_| "with its wheel");
+        self.journal.write(format!("owner: stopped {}", wheel.unwrap_or("alone")));
+    }
+}
+
+fn owner(scene: &mut Scene, part: fn(&mut Owner, &mut Cx<'_>)) -> SessionId {
+    let journal = scene.journal.clone();
+    scene.spawn(Owner { wheel: None, journal, part })
+}
+
+fn again() -> String {
+    format!("owner: {:?}", Ready::AGAIN)
+}
+
+#[test]
+fn a_wheel_runs_keeps_its_owner_and_goes_with_it() {
+    let mut scene = Scene::new();
+    let id = owner(&mut scene, |_, _| ());
+    scene.run_for(secs(9));
+    assert_eq!(scene.journal(), [&*again(), "wheel: there afterwards"]);
+    assert_eq!((scene.stats().sessions, scene.stats().wheels), (1, 1));
+    scene.call(id, Actor::ACT, Box::new(stop)).unwrap();
+    assert_eq!(scene.journal(), ["owner: stopped with its wheel", "wheel: closed"]);
+    assert_empty(&scene);
+}
+
+#[test]
+fn a_wheel_may_be_unmounted_in_its_own_event() {
+    let mut scene = Scene::new();
+    owner(&mut scene, |owner, cx| {
+        let wheel = owner.wheel.expect("it was mounted");
+        assert!(cx.unmount(wheel).is_some());
+        assert!(cx.unmount(wheel).is_none() && cx.wheel(wheel).is_none());
+        cx.again(wheel);
+        cx.wheel_delay(wheel, secs(1));
+    });
+    assert_ends(&mut scene);
+    let order = [&*again(), "wheel: closed", "wheel: gone afterwards", "owner: stopped alone"];
+    assert_eq!(scene.journal(), order);
+}
+
+#[test]
+fn an_owner_may_stop_or_panic_over_its_wheels_event() {
+    let mut scene = Scene::new();
+    owner(&mut scene, |_, cx| cx.stop());
+    assert_ends(&mut scene);
+    let closed = ["wheel: closed", "wheel: gone afterwards"];
+    let order = [&*again(), "owner: stopped with its wheel", closed[0], closed[1]];
+    assert_eq!(scene.journal(), order);
+
+    owner(&mut scene, |_, _| panic!("oh"));
+    assert_ends(&mut scene);
+    assert_eq!(scene.journal(), [&*again(), closed[0], closed[1]]);
+}
+
+#[test]
+fn what_a_wheel_was_told_before_it_runs_comes_together() {
+    let mut scene = Scene::new();
+    owner(&mut scene, |owner, cx| {
+        let wheel = owner.wheel.expect("it was mounted");
+        drop(cx.permit(wheel));
+        cx.again(wheel);
+        cx.again(wheel);
+        owner.part = |_, _| ();
+    });
+    scene.settle();
+    let both = format!("owner: {:?}", Ready::AGAIN.and(Ready::RELEASED));
+    let there = "wheel: there afterwards";
+    assert_eq!(scene.journal(), [&*again(), there, &*both, there]);
+}
+
+#[test]
+fn a_wheels_timer_is_one_and_goes_with_the_wheel() {
+    let mut scene = Scene::new();
+    owner(&mut scene, |owner, cx| {
+        let wheel = owner.wheel.expect("it was mounted");
+        cx.wheel_delay(wheel, secs(1));
+        cx.wheel_delay(wheel, secs(2));
+        owner.part = |owner, cx| {
+            let wheel = owner.wheel.expect("it was mounted");
+            cx.wheel_delay(wheel, secs(5));
+            assert_eq!(cx.stats().timers, 1);
+            cx.unmount(wheel);
+            assert_eq!(cx.stats().timers, 0);
+        };
+    });
+    scene.run_for(ms(1999));
+    assert_eq!(scene.journal().len(), 2);
+    assert_ends(&mut scene);
+    assert_eq!(scene.journal()[0], format!("owner: {:?}", Ready::TIMER));
+    assert_eq!(scene.elapsed(), secs(2));
+}
+
+#[test]
+fn a_wheel_that_cannot_be_made_is_not_mounted() {
+    let mut scene = Scene::new();
+    let a = scene.resident("a");
+    let error = scene.act(a, |cx| {
+        let make = |cx: &mut Cx<'_>, me: WheelId<Teller>| {
+            cx.again(me);
+            cx.wheel_delay(me, secs(1));
+            Err::<Teller, _>("no")
+        };
+        cx.mount(make).unwrap_err()
+    });
+    assert_eq!((error, scene.stats().wheels, scene.stats().timers), ("no", 0, 0));
+    assert_ends(&mut scene);
+}
+
+/// A wheel that stops its owner, and mounts another when the owner is gone.
+struct Rebel(Journal);
+
+impl Wheel for Rebel {
+    fn ready(cx: &mut Cx<'_>, me: WheelId<Self>, _: Ready) {
+        let Some(rebel) = cx.wheel(me) else { return };
+        let journal = rebel.0.clone();
+        cx.stop();
+        journal.write("rebel: said stop");
+        let outlet = cx.outlet(Owner::READY);
+        cx.deliver(outlet, Ready::AGAIN);
+    }
+}
+
+#[test]
+fn a_wheel_may_stop_its_owner() {
+    let mut scene = Scene::new();
+    let journal = scene.journal.clone();
+    let a = scene.actor("a").start(move |cx| {
+        let rebel = cx.mount(|_, _| Ok::<_, ()>(Rebel(journal))).unwrap();
+        cx.again(rebel);
+    });
+    scene.spawn(a);
+    scene.turn();
+    assert_eq!(scene.journal(), ["rebel: said stop", "a: stopped"]);
+    assert_eq!(scene.stats().panics, 0);
+    assert_empty(&scene);
+}
+
+/// A wheel that goes on when its owner is gone.
+struct Ghost {
+    outlet: Outlet<Ready>,
+    journal: Journal,
+}
+
+impl Wheel for Ghost {
+    fn ready(cx: &mut Cx<'_>, me: WheelId<Self>, ready: Ready) {
+        let Some(Ghost { outlet, journal }) = cx.wheel(me) else { return };
+        let (outlet, journal) = (*outlet, journal.clone());
+        cx.deliver(outlet, ready);
+        let next = Teller { outlet: cx.outlet(Owner::READY), journal };
+        let mounted = cx.mount(|_, _| Ok::<_, ()>(next)).expect("it is made");
+        assert!(cx.wheel(mounted).is_none(), "but not for somebody who is gone");
+        let outlet = cx.outlet(Owner::READY);
+        cx.deliver(outlet, ready);
+        cx.delay(Owner::READY, secs(1), ready);
+        cx.yield_now(Owner::READY, ready);
+        assert_eq!(cx.stats().wheels, 0);
+    }
+}
+
+#[test]
+fn a_wheel_whose_owner_is_gone_leaves_nothing_behind() {
+    let mut scene = Scene::new();
+    let id = owner(&mut scene, |_, cx| cx.stop());
+    let journal = scene.journal.clone();
+    let mount = |cx: &mut Cx<'_>| {
+        let ghost = Ghost { outlet: cx.outlet(Owner::READY), journal };
+        let ghost = cx.mount(|_, _| Ok::<_, ()>(ghost)).expect("it is made");
+        cx.again(ghost);
+    };
+    scene.call(id, Actor::ACT, Box::new(mount)).unwrap();
+    // The ghost is run before the other wheel, which would stop the owner.
+    assert_ends(&mut scene);
+    assert_eq!(scene.stats().panics, 0);
+}
+
+#[test]
+fn only_a_wheel_that_runs_may_deliver() {
+    let mut scene = Scene::new();
+    let id = owner(&mut scene, |_, _| ());
+    let deliver = |cx: &mut Cx<'_>| {
+        let outlet = cx.outlet(Owner::READY);
+        let message = panic_of(|| cx.deliver(outlet, Ready::AGAIN));
+        assert!(message.starts_with("`owner.ready` was delivered to `"), "{message}");
+    };
+    assert_eq!(scene.call(id, Actor::ACT, Box::new(deliver)), Ok(()));
+}
+
+#[test]
+fn names_are_resolved_on_the_rig_and_nobody_waits_for_an_answer_for_ever() {
+    let mut scene = Scene::new();
+    scene.name("db.example", &[Ipv4Addr::new(10, 0, 0, 7).into()]);
+    let id = owner(&mut scene, |owner, cx| {
+        let wheel = owner.wheel.expect("it was mounted");
+        match cx.resolved(wheel) {
+            None => cx.resolve_host(wheel, "db.example", 5984).expect("one may ask"),
+            Some(found) => {
+                let at = SocketAddr::from(([10, 0, 0, 7], 5984));
+                assert_eq!(found.expect("it has a name"), [at.into()]);
+                assert!(cx.resolved(wheel).is_none(), "once");
+                cx.stop();
+            }
+        }
+    });
+    assert_ends(&mut scene);
+    assert_eq!((scene.stats().panics, scene.journal().len()), (0, 6));
+    assert!(scene.post(id, Actor::ACT, Box::new(|_| ())).is_err());
+}
