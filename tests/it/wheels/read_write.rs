@@ -413,6 +413,28 @@ fn what_the_filter_cannot_read_ends_the_input_but_not_the_output() {
 }
 
 #[test]
+fn a_peer_that_sends_nonsense_and_more_still_gets_the_last_words() {
+    let journal = Journal::default();
+    let server = Actor::<Line>::doing("server", &journal, |cx, wire, moment| {
+        if let Moment::Ended = moment {
+            wire.put_last(cx, "a line is too long");
+        }
+    });
+    let heard = Rc::new(Cell::new(0));
+    let hears = Rc::clone(&heard);
+    let client = Actor::<Stream>::doing("client", &journal, move |cx, wire, moment| match moment {
+        Moment::Connected => drop(wire.put(cx, zeros(3 * LINE_BYTES))),
+        Moment::Input(bytes) => hears.set(hears.get() + bytes.len()),
+        Moment::Ended => wire.finish(cx),
+        _ => {}
+    });
+    let _rig = pair(server, client);
+    assert_eq!(heard.get(), "a line is too long\n".len());
+    let seen = journal.take_of("client");
+    assert_eq!(seen.last().expect("it was connected"), "disconnected, all has been sent");
+}
+
+#[test]
 fn requests_wait_for_the_answers_before_them() {
     let journal = Journal::default();
     let server = Actor::<Httpd>::doing("server", &journal, |_, _, _| ());
