@@ -105,6 +105,8 @@ enum Source {
     Eof,
     /// The end has been told. Items may still follow, from behind one that has yet to be answered.
     Ended,
+    /// What came makes no sense. What may still come is not read, and is thrown away at the end.
+    Malformed,
     /// What comes is read and thrown away, so many bytes more.
     Discarding(usize),
 }

@@ -3,11 +3,11 @@
 use crate::support::folder::Folder;
 use crate::support::{PATIENCE, wait_until};
 use masque::filters::{Line, Stream};
-use masque::limits::ACCEPT_RETRY;
+use masque::limits::{ACCEPT_RETRY, READ_PER_TURN};
 use masque::reactor::{Cx, Endpoint, Reactor};
 use masque::sessions::{Connection, Peer, TcpClient, TcpServer};
 use masque::wheels::{ConnectError, Ended, ReadWrite, Target};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -204,7 +204,7 @@ fn a_firehose_does_not_starve_the_others() {
         let mut echo = firehose.try_clone().expect("there are descriptors");
         let is_over = &is_over;
         scope.spawn(move || {
-            let lines = [b'\n'; 64 * 1024];
+            let lines = vec![b'\n'; 64 * 1024];
             while !is_over.load(Ordering::Relaxed) && firehose.write_all(&lines).is_ok() {}
             firehose.shutdown(Shutdown::Both).expect("it is open");
         });
@@ -226,6 +226,45 @@ fn a_firehose_does_not_starve_the_others() {
     });
 }
 
+/// Counts the bytes that come.
+struct Sink(Rc<Cell<usize>>);
+
+impl Connection for Sink {
+    type Filter = Stream;
+
+    fn filter(&self) -> Stream {
+        Stream
+    }
+
+    fn input(&mut self, _: &mut Cx<'_>, _: ReadWrite<Stream>, bytes: bytes::Bytes) {
+        self.0.set(self.0.get() + bytes.len());
+    }
+}
+
+#[test]
+fn a_turn_reads_as_much_of_a_connection_as_it_may_and_the_next_one_goes_on() {
+    let mut reactor = Reactor::new().expect("the system has a poll");
+    let count = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&count);
+    let server = reactor.spawn(TcpServer::new(0).serve(move |_| Sink(Rc::clone(&counted))));
+    let at = reactor.call(server, TcpServer::LOCAL, ()).expect("it is there");
+    let Some(Endpoint::Tcp(at)) = at else { panic!("{at:?}") };
+    let mut client = TcpStream::connect(at).expect("it listens");
+    client.set_nonblocking(true).expect("it is open");
+    let mut sent = 0;
+    while let Ok(written) = client.write(&[0; 16 * 1024]) {
+        sent += written;
+    }
+    assert!(sent > 2 * READ_PER_TURN, "the system takes only {sent}");
+    wait_until(PATIENCE, || {
+        let before = count.replace(0);
+        sent -= before;
+        reactor.turn(Some(Duration::from_millis(10))).expect("the system polls");
+        assert!(count.get() <= READ_PER_TURN, "{} bytes in one turn", count.get());
+        sent == 0
+    });
+}
+
 /// Puts as much as it can and writes down how it ends.
 struct Source(Rc<RefCell<Vec<String>>>);
 
@@ -233,7 +272,7 @@ impl Connection for Source {
     type Filter = Stream;
 
     fn filter(&self) -> Stream {
-        Stream::default()
+        Stream
     }
 
     fn connected(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Stream>) {
