@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue, Response};
 ///
 /// It is encoded once for all who subscribe: the bytes are shared, and go out as a
 /// [`Reply::Data`](super::Reply::Data) of an answer that began with [`head`](ServerSentEvent::head).
-/// [`EventStream`](crate::sessions::EventStream) does that for one connection.
+/// `sessions::EventStream` does that for one connection.
 ///
 /// ```
 /// use masque::filters::ServerSentEvent;
