@@ -2,4 +2,5 @@
 #![forbid(unsafe_code)]
 
 mod captures;
+mod dashboard;
 mod support;

@@ -1,0 +1,111 @@
+//! The command line: what is wrong is said in one line, with the status that scripts look at.
+
+use super::program::{self, outcome};
+use crate::support::process::Program;
+use crate::support::{PATIENCE, http};
+use std::net::TcpListener;
+
+#[test]
+fn wrong_use_is_one_line_and_status_2() {
+    for arguments in [
+        &["--couch"][..],
+        &["--couch", ""],
+        &["--couch", "nonsense"],
+        &["--couch", "http://user:s3cret@"],
+        &["--couch", "http://user:s3cret@host:5984"],
+        &["--couch", "https://user:s3cret@host/db"],
+        &["--couch", "ftp://user:s3cret@host/db"],
+        &["--couch", "user:s3cret@host/db"],
+        &["--couch", "http://user:s3cret@host/db?x"],
+        &["--couch", "http://user:s3cret%zz@host/db"],
+        &["--couch=http://user:s3cret @host/db"],
+        &["--doc"],
+        &["--doc", ""],
+        &["--doc", "file"],
+        &["--doc", "favicon.ico"],
+        &["--listen"],
+        &["--listen", ""],
+        &["--listen", "8080"],
+        &["--listen", "127.0.0.1"],
+        &["--listen", ":8080"],
+        &["--listen", "127.0.0.1:65536"],
+        &["--listen", "127.0.0.1:-1"],
+        &["--long-poll"],
+        &["--long-poll", "soon"],
+        &["--long-poll", "0"],
+        &["--long-poll", "-1"],
+        &["--long-poll", "inf"],
+        &["--heartbeat", "0"],
+        &["--retry-cap", "x"],
+        &["--files"],
+        &["--files", "/no/such/folder"],
+        &["--files", "/dev/null"],
+        &["--log"],
+        &["--log", "loud"],
+        &["--nonsense"],
+        &["-h"],
+        &["extra"],
+        &["--", "extra"],
+    ] {
+        let (status, said, log) = outcome(arguments);
+        assert_eq!(status, Some(2), "{arguments:?}: {log:?}");
+        assert!(said.is_empty(), "{arguments:?}: {said:?}");
+        assert_eq!(log.len(), 1, "{arguments:?}: {log:?}");
+        assert!(log[0].starts_with("dashboard: "), "{arguments:?}: {log:?}");
+        assert!(log[0].ends_with("; see dashboard --help"), "{arguments:?}: {log:?}");
+        assert!(!log[0].contains("s3cret"), "{arguments:?}: {log:?}");
+    }
+}
+
+#[test]
+fn help_and_version_are_told_on_stdout() {
+    let (status, said, log) = outcome(&["--help"]);
+    assert_eq!((status, log.len()), (Some(0), 0));
+    let said = said.join("\n");
+    for option in [
+        "--couch URL",
+        "--doc ID",
+        "--listen ADDR",
+        "--long-poll SECONDS",
+        "--files DIR",
+        "--log LEVEL",
+        "--help",
+        "--version",
+        "overview",
+        "127.0.0.1:8080",
+        "28",
+        "info",
+    ] {
+        assert!(said.contains(option), "{option} is in the help");
+    }
+    let (status, said, log) = outcome(&["--version"]);
+    assert_eq!((status, log.len()), (Some(0), 0));
+    assert_eq!(said, [format!("dashboard {}", env!("CARGO_PKG_VERSION"))]);
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_with_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("the system has a port");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    let (status, said, log) = outcome(&["--log", "warn", "--listen", &address]);
+    assert_eq!((status, log.len()), (Some(1), 1), "{log:?}");
+    assert!(log[0].contains(&address) && log[0].contains("--listen"), "{log:?}");
+    assert!(!said.iter().any(|line| line.starts_with("dashboard at")), "{said:?}");
+
+    let (status, _, log) = outcome(&["--log", "warn", "--listen", "no-such-host.invalid:80"]);
+    assert_eq!((status, log.len()), (Some(1), 1), "{log:?}");
+    assert!(log[0].contains("no-such-host.invalid:80"), "{log:?}");
+}
+
+#[test]
+fn it_listens_where_it_is_told() {
+    for listen in ["localhost:0", "[::1]:0"] {
+        if listen.starts_with('[') && TcpListener::bind("[::1]:0").is_err() {
+            continue; // a machine without IPv6
+        }
+        let mut program = Program::start(program::command().args(["--listen", listen]));
+        let line = program.wait_for_line("dashboard at ", PATIENCE);
+        let reply = http::get(&line["dashboard at ".len()..]);
+        assert_eq!(reply.status, 302, "{listen}: the printed address works");
+    }
+}
