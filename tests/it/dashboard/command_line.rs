@@ -2,8 +2,9 @@
 
 use super::program::{self, outcome};
 use crate::support::process::Program;
-use crate::support::{PATIENCE, http};
+use crate::support::{PATIENCE, http, wait_until};
 use std::net::TcpListener;
+use std::process::Command;
 
 #[test]
 fn wrong_use_is_one_line_and_status_2() {
@@ -108,4 +109,32 @@ fn it_listens_where_it_is_told() {
         let reply = http::get(&line["dashboard at ".len()..]);
         assert_eq!(reply.status, 302, "{listen}: the printed address works");
     }
+}
+
+/// The dashboard with a stdout that takes nothing, as a full disk does, or a reader that has left.
+#[track_caller]
+fn unheard(arguments: &[&str]) -> Program {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#"exec "$0" "$@" >/dev/full"#]);
+    Program::start(shell.arg(program::command().get_program()).args(arguments))
+}
+
+#[test]
+fn a_stdout_that_takes_nothing_stops_nothing() {
+    for arguments in ["--help", "--version"] {
+        let mut program = unheard(&[arguments]);
+        let status = program.wait_for_end(PATIENCE);
+        assert!(status.code().is_some_and(|code| code < 2), "{arguments}: {status}");
+        assert!(!program.log().contains("panicked"), "{arguments}: {}", program.log());
+    }
+    // The port that it picks could not be told, so it is given one that was free a moment ago.
+    let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let address = address.expect("the system has a port").to_string();
+    let mut program = unheard(&["--listen", &address]);
+    let icon = format!("http://{address}/favicon.ico");
+    wait_until(PATIENCE, || {
+        http::request("GET", &icon, &[], b"").is_ok_and(|reply| reply.status == 200)
+    });
+    program.signal("INT");
+    assert_eq!(program.wait_for_end(PATIENCE).code(), Some(0), "{}", program.log());
 }
