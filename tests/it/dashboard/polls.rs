@@ -1,7 +1,7 @@
 //! The long poll: who waits, what ends the wait, and what is left afterwards.
 
 use super::program::{self, FOR_EVER, answer, tag};
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, wait_until};
 use serde_json::json;
 
 #[test]
@@ -153,4 +153,11 @@ fn a_large_document_reaches_those_who_read_late() {
         assert_eq!(document["_rev"], rev);
         assert!(document["text"] == text, "not a byte is lost");
     }
+}
+
+#[test]
+fn a_document_that_never_was_is_not_called_deleted() {
+    let dashboard = program::start(&["--doc", "board"]);
+    wait_until(PATIENCE, || dashboard.get("/board").status == 404);
+    assert_eq!(dashboard.get("/board").json()["reason"], "missing");
 }
