@@ -51,7 +51,8 @@ pub(crate) struct Options {
     pub(crate) log: LevelFilter,
 }
 
-/// Names that a document cannot have, for their paths are taken.
+/// Names that a document cannot have, for their paths are taken. Neither can it have one that is no
+/// single segment of a path: browsers and proxies make something else of it.
 const TAKEN: [&str; 3] = ["file", "favicon.ico", "health"];
 
 pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
@@ -104,7 +105,8 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
 }
 
 fn document(id: String) -> Result<String, String> {
-    if id.is_empty() || TAKEN.contains(&id.as_str()) {
+    let leads_elsewhere = id == "." || id == ".." || id.contains(['/', '\\', '\0']);
+    if id.is_empty() || leads_elsewhere || TAKEN.contains(&id.as_str()) {
         return Err(format!("--doc {id}: a document of that name has no path here"));
     }
     Ok(id)
@@ -200,6 +202,7 @@ mod tests {
             &["--couch", "u:secret@h"],
             &["--doc", ""],
             &["--doc", "file"],
+            &["--doc", "_design/a"],
             &["--listen", "8080"],
             &["--listen", ":8080"],
             &["--listen", "h:99999"],

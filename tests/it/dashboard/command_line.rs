@@ -48,14 +48,20 @@ fn wrong_use_is_one_line_and_status_2() {
         &["extra"],
         &["--", "extra"],
     ] {
-        let (status, said, log) = outcome(arguments);
-        assert_eq!(status, Some(2), "{arguments:?}: {log:?}");
-        assert!(said.is_empty(), "{arguments:?}: {said:?}");
-        assert_eq!(log.len(), 1, "{arguments:?}: {log:?}");
-        assert!(log[0].starts_with("dashboard: "), "{arguments:?}: {log:?}");
-        assert!(log[0].ends_with("; see dashboard --help"), "{arguments:?}: {log:?}");
-        assert!(!log[0].contains("s3cret"), "{arguments:?}: {log:?}");
+        is_wrong(arguments);
     }
+}
+
+/// Checks that it ends at once with one line that says why, and shows no password.
+#[track_caller]
+fn is_wrong(arguments: &[&str]) {
+    let (status, said, log) = outcome(arguments);
+    assert_eq!(status, Some(2), "{arguments:?}: {log:?}");
+    assert!(said.is_empty(), "{arguments:?}: {said:?}");
+    assert_eq!(log.len(), 1, "{arguments:?}: {log:?}");
+    assert!(log[0].starts_with("dashboard: "), "{arguments:?}: {log:?}");
+    assert!(log[0].ends_with("; see dashboard --help"), "{arguments:?}: {log:?}");
+    assert!(!log[0].contains("s3cret"), "{arguments:?}: {log:?}");
 }
 
 #[test]
@@ -137,4 +143,11 @@ fn a_stdout_that_takes_nothing_stops_nothing() {
     });
     program.signal("INT");
     assert_eq!(program.wait_for_end(PATIENCE).code(), Some(0), "{}", program.log());
+}
+
+#[test]
+fn a_document_whose_path_would_be_refused_is_refused_at_once() {
+    for id in ["a/b", "a\\b", ".", ".."] {
+        is_wrong(&["--doc", id]);
+    }
 }
