@@ -74,6 +74,9 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
             Value(value) => return Err(format!("{} is one word too many", value.display())),
         };
         match name.as_str() {
+            "help" | "version" if parser.optional_value().is_some() => {
+                return Err(format!("--{name} takes no value"));
+            }
             "help" => return Ok(Command::Help),
             "version" => return Ok(Command::Version),
             "couch" | "doc" | "listen" | "long-poll" | "heartbeat" | "retry-cap" | "files"
@@ -213,6 +216,8 @@ mod tests {
             &["--files", "/no/such/folder"],
             &["--log", "loud"],
             &["--nonsense"],
+            &["--help=me"],
+            &["--version=2"],
             &["-x"],
             &["extra"],
         ] {

@@ -151,3 +151,9 @@ fn a_document_whose_path_would_be_refused_is_refused_at_once() {
         is_wrong(&["--doc", id]);
     }
 }
+
+#[test]
+fn a_value_for_an_option_that_takes_none_is_not_ignored() {
+    is_wrong(&["--help=me"]);
+    is_wrong(&["--version=2"]);
+}
