@@ -13,6 +13,8 @@ pub(crate) fn say(line: impl Display) {
 
 /// Says in one line why the program ends, or has not begun.
 pub(crate) fn complain(why: impl Display) {
+    // What the operator wrote may be repeated in it, with line ends and all.
+    let why = why.to_string().replace(char::is_control, " ");
     // Where stderr takes nothing there is nobody to tell; the status says it too.
     let _ = writeln!(io::stderr(), "dashboard: {why}");
 }

@@ -157,3 +157,10 @@ fn a_value_for_an_option_that_takes_none_is_not_ignored() {
     is_wrong(&["--help=me"]);
     is_wrong(&["--version=2"]);
 }
+
+#[test]
+fn what_is_repeated_of_a_wrong_use_does_not_break_the_line() {
+    is_wrong(&["--nonsense\nin two lines"]);
+    is_wrong(&["--listen", "two\r\nlines"]);
+    is_wrong(&["two\u{1b}[2Jlines"]);
+}
