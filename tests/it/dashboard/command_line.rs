@@ -164,3 +164,8 @@ fn what_is_repeated_of_a_wrong_use_does_not_break_the_line() {
     is_wrong(&["--listen", "two\r\nlines"]);
     is_wrong(&["two\u{1b}[2Jlines"]);
 }
+
+#[test]
+fn a_port_that_is_none_is_not_taken_for_the_default_one() {
+    is_wrong(&["--couch", "http://user:s3cret@host:99999/db"]);
+}
