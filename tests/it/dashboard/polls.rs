@@ -161,3 +161,16 @@ fn a_document_that_never_was_is_not_called_deleted() {
     wait_until(PATIENCE, || dashboard.get("/board").status == 404);
     assert_eq!(dashboard.get("/board").json()["reason"], "missing");
 }
+
+#[test]
+fn requests_behind_a_poll_are_answered_too_when_the_client_sends_no_more() {
+    let (dashboard, rev) = program::with_board(r#"{"n":1}"#, &FOR_EVER);
+    let mut connection = dashboard.connect();
+    for path in [&format!("/board/{rev}"), "/none", "/favicon.ico"] {
+        dashboard.send(&mut connection, path);
+    }
+    connection.end_sending().expect("it is open");
+    let statuses = [(); 3].map(|()| answer(&mut connection).status);
+    assert_eq!(statuses, [200, 404, 200]);
+    assert!(connection.rest(PATIENCE).expect("it is closed in good order").is_empty());
+}
