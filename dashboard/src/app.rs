@@ -9,6 +9,7 @@ use crate::figures::Figures;
 use crate::files::Files;
 use crate::metrics::Metrics;
 use crate::overview::Overview;
+use crate::say::{complain, say};
 use crate::site::Site;
 use masque::reactor::{Cx, Event, Handlers, ListeningSocket, Session, SessionId, Signal};
 use masque::sessions::{Database, TcpServer};
@@ -138,7 +139,7 @@ impl App {
             None => (TcpServer::new(self.options.listen.clone()), self.options.listen.to_string()),
         };
         server
-            .started(|_, local| println!("dashboard at http://{local}/"))
+            .started(|_, local| say(format_args!("dashboard at http://{local}/")))
             .failed(move |_, error| {
                 fail(format_args!(
                     "cannot listen at {shown}: {error}; choose another with --listen"
@@ -168,13 +169,13 @@ fn embed(cx: &mut Cx<'_>) -> Database {
     let local = local.unwrap_or_else(|| fail("the embedded database has no port"));
     cx.spawn(Figures::new(couch));
     let url = format!("http://{local}/{}", embedded::DATABASE);
-    println!("embedded CouchDB at {url}");
+    say(format_args!("embedded CouchDB at {url}"));
     url.parse().unwrap_or_else(|error| fail(error))
 }
 
 /// Ends the program, for it cannot do its work.
 fn fail(why: impl Display) -> ! {
-    eprintln!("dashboard: {why}");
+    complain(why);
     std::process::exit(1)
 }
 

@@ -65,7 +65,8 @@ pub(crate) struct Options {
     pub(crate) log: LevelFilter,
 }
 
-/// Names that a document cannot have, for their paths are taken.
+/// Names that a document cannot have, for their paths are taken. Neither can it have one that is no
+/// single segment of a path: browsers and proxies make something else of it.
 const TAKEN: [&str; 4] = ["file", "favicon.ico", "health", "metrics"];
 
 pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
@@ -89,6 +90,9 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
             Value(value) => return Err(format!("{} is one word too many", value.display())),
         };
         match name.as_str() {
+            "help" | "version" if parser.optional_value().is_some() => {
+                return Err(format!("--{name} takes no value"));
+            }
             "help" => return Ok(Command::Help),
             "version" => return Ok(Command::Version),
             "couch" | "doc" | "listen" | "long-poll" | "heartbeat" | "retry-cap"
@@ -122,7 +126,8 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
 }
 
 fn document(id: String) -> Result<String, String> {
-    if id.is_empty() || TAKEN.contains(&id.as_str()) {
+    let leads_elsewhere = id == "." || id == ".." || id.contains(['/', '\\', '\0']);
+    if id.is_empty() || leads_elsewhere || TAKEN.contains(&id.as_str()) {
         return Err(format!("--doc {id}: a document of that name has no path here"));
     }
     Ok(id)
@@ -235,6 +240,7 @@ mod tests {
             &["--doc", ""],
             &["--doc", "file"],
             &["--doc", "metrics"],
+            &["--doc", "_design/a"],
             &["--stale-after", "soon"],
             &["--access-log"],
             &["--listen", "8080"],
@@ -247,6 +253,8 @@ mod tests {
             &["--files", "/no/such/folder"],
             &["--log", "loud"],
             &["--nonsense"],
+            &["--help=me"],
+            &["--version=2"],
             &["-x"],
             &["extra"],
         ] {

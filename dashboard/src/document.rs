@@ -40,7 +40,9 @@ impl Document {
     pub(crate) fn prepare(&mut self, feed: &Feed) {
         let mut response = match &self.newest {
             None => unavailable(feed.trouble()),
-            Some((Change { doc: None, .. }, _)) => gone(),
+            Some((Change { doc: None, rev, .. }, _)) => {
+                json(StatusCode::NOT_FOUND, Bytes::from_static(gone(rev.is_some())))
+            }
             Some((Change { rev, doc: Some(doc), .. }, date)) => {
                 let mut response = json(StatusCode::OK, doc.clone());
                 let headers = response.headers_mut();
@@ -75,7 +77,10 @@ impl Document {
                 let event = ServerSentEvent::new(doc.trim_ascii());
                 self.rev.as_ref().map_or(event, |rev| event.id(rev)).encode()
             }
-            None => ServerSentEvent::new(GONE.trim_ascii()).named("gone").encode(),
+            None => {
+                let gone = gone(change.rev.is_some()).trim_ascii();
+                ServerSentEvent::new(gone).named("gone").encode()
+            }
         });
         Some(event.clone())
     }
@@ -83,8 +88,6 @@ impl Document {
 
 /// Tells the page whether the document may be out of date.
 const FEED_STATE: HeaderName = HeaderName::from_static("feed-state");
-
-const GONE: &[u8] = b"{\"error\":\"not_found\",\"reason\":\"deleted\"}\n";
 
 fn json(status: StatusCode, body: Bytes) -> Response {
     let mut response = Response::new(body);
@@ -105,8 +108,13 @@ fn unavailable(reason: &str) -> Response {
     response
 }
 
-fn gone() -> Response {
-    json(StatusCode::NOT_FOUND, Bytes::from_static(GONE))
+/// One that was seen to be deleted still has a revision; one that the server does not know has none.
+fn gone(is_deleted: bool) -> &'static [u8] {
+    if is_deleted {
+        b"{\"error\":\"not_found\",\"reason\":\"deleted\"}\n"
+    } else {
+        b"{\"error\":\"not_found\",\"reason\":\"missing\"}\n"
+    }
 }
 
 /// A revision that cannot stand in a header is left out: the document has it too.

@@ -19,10 +19,12 @@ mod handed_over;
 mod health;
 mod metrics;
 mod overview;
+mod say;
 mod site;
 
 use command_line::{Command, USAGE};
 use masque::reactor::Reactor;
+use say::{complain, say};
 use std::io;
 use std::process::ExitCode;
 
@@ -30,15 +32,15 @@ fn main() -> ExitCode {
     let options = match command_line::parse(lexopt::Parser::from_env()) {
         Ok(Command::Run(options)) => options,
         Ok(Command::Help) => {
-            print!("{USAGE}");
+            say(USAGE.trim_end());
             return ExitCode::SUCCESS;
         }
         Ok(Command::Version) => {
-            println!("dashboard {}", env!("CARGO_PKG_VERSION"));
+            say(concat!("dashboard ", env!("CARGO_PKG_VERSION")));
             return ExitCode::SUCCESS;
         }
         Err(error) => {
-            eprintln!("dashboard: {error}; see dashboard --help");
+            complain(format_args!("{error}; see dashboard --help"));
             return ExitCode::from(2);
         }
     };
@@ -53,7 +55,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("dashboard: {error}");
+            complain(error);
             ExitCode::FAILURE
         }
     }

@@ -18,7 +18,7 @@ impl Browser {
 
     /// Begins a stream: with the state of the feed, and with the document unless the browser has it.
     pub(super) fn subscribe(&mut self, cx: &mut Cx<'_>, request: &Request, place: usize) {
-        if request.method() == Method::HEAD || self.is_closing {
+        if request.method() == Method::HEAD || self.hurries() {
             return self.answer_with_head(cx);
         }
         let Some(told) = self.told(cx, place) else { return };
@@ -109,7 +109,7 @@ impl Browser {
         cx.delay(Self::QUIET, self.site.long_poll / 2, ());
     }
 
-    /// A stream that is over when it has begun: for HEAD, and for who comes when the server ends.
+    /// A stream that is over when it has begun: for HEAD, and for who comes when there is no time left for one.
     fn answer_with_head(&mut self, cx: &mut Cx<'_>) {
         if self.is_closing {
             self.close_after_answer(cx);

@@ -34,7 +34,10 @@ pub(crate) struct Browser {
     entry: Option<Box<Entry>>,
     /// Whether it has sent a request.
     is_known: bool,
+    /// Whether the server ends.
     is_closing: bool,
+    /// Whether nothing more will come, so that nobody is kept waiting.
+    has_ended: bool,
     end: ConnectionEnd,
 }
 
@@ -59,6 +62,7 @@ impl Browser {
     const ENDED: Event<Ended> = Event::new("browser.ended");
     const CHANGED: Event<usize> = Event::new("browser.changed");
     const TIMED_OUT: Event<()> = Event::new("browser.timed_out");
+    const ANSWERED: Event<()> = Event::new("browser.answered");
 
     pub(crate) fn new(cx: &mut Cx<'_>, socket: Socket, site: Arc<Site>) -> io::Result<Self> {
         let client = ReadWrite::new(cx, socket, Httpd::new(), Self::REQUEST, Self::ENDED)?;
@@ -73,6 +77,7 @@ impl Browser {
             entry: None,
             is_known: false,
             is_closing: false,
+            has_ended: false,
             end: ConnectionEnd::Cut,
         })
     }
@@ -120,7 +125,7 @@ impl Browser {
     }
 
     /// A browser that sends no more has left, or reads on with its half: a poll that waits is answered
-    /// now, which is right for either.
+    /// now, which is right for either, and so are the requests that came behind it.
     fn ended(&mut self, cx: &mut Cx<'_>, ended: Ended) {
         if ended.is_final() {
             self.end = match ended {
@@ -132,12 +137,14 @@ impl Browser {
             };
             return cx.stop();
         }
+        self.has_ended = true;
         match self.waits {
             Waits::Nothing => {}
             Waits::Change { .. } => self.respond(cx, PollEnd::Left),
             Waits::Events { .. } => self.end_events(cx),
         }
-        self.client.finish(cx);
+        // The requests behind the poll come before this does.
+        cx.yield_now(Self::ANSWERED, ());
     }
 }
 
@@ -147,6 +154,7 @@ impl Session for Browser {
             .on(Self::ENDED, Self::ended)
             .on(Self::CHANGED, Self::changed)
             .on(Self::TIMED_OUT, Self::timed_out)
+            .on(Self::ANSWERED, |browser, cx, ()| browser.client.finish(cx))
             .on(Self::FEED_CHANGED, |browser, cx, ()| browser.tell_feed(cx))
             .on(Self::QUIET, Self::quiet)
             .on(Self::FULL, |_, _, ()| ()) // the stream knows

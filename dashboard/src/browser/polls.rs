@@ -23,7 +23,7 @@ impl Browser {
         let Some(current) = self.current(cx, place) else { return };
         let knows_current = rev.is_some() && rev.as_deref() == current.rev.as_deref();
         let known = Known::of(request.headers());
-        if knows_current && request.method() == Method::GET && !self.is_closing {
+        if knows_current && request.method() == Method::GET && !self.hurries() {
             self.park(cx, place, known);
         } else {
             self.answer(cx, current.answer.answer(&known));
@@ -54,6 +54,11 @@ impl Browser {
         if let Some(current) = self.current(cx, place) {
             self.answer(cx, current.answer.answer(&known));
         }
+    }
+
+    /// Whether nobody should wait any more.
+    pub(super) fn hurries(&self) -> bool {
+        self.is_closing || self.has_ended
     }
 
     fn current(&mut self, cx: &mut Cx<'_>, place: usize) -> Option<Current> {

@@ -71,6 +71,13 @@ impl std::str::FromStr for Database {
             Some((userinfo, host_port)) => (Some(userinfo), host_port),
             None => (None, authority),
         };
+        // `Uri` has no port both where there is none and where it is none.
+        let port = match uri.port_u16() {
+            None if !(host_port.ends_with(':') || is_without_port(host_port)) => {
+                return Err(Error::Malformed);
+            }
+            port => port.unwrap_or(PORT),
+        };
         let path = uri.path().trim_end_matches('/');
         if path.is_empty() {
             return Err(Error::NoName);
@@ -81,7 +88,7 @@ impl std::str::FromStr for Database {
         let host = uri.host().filter(|host| !host.is_empty()).ok_or(Error::Malformed)?;
         Ok(Database {
             host: host.trim_matches(['[', ']']).to_owned(),
-            port: uri.port_u16().unwrap_or(PORT),
+            port,
             authority: HeaderValue::from_str(host_port).map_err(|_| Error::Malformed)?,
             path: path.to_owned(),
             authorization: userinfo.map(basic).transpose()?,
@@ -125,6 +132,11 @@ impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Database({self})")
     }
+}
+
+/// Whether no port follows the host, which is in brackets when it has colons of its own.
+fn is_without_port(host_port: &str) -> bool {
+    host_port.ends_with(']') || !host_port.contains(':')
 }
 
 /// Percent-encodes everything but the characters that RFC 3986, section 2.3, leaves as they are.
@@ -198,6 +210,8 @@ mod tests {
         };
         check("http://localhost/db", "http://localhost:5984/db", None);
         check("http://localhost:80/a/b/", "http://localhost:80/a/b", None);
+        check("http://h:/db", "http://h:5984/db", None);
+        check("http://[::1]/db", "http://[::1]:5984/db", None);
         check("http://[::1]:5984/db", "http://[::1]:5984/db", None);
         // The example of RFC 7617, section 2.
         let aladdin = Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
@@ -219,6 +233,8 @@ mod tests {
             ("ftp://h/db", Error::Scheme),
             ("http://h", Error::NoName),
             ("http://h/", Error::NoName),
+            ("http://h:99999/db", Error::Malformed),
+            ("http://[::1]:99999/db", Error::Malformed),
             ("http://%zz:x@h/db", Error::Credentials),
             ("http://%ff:x@h/db", Error::Credentials),
         ] {
