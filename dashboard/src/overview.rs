@@ -107,8 +107,11 @@ impl Overview {
                 self.trouble = why.to_string();
             }
             FeedEvent::Recreated => log::warn!("{database} is another than before"),
-            FeedEvent::Stuck { times } => {
-                log::error!("{database} fails in the same way for {times} times: is it well?");
+            FeedEvent::Stuck { times, since, why } => {
+                log::error!("{database} fails at {since} in the same way for {times} times: {why}");
+            }
+            FeedEvent::TooLong { id, max } => {
+                log::error!("{id} is longer than {max} bytes and is not shown");
             }
             _ => return,
         }
