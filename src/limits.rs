@@ -35,9 +35,9 @@ impl Default for Limits {
     }
 }
 
-/// Posts that may wait in a kernel's queue. Yields and notices, which cannot be refused, may make it
-/// twice as long, and panic then. Some 40 MiB when full; a queue that long is
-/// minutes of work and means that somebody posts faster than anybody handles.
+/// Posts that may wait in a kernel's queue. Yields and notices, which cannot be refused, may make
+/// it twice as long, and panic then. Some 40 MiB when full; a queue that long is minutes of work
+/// and means that somebody posts faster than anybody handles.
 pub const QUEUE_MAX: usize = 1 << 20;
 
 /// Sessions in a kernel. More than there can be connections in a process.
@@ -49,8 +49,8 @@ pub const TIMERS_MAX: usize = 1 << 22;
 /// Wheels in a kernel. More than there can be descriptors in a process.
 pub const WHEELS_MAX: usize = 1 << 20;
 
-/// Handlers on the stack at a time. A call is a read of somebody who knows more; a chain of them this
-/// long is a circle that goes through spawns.
+/// Handlers on the stack at a time. A call is a read of somebody who knows more; a chain of them
+/// this long is a circle that goes through spawns.
 pub const CALL_DEPTH_MAX: usize = 32;
 
 /// Readiness events that one poll brings. The rest comes with the next turn.
@@ -63,8 +63,8 @@ pub const NAME_LOOKUPS_MAX: usize = 16;
 const _: () = assert!(SESSIONS_MAX < u32::MAX as usize);
 const _: () = assert!(TIMERS_MAX + WHEELS_MAX < u32::MAX as usize);
 
-/// Connections that one listener accepts in a turn. A rush of clients leaves time for those that are
-/// there.
+/// Connections that one listener accepts in a turn. A rush of clients leaves time for those that
+/// are there.
 pub const ACCEPTS_PER_TURN: usize = 256;
 
 /// The pause after the system refused to accept for want of descriptors or memory.
@@ -74,8 +74,9 @@ pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// system's backlog.
 pub const CONNECTIONS_MAX: usize = 10_000;
 
-/// The time in which a connection must be made, names and all addresses included, unless a client is
-/// told otherwise. Longer than a lost packet or two, shorter than the minutes that a system gives it.
+/// The time in which a connection must be made, names and all addresses included, unless a client
+/// is told otherwise. Longer than a lost packet or two, shorter than the minutes that a system
+/// gives it.
 pub const CONNECT_TIME: Duration = Duration::from_secs(30);
 
 /// The buffer that all connections of a kernel read into, one after the other.
@@ -84,8 +85,8 @@ pub const READ_BUFFER: usize = 64 * 1024;
 /// Bytes that one connection reads in a turn before the others have theirs.
 pub const READ_PER_TURN: usize = 256 * 1024;
 
-/// Items that one connection delivers in a turn before the others have theirs: a peer that sends empty
-/// lines makes a handler run for each byte.
+/// Items that one connection delivers in a turn before the others have theirs: a peer that sends
+/// empty lines makes a handler run for each byte.
 pub const ITEMS_PER_TURN: u16 = 256;
 
 /// Bytes that may wait for a peer that does not read. It is then given up.
@@ -97,8 +98,8 @@ pub const WRITE_SLICES: usize = 16;
 /// The time in which a connection that is ending must have taken its last bytes.
 pub const FINISH_TIME: Duration = Duration::from_secs(30);
 
-/// The time for which what a peer still sends is read after the last byte went to it, so that it can
-/// read that instead of a reset.
+/// The time for which what a peer still sends is read after the last byte went to it, so that it
+/// can read that instead of a reset.
 pub const LINGER_TIME: Duration = Duration::from_secs(2);
 
 /// The bytes that are read and thrown away in that time.
@@ -155,7 +156,8 @@ pub const SECOND_RESPONSE_BYTES: usize = 64 * 1024;
 pub const STREAM_INPUT_BYTES: usize = 64 * 1024;
 
 /// Room for text that an [`Output`](crate::filters::Output) keeps for the next item once all is
-/// written, in bytes: two heads of a response. More is given back, since most connections only wait.
+/// written, in bytes: two heads of a response. More is given back, since most connections only
+/// wait.
 pub const OUTPUT_KEPT_BYTES: usize = 1024;
 
 // Following a changes feed.

@@ -22,7 +22,8 @@ export class Board {
   /** Shows `figures` with their `history`; what is no longer among them goes. */
   show(figures, leftOut, history) {
     // Most changes change numbers only. The groups are built anew only when the names changed.
-    const shape = JSON.stringify([leftOut, figures.map((figure) => [figure.key, isNumber(figure)])]);
+    const names = figures.map((figure) => [figure.key, isNumber(figure)]);
+    const shape = JSON.stringify([leftOut, names]);
     if (shape !== this.#shape) this.#build(figures, leftOut);
     this.#shape = shape;
     for (const figure of figures) {

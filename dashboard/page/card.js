@@ -109,7 +109,8 @@ export class Card {
     arrow.textContent = rising ? "\u25b2" : "\u25bc";
     this.#difference.prepend(arrow);
     if (this.#inSight && !calm.matches) {
-      this.#number.animate([{ color: "rgb(var(--colour))" }, {}], { duration: FLASH_MS, easing: "ease-out" });
+      const frames = [{ color: "rgb(var(--colour))" }, {}];
+      this.#number.animate(frames, { duration: FLASH_MS, easing: "ease-out" });
     }
   }
 
@@ -119,10 +120,8 @@ export class Card {
     const lowest = numberText(Math.min(...known));
     const highest = numberText(Math.max(...known));
     this.#range.textContent = `low ${lowest}, high ${highest}`;
-    this.#chartPlace.setAttribute(
-      "aria-label",
-      `History of ${this.#name}: lowest ${lowest}, highest ${highest}, latest ${numberText(this.#value)}`,
-    );
+    const figures = `lowest ${lowest}, highest ${highest}, latest ${numberText(this.#value)}`;
+    this.#chartPlace.setAttribute("aria-label", `History of ${this.#name}: ${figures}`);
   }
 
   #looked(index) {

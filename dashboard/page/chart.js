@@ -12,7 +12,7 @@ const HALF_LABEL = 22;
 const SYNC = { key: "history", scales: ["x", null] };
 
 /**
- * Draws in `element`, whose style gives the colours (`--line`, `--fill`, `--axis`, `--card`).
+ * Draws in `element`, whose style gives the colours (`--line`, `--fill`, `--fade`, `--axis`).
  * Tells `looked` the index of the point under the cursor, or null.
  */
 export class Chart {
@@ -53,7 +53,10 @@ export class Chart {
     const style = getComputedStyle(this.#element);
     const colour = (name) => style.getPropertyValue(name).trim();
     this.#colours = {
-      line: colour("--line"), fill: colour("--fill"), axis: colour("--axis"), card: colour("--card"),
+      line: colour("--line"),
+      fill: colour("--fill"),
+      fade: colour("--fade"),
+      axis: colour("--axis"),
       font: `11px ${style.fontFamily}`,
     };
   }
@@ -86,7 +89,7 @@ export class Chart {
         {
           width: 2,
           stroke: () => colours().line,
-          fill: () => colours().fill,
+          fill: (plot) => fading(plot, colours()),
           points: {
             show: true,
             size: 6,
@@ -99,6 +102,15 @@ export class Chart {
       hooks: { setCursor: [(plot) => looked(plot.cursor.idx ?? null)] },
     };
   }
+}
+
+/** What is under the line fades to the ground, so that the line is what is seen. */
+function fading(plot, { fill, fade }) {
+  const { top, height } = plot.bbox;
+  const gradient = plot.ctx.createLinearGradient(0, top, 0, top + height);
+  gradient.addColorStop(0, fill);
+  gradient.addColorStop(1, fade);
+  return gradient;
 }
 
 /** Labels that would be cut off at the chart's edges are left out. */

@@ -24,9 +24,10 @@ export function figuresOf(json) {
     // The names above are kept as a linked list, and spelled out for the leaves that are shown.
     const above = node.key === "" ? null : { name: node.label, above: node.above };
     // At the top CouchDB reserves every name that begins with an underscore: `_id`, `_rev`, ...
-    const names = Object.keys(node.value).filter((name) => node.key !== "" || !name.startsWith("_"));
-    for (const name of names.reverse()) {
-      stack.push({ key: `${node.key}/${escape(name)}`, above, label: name, value: node.value[name] });
+    const isShown = (name) => node.key !== "" || !name.startsWith("_");
+    for (const name of Object.keys(node.value).filter(isShown).reverse()) {
+      const key = `${node.key}/${escape(name)}`;
+      stack.push({ key, above, label: name, value: node.value[name] });
     }
   }
   for (const figure of figures) figure.group = namesOf(figure.above);

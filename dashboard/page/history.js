@@ -35,8 +35,9 @@ export class History {
 
   #push(time, numbers) {
     this.times.push(time);
+    const before = this.times.length - 1;
     for (const key of numbers.keys()) {
-      if (!this.#columns.has(key)) this.#columns.set(key, new Array(this.times.length - 1).fill(null));
+      if (!this.#columns.has(key)) this.#columns.set(key, new Array(before).fill(null));
     }
     const full = this.times.length > MOST_POINTS;
     if (full) this.times.shift();

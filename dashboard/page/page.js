@@ -1,4 +1,5 @@
-// The page: what the long poll tells becomes figures, a history, and one plain word about the state.
+// The page: what the long poll tells becomes figures, a history, and one plain word about the
+// state.
 
 import { Board } from "./board.js";
 import { figuresOf, isNumber } from "./figures.js";
@@ -8,7 +9,8 @@ import { LookBack } from "./look_back.js";
 import { follow } from "./poll.js";
 
 /** `dashboard --doc NAME` serves another document: the address or the page's body names it. */
-const name = new URLSearchParams(location.search).get("doc") || document.body.dataset.doc || "overview";
+const asked = new URLSearchParams(location.search).get("doc");
+const name = asked || document.body.dataset.doc || "overview";
 
 const header = new Header(name);
 const board = new Board(document.getElementById("figures"));

@@ -83,7 +83,8 @@ function outcomeOf(response, body) {
   if (status === 404 || status === 410) return { kind: "gone" };
   if (status === 503) {
     const seconds = Number(headers.get("Retry-After"));
-    return { kind: "waiting", reason: reasonIn(body), retryAfterMs: seconds > 0 ? seconds * 1000 : 0 };
+    const retryAfterMs = seconds > 0 ? seconds * 1000 : 0;
+    return { kind: "waiting", reason: reasonIn(body), retryAfterMs };
   }
   if (!response.ok) return { kind: "lost", reason: `the server answered ${status}` };
 

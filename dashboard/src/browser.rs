@@ -48,7 +48,8 @@ impl Browser {
         }
     }
 
-    /// The browser has what there is: it is answered when that changes, or when it has waited enough.
+    /// The browser has what there is: it is answered when that changes, or when it has waited
+    /// enough.
     fn park(&mut self, cx: &mut Cx<'_>, place: usize) {
         self.waits_for = Some(place);
         cx.watch(CHANGED, Self::CHANGED);
@@ -94,8 +95,8 @@ impl Browser {
         current.inspect_err(|_| cx.stop()).ok()
     }
 
-    /// A browser that sends no more has left, or reads on with its half: a poll that waits is answered
-    /// now, which is right for either.
+    /// A browser that sends no more has left, or reads on with its half: a poll that waits is
+    /// answered now, which is right for either.
     fn ended(&mut self, cx: &mut Cx<'_>, ended: Ended) {
         if ended.is_final() {
             return cx.stop();

@@ -1,5 +1,5 @@
-//! A live performance dashboard: follows documents of CouchDB and answers thousands of browsers' long
-//! polls the moment they change.
+//! A live performance dashboard: follows documents of CouchDB and answers thousands of browsers'
+//! long polls the moment they change.
 #![forbid(unsafe_code)]
 
 mod app;

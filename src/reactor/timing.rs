@@ -56,13 +56,6 @@ pub enum Shift {
     Later(Duration),
 }
 
-impl Shift {
-    fn is_none(self) -> bool {
-        let (Shift::Earlier(by) | Shift::Later(by)) = self;
-        by.is_zero()
-    }
-}
-
 /// A timer's link in its session's list for a handler, and what it does.
 #[derive(Debug)]
 pub(super) struct Timer {
@@ -194,7 +187,6 @@ impl Cx<'_> {
         self.own(id)?;
         let was = self.kernel.timers.due(id.key.index);
         let due = match by {
-            _ if by.is_none() => was,
             Shift::Earlier(by) => self.due_at(was.saturating_sub(nanos(by))),
             Shift::Later(by) => self.due_at(was.saturating_add(nanos(by))),
         };

@@ -9,11 +9,15 @@ const START_LIMIT_MS = 15_000;
 const PUT_LIMIT_MS = 10_000;
 
 export class Dashboard {
-  /** Starts `binary` on `listen` and resolves once it has said where it and its database are. */
-  static async start(binary, listen) {
-    const child = spawn(binary, ["--listen", listen], { stdio: ["ignore", "pipe", "inherit"] });
+  /**
+   * Starts `binary` on `listen`, following the database at `couch` or else its own, and resolves
+   * once it has said where both are.
+   */
+  static async start(binary, listen, { couch = null, more = [] } = {}) {
+    const words = ["--listen", listen, ...(couch ? ["--couch", couch] : []), ...more];
+    const child = spawn(binary, words, { stdio: ["ignore", "pipe", "inherit"] });
     try {
-      const { url, database } = await addresses(child);
+      const { url, database } = await addresses(child, couch);
       return new Dashboard(child, url, database);
     } catch (error) {
       child.kill("SIGKILL");
@@ -64,8 +68,9 @@ export class Dashboard {
   }
 }
 
-async function addresses(child) {
-  const found = {};
+/** What `child` tells of where it listens, and of its own database unless it follows `couch`. */
+async function addresses(child, couch) {
+  const found = couch ? { database: couch } : {};
   const limit = new AbortController();
   const lines = createInterface({ input: child.stdout });
   const reading = new Promise((resolve, reject) => {
@@ -75,7 +80,9 @@ async function addresses(child) {
       if (found.url && found.database) resolve(found);
     });
     child.once("error", reject);
-    child.once("exit", (code, signal) => reject(new Error(`the dashboard ended: ${code ?? signal}`)));
+    child.once("exit", (code, signal) => {
+      reject(new Error(`the dashboard ended: ${code ?? signal}`));
+    });
   });
   const late = sleep(START_LIMIT_MS, null, { signal: limit.signal }).then(() => {
     throw new Error(`the dashboard has not said where it listens: ${JSON.stringify(found)}`);

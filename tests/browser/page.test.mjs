@@ -16,10 +16,13 @@ const { DASHBOARD_BIN, CHROMIUM, SCREENSHOT } = process.env;
 const SOON = { timeout: 10_000 };
 /** The page's longest delay between two tries is 10 s; then it needs an answer. */
 const RECOVERY = { timeout: 20_000 };
+/** Longer than the second in which the page takes an unchanged document for trouble. */
+const SHORT_POLL_S = "2";
 /** A chart is worth looking at with this many points, which come about once a second. */
 const PICTURE_POINTS = 20;
 const PICTURE = { timeout: 60_000 };
 const DESKTOP = { width: 1280, height: 890 };
+const PICTURE_SIZE = { width: 1280, height: 760 };
 const SMALLEST_PHONE = { width: 320, height: 640 };
 
 let dashboard;
@@ -60,12 +63,14 @@ test("the address leads to the page, and the page shows every figure", async () 
 test("the figures move by themselves, and the header tells revision and age", async () => {
   const before = await page.getAttribute("#revision", "title");
   assert.match(before, /^\d+-/);
-  await page.waitForFunction((old) => document.querySelector("#revision").title !== old, before, SOON);
+  const moved = (old) => document.querySelector("#revision").title !== old;
+  await page.waitForFunction(moved, before, SOON);
   assert.match(await page.textContent("#age"), /^(just now|\d+ s ago)$/);
 });
 
 test("a document put into the database shows up", async () => {
-  await putUntilSeen((document) => { document.probe = { number: 4242.5 }; }, "/probe/number", "4242.5");
+  const put = (document) => { document.probe = { number: 4242.5 }; };
+  await putUntilSeen(put, "/probe/number", "4242.5");
 });
 
 test("any document: deep, odd and hostile names are text, and go when they leave", async () => {
@@ -91,7 +96,10 @@ test("the numbers stay silent: only the state is announced", async () => {
 
 test("by keyboard: the skip link comes first, the slider looks back", async () => {
   const { page: fresh } = await openPage({ viewport: DESKTOP });
-  const focused = () => fresh.evaluate(() => document.activeElement.className || document.activeElement.id);
+  const focused = () => fresh.evaluate(() => {
+    const { className, id } = document.activeElement;
+    return className || id;
+  });
   await fresh.waitForSelector("#look-back:enabled", SOON);
   await fresh.keyboard.press("Tab");
   assert.equal(await focused(), "skip");
@@ -111,9 +119,11 @@ test("by keyboard: the skip link comes first, the slider looks back", async () =
 test("on the smallest phone nothing is wider than the screen", async () => {
   const { page: phone } = await openPage({ viewport: SMALLEST_PHONE });
   await phone.waitForSelector(".card canvas", SOON);
-  assert.equal(await phone.evaluate(() => document.documentElement.scrollWidth), SMALLEST_PHONE.width);
-  const clipped = await phone.$$eval(".number", (all) =>
-    all.filter((number) => number.scrollWidth > number.clientWidth + 1).map((number) => number.textContent));
+  const width = await phone.evaluate(() => document.documentElement.scrollWidth);
+  assert.equal(width, SMALLEST_PHONE.width);
+  const clipped = await phone.$$eval(".number", (all) => all
+    .filter((number) => number.scrollWidth > number.clientWidth + 1)
+    .map((number) => number.textContent));
   assert.deepEqual(clipped, []);
   await phone.context().close();
 });
@@ -128,7 +138,9 @@ test("light and dark: the page and its charts follow the reader's choice", async
 test("trouble that the server tells of is said in plain words", async () => {
   const { page: told } = await openPage({ viewport: DESKTOP }, async (context) => {
     await context.route("**/overview*", (route) => route.fulfill({
-      status: 503, headers: { "Retry-After": "1" }, json: { error: "starting", reason: "no data yet" },
+      status: 503,
+      headers: { "Retry-After": "1" },
+      json: { error: "unavailable", reason: "no data yet" },
     }));
   });
   await says(told, "Connecting: no data yet");
@@ -142,20 +154,42 @@ test("trouble that the server tells of is said in plain words", async () => {
   await only((route) => route.fulfill({ json: document, headers: { "Feed-State": "lost" } }));
   await says(told, "Feed lost, showing the last known data");
   await told.waitForSelector(".card[data-key='/warehouse/orders']", SOON);
-  await only((route) => route.fulfill({ status: 404, json: { error: "not_found", reason: "deleted" } }));
+  const deleted = { error: "not_found", reason: "deleted" };
+  await only((route) => route.fulfill({ status: 404, json: deleted }));
   await says(told, "Document is gone");
   await context.unroute("**/overview**");
   await says(told, "Live");
   await context.close();
 });
 
+test("the feed is lost: the page says so when its poll ends, and keeps its figures", async () => {
+  const couch = await Dashboard.start(DASHBOARD_BIN, "127.0.0.1:0");
+  const follower = await Dashboard.start(DASHBOARD_BIN, "127.0.0.1:0", {
+    couch: couch.database,
+    more: ["--long-poll", SHORT_POLL_S],
+  });
+  try {
+    const { page: told } = await openPage({ viewport: DESKTOP }, async () => {}, follower);
+    await says(told, "Live");
+    const figures = () => told.$$eval(".card", (cards) => cards.length);
+    const figuresBefore = await figures();
+    await couch.kill();
+    await says(told, "Feed lost, showing the last known data");
+    assert.equal(await figures(), figuresBefore);
+    await told.context().close();
+  } finally {
+    await Promise.all([couch.kill(), follower.kill()]);
+  }
+});
+
 test("the README's picture", { skip: !SCREENSHOT }, async () => {
-  await page.waitForFunction(
-    (points) => Number(document.querySelector("#look-back").max) >= points, PICTURE_POINTS, PICTURE);
+  await page.setViewportSize(PICTURE_SIZE);
+  const enough = (points) => Number(document.querySelector("#look-back").max) >= points;
+  await page.waitForFunction(enough, PICTURE_POINTS, PICTURE);
   await page.screenshot({ path: SCREENSHOT, animations: "disabled" });
 });
 
-test("the server is gone: the page says so, keeps its figures, and recovers by itself", async () => {
+test("the server is gone: the page says so, keeps its figures, recovers by itself", async () => {
   const points = () => page.$eval("#look-back", (slider) => Number(slider.max));
   const figures = () => page.$$eval(".card", (cards) => cards.length);
   const [pointsBefore, figuresBefore] = [await points(), await figures()];
@@ -168,8 +202,8 @@ test("the server is gone: the page says so, keeps its figures, and recovers by i
   dashboard = await Dashboard.start(DASHBOARD_BIN, dashboard.address);
   await says(page, "Live");
   watch.serverGone = false;
-  await page.waitForFunction(
-    (old) => Number(document.querySelector("#look-back").max) > old, pointsBefore, SOON);
+  const grown = (old) => Number(document.querySelector("#look-back").max) > old;
+  await page.waitForFunction(grown, pointsBefore, SOON);
 });
 
 test("through all of it: no complaint, nothing from elsewhere, one poll at a time", () => {
@@ -178,8 +212,8 @@ test("through all of it: no complaint, nothing from elsewhere, one poll at a tim
   assert.equal(watch.mostPolls, 1);
 });
 
-/** A page of its own, watched from its first request. */
-async function openPage(options, prepare = async () => {}) {
+/** A page of its own of the dashboard `at`, watched from its first request. */
+async function openPage(options, prepare = async () => {}, at = dashboard) {
   const context = await browser.newContext({ locale: "en-GB", ...options });
   await prepare(context);
   const opened = await context.newPage();
@@ -189,7 +223,7 @@ async function openPage(options, prepare = async () => {}) {
     });
   });
   const watched = watchOver(opened);
-  await opened.goto(dashboard.url);
+  await opened.goto(at.url);
   return { page: opened, watch: watched };
 }
 
@@ -215,19 +249,19 @@ function watchOver(opened) {
 }
 
 async function says(opened, text) {
-  await opened.waitForFunction(
-    (wanted) => document.querySelector("#state-text").textContent === wanted, text, RECOVERY);
+  const isSaid = (wanted) => document.querySelector("#state-text").textContent === wanted;
+  await opened.waitForFunction(isSaid, text, RECOVERY);
 }
 
 async function reads(opened, selector, pattern) {
-  await opened.waitForFunction(
-    ([place, wanted]) => wanted.test(document.querySelector(place).textContent), [selector, pattern], SOON);
+  const matches = ([place, wanted]) => wanted.test(document.querySelector(place).textContent);
+  await opened.waitForFunction(matches, [selector, pattern], SOON);
 }
 
 /**
- * Puts a changed document until the page has shown `value` at `key`; resolves to its label. Once is enough when the
- * built-in figures keep what others add; when they replace the document, the page may by chance be
- * given only what came after.
+ * Puts a changed document until the page has shown `value` at `key`; resolves to its label. Once is
+ * enough when the built-in figures keep what others add; when they replace the document, the page
+ * may by chance be given only what came after.
  */
 async function putUntilSeen(change, key, value) {
   const deadline = Date.now() + SOON.timeout;

@@ -1,6 +1,5 @@
 //! Other programs: started in the repository's root, heard or left to speak for themselves.
 
-use crate::steps::Outcome;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{fmt, io};
@@ -62,10 +61,10 @@ impl Run {
     }
 
     /// Runs it to its end with our own output; any status but 0 is a failure.
-    pub(crate) fn run(mut self) -> Result<Outcome, Failure> {
+    pub(crate) fn run(mut self) -> Result<(), Failure> {
         let status = self.command.stdin(Stdio::null()).status().map_err(|e| self.start(&e))?;
         if status.success() {
-            Ok(Outcome::Done)
+            Ok(())
         } else {
             Err(Failure(format!("`{}` ended with {status}", self.line)))
         }

@@ -6,21 +6,12 @@ use crate::{browser, limits, tidy, tools};
 use std::process::ExitCode;
 use std::time::Instant;
 
-/// What a step comes to when it does not fail.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// All of it ran.
-    Done,
-    /// What it would test is not in the tree; why.
-    NothingToDo(&'static str),
-}
-
 /// A part of the tests that can be run alone.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
-    work: fn() -> Result<Outcome, Failure>,
+    work: fn() -> Result<(), Failure>,
 }
 
 /// Every step, in order.
@@ -58,36 +49,24 @@ pub(crate) fn named(names: &[&str]) -> Option<Vec<Step>> {
 /// Takes the steps one after the other; the first that fails is the last.
 pub(crate) fn take(steps: &[Step]) -> ExitCode {
     let start = Instant::now();
-    let mut idle = Vec::new();
     for step in steps {
         println!("== {}: {}", step.name, step.about);
-        match (step.work)() {
-            Ok(Outcome::Done) => {}
-            Ok(Outcome::NothingToDo(reason)) => {
-                println!("   nothing to do: {reason}");
-                idle.push(step.name);
-            }
-            Err(failure) => {
-                let name = step.name;
-                eprintln!("xtask: {name} failed: {failure}; alone: cargo xtask test {name}");
-                return ExitCode::FAILURE;
-            }
+        let began = Instant::now();
+        if let Err(failure) = (step.work)() {
+            let name = step.name;
+            eprintln!("xtask: {name} failed: {failure}; alone: cargo xtask test {name}");
+            return ExitCode::FAILURE;
         }
+        println!("   {} took {:.1} s", step.name, began.elapsed().as_secs_f64());
     }
-    let done = steps.len() - idle.len();
-    print!("xtask: {done} of {} steps passed in {} s", steps.len(), start.elapsed().as_secs());
-    println!("{}{}", if idle.is_empty() { "" } else { ", nothing to do in " }, idle.join(", "));
+    println!("xtask: {} steps passed in {} s", steps.len(), start.elapsed().as_secs());
     ExitCode::SUCCESS
 }
 
 /// Runs one piece of work that is a command of its own.
-pub(crate) fn take_alone(name: &str, work: fn() -> Result<Outcome, Failure>) -> ExitCode {
+pub(crate) fn take_alone(name: &str, work: fn() -> Result<(), Failure>) -> ExitCode {
     match work() {
-        Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::NothingToDo(reason)) => {
-            println!("xtask: {name} has nothing to do: {reason}");
-            ExitCode::SUCCESS
-        }
+        Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("xtask: {name} failed: {failure}");
             ExitCode::FAILURE
@@ -95,43 +74,43 @@ pub(crate) fn take_alone(name: &str, work: fn() -> Result<Outcome, Failure>) -> 
     }
 }
 
-fn fmt() -> Result<Outcome, Failure> {
+fn fmt() -> Result<(), Failure> {
     cargo("fmt --all --check").run()
 }
 
-fn clippy() -> Result<Outcome, Failure> {
+fn clippy() -> Result<(), Failure> {
     cargo("clippy --workspace --all-targets -- -D warnings").run()
 }
 
-fn doc() -> Result<Outcome, Failure> {
+fn doc() -> Result<(), Failure> {
     cargo("doc --workspace --no-deps").env("RUSTDOCFLAGS", "-D warnings").run()
 }
 
-fn unit() -> Result<Outcome, Failure> {
+fn unit() -> Result<(), Failure> {
     cargo("test --workspace --lib --bins").run()
 }
 
-fn examples() -> Result<Outcome, Failure> {
+fn examples() -> Result<(), Failure> {
     cargo("build --workspace --examples").run()
 }
 
-fn scenario() -> Result<Outcome, Failure> {
+fn scenario() -> Result<(), Failure> {
     build_what_tests_start()?;
     cargo("test --workspace --test *").run()
 }
 
-fn doctest() -> Result<Outcome, Failure> {
+fn doctest() -> Result<(), Failure> {
     cargo("test --workspace --doc").run()
 }
 
-fn servers() -> Result<Outcome, Failure> {
+fn servers() -> Result<(), Failure> {
     build_what_tests_start()?;
     cargo("test --workspace --test * -- --ignored").run()
 }
 
 /// The integration tests start the examples and the dashboard as programs; Cargo builds neither for
 /// a test of another package.
-fn build_what_tests_start() -> Result<Outcome, Failure> {
+fn build_what_tests_start() -> Result<(), Failure> {
     cargo("build --workspace --bins --examples").run()
 }
 

@@ -1,7 +1,6 @@
 //! What the tests need and Cargo does not bring: Node with two sets of packages, and Chromium.
 
 use crate::run::{Failure, cargo, program, root};
-use crate::steps::Outcome;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -21,7 +20,7 @@ const CHROMIUM: &[&str] = &[
 ];
 
 /// Checks for the tools, and installs what can be installed without a question.
-pub(crate) fn prepare() -> Result<Outcome, Failure> {
+pub(crate) fn prepare() -> Result<(), Failure> {
     for (component, probe) in [("rustfmt", "fmt --version"), ("clippy", "clippy --version")] {
         if cargo(probe).read().is_err() {
             return missing(&format!("{component}: rustup component add {component}"));
@@ -31,10 +30,10 @@ pub(crate) fn prepare() -> Result<Outcome, Failure> {
     for folder in PACKAGES {
         packages(&root().join(folder))?;
     }
-    if root().join("tests/browser").is_dir() && chromium().is_none() {
+    if chromium().is_none() {
         install_chromium()?;
     }
-    Ok(Outcome::Done)
+    Ok(())
 }
 
 /// A Chromium that starts, by its whole path: `$CHROMIUM`, or else the first of the usual names.
@@ -71,9 +70,9 @@ fn node_major(version: &str) -> Option<u32> {
 
 /// Installs the packages of `folder`, unless what is there came from the same lock.
 fn packages(folder: &Path) -> Result<(), Failure> {
-    let Ok(lock) = fs::read(folder.join("package-lock.json")) else {
-        return Ok(());
-    };
+    let lock = folder.join("package-lock.json");
+    let lock = fs::read(&lock)
+        .map_err(|error| Failure(format!("cannot read {}: {error}", lock.display())))?;
     let installed = folder.join("node_modules/.installed-package-lock.json");
     if fs::read(&installed).is_ok_and(|earlier| earlier == lock) {
         return Ok(());

@@ -115,13 +115,11 @@ fn who_is_let_go_by_a_stopping_session_goes_before_the_idle_ones() {
     let mut scene = Scene::new();
     let guest = scene.actor("guest");
     let guest = scene.spawn(guest);
-    scene.resident("idle");
-    let holder = scene.actor("holder");
-    let holder = scene.spawn(holder);
-    let hold = scene.act(holder, move |cx| cx.hold(guest));
-    let part = Box::new(move |_: &mut Cx<'_>| drop(hold));
-    scene.post(holder, Actor::ACT, part).unwrap();
-    assert_ends(&mut scene);
+    let idle = scene.resident("idle");
+    let hold = scene.act(idle, move |cx| cx.hold(guest));
+    let holder = scene.actor("holder").stop(move |_| drop(hold));
+    scene.spawn(holder);
+    assert_eq!(scene.turn(), Wait::Done);
     assert_eq!(scene.journal(), ["holder: stopped", "guest: stopped", "idle: stopped"]);
 }
 
@@ -198,6 +196,39 @@ fn started_may_stop() {
 }
 
 #[test]
+fn a_session_may_make_its_own_heap() {
+    let mut scene = Scene::new();
+    let maker = scene.resident("maker");
+    let actor = scene.actor("made").start(|cx| assert_eq!(cx.event(), "_start"));
+    let made = scene.act(maker, move |cx| {
+        let made = cx.spawn_with(|cx| {
+            cx.delay(Actor::SAY, secs(1), "mine");
+            cx.alias("made").map(|()| actor)
+        });
+        made.expect("the alias is free")
+    });
+    assert_eq!(scene.resolve("made"), Some(made));
+    let actor = scene.actor("failed");
+    let failed = scene.act(maker, move |cx| {
+        cx.spawn_with(|cx| {
+            cx.delay(Actor::SAY, secs(9), "never");
+            cx.alias("made").map(|()| actor)
+        })
+    });
+    assert_eq!(failed.unwrap_err().owner, made);
+    assert_eq!((scene.stats().sessions, scene.stats().timers), (2, 1));
+    let panicked = scene.act(maker, |cx| {
+        cx.spawn_with(|cx| {
+            cx.delay(Actor::SAY, secs(9), "never");
+            panic!("oh") as Result<Actor, ()>
+        })
+    });
+    assert!(scene.post(panicked.unwrap(), Actor::SAY, "never").is_err());
+    assert_ends(&mut scene);
+    assert_eq!(scene.journal(), ["made: mine", "made: stopped", "maker: stopped"]);
+}
+
+#[test]
 fn stopped_sees_what_it_has_and_what_it_sets_is_gone() {
     let mut scene = Scene::new();
     let child = scene.actor("child").start(|cx| cx.delay(Actor::SAY, secs(3), "done"));
@@ -255,8 +286,8 @@ fn stop_all_ends_everybody_newest_first_at_the_end_of_the_turn() {
 fn whom_a_stopped_session_spawns_at_the_end_ends_as_well() {
     let mut scene = Scene::new();
     let heir = scene.actor("heir").start(|cx| {
-        cx.alias("heir").unwrap();
         cx.yield_now(Actor::SAY, "never");
+        cx.delay(Actor::SAY, secs(1), "never");
     });
     let king = scene.actor("king").start(|cx| cx.alias("king").unwrap());
     let king = scene.spawn(king.stop(|cx| _ = cx.spawn(heir)));

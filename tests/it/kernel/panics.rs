@@ -88,15 +88,19 @@ fn a_panic_in_a_call_is_an_error_to_the_caller() {
 }
 
 #[test]
-fn a_panic_far_down_leaves_the_depth_as_it_was() {
+fn panics_in_calls_leave_the_depth_as_it_was() {
     let mut scene = Scene::new();
     let (a, b) = (scene.resident("a"), scene.resident("b"));
-    for _ in 0..100 {
-        let c = scene.resident("c");
-        let inner = move |cx: &mut Cx<'_>| drop(cx.call(c, Actor::PANIC, "oh").unwrap_err());
-        let outer = move |cx: &mut Cx<'_>| cx.call(b, Actor::ACT, Box::new(inner)).unwrap();
-        scene.act(a, outer);
-    }
+    let victims = [(); 100].map(|()| {
+        let victim = scene.actor("victim");
+        scene.spawn(victim)
+    });
+    scene.act(a, move |cx| {
+        for victim in victims {
+            cx.call(victim, Actor::PANIC, "oh").unwrap_err();
+        }
+        assert_eq!(cx.call(b, Actor::DOUBLE, 1), Ok(2));
+    });
     assert_eq!(scene.stats().panics, 100);
 }
 
@@ -189,7 +193,7 @@ fn a_message_that_panics_when_it_is_cloned_or_dropped_leaves_the_topic_whole() {
         scene.settle();
         let watchers = scene.stats().watchers;
         let stats = (scene.stats().panics - before, watchers);
-        // A live one is dropped once, by the kernel; a dud's clones take both old and both new along.
+        // A live one is dropped once, by the kernel; a dud's clones take all four along.
         assert_eq!(stats, if panics == 1 { (1, 2) } else { (4, 0) });
     }
     scene.stop();

@@ -310,14 +310,14 @@ fn a_timer_cleared_while_it_is_due_does_not_fire() {
 
 #[test]
 fn a_session_that_sets_overdue_timers_for_ever_keeps_nobody_from_theirs() {
-    const GREEDY: Event<()> = Event::new("greedy.more");
+    const GREEDY: Event<Instant> = Event::new("greedy.more");
     struct Greedy;
     impl Session for Greedy {
         fn events(on: &mut Handlers<Self>) {
-            on.on(GREEDY, |_, cx, ()| cx.alarm(GREEDY, past(cx, ms(1)), ()));
+            on.on(GREEDY, |_, cx, long_ago| cx.alarm(GREEDY, long_ago, long_ago));
         }
         fn started(&mut self, cx: &mut Cx<'_>) {
-            cx.yield_now(GREEDY, ());
+            cx.yield_now(GREEDY, cx.now());
         }
     }
     let mut scene = Scene::new();

@@ -87,6 +87,23 @@ fn a_kernel_says_what_to_wait_for() {
 }
 
 #[test]
+fn a_kernel_that_goes_idle_outside_a_turn_has_a_turn_to_end_in() {
+    let mut scene = Scene::new();
+    let child = scene.actor("child").start(|cx| cx.alias("child").unwrap());
+    let parent = scene.actor("parent").start(|cx| {
+        cx.delay(Actor::SAY, secs(9), "never");
+        cx.spawn(child);
+    });
+    let parent = scene.spawn(parent);
+    scene.settle();
+    scene.settle();
+    scene.act(parent, |cx| cx.delay_clear(Actor::SAY));
+    assert_eq!(scene.outlook(), Wait::Poll);
+    assert_eq!(scene.turn(), Wait::Done);
+    assert_eq!(scene.journal(), ["child: stopped", "parent: stopped"]);
+}
+
+#[test]
 fn time_stands_still_in_a_turn_and_never_goes_back() {
     let mut scene = Scene::new();
     let start = scene.now();

@@ -147,6 +147,26 @@ fn a_wheels_timer_is_one_and_goes_with_the_wheel() {
 }
 
 #[test]
+fn a_wheel_counts_the_permits_that_it_gave_out() {
+    let mut scene = Scene::new();
+    let a = scene.resident("a");
+    let outlet = scene.journal.clone();
+    let permits = scene.act(a, move |cx| {
+        let plain = cx.mount(|_, _| Ok::<_, ()>(Rebel(outlet))).unwrap();
+        let permits = [cx.permit(plain), cx.permit(plain)];
+        assert_eq!(cx.permits(plain), 2);
+        (plain, permits)
+    });
+    let (rebel, [one, other]) = permits;
+    drop(one);
+    scene.turn(); // told at its end
+    assert_eq!(scene.act(a, move |cx| cx.permits(rebel)), 1);
+    scene.act(a, move |cx| _ = cx.unmount(rebel));
+    drop(other);
+    assert_ends(&mut scene);
+}
+
+#[test]
 fn a_wheel_that_cannot_be_made_is_not_mounted() {
     let mut scene = Scene::new();
     let a = scene.resident("a");
@@ -202,7 +222,7 @@ impl Wheel for Ghost {
         let Some(Ghost { outlet, journal }) = cx.wheel(me) else { return };
         let (outlet, journal) = (*outlet, journal.clone());
         cx.deliver(outlet, ready);
-        let next = Teller { outlet: cx.outlet(Owner::READY), journal };
+        let next = Teller { outlet: cx.outlet(Owner::READY), journal: journal.clone() };
         let mounted = cx.mount(|_, _| Ok::<_, ()>(next)).expect("it is made");
         assert!(cx.wheel(mounted).is_none(), "but not for somebody who is gone");
         let outlet = cx.outlet(Owner::READY);
@@ -210,13 +230,16 @@ impl Wheel for Ghost {
         cx.delay(Owner::READY, secs(1), ready);
         cx.yield_now(Owner::READY, ready);
         assert_eq!(cx.stats().wheels, 0);
+        journal.write("ghost: done");
     }
 }
 
 #[test]
 fn a_wheel_whose_owner_is_gone_leaves_nothing_behind() {
     let mut scene = Scene::new();
-    let id = owner(&mut scene, |_, cx| cx.stop());
+    let id = owner(&mut scene, |owner, _| owner.part = |_, cx| cx.stop());
+    scene.settle();
+    scene.journal();
     let journal = scene.journal.clone();
     let mount = |cx: &mut Cx<'_>| {
         let ghost = Ghost { outlet: cx.outlet(Owner::READY), journal };
@@ -224,9 +247,15 @@ fn a_wheel_whose_owner_is_gone_leaves_nothing_behind() {
         cx.again(ghost);
     };
     scene.call(id, Actor::ACT, Box::new(mount)).unwrap();
-    // The ghost is run before the other wheel, which would stop the owner.
     assert_ends(&mut scene);
-    assert_eq!(scene.stats().panics, 0);
+    let order = [
+        &*again(),
+        "owner: stopped with its wheel",
+        "wheel: closed",
+        "wheel: closed",
+        "ghost: done",
+    ];
+    assert_eq!((scene.journal(), scene.stats().panics), (order.map(String::from).into(), 0));
 }
 
 #[test]

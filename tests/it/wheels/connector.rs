@@ -60,7 +60,7 @@ fn endpoint(text: &str) -> Endpoint {
     text.parse::<SocketAddr>().expect("it is an address").into()
 }
 
-/// A world with someone at 10.0.0.1:80 and 10.0.0.2:80, nobody at 10.0.0.3, silence at 10.0.0.8 and .9.
+/// A world with someone at 10.0.0.1:80 and 10.0.0.2:80, nobody at 10.0.0.3, silence at .8 and .9.
 fn world() -> Rig {
     let mut rig = Rig::new();
     rig.spawn(Answerer(endpoint("10.0.0.1:80")));

@@ -9,7 +9,6 @@ mod source;
 mod tests;
 
 use crate::run::{Failure, root};
-use crate::steps::Outcome;
 use source::Source;
 use std::path::Path;
 use std::{fmt, fs, io};
@@ -29,7 +28,7 @@ impl fmt::Display for Finding {
 }
 
 /// Checks every text of the repository.
-pub(crate) fn check() -> Result<Outcome, Failure> {
+pub(crate) fn check() -> Result<(), Failure> {
     let sources = read(root())
         .map_err(|error| Failure(format!("cannot read {}: {error}", root().display())))?;
     let findings = findings(&sources);
@@ -37,7 +36,7 @@ pub(crate) fn check() -> Result<Outcome, Failure> {
         println!("{finding}");
     }
     match findings.len() {
-        0 => Ok(Outcome::Done),
+        0 => Ok(()),
         1 => Err(Failure(findings[0].to_string())),
         count => Err(Failure(format!("{count} findings, first {}", findings[0]))),
     }

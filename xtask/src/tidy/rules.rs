@@ -104,7 +104,7 @@ fn is_tests(part: &str) -> bool {
 pub(super) fn text(source: &Source, report: &mut dyn FnMut(usize, String)) {
     let path = source.path.as_str();
     let is_lock = path.ends_with("package-lock.json");
-    let is_narrow = ["rs", "md", "mjs"].contains(&source.ending());
+    let is_narrow = ["rs", "md", "mjs", "js", "css", "html"].contains(&source.ending());
     for (line, number) in source.lines.iter().zip(1..) {
         let text = line.text.as_str();
         if text.ends_with(char::is_whitespace) && !is_lock {

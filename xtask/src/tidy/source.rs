@@ -1,10 +1,12 @@
 //! A text of the repository, split as the rules look at it: code, comment, test.
 
 /// Folders of what others wrote, or what a tool makes.
-pub(super) const FOREIGN_FOLDERS: &[&str] = &[".git", "target", "node_modules", "captures"];
+pub(super) const FOREIGN_FOLDERS: &[&str] =
+    &[".git", "target", "node_modules", "captures", "vendor"];
 
 /// Endings of the texts that we write by hand.
-const TEXT: &[&str] = &["rs", "md", "toml", "mjs", "json", "npmrc", "gitignore"];
+const TEXT: &[&str] =
+    &["rs", "md", "toml", "mjs", "js", "css", "html", "json", "npmrc", "gitignore"];
 
 /// Whether a file of this name is a text that the rules are about.
 pub(super) fn is_text(name: &str) -> bool {
