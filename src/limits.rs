@@ -192,3 +192,25 @@ pub const FEED_STUCK_TIMES: u32 = 5;
 /// Ids, percent-encoded, up to which the server is asked to filter by them: its line of a request
 /// holds 8 KiB in the strictest proxies.
 pub const FEED_FILTER_BYTES: usize = 4 * 1024;
+
+/// The most that a server's `Retry-After` is honoured for: a mistaken one must not end a feed.
+pub const FEED_RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+
+/// How long a feed must have lasted, if the heartbeat is not longer, to have proven itself.
+pub const FEED_PROOF_TIME: Duration = Duration::from_secs(1);
+
+/// The least time between two readings of documents whose rows came without them.
+pub const FEED_REREAD_PAUSE: Duration = Duration::from_secs(1);
+
+/// Longest answer that is neither a document nor a feed, in bytes: what `CouchDB` says of a database or
+/// an error is about a kilobyte.
+pub const FEED_ANSWER_BYTES: usize = 64 * 1024;
+
+/// Longest `error` and `reason` of a server that are kept, in characters: a reason may be a stack trace.
+pub const FEED_REASON_CHARS: usize = 200;
+
+/// Redirects that one request follows.
+pub const FEED_REDIRECTS_MAX: u32 = 5;
+
+/// Events that wait for a kernel's queue to have room, besides the newest change of each document.
+pub const FEED_EVENTS_MAX: usize = 64;

@@ -4,7 +4,7 @@ use crate::conditional::Tagged;
 use crate::document::Document;
 use crate::feed::{Feed, Status};
 use bytes::Bytes;
-use masque::reactor::{Cx, Event, Handlers, Session, Topic};
+use masque::reactor::{Cx, Event, Handlers, Session, SessionId, Topic};
 use masque::sessions::{Change, ChangesFeed, Database, FeedEvent};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +23,8 @@ pub(crate) struct Overview {
     retry_cap: Duration,
     docs: Vec<Document>,
     feed: Feed,
+    /// Who follows, once started.
+    follower: Option<SessionId>,
 }
 
 /// How a document stands, for one request.
@@ -61,7 +63,7 @@ impl Overview {
     ) -> Self {
         let feed = Feed::new(cx.now());
         let docs = docs.iter().map(|id| Document::new(id, &feed)).collect();
-        Overview { database, heartbeat, retry_cap, docs, feed }
+        Overview { database, heartbeat, retry_cap, docs, feed, follower: None }
     }
 
     fn current(&mut self, _: &mut Cx<'_>, place: usize) -> Current {
@@ -75,7 +77,9 @@ impl Overview {
     }
 
     fn status(&mut self, cx: &mut Cx<'_>, (): ()) -> Status {
-        self.feed.status(None, cx.now())
+        let counters = self.follower.map(|feed| cx.call(feed, ChangesFeed::COUNTERS, ()));
+        let heard = counters.and_then(Result::ok).and_then(|counters| counters.heard);
+        self.feed.status(heard, cx.now())
     }
 
     fn feed(&mut self, cx: &mut Cx<'_>, event: FeedEvent) {
@@ -93,8 +97,12 @@ impl Overview {
                 self.feed.lost(why.to_string(), cx.now());
             }
             FeedEvent::Recreated => return log::warn!("{database} is another than before"),
-            FeedEvent::Stuck { times } => {
-                log::error!("{database} fails in the same way for {times} times: is it well?");
+            FeedEvent::Stuck { times, since, why } => {
+                log::error!("{database} fails at {since} in the same way for {times} times: {why}");
+                return;
+            }
+            FeedEvent::TooLong { id, max } => {
+                log::error!("{id} is longer than {max} bytes and is not shown");
                 return;
             }
             _ => return,
@@ -126,6 +134,6 @@ impl Session for Overview {
         let feed = ChangesFeed::new(self.database.clone(), cx.postback(Self::FEED));
         let feed = feed.heartbeat(self.heartbeat).retry_cap(self.retry_cap);
         let feed = self.docs.iter().fold(feed, |feed, doc| feed.doc(&doc.id));
-        cx.spawn(feed);
+        self.follower = Some(cx.spawn(feed));
     }
 }

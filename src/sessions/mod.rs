@@ -13,7 +13,7 @@ mod tcp_server;
 
 pub use backoff::Backoff;
 pub use changes_feed::{
-    Change, ChangesFeed, Database, DatabaseUrlError, FeedError, FeedEvent, Reason, Seq,
+    Change, ChangesFeed, Counters, Database, DatabaseUrlError, FeedError, FeedEvent, Reason, Seq,
 };
 pub use connection::Connection;
 pub use event_stream::EventStream;

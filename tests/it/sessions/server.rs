@@ -2,7 +2,7 @@
 
 use crate::support::actor::{Actor, Journal, Moment, direct, local};
 use masque::filters::Line;
-use masque::reactor::{Cx, Event, Handlers, Rig, Session};
+use masque::reactor::{Cx, Event, Handlers, Rig, Session, Topic};
 use masque::sessions::{Connection, Peer, TcpClient, TcpServer};
 use masque::wheels::{Ended, ReadWrite};
 use std::cell::Cell;
@@ -343,6 +343,44 @@ fn a_client_that_panics_its_session_leaves_the_others_alone() {
     });
     rig.settle();
     assert!(journal.take_of("client").contains(&"still there?".to_owned()));
+}
+
+/// Watches and waits, as a browser that is parked does.
+struct Parked;
+
+impl Parked {
+    const WAKE: Event<()> = Event::new("parked.wake");
+}
+
+const CHANGED: Topic<()> = Topic::new("changed");
+
+impl Connection for Parked {
+    type Filter = Line;
+
+    fn filter(&self) -> Line {
+        Line::new()
+    }
+
+    fn events(on: &mut Handlers<Peer<Self>>) {
+        on.on(Self::WAKE, |_, _, ()| ());
+    }
+
+    fn input(&mut self, cx: &mut Cx<'_>, _: ReadWrite<Line>, _: String) {
+        cx.watch(CHANGED, Self::WAKE);
+        cx.delay(Self::WAKE, Duration::from_secs(3600), ());
+    }
+}
+
+#[test]
+fn a_client_that_leaves_leaves_nothing_behind() {
+    let (mut rig, journal) = (Rig::new(), Journal::default());
+    rig.spawn(TcpServer::new(local(1)).serve(|_| Parked));
+    rig.spawn(client("hello", &journal));
+    rig.settle();
+    assert_eq!((rig.stats().timers, rig.stats().watchers), (1, 1));
+    direct::<Line>(&mut rig, "client", Peer::close);
+    rig.settle();
+    assert_eq!((rig.stats().timers, rig.stats().watchers, rig.stats().sessions), (0, 0, 1));
 }
 
 #[test]
