@@ -114,6 +114,11 @@ pub(crate) fn not_found() -> Response {
     plain(StatusCode::NOT_FOUND, "There is nothing here.\n")
 }
 
+/// For a request that comes too late.
+pub(crate) fn unavailable() -> Response {
+    plain(StatusCode::SERVICE_UNAVAILABLE, "The server is ending.\n")
+}
+
 /// A response of one sentence.
 fn plain(status: StatusCode, text: &'static str) -> Response {
     let mut response = Response::new(Bytes::from_static(text.as_bytes()));

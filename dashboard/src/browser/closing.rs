@@ -2,14 +2,17 @@
 
 use super::{Browser, Waits};
 use crate::metrics::PollEnd;
+use crate::site::unavailable;
+use masque::filters::Filter;
 use masque::reactor::{Cx, Event, Topic};
 use std::time::Duration;
 
 /// Told to every browser when the server is about to end.
 pub(crate) const CLOSING: Topic<()> = Topic::new("browser.closing");
 
-/// How long a connection that has just been made may take to send its first request.
-const GREETING: Duration = Duration::from_millis(500);
+/// How long a request may still take to come: one that has begun to, or the first one of a connection
+/// that has just been made. A browser asks again when a later one was lost, but not for these.
+const GRACE: Duration = Duration::from_secs(1);
 
 impl Browser {
     pub(super) const CLOSING: Event<()> = Event::new("browser.on_closing");
@@ -24,22 +27,21 @@ impl Browser {
                 self.close_after_answer(cx);
                 self.end_events(cx);
             }
-            // Its first request may be on its way; a browser asks again after a later one was lost, but
-            // not after the first.
-            Waits::Nothing if !self.is_known => cx.delay(Self::LEAVE, GREETING, ()),
-            Waits::Nothing => self.leave(cx),
+            Waits::Nothing if !self.is_known || self.client.unread(cx) > 0 => {
+                cx.delay(Self::LEAVE, GRACE, ());
+            }
+            Waits::Nothing => self.leave(cx, ()),
         }
     }
 
-    /// Ends the connection if it is idle. A request that has come in part is still answered.
-    pub(super) fn leave(&mut self, cx: &mut Cx<'_>) {
+    /// Ends the connection, unless the body of a request is coming: that is waited for until the server's
+    /// own time is up.
+    pub(super) fn leave(&mut self, cx: &mut Cx<'_>, (): ()) {
         if self.client.unread(cx) > 0 {
-            return;
+            return self.refuse(cx, unavailable());
         }
         self.close_after_answer(cx);
-        if let Some(httpd) = self.client.filter(cx)
-            && masque::filters::Filter::is_finished(httpd)
-        {
+        if self.client.filter(cx).is_some_and(|httpd| httpd.is_finished()) {
             self.client.finish(cx);
         }
     }

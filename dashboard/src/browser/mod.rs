@@ -160,7 +160,7 @@ impl Session for Browser {
             .on(Self::FULL, |_, _, ()| ()) // the stream knows
             .on(Self::DRAINED, Self::drained)
             .on(Self::CLOSING, Self::closing)
-            .on(Self::LEAVE, |browser, cx, ()| browser.leave(cx));
+            .on(Self::LEAVE, Self::leave);
     }
 
     fn stopped(&mut self, cx: &mut Cx<'_>) {
