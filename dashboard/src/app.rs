@@ -6,6 +6,7 @@ use crate::embedded::{self, Embedded};
 use crate::figures::Figures;
 use crate::files::Files;
 use crate::overview::Overview;
+use crate::say::{complain, say};
 use crate::site::Site;
 use masque::reactor::{Cx, Event, Handlers, Session, SessionId, Signal};
 use masque::sessions::{Database, TcpServer};
@@ -61,7 +62,7 @@ fn embed(cx: &mut Cx<'_>) -> Database {
     let local = local.unwrap_or_else(|| fail("the embedded database has no port"));
     cx.spawn(Figures::new(couch));
     let url = format!("http://{local}/{}", embedded::DATABASE);
-    println!("embedded CouchDB at {url}");
+    say(format_args!("embedded CouchDB at {url}"));
     url.parse().unwrap_or_else(|error| fail(error))
 }
 
@@ -69,7 +70,7 @@ fn embed(cx: &mut Cx<'_>) -> Database {
 fn serve(listen: &Target, site: Arc<Site>) -> TcpServer {
     let shown = listen.to_string();
     TcpServer::new(listen.clone())
-        .started(|_, local| println!("dashboard at http://{local}/"))
+        .started(|_, local| say(format_args!("dashboard at http://{local}/")))
         .failed(move |_, error| {
             fail(format_args!("cannot listen at {shown}: {error}; choose another with --listen"))
         })
@@ -83,7 +84,7 @@ fn serve(listen: &Target, site: Arc<Site>) -> TcpServer {
 
 /// Ends the program, for it cannot do its work.
 fn fail(why: impl Display) -> ! {
-    eprintln!("dashboard: {why}");
+    complain(why);
     std::process::exit(1)
 }
 

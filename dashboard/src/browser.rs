@@ -16,6 +16,8 @@ pub(crate) struct Browser {
     site: Arc<Site>,
     /// The document that a poll waits for.
     waits_for: Option<usize>,
+    /// Whether nothing more will come, so that nobody is kept waiting.
+    has_ended: bool,
 }
 
 impl Browser {
@@ -23,10 +25,11 @@ impl Browser {
     const ENDED: Event<Ended> = Event::new("browser.ended");
     const CHANGED: Event<usize> = Event::new("browser.changed");
     const TIMED_OUT: Event<()> = Event::new("browser.timed_out");
+    const ANSWERED: Event<()> = Event::new("browser.answered");
 
     pub(crate) fn new(cx: &mut Cx<'_>, socket: Socket, site: Arc<Site>) -> io::Result<Self> {
         let client = ReadWrite::new(cx, socket, Httpd::new(), Self::REQUEST, Self::ENDED)?;
-        Ok(Browser { client, site, waits_for: None })
+        Ok(Browser { client, site, waits_for: None, has_ended: false })
     }
 
     fn request(&mut self, cx: &mut Cx<'_>, request: Result<Request, Response>) {
@@ -39,7 +42,9 @@ impl Browser {
             Route::Document { place, rev } => {
                 let Some(current) = self.current(cx, place) else { return };
                 let knows_current = rev.is_some() && rev.as_deref() == current.rev.as_deref();
-                if knows_current && request.method() == Method::GET && !current.is_closing {
+                let may_wait =
+                    request.method() == Method::GET && !current.is_closing && !self.has_ended;
+                if knows_current && may_wait {
                     self.park(cx, place);
                 } else {
                     self.tell(cx, current);
@@ -96,15 +101,17 @@ impl Browser {
     }
 
     /// A browser that sends no more has left, or reads on with its half: a poll that waits is
-    /// answered now, which is right for either.
+    /// answered now, which is right for either, and so are the requests that came behind it.
     fn ended(&mut self, cx: &mut Cx<'_>, ended: Ended) {
         if ended.is_final() {
             return cx.stop();
         }
+        self.has_ended = true;
         if self.waits_for.is_some() {
             self.respond(cx);
         }
-        self.client.finish(cx);
+        // The requests behind the poll come before this does.
+        cx.yield_now(Self::ANSWERED, ());
     }
 }
 
@@ -113,6 +120,7 @@ impl Session for Browser {
         on.on(Self::REQUEST, Self::request)
             .on(Self::ENDED, Self::ended)
             .on(Self::CHANGED, Self::changed)
-            .on(Self::TIMED_OUT, Self::timed_out);
+            .on(Self::TIMED_OUT, Self::timed_out)
+            .on(Self::ANSWERED, |browser, cx, ()| browser.client.finish(cx));
     }
 }

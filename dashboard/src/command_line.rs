@@ -51,7 +51,8 @@ pub(crate) struct Options {
     pub(crate) log: LevelFilter,
 }
 
-/// Names that a document cannot have, for their paths are taken.
+/// Names that a document cannot have, for their paths are taken. Neither can it have one that is no
+/// single segment of a path: browsers and proxies make something else of it.
 const TAKEN: [&str; 3] = ["file", "favicon.ico", "health"];
 
 pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
@@ -73,6 +74,9 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
             Value(value) => return Err(format!("{} is one word too many", value.display())),
         };
         match name.as_str() {
+            "help" | "version" if parser.optional_value().is_some() => {
+                return Err(format!("--{name} takes no value"));
+            }
             "help" => return Ok(Command::Help),
             "version" => return Ok(Command::Version),
             "couch" | "doc" | "listen" | "long-poll" | "heartbeat" | "retry-cap" | "files"
@@ -104,7 +108,8 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
 }
 
 fn document(id: String) -> Result<String, String> {
-    if id.is_empty() || TAKEN.contains(&id.as_str()) {
+    let leads_elsewhere = id == "." || id == ".." || id.contains(['/', '\\', '\0']);
+    if id.is_empty() || leads_elsewhere || TAKEN.contains(&id.as_str()) {
         return Err(format!("--doc {id}: a document of that name has no path here"));
     }
     Ok(id)
@@ -200,6 +205,7 @@ mod tests {
             &["--couch", "u:secret@h"],
             &["--doc", ""],
             &["--doc", "file"],
+            &["--doc", "_design/a"],
             &["--listen", "8080"],
             &["--listen", ":8080"],
             &["--listen", "h:99999"],
@@ -210,6 +216,8 @@ mod tests {
             &["--files", "/no/such/folder"],
             &["--log", "loud"],
             &["--nonsense"],
+            &["--help=me"],
+            &["--version=2"],
             &["-x"],
             &["extra"],
         ] {

@@ -10,25 +10,27 @@ mod embedded;
 mod figures;
 mod files;
 mod overview;
+mod say;
 mod site;
 
 use command_line::{Command, USAGE};
 use masque::reactor::Reactor;
+use say::{complain, say};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let options = match command_line::parse(lexopt::Parser::from_env()) {
         Ok(Command::Run(options)) => options,
         Ok(Command::Help) => {
-            print!("{USAGE}");
+            say(USAGE.trim_end());
             return ExitCode::SUCCESS;
         }
         Ok(Command::Version) => {
-            println!("dashboard {}", env!("CARGO_PKG_VERSION"));
+            say(concat!("dashboard ", env!("CARGO_PKG_VERSION")));
             return ExitCode::SUCCESS;
         }
         Err(error) => {
-            eprintln!("dashboard: {error}; see dashboard --help");
+            complain(format_args!("{error}; see dashboard --help"));
             return ExitCode::from(2);
         }
     };
@@ -41,7 +43,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("dashboard: {error}");
+            complain(error);
             ExitCode::FAILURE
         }
     }

@@ -133,7 +133,7 @@ impl Overview {
         let document = &mut self.docs[place];
         let mut response = match &document.newest {
             None => unavailable(&self.trouble),
-            Some((Change { doc: None, .. }, _)) => gone(),
+            Some((Change { doc: None, rev, .. }, _)) => gone(rev.is_some()),
             Some((Change { rev, doc: Some(doc), .. }, date)) => {
                 let mut response = json(StatusCode::OK, doc.clone());
                 let headers = response.headers_mut();
@@ -172,9 +172,14 @@ fn unavailable(reason: &str) -> Response {
     response
 }
 
-fn gone() -> Response {
-    let body = Bytes::from_static(b"{\"error\":\"not_found\",\"reason\":\"deleted\"}\n");
-    json(StatusCode::NOT_FOUND, body)
+/// One that was seen to be deleted still has a revision; one that the server does not know has none.
+fn gone(is_deleted: bool) -> Response {
+    let body: &[u8] = if is_deleted {
+        b"{\"error\":\"not_found\",\"reason\":\"deleted\"}\n"
+    } else {
+        b"{\"error\":\"not_found\",\"reason\":\"missing\"}\n"
+    };
+    json(StatusCode::NOT_FOUND, Bytes::from_static(body))
 }
 
 /// A revision that cannot stand in a header is left out: the document has it too.

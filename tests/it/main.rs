@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod captures;
+mod dashboard;
 mod examples;
 mod kernel;
 mod sessions;

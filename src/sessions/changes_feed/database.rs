@@ -80,7 +80,17 @@ impl std::str::FromStr for Database {
             None => return Err(Error::Malformed),
         }
         let authority = uri.authority().ok_or(Error::Malformed)?.as_str();
-        let userinfo = authority.rsplit_once('@').map(|(userinfo, _)| userinfo);
+        let (userinfo, host_port) = match authority.rsplit_once('@') {
+            Some((userinfo, host_port)) => (Some(userinfo), host_port),
+            None => (None, authority),
+        };
+        // `Uri` has no port both where there is none and where it is none.
+        let port = match uri.port_u16() {
+            None if !(host_port.ends_with(':') || is_without_port(host_port)) => {
+                return Err(Error::Malformed);
+            }
+            port => port.unwrap_or(PORT),
+        };
         let path = uri.path().trim_end_matches('/');
         if path.is_empty() {
             return Err(Error::NoName);
@@ -90,7 +100,6 @@ impl std::str::FromStr for Database {
         }
         let host = uri.host().filter(|host| !host.is_empty()).ok_or(Error::Malformed)?;
         let host = host.trim_matches(['[', ']']).to_owned();
-        let port = uri.port_u16().unwrap_or(PORT);
         // RFC 9110, section 7.2: the port is left out where it is the scheme's own, which 5984 is not.
         let shown = Target::Host(host.clone(), port).to_string();
         let shown = shown.strip_suffix(":80").unwrap_or(&shown);
@@ -187,6 +196,11 @@ impl fmt::Debug for Database {
     }
 }
 
+/// Whether no port follows the host, which is in brackets when it has colons of its own.
+fn is_without_port(host_port: &str) -> bool {
+    host_port.ends_with(']') || !host_port.contains(':')
+}
+
 impl Credentials {
     /// The user and password of a URL.
     fn of(userinfo: &str) -> Result<Self, DatabaseUrlError> {
@@ -220,6 +234,8 @@ mod tests {
         };
         check("http://localhost/db", "http://localhost:5984/db", None);
         check("http://localhost:80/a/b/", "http://localhost:80/a/b", None);
+        check("http://h:/db", "http://h:5984/db", None);
+        check("http://[::1]/db", "http://[::1]:5984/db", None);
         check("http://[::1]:5984/db", "http://[::1]:5984/db", None);
         // The example of RFC 7617, section 2.
         let aladdin = Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
@@ -241,6 +257,8 @@ mod tests {
             ("ftp://h/db", Error::Scheme),
             ("http://h", Error::NoName),
             ("http://h/", Error::NoName),
+            ("http://h:99999/db", Error::Malformed),
+            ("http://[::1]:99999/db", Error::Malformed),
             ("http://%zz:x@h/db", Error::Credentials),
             ("http://%ff:x@h/db", Error::Credentials),
         ] {

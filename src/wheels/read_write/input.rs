@@ -182,6 +182,8 @@ fn tell_eof<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
                 state.source = Source::Ended;
                 let ended = state.ended;
                 cx.deliver(ended, Ended::Eof);
+                // What waits behind a question that was answered just now.
+                drain(cx, me);
             }
             Err(error) => malformed(cx, me, error),
         }

@@ -3,7 +3,7 @@
 use super::PATIENCE;
 use serde_json::Value;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 /// An answer, whole.
@@ -88,6 +88,27 @@ impl Connection {
     /// Sends these bytes, whatever they are.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.input.get_mut().stream.write_all(bytes)
+    }
+
+    /// Sends no more, but still reads.
+    pub(crate) fn end_sending(&mut self) -> io::Result<()> {
+        self.input.get_mut().stream.shutdown(Shutdown::Write)
+    }
+
+    /// Whether nothing has come that has not been read: no answer, and no end.
+    pub(crate) fn is_silent(&mut self) -> io::Result<bool> {
+        if !self.input.buffer().is_empty() {
+            return Ok(false);
+        }
+        let stream = &self.input.get_mut().stream;
+        stream.set_nonblocking(true)?;
+        let peeked = stream.peek(&mut [0]);
+        stream.set_nonblocking(false)?;
+        match peeked {
+            Ok(_) => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     /// The next answer; an interim one, as 100, is an answer of its own.
