@@ -2,4 +2,5 @@
 #![forbid(unsafe_code)]
 
 mod captures;
+mod feed;
 mod support;
