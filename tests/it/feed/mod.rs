@@ -6,6 +6,8 @@ mod framing;
 mod identity;
 mod losses;
 mod odd_lines;
+mod property;
+mod recordings;
 mod server;
 mod stage;
 mod start;

@@ -174,6 +174,7 @@ fn a_document_that_is_too_long_is_told_and_passed_over_until_it_is_short_again()
 &filter=_doc_ids&doc_ids=%5B%22x%22%5D
         0.430 connected #2 since 3-c
         0.430 caught up
+        0.430 #3 GET /db
         0.430 #3 GET /db/x
         0.430 x is longer than 500
         0.430 #4 feed since 4-d
@@ -216,6 +217,7 @@ fn a_change_without_its_document_is_read_by_a_request_of_its_own() {
         0.000 x is 3-c
         0.000 connected #1 since 3-c
         0.000 caught up
+        1.000 #2 GET /db
         1.000 #2 GET /db/x
         1.000 #2 feed since 5-e
         1.000 connected #2 since 5-e",
