@@ -28,17 +28,22 @@ fn main() -> io::Result<()> {
             Some(bytes) => {
                 let gzip = Path::new(&out).join(format!("{place}.gz"));
                 fs::write(&gzip, bytes)?;
-                format!("Some(include_bytes!({gzip:?}))")
+                format!("Some(include_bytes!({:?}))", text(&gzip))
             }
             None => "None".into(),
         };
+        let plain = text(&path);
         let _ = writeln!(
             table,
-            "BuiltIn {{ name: {name:?}, plain: include_bytes!({path:?}), gzip: {gzip} }},"
+            "BuiltIn {{ name: {name:?}, plain: include_bytes!({plain:?}), gzip: {gzip} }},"
         );
     }
     table.push(']');
     fs::write(Path::new(&out).join("page.rs"), table)
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("cargo's paths are UTF-8")
 }
 
 fn variable(name: &str) -> String {

@@ -72,15 +72,13 @@ impl Document {
     /// Nothing while nothing is known of it.
     pub(crate) fn event(&mut self) -> Option<Bytes> {
         let (change, _) = self.newest.as_ref()?;
-        let event = self.event.get_or_insert_with(|| match &change.doc {
-            Some(doc) => {
-                let event = ServerSentEvent::new(doc.trim_ascii());
-                self.rev.as_ref().map_or(event, |rev| event.id(rev)).encode()
-            }
-            None => {
+        let event = self.event.get_or_insert_with(|| {
+            let Some(doc) = &change.doc else {
                 let gone = gone(change.rev.is_some()).trim_ascii();
-                ServerSentEvent::new(gone).named("gone").encode()
-            }
+                return ServerSentEvent::new(gone).named("gone").encode();
+            };
+            let event = ServerSentEvent::new(doc.trim_ascii());
+            self.rev.as_ref().map_or(event, |rev| event.id(rev)).encode()
         });
         Some(event.clone())
     }

@@ -4,6 +4,7 @@
 mod captures;
 mod dashboard;
 mod examples;
+mod feed;
 mod kernel;
 mod sessions;
 mod support;

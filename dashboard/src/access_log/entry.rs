@@ -22,11 +22,7 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// What can be told of a request; of one that was refused for its form there is none.
-    pub(crate) fn new(
-        peer: Option<Endpoint>,
-        date: SystemTime,
-        request: Option<&Request>,
-    ) -> Box<Self> {
+    pub(crate) fn new(peer: Option<Endpoint>, date: SystemTime, request: Option<&Request>) -> Self {
         let peer = match peer {
             Some(Endpoint::Tcp(address)) => address.ip().to_string(),
             _ => "-".into(),
@@ -47,7 +43,7 @@ impl Entry {
             entry.agent = field(request.headers(), USER_AGENT);
             entry.is_head = request.method() == http::Method::HEAD;
         }
-        Box::new(entry)
+        entry
     }
 
     /// Appends the line.

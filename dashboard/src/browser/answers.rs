@@ -41,7 +41,7 @@ impl Browser {
     pub(super) fn note(&mut self, cx: &mut Cx<'_>, request: Option<&Request>) {
         if self.site.access_log.is_some() {
             let peer = self.client.peer(cx);
-            self.entry = Some(Entry::new(peer, cx.date(), request));
+            self.entry = Some(Box::new(Entry::new(peer, cx.date(), request)));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Browser, Waits};
 use crate::overview::{CHANGED, FEED_CHANGED, Overview, Told};
-use http::{HeaderName, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use masque::filters::{Reply, Request, ServerSentEvent};
 use masque::reactor::{Cx, Event};
 use masque::sessions::EventStream;
@@ -27,7 +27,7 @@ impl Browser {
         self.site.metrics.streams.add(1);
         self.site.metrics.events.add(1);
         stream.send(cx, "feed", &told.feed);
-        let last = request.headers().get(LAST_EVENT_ID).map(|id| id.as_bytes());
+        let last = request.headers().get(LAST_EVENT_ID).map(HeaderValue::as_bytes);
         let has_it = last.is_some() && last == told.rev.as_deref().map(str::as_bytes);
         if let Some(document) = told.document.filter(|_| !has_it) {
             self.site.metrics.events.add(1);

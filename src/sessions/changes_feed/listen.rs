@@ -93,6 +93,7 @@ impl ChangesFeed {
             return;
         }
         self.hang_up(cx);
+        self.is_checked = false; // nobody looks after the database between two feeds
         let since = self.reread.map_or(FEED_REREAD_PAUSE, |then| cx.now() - then);
         let pause = FEED_REREAD_PAUSE.saturating_sub(since);
         self.reread = Some(cx.now() + pause);

@@ -2,10 +2,11 @@
 
 use super::program::{self, Dashboard, FOR_EVER, answer};
 use crate::support::{PATIENCE, wait_until};
+use std::str::FromStr;
 
 /// The figure of this name and these labels.
 #[track_caller]
-fn figure(dashboard: &Dashboard, series: &str) -> f64 {
+fn figure<T: FromStr>(dashboard: &Dashboard, series: &str) -> T {
     let reply = dashboard.get("/metrics");
     let kind = reply.header("Content-Type");
     assert_eq!(kind, Some("text/plain; version=0.0.4; charset=utf-8"));
@@ -16,38 +17,39 @@ fn figure(dashboard: &Dashboard, series: &str) -> f64 {
 #[test]
 fn what_happens_is_counted() {
     let (dashboard, rev) = program::with_board(r#"{"n":1}"#, &FOR_EVER);
-    let count = |series: &str| figure(&dashboard, series);
+    let count = |series: &str| figure::<u64>(&dashboard, series);
+    let seconds = |series: &str| figure::<f64>(&dashboard, series);
     let connections = count("dashboard_connections");
     let documents = count("dashboard_requests_total{route=\"document\",class=\"2xx\"}");
     let mut polls: Vec<_> = (0..3).map(|_| dashboard.park("board", &rev)).collect();
-    assert_eq!(count("dashboard_parked"), 3.0);
-    assert_eq!(count("dashboard_connections"), connections + 3.0);
-    assert!(count("masque_watchers") >= 6.0);
+    assert_eq!(count("dashboard_parked"), 3);
+    assert_eq!(count("dashboard_connections"), connections + 3);
+    assert!(count("masque_watchers") >= 6);
     dashboard.store("board", r#"{"n":2}"#);
     for poll in &mut polls {
         assert_eq!(answer(poll).status, 200);
     }
-    assert_eq!(count("dashboard_parked"), 0.0);
-    assert_eq!(count("dashboard_polls_total{cause=\"changed\"}"), 3.0);
-    assert_eq!(count("dashboard_requests_total{route=\"poll\",class=\"2xx\"}"), 3.0);
+    assert_eq!(count("dashboard_parked"), 0);
+    assert_eq!(count("dashboard_polls_total{cause=\"changed\"}"), 3);
+    assert_eq!(count("dashboard_requests_total{route=\"poll\",class=\"2xx\"}"), 3);
     let now = count("dashboard_requests_total{route=\"document\",class=\"2xx\"}");
     assert_eq!(now, documents, "nobody has asked for one meanwhile");
 
     let mut bad = dashboard.connect();
     bad.send(b"GET /board HTTP/1.1\r\nBad Name: x\r\nHost: h\r\n\r\n").expect("it reads");
     assert_eq!(answer(&mut bad).status, 400);
-    assert_eq!(count("dashboard_refused_total{status=\"400\"}"), 1.0);
+    assert_eq!(count("dashboard_refused_total{status=\"400\"}"), 1);
     assert_eq!(dashboard.get("/none").status, 404);
-    assert_eq!(count("dashboard_requests_total{route=\"other\",class=\"4xx\"}"), 1.0);
+    assert_eq!(count("dashboard_requests_total{route=\"other\",class=\"4xx\"}"), 1);
 
-    assert_eq!(count("dashboard_feed_up"), 1.0);
-    assert!(count("dashboard_changes_total") >= 2.0);
-    assert!(count("dashboard_feed_silence_seconds") < PATIENCE.as_secs_f64());
-    assert!(count("masque_turn_seconds_count") > 0.0);
-    assert!(count("masque_turn_seconds_sum") > 0.0);
-    assert!(count("masque_notices_total") >= 1.0);
+    assert_eq!(count("dashboard_feed_up"), 1);
+    assert!(count("dashboard_changes_total") >= 2);
+    assert!(seconds("dashboard_feed_silence_seconds") < PATIENCE.as_secs_f64());
+    assert!(count("masque_turn_seconds_count") > 0);
+    assert!(seconds("masque_turn_seconds_sum") > 0.0);
+    assert!(count("masque_notices_total") >= 1);
     // The figures of the embedded database move by a timer.
-    wait_until(PATIENCE, || count("masque_timer_lag_seconds_bucket{le=\"+Inf\"}") > 0.0);
+    wait_until(PATIENCE, || count("masque_timer_lag_seconds_bucket{le=\"+Inf\"}") > 0);
     drop(polls);
     wait_until(PATIENCE, || count("dashboard_connections") <= connections);
 }
