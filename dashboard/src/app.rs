@@ -58,8 +58,8 @@ impl App {
         }
     }
 
-    /// Stops accepting, has everyone who waits answered, and leaves when the last has gone; a second
-    /// signal leaves at once.
+    /// Stops accepting, has everyone who waits answered, and leaves when the last has gone; a
+    /// second signal leaves at once.
     fn end(&mut self, cx: &mut Cx<'_>, signal: Signal) {
         let Some(Running { server, .. }) = self.running else { return cx.stop_all() };
         if self.is_ending {

@@ -21,8 +21,8 @@ use masque::wheels::{Ended, ReadWrite};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
-/// Answers a browser's requests: at once, or when the document that it waits for has changed, or with
-/// every change for as long as it listens.
+/// Answers a browser's requests: at once, or when the document that it waits for has changed, or
+/// with every change for as long as it listens.
 #[derive(Debug)]
 pub(crate) struct Browser {
     client: ReadWrite<Httpd>,
@@ -124,8 +124,8 @@ impl Browser {
         }
     }
 
-    /// A browser that sends no more has left, or reads on with its half: a poll that waits is answered
-    /// now, which is right for either, and so are the requests that came behind it.
+    /// A browser that sends no more has left, or reads on with its half: a poll that waits is
+    /// answered now, which is right for either, and so are the requests that came behind it.
     fn ended(&mut self, cx: &mut Cx<'_>, ended: Ended) {
         if ended.is_final() {
             self.end = match ended {
