@@ -248,7 +248,7 @@ impl ChangesFeed {
 
     pub(super) fn ended(&mut self, cx: &mut Cx<'_>, ended: Ended) {
         let why = match ended {
-            Ended::Eof | Ended::Finished | Ended::Closed => FeedError::Cut,
+            Ended::Eof | Ended::Finished | Ended::TimedOut | Ended::Closed => FeedError::Cut,
             Ended::Failed(error) => FeedError::Io(error),
             Ended::Malformed(error) => match error.downcast::<HttpClientError>() {
                 Ok(error) => match *error {
