@@ -17,6 +17,7 @@ use super::session::At;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// The state of a wheel, and what it does when something has come for it.
@@ -75,7 +76,17 @@ pub struct Outlet<P> {
 
 /// A guard that a wheel gives out; when it is dropped, wherever that is, the wheel runs.
 #[derive(Debug)]
-pub struct Permit(#[expect(dead_code, reason = "it is there to be dropped")] Guard);
+#[expect(dead_code, reason = "both are there to be dropped")]
+pub struct Permit(Guard, Option<Arc<()>>);
+
+impl Permit {
+    /// Has the permit carry a share of something that counts its shares, until it is dropped.
+    #[must_use]
+    pub fn with_place(mut self, place: Arc<()>) -> Self {
+        self.1 = Some(place);
+        self
+    }
+}
 
 impl Cx<'_> {
     /// Mounts a wheel that `make` builds from its id, for this session; nothing is mounted when it
@@ -166,7 +177,7 @@ impl Cx<'_> {
         if let Some(permits) = self.kernel.permits(id.raw) {
             *permits += 1;
         }
-        Permit(self.kernel.guard(Release::Permit(id.raw)))
+        Permit(self.kernel.guard(Release::Permit(id.raw)), None)
     }
 
     /// How many permits that the wheel gave out have not been dropped. O(1).
