@@ -3,6 +3,7 @@
 
 mod captures;
 mod examples;
+mod http;
 mod kernel;
 mod sessions;
 mod support;

@@ -54,7 +54,19 @@ impl Incoming {
         if let Some(Piece::Data(data)) = piece {
             self.received = self.received.saturating_add(data.len());
         }
-        if self.received > self.max { Err(BODY_TOO_LARGE) } else { Ok(piece) }
+        let in_all = (self.received as u64).saturating_add(self.announced());
+        if in_all > self.max as u64 {
+            return Err(BODY_TOO_LARGE);
+        }
+        Ok(piece)
+    }
+
+    /// How much more is known to come.
+    fn announced(&self) -> u64 {
+        match &self.left {
+            Left::Length(left) => *left as u64,
+            Left::Chunked(decoder) => decoder.left(),
+        }
     }
 
     /// Whether all of it stands at the front of `input`, so that it can be taken at once.

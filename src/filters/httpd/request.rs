@@ -58,7 +58,10 @@ pub(super) fn parse(bytes: &Bytes, headers_max: usize) -> Result<Head, Refusal> 
         let mut parsed = httparse::Request::new(&mut []);
         match parsed.parse_with_uninit_headers(bytes, room) {
             Ok(httparse::Status::Complete(_)) => {}
-            Ok(httparse::Status::Partial) => return Err(bad("the head is not complete")),
+            // It has an end, so what is missing was passed over: httparse skips empty lines.
+            Ok(httparse::Status::Partial) => {
+                return Err(bad("empty lines stand before the request"));
+            }
             Err(error) => return Err(unparsable(error, bytes)),
         }
         // All three are there in a complete head.
