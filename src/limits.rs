@@ -80,6 +80,10 @@ pub const CONNECTIONS_MAX: usize = 10_000;
 /// gives it.
 pub const CONNECT_TIME: Duration = Duration::from_secs(30);
 
+/// Connections of a listener that are being refused at a time: each is given its answer and
+/// [`LINGER_TIME`] to read it. More than that are closed without a word.
+pub const REFUSALS_MAX: usize = 256;
+
 /// The buffer that all connections of a kernel read into, one after the other.
 pub const READ_BUFFER: usize = 64 * 1024;
 
@@ -138,6 +142,33 @@ pub const HTTP_BODY_BYTES: usize = 1024 * 1024;
 /// Room taken at once for an announced request body, in bytes. More is taken as the body comes, so
 /// that an announcement alone costs nothing.
 pub const HTTP_BODY_RESERVED_BYTES: usize = 16 * 1024;
+
+/// The time in which a request's head must have come, from its first byte, or from the beginning of the
+/// connection for the first one. A browser sends it in one packet; ten seconds outlast a lost packet or
+/// three. Beyond it: 408 if a byte came, and the connection closes.
+pub const HTTP_HEAD_TIME: Duration = Duration::from_secs(10);
+
+/// The time in which a request's body must have come, and a second more for each
+/// [`HTTP_BODY_BYTES_PER_S`] that did. Beyond it: 408, and the connection closes.
+pub const HTTP_BODY_TIME: Duration = Duration::from_secs(30);
+
+/// The rate at which a long body must come once its first time is up, in bytes per second: Apache's
+/// figure. A modem is ten times as fast; who is slower holds a connection for its own sake.
+pub const HTTP_BODY_BYTES_PER_S: u32 = 500;
+
+/// The time for which a connection is kept for the next request: a little less than nginx's 75 s,
+/// so that a proxy in front closes it rather than this side. Then it closes.
+pub const HTTP_IDLE_TIME: Duration = Duration::from_secs(60);
+
+/// The time in which a peer must have taken some of what waits for it: nginx's 60 s, halved. Then it
+/// closes.
+pub const HTTP_STALL_TIME: Duration = Duration::from_secs(30);
+
+/// Unsent bytes at which an HTTP server reads nothing more from a client: half of what hyper buffers.
+pub const HTTP_OUTPUT_HIGH: usize = 256 * 1024;
+
+/// Unsent bytes at which it reads again: what a socket takes at once.
+pub const HTTP_OUTPUT_LOW: usize = 64 * 1024;
 
 /// Longest run of extensions after one chunk size, in bytes. Nobody sends any; Go allows as much in
 /// the whole line.

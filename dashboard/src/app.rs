@@ -139,6 +139,7 @@ impl App {
             None => (TcpServer::new(self.options.listen.clone()), self.options.listen.to_string()),
         };
         server
+            .alias(Site::SERVER)
             .started(|_, local| say(format_args!("dashboard at http://{local}/")))
             .failed(move |_, error| {
                 fail(format_args!(

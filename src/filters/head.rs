@@ -20,6 +20,11 @@ pub(super) struct HeadScan {
 pub(super) struct BareLineEnd;
 
 impl HeadScan {
+    /// Whether some bytes of a head have been shown.
+    pub(super) fn has_begun(&self) -> bool {
+        self.scanned > 0
+    }
+
     /// The length of the head with its empty line, once it is there. O(new bytes).
     pub(super) fn find(&mut self, input: &[u8]) -> Result<Option<usize>, BareLineEnd> {
         let mut at = self.scanned as usize;

@@ -11,18 +11,23 @@ use super::cx::Cx;
 use super::event::Event;
 use super::hold::{Guard, Release};
 use super::lifetime::Refusal;
-use super::mounts::RawWheel;
+use super::mounts::{RawWheel, Verbs};
 use super::net::{Endpoint, ListeningSocket, Socket};
 use super::session::At;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 /// The state of a wheel, and what it does when something has come for it.
 pub trait Wheel: Sized + 'static {
     /// Runs the wheel, on behalf of its owner, whose `cx` this is.
     fn ready(cx: &mut Cx<'_>, me: WheelId<Self>, ready: Ready);
+
+    /// Its owner has panicked and is gone, and so is the wheel after this: the place for last words to
+    /// a peer. Not called when the owner just stops, nor when the wheel itself panicked.
+    fn orphaned(&mut self, _date: SystemTime) {}
 }
 
 /// A mounted wheel's id. It is not valid any more once the wheel is unmounted.
@@ -71,7 +76,17 @@ pub struct Outlet<P> {
 
 /// A guard that a wheel gives out; when it is dropped, wherever that is, the wheel runs.
 #[derive(Debug)]
-pub struct Permit(#[expect(dead_code, reason = "it is there to be dropped")] Guard);
+#[expect(dead_code, reason = "both are there to be dropped")]
+pub struct Permit(Guard, Option<Arc<()>>);
+
+impl Permit {
+    /// Has the permit carry a share of something that counts its shares, until it is dropped.
+    #[must_use]
+    pub fn with_place(mut self, place: Arc<()>) -> Self {
+        self.1 = Some(place);
+        self
+    }
+}
 
 impl Cx<'_> {
     /// Mounts a wheel that `make` builds from its id, for this session; nothing is mounted when it
@@ -87,9 +102,17 @@ impl Cx<'_> {
     ) -> Result<WheelId<W>, E> {
         let most = self.kernel.limits.wheels;
         assert!(self.kernel.wheels.len() < most, "one wheel too many: there may be {most}");
-        let run =
-            |cx: &mut Cx<'_>, raw, ready| W::ready(cx, WheelId { raw, state: PhantomData }, ready);
-        let raw = self.kernel.mount(self.me, run);
+        let verbs = const {
+            &Verbs {
+                run: |cx, raw, ready| W::ready(cx, WheelId { raw, state: PhantomData }, ready),
+                orphaned: |state, date| {
+                    if let Some(wheel) = state.downcast_mut::<W>() {
+                        wheel.orphaned(date);
+                    }
+                },
+            }
+        };
+        let raw = self.kernel.mount(self.me, verbs);
         let id = WheelId { raw, state: PhantomData };
         let state = make(self, id).inspect_err(|_| drop(self.kernel.unmount(raw)))?;
         self.kernel.furnish(raw, Box::new(state));
@@ -154,7 +177,7 @@ impl Cx<'_> {
         if let Some(permits) = self.kernel.permits(id.raw) {
             *permits += 1;
         }
-        Permit(self.kernel.guard(Release::Permit(id.raw)))
+        Permit(self.kernel.guard(Release::Permit(id.raw)), None)
     }
 
     /// How many permits that the wheel gave out have not been dropped. O(1).

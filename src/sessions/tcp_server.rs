@@ -4,7 +4,7 @@ use super::connection::Connection;
 use super::peer::Peer;
 use crate::limits::CONNECTIONS_MAX;
 use crate::reactor::{Cx, Endpoint, Event, Handlers, ListeningSocket, Session};
-use crate::wheels::{Accepted, Listener, Lookup, Target};
+use crate::wheels::{Accepted, Counts, Listener, Lookup, Overload, Target};
 use std::fmt;
 use std::io::{self, ErrorKind};
 
@@ -49,6 +49,8 @@ pub struct TcpServer<A = Acceptor> {
     handed: Option<ListeningSocket>,
     alias: Option<Box<str>>,
     most: Option<usize>,
+    most_per_address: usize,
+    overload: Overload,
     started: Option<Box<Started>>,
     stopped: Option<Box<Stopped>>,
     failed: Option<Box<Failed>>,
@@ -75,6 +77,8 @@ impl TcpServer<()> {
             handed: None,
             alias: None,
             most: Some(CONNECTIONS_MAX),
+            most_per_address: usize::MAX,
+            overload: Overload::default(),
             started: None,
             stopped: None,
             failed: None,
@@ -120,6 +124,8 @@ impl TcpServer<()> {
             handed: self.handed,
             alias: self.alias,
             most: self.most,
+            most_per_address: self.most_per_address,
+            overload: self.overload,
             started: self.started,
             stopped: self.stopped,
             failed: self.failed,
@@ -139,10 +145,25 @@ impl<A> TcpServer<A> {
     }
 
     /// Has at most `most` clients be connected at a time; 0 accepts none, `None` any number. More
-    /// clients wait in the system's backlog. Without this it is
-    /// [`CONNECTIONS_MAX`].
+    /// clients wait in the system's backlog, or are turned away: [`overload`](TcpServer::overload).
+    /// Without this it is [`CONNECTIONS_MAX`].
     pub fn concurrency(mut self, most: impl Into<Option<usize>>) -> Self {
         self.most = most.into();
+        self
+    }
+
+    /// Has at most `most` clients of one address be connected at a time; more are turned away, also
+    /// where others would wait. Without this there may be any number: whole companies and towns
+    /// share one address. See [`Listener::limit_per_address`].
+    pub fn concurrency_per_address(mut self, most: usize) -> Self {
+        self.most_per_address = most;
+        self
+    }
+
+    /// Says what becomes of clients for whom there is no room: they wait, or are told so and closed.
+    /// Without this they wait.
+    pub fn overload(mut self, overload: Overload) -> Self {
+        self.overload = overload;
         self
     }
 
@@ -182,6 +203,10 @@ impl TcpServer {
     /// Call it to learn how many clients are connected. A server that was shut down does not count.
     pub const CONNECTIONS: Event<(), usize> = Event::new("server.connections");
 
+    /// Call it to learn how many clients were accepted and refused, by cause. A server that was shut
+    /// down has forgotten.
+    pub const COUNTS: Event<(), Counts> = Event::new("server.counts");
+
     const FOUND: Event<io::Result<Vec<Endpoint>>> = Event::new("server.found");
     const ACCEPTED: Event<Accepted> = Event::new("server.accepted");
 
@@ -207,6 +232,8 @@ impl TcpServer {
     fn listening(&mut self, cx: &mut Cx<'_>, listener: Listener) {
         self.listener = Some(listener);
         listener.limit(cx, self.most.unwrap_or(usize::MAX));
+        listener.limit_per_address(cx, self.most_per_address);
+        listener.overload(cx, std::mem::take(&mut self.overload));
         let local = listener.local(cx);
         if let (Some(started), Some(local)) = (self.started.take(), local) {
             started(cx, &local);
@@ -248,6 +275,9 @@ impl Session for TcpServer {
             .on(Self::SHUTDOWN, Self::shutdown)
             .on(Self::SET_CONCURRENCY, Self::set_concurrency)
             .on(Self::LOCAL, |server, cx, ()| server.listener?.local(cx))
+            .on(Self::COUNTS, |server, cx, ()| {
+                server.listener.map_or(Counts::default(), |listener| listener.counts(cx))
+            })
             .on(Self::CONNECTIONS, |server, cx, ()| {
                 server.listener.map_or(0, |listener| listener.connections(cx))
             });

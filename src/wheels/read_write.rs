@@ -2,12 +2,15 @@
 
 mod input;
 mod output;
+mod patience;
 
 use crate::filters::{Filter, Output};
 use crate::limits::OUTPUT_MAX;
 use crate::reactor::{Cx, Endpoint, Event, Outlet, Ready, Socket, Wheel, WheelId};
+use patience::Watch;
 use std::fmt;
 use std::io;
+use std::time::SystemTime;
 
 /// A connection through a filter: what the peer sends arrives as items, and items are put for it.
 ///
@@ -29,6 +32,9 @@ pub enum Ended {
     /// Everything has been sent after [`finish`](ReadWrite::finish) or
     /// [`put_last`](ReadWrite::put_last). The connection is gone.
     Finished,
+    /// The peer was waited for too long: for what the filter has [`patience`](Filter::patience) for, or
+    /// to read ([`stall`](Filter::stall)). The connection is gone, after the filter's last words.
+    TimedOut,
     /// Reading or writing failed. The connection is gone, and so is what had not been sent.
     Failed(io::Error),
     /// This side has closed it at once, and what had not been sent is gone. A wheel never tells this,
@@ -39,7 +45,7 @@ pub enum Ended {
 impl Ended {
     /// Whether the connection is gone.
     pub fn is_final(&self) -> bool {
-        matches!(self, Ended::Finished | Ended::Failed(_) | Ended::Closed)
+        matches!(self, Ended::Finished | Ended::TimedOut | Ended::Failed(_) | Ended::Closed)
     }
 }
 
@@ -49,6 +55,7 @@ impl fmt::Display for Ended {
             Ended::Eof => f.write_str("the peer has ended"),
             Ended::Malformed(error) => error.fmt(f),
             Ended::Finished => f.write_str("all has been sent"),
+            Ended::TimedOut => f.write_str("the peer was waited for too long"),
             Ended::Failed(error) => error.fmt(f),
             Ended::Closed => f.write_str("this side has closed it"),
         }
@@ -76,6 +83,7 @@ pub struct Marks {
 }
 
 /// What the kernel keeps for a connection.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct State<F: Filter> {
     socket: Socket,
     filter: F,
@@ -90,7 +98,12 @@ pub(super) struct State<F: Filter> {
     source: Source,
     sink: Sink,
     supply: Supply,
+    watch: Watch,
     paused: bool,
+    /// Whether so much is unsent that nothing more is read.
+    is_clogged: bool,
+    /// Whether it ends because the peer was waited for too long.
+    is_late: bool,
     /// How many more items may be delivered in this turn.
     items_left: u16,
     /// Whether the wheel runs now and will look at its input by itself.
@@ -162,6 +175,7 @@ impl<F: Filter> ReadWrite<F> {
         let (input, ended) = (cx.outlet(input), cx.outlet(ended));
         let id = cx.mount(|cx, id| {
             cx.register(id, &mut socket)?;
+            let watch = Watch::new(cx.now());
             Ok::<_, io::Error>(State {
                 socket,
                 filter,
@@ -174,11 +188,15 @@ impl<F: Filter> ReadWrite<F> {
                 source: Source::Open,
                 sink: Sink::Open,
                 supply: Supply::Dry,
+                watch,
                 paused: false,
+                is_clogged: false,
+                is_late: false,
                 items_left: 0,
                 running: false,
             })
         })?;
+        patience::arm(cx, id);
         Ok(ReadWrite { id })
     }
 
@@ -241,6 +259,7 @@ impl<F: Filter> ReadWrite<F> {
     pub fn pause(self, cx: &mut Cx<'_>) {
         if let Some(state) = cx.wheel(self.id) {
             state.paused = true;
+            patience::arm(cx, self.id);
         }
     }
 
@@ -261,6 +280,14 @@ impl<F: Filter> ReadWrite<F> {
     /// How many bytes have come that the filter has not consumed: none from a peer that is idle.
     pub fn unread(self, cx: &mut Cx<'_>) -> usize {
         cx.wheel(self.id).map_or(0, |state| state.pending.len())
+    }
+
+    /// How many bytes of memory hold what has come and is not consumed, and what is not sent. What is
+    /// shared with other connections counts too.
+    pub fn buffered(self, cx: &mut Cx<'_>) -> usize {
+        cx.wheel(self.id).map_or(0, |state| {
+            state.pending.capacity() + state.unsent.as_ref().map_or(0, |output| output.room())
+        })
     }
 
     /// The filter, unless the connection is gone.
@@ -308,14 +335,21 @@ impl<F: Filter> Wheel for State<F> {
         };
         state.running = true;
         if ready.has(Ready::TIMER) {
+            state.watch.fired();
             output::give_up(cx, me);
         }
         output::run(cx, me, ready.has(Ready::WRITABLE));
         input::run(cx, me);
+        patience::run(cx, me);
         if let Some(state) = cx.wheel(me) {
             state.running = false;
         }
         output::report(cx, me);
+    }
+
+    fn orphaned(&mut self, date: SystemTime) {
+        self.filter.set_date(date);
+        output::last_words(self);
     }
 }
 
@@ -323,6 +357,10 @@ impl<F: Filter> Wheel for State<F> {
 fn end<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, why: Ended) {
     if let Some(state) = cx.unmount(me) {
         let ended = state.ended;
+        let why = match why {
+            Ended::Finished if state.is_late => Ended::TimedOut,
+            why => why,
+        };
         drop(state); // so that the socket is closed when the session hears of it
         cx.deliver(ended, why);
     }

@@ -5,6 +5,7 @@ mod captures;
 mod dashboard;
 mod examples;
 mod feed;
+mod http;
 mod kernel;
 mod sessions;
 mod support;

@@ -16,7 +16,9 @@ impl Browser {
         let (status, body_bytes) = match &answer {
             Reply::Whole(response) => (response.status(), response.body().len()),
             Reply::Prepared(prepared) => (prepared.status(), prepared.body_len()),
-            Reply::Start(_) | Reply::Data(_) | Reply::End => unreachable!("it is a whole answer"),
+            Reply::Continue | Reply::Start(_) | Reply::Data(_) | Reply::End => {
+                unreachable!("it is a whole answer")
+            }
         };
         self.site.metrics.answered(self.kind, status);
         self.log(cx, status, body_bytes as u64);

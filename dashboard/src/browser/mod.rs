@@ -16,9 +16,9 @@ use crate::site::{Route, Site, not_found};
 use crate::{exposition, health};
 use masque::filters::{Httpd, Request, Response};
 use masque::reactor::{Cx, Event, Handlers, Session, Socket};
-use masque::sessions::EventStream;
+use masque::sessions::{EventStream, TcpServer};
 use masque::wheels::{Ended, ReadWrite};
-use std::io::{self, ErrorKind};
+use std::io;
 use std::sync::Arc;
 
 /// Answers a browser's requests: at once, or when the document that it waits for has changed, or
@@ -110,7 +110,9 @@ impl Browser {
                 let Ok(status) = cx.call(self.site.overview, Overview::STATUS, ()) else {
                     return cx.stop();
                 };
-                let page = exposition::exposition(&self.site.metrics, &status, &cx.stats());
+                // A server that is ending has none any more.
+                let door = cx.call(Site::SERVER, TcpServer::COUNTS, ()).unwrap_or_default();
+                let page = exposition::exposition(&self.site.metrics, &door, &status, &cx.stats());
                 self.answer(cx, page);
             }
         }
@@ -129,9 +131,7 @@ impl Browser {
     fn ended(&mut self, cx: &mut Cx<'_>, ended: Ended) {
         if ended.is_final() {
             self.end = match ended {
-                Ended::Failed(error) if error.kind() == ErrorKind::TimedOut => {
-                    ConnectionEnd::TimedOut
-                }
+                Ended::TimedOut => ConnectionEnd::TimedOut,
                 Ended::Failed(_) => ConnectionEnd::Failed,
                 _ => ConnectionEnd::Finished,
             };

@@ -46,7 +46,9 @@ impl ChangesFeed {
 
     pub(super) fn ended(&mut self, cx: &mut Cx<'_>, ended: Ended) {
         let (why, is_unanswered) = match ended {
-            Ended::Eof | Ended::Finished | Ended::Closed => (FeedError::Cut, false),
+            Ended::Eof | Ended::Finished | Ended::TimedOut | Ended::Closed => {
+                (FeedError::Cut, false)
+            }
             Ended::Failed(error) => (FeedError::Io(error), self.answer.status.is_none()),
             Ended::Malformed(error) => {
                 match error.downcast::<HttpClientError>().map(|error| *error) {

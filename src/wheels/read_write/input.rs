@@ -75,7 +75,10 @@ impl<F: Filter> State<F> {
     }
 
     fn takes_items(&self) -> bool {
-        !self.paused && self.items_left > 0 && !matches!(self.source, Source::Discarding(_))
+        !self.paused
+            && !self.is_clogged
+            && self.items_left > 0
+            && !matches!(self.source, Source::Discarding(_))
     }
 }
 
