@@ -199,3 +199,6 @@ impl Session for App {
         self.running = Some(Running { server, site });
     }
 }
+
+#[cfg(test)]
+mod tests;
