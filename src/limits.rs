@@ -2,6 +2,7 @@
 //! never a silent drop.
 
 use crate::reactor::PanicPolicy;
+use crate::wheels::Marks;
 use std::time::Duration;
 
 /// The limits of a kernel.
@@ -190,6 +191,10 @@ pub const STREAM_INPUT_BYTES: usize = 64 * 1024;
 /// written, in bytes: two heads of a response. More is given back, since most connections only
 /// wait.
 pub const OUTPUT_KEPT_BYTES: usize = 1024;
+
+/// When a subscriber to server-sent events counts as one that does not read, and when it can be sent
+/// to again: what a socket of the system holds anyway, so that a slow one is no dearer than a fast one.
+pub const EVENT_STREAM_MARKS: Marks = Marks { high: 64 * 1024, low: 16 * 1024 };
 
 // Following a changes feed.
 

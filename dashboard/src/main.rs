@@ -2,13 +2,22 @@
 //! long polls the moment they change.
 #![forbid(unsafe_code)]
 
+mod access_log;
 mod app;
 mod browser;
+mod coding;
 mod command_line;
+mod conditional;
 mod couch;
+mod document;
 mod embedded;
+mod exposition;
+mod feed;
 mod figures;
 mod files;
+mod handed_over;
+mod health;
+mod metrics;
 mod overview;
 mod say;
 mod site;
@@ -16,6 +25,7 @@ mod site;
 use command_line::{Command, USAGE};
 use masque::reactor::Reactor;
 use say::{complain, say};
+use std::io;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -36,8 +46,10 @@ fn main() -> ExitCode {
     };
     env_logger::Builder::new().filter_level(options.log).init();
     let run = || {
+        let handed = handed_over::socket()
+            .map_err(|error| io::Error::other(format!("LISTEN_FDS: {error}")))?;
         let mut reactor = Reactor::new()?;
-        reactor.spawn(app::App::new(*options));
+        reactor.spawn(app::App::new(*options, handed));
         reactor.run()
     };
     match run() {

@@ -12,9 +12,11 @@
 //! | [`Httpd`] | HTTP requests | HTTP responses | `POE::Filter::HTTPD` |
 //! | [`HttpClient`] | HTTP responses | HTTP requests | |
 //!
-//! [`Lines`] and [`chunked`] are the machines within, for bodies that come through a filter.
+//! [`Lines`] and [`chunked`] are the machines within, for bodies that come through a filter;
+//! [`ServerSentEvent`] is what a body can be made of.
 
 pub mod chunked;
+mod event_stream;
 mod head;
 mod http_client;
 mod httpd;
@@ -26,6 +28,7 @@ mod patience;
 mod pieces;
 mod stream;
 
+pub use event_stream::ServerSentEvent;
 pub use http_client::{HttpClient, HttpClientError, Part};
 pub use httpd::{Httpd, Mode, Prepared, Reply, Request, RequestPart, Response, Streamed, Whole};
 pub use line::{Line, LineError};

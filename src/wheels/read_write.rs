@@ -285,6 +285,11 @@ impl<F: Filter> ReadWrite<F> {
         })
     }
 
+    /// How many bytes have come that the filter has not consumed: none from a peer that is idle.
+    pub fn unread(self, cx: &mut Cx<'_>) -> usize {
+        cx.wheel(self.id).map_or(0, |state| state.pending.len())
+    }
+
     /// The filter, unless the connection is gone.
     pub fn filter<'a>(self, cx: &'a mut Cx<'_>) -> Option<&'a mut F> {
         cx.wheel(self.id).map(|state| &mut state.filter)

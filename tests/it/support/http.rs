@@ -171,19 +171,31 @@ impl Connection {
         Ok(bytes)
     }
 
+    /// The next chunk of an answer whose head has been read; an empty one is its end.
+    pub(crate) fn chunk(&mut self, within: Duration) -> io::Result<Vec<u8>> {
+        self.input.get_mut().end = Instant::now() + within;
+        self.next_chunk()
+    }
+
     fn chunks(&mut self) -> io::Result<Vec<u8>> {
         let mut body = Vec::new();
         loop {
-            let size = self.line()?;
-            let size = usize::from_str_radix(&size, 16).map_err(|_| invalid(&size))?;
-            body.extend(self.exactly(size)?);
-            if !self.line()?.is_empty() {
-                return Err(invalid("chunk"));
-            }
-            if size == 0 {
+            let chunk = self.next_chunk()?;
+            if chunk.is_empty() {
                 return Ok(body);
             }
+            body.extend(chunk);
         }
+    }
+
+    fn next_chunk(&mut self) -> io::Result<Vec<u8>> {
+        let size = self.line()?;
+        let size = usize::from_str_radix(&size, 16).map_err(|_| invalid(&size))?;
+        let chunk = self.exactly(size)?;
+        if !self.line()?.is_empty() {
+            return Err(invalid("chunk"));
+        }
+        Ok(chunk)
     }
 }
 
