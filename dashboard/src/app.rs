@@ -11,7 +11,7 @@ use crate::metrics::Metrics;
 use crate::overview::Overview;
 use crate::say::{complain, say};
 use crate::site::Site;
-use masque::reactor::{Cx, Event, Handlers, ListeningSocket, Session, SessionId, Signal};
+use masque::reactor::{Cx, Endpoint, Event, Handlers, ListeningSocket, Session, SessionId, Signal};
 use masque::sessions::{Database, TcpServer};
 use std::convert::Infallible;
 use std::fmt::Display;
@@ -140,7 +140,10 @@ impl App {
         };
         server
             .alias(Site::SERVER)
-            .started(|_, local| say(format_args!("dashboard at http://{local}/")))
+            .started(|_, local| match local {
+                Endpoint::Tcp(address) => say(format_args!("dashboard at http://{address}/")),
+                local => say(format_args!("dashboard at {local}")),
+            })
             .failed(move |_, error| {
                 fail(format_args!(
                     "cannot listen at {shown}: {error}; choose another with --listen"

@@ -106,8 +106,7 @@ impl Listener {
     ) -> io::Result<Self> {
         let accepted = cx.outlet(accepted);
         let id = cx.mount(|cx, id| {
-            let socket = open(cx, id)?;
-            let most = CONNECTIONS_MAX;
+            let (socket, most) = (open(cx, id)?, CONNECTIONS_MAX);
             Ok::<_, io::Error>(State {
                 socket,
                 accepted,

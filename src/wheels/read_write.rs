@@ -277,17 +277,17 @@ impl<F: Filter> ReadWrite<F> {
         cx.wheel(self.id).map_or(0, |state| state.unsent())
     }
 
-    /// How many bytes have come that the filter has not consumed: none from a peer that is idle.
-    pub fn unread(self, cx: &mut Cx<'_>) -> usize {
-        cx.wheel(self.id).map_or(0, |state| state.pending.len())
-    }
-
     /// How many bytes of memory hold what has come and is not consumed, and what is not sent. What is
     /// shared with other connections counts too.
     pub fn buffered(self, cx: &mut Cx<'_>) -> usize {
         cx.wheel(self.id).map_or(0, |state| {
             state.pending.capacity() + state.unsent.as_ref().map_or(0, |output| output.room())
         })
+    }
+
+    /// How many bytes have come that the filter has not consumed: none from a peer that is idle.
+    pub fn unread(self, cx: &mut Cx<'_>) -> usize {
+        cx.wheel(self.id).map_or(0, |state| state.pending.len())
     }
 
     /// The filter, unless the connection is gone.

@@ -16,7 +16,7 @@ impl Browser {
         let (status, body_bytes) = match &answer {
             Reply::Whole(response) => (response.status(), response.body().len()),
             Reply::Prepared(prepared) => (prepared.status(), prepared.body_len()),
-            Reply::Continue | Reply::Start(_) | Reply::Data(_) | Reply::End => {
+            Reply::Start(_) | Reply::Data(_) | Reply::End | Reply::Continue => {
                 unreachable!("it is a whole answer")
             }
         };

@@ -96,7 +96,7 @@ impl Talk {
                 &Journal::default(),
                 move |_, _, moment| match moment {
                     Moment::Input(bytes) => heard.borrow_mut().extend_from_slice(&bytes),
-                    Moment::Ended(_) => has_ended.set(true),
+                    Moment::Ended => has_ended.set(true),
                     _ => {}
                 },
             );
