@@ -214,7 +214,7 @@ mod tests {
         for name in ["index.html", "favicon.ico", "vendor/uPlot.LICENSE"] {
             assert!(files.contains_key(name), "{name} is missing");
         }
-        assert!(!files.keys().any(|name| name.ends_with(".md")));
+        assert!(!files.keys().any(|name| name.contains("README")));
         assert!(files["index.html"].gzip.is_some());
         assert!(files["page.css"].gzip.is_some());
     }
