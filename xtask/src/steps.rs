@@ -81,7 +81,7 @@ pub(crate) fn take(steps: &[Step]) -> ExitCode {
 }
 
 /// Runs one piece of work that is a command of its own.
-pub(crate) fn take_alone(name: &str, work: fn() -> Result<Outcome, Failure>) -> ExitCode {
+pub(crate) fn take_alone(name: &str, work: impl FnOnce() -> Result<Outcome, Failure>) -> ExitCode {
     match work() {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::NothingToDo(reason)) => {
