@@ -10,6 +10,7 @@ pub mod line;
 pub mod load;
 pub mod machine;
 pub mod measures;
+pub mod micro;
 pub mod plan;
 pub mod plot;
 pub mod reply;
