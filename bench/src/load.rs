@@ -45,6 +45,16 @@ pub struct Round {
     pub load_busy: f64,
 }
 
+/// When a browser polls again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// As soon as it is answered, as browsers do.
+    AtOnce,
+    /// When all have been answered: so the load does little beside the server's fan-out, and the time
+    /// of the last reply is the server's own.
+    AfterAll,
+}
+
 /// Requests one after the other on connections that stay.
 #[derive(Debug, Clone, Copy)]
 pub struct Run {
@@ -113,9 +123,13 @@ impl Load {
         Ok(())
     }
 
-    /// Tells a change and reads everyone's reply; each browser at once polls again with what it has
-    /// got.
-    pub fn round(&mut self, document: &Document, tell: impl FnOnce()) -> Result<Round, Failure> {
+    /// Tells a change and reads everyone's reply; each browser polls again with what it has got.
+    pub fn round(
+        &mut self,
+        again: Again,
+        document: &Document,
+        tell: impl FnOnce(),
+    ) -> Result<Round, Failure> {
         let count = self.browsers.len();
         let mut times = Vec::with_capacity(count);
         self.browsers.iter_mut().for_each(|browser| browser.has_answer = false);
@@ -128,12 +142,17 @@ impl Load {
                 let browser = self.poll.ready(place);
                 if self.receive(browser, document)? {
                     times.push(begin.elapsed());
-                    self.browsers[browser].send(&self.poll_request)?;
+                    if again == Again::AtOnce {
+                        self.browsers[browser].send(&self.poll_request)?;
+                    }
                 }
             }
         }
         let (last, ran) = (times[count - 1], sys::thread_time() - ran);
         let load_busy = ran.as_secs_f64() / begin.elapsed().as_secs_f64();
+        if again == Again::AfterAll {
+            self.park(0)?;
+        }
         Ok(Round { first: times[0], median: times[count / 2], last, load_busy })
     }
 
@@ -173,7 +192,7 @@ impl Load {
         let (mut come, mut gone) = (0, 0);
         while gone < count {
             while come < count && come - gone < AT_A_TIME {
-                let place = come % AT_A_TIME;
+                let place = come - gone;
                 let stream = sys::connect(source(come), self.server)?;
                 self.poll.add(stream.as_raw_fd(), place)?;
                 let mut browser = Browser { stream, partial: vec![], has_answer: false };
@@ -185,8 +204,8 @@ impl Load {
                 }
                 come += 1;
             }
-            // All of them, so that a place is free again.
-            self.until_answered(0..self.browsers.len(), document)?;
+            // All of them, so that every place is free again.
+            self.until_answered(0..come - gone, document)?;
             gone = come;
         }
         self.close();

@@ -32,10 +32,21 @@ pub(super) fn fan_out(bench: &mut Bench, report: &mut Report) -> Result<(), Fail
             Spread::of(rounds(visits).map(|round| round.load_busy * 100.0))
         });
         table.mark_where_load_is_limit("last reply", "load's core");
+        table.add(Figure::new(LAST_HELD, "ms"), &visits, |visits| {
+            Spread::of(held(visits).map(|round| round.last.as_secs_f64() * 1e3))
+        });
+        let busy = Figure::new("load's core with that", "%").plain();
+        table.add(busy, &visits, |visits| {
+            Spread::of(held(visits).map(|round| round.load_busy * 100.0))
+        });
+        table.mark_where_load_is_limit(LAST_HELD, "load's core with that");
         report.add(table);
     }
     Ok(())
 }
+
+/// With the load out of the way, this is the server's own.
+const LAST_HELD: &str = "last reply, polls held back until then";
 
 pub(super) fn memory(bench: &mut Bench, report: &mut Report) -> Result<(), Failure> {
     let browsers = bench.plan.browsers.last().copied().unwrap_or_default();
@@ -66,4 +77,8 @@ pub(super) fn memory(bench: &mut Bench, report: &mut Report) -> Result<(), Failu
 
 fn rounds(visits: &[Visit]) -> impl Iterator<Item = &Round> {
     visits.iter().flat_map(|visit| visit.rounds.iter().map(|(round, _)| round))
+}
+
+fn held(visits: &[Visit]) -> impl Iterator<Item = &Round> {
+    visits.iter().flat_map(|visit| &visit.held)
 }

@@ -73,30 +73,29 @@ impl Bench {
     }
 
     /// Has everyone do the same in turn, several times over; a contestant that fails is told and left
-    /// out from then on.
+    /// out of this measure.
     fn alternate<T>(
-        &mut self,
+        &self,
         report: &mut Report,
         visit: impl Fn(&Bench, &Contestant) -> Result<T, Failure>,
     ) -> Vec<(&'static str, Vec<T>)> {
-        let mut taken: Vec<_> = self.who.iter().map(|who| (who.name, vec![])).collect();
+        let mut taken: Vec<_> = self.who.iter().map(|who| (who.name, Ok(vec![]))).collect();
         for _ in 0..self.plan.visits {
-            for contestant in self.who.clone() {
-                match visit(self, &contestant) {
-                    Ok(sample) => {
-                        if let Some((_, own)) =
-                            taken.iter_mut().find(|(name, _)| *name == contestant.name)
-                        {
-                            own.push(sample);
-                        }
-                    }
-                    Err(failure) => {
-                        report.leave_out(contestant.name, &failure.0);
-                        self.who.retain(|who| who.name != contestant.name);
-                    }
+            for (contestant, (_, samples)) in self.who.iter().zip(&mut taken) {
+                let Ok(so_far) = samples else { continue };
+                match visit(self, contestant) {
+                    Ok(sample) => so_far.push(sample),
+                    Err(failure) => *samples = Err(failure),
                 }
             }
         }
-        taken
+        let mut whole = vec![];
+        for (name, samples) in taken {
+            match samples {
+                Ok(samples) => whole.push((name, samples)),
+                Err(failure) => report.leave_out(name, &failure.0),
+            }
+        }
+        whole
     }
 }

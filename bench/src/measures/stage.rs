@@ -5,7 +5,7 @@ use crate::Failure;
 use crate::account::Account;
 use crate::contestants::{Contestant, Server};
 use crate::feeder::Feeder;
-use crate::load::{Load, Round, Run};
+use crate::load::{Again, Load, Round, Run};
 use std::time::{Duration, Instant};
 
 /// Everything that a measure needs of one contestant; it ends when this is dropped.
@@ -56,11 +56,11 @@ impl Stage {
 
     /// One change, told to everyone; with it, the server's time from that to when everyone is parked
     /// again.
-    pub(super) fn round(&mut self) -> Result<(Round, Duration), Failure> {
+    pub(super) fn round(&mut self, again: Again) -> Result<(Round, Duration), Failure> {
         let before = self.account.settled()?;
         let change = self.feeder.prepare();
         let document = change.document.clone();
-        let round = self.load.round(&document, || change.tell())?;
+        let round = self.load.round(again, &document, || change.tell())?;
         let time = self.account.settled()? - before;
         self.quiet()?;
         Ok((round, time))

@@ -5,7 +5,7 @@ use super::stage::Stage;
 use crate::Failure;
 use crate::account::Memory;
 use crate::contestants::Contestant;
-use crate::load::{Round, Run};
+use crate::load::{Again, Round, Run};
 use crate::report::Report;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,10 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub(super) struct Visit {
     pub(super) browsers: usize,
+    /// Every browser polls again at once; the server's time is with each.
     pub(super) rounds: Vec<(Round, Duration)>,
+    /// They poll again when all have been answered.
+    pub(super) held: Vec<Round>,
     /// Requests answered at once while the browsers are parked.
     pub(super) run: (Run, Duration),
     pub(super) memory: Stages,
@@ -64,16 +67,18 @@ fn visit(bench: &Bench, contestant: &Contestant, browsers: usize) -> Result<Visi
     stage.open(browsers - 1)?;
     stage.park(0)?;
     let parked = stage.account.memory()?;
-    stage.round()?; // warm
-    let rounds = (0..plan.rounds).map(|_| stage.round()).collect::<Result<_, _>>()?;
+    stage.round(Again::AtOnce)?; // warm
+    let rounds = (0..plan.rounds).map(|_| stage.round(Again::AtOnce)).collect::<Result<_, _>>()?;
     let after_rounds = stage.account.memory()?;
+    let held = (0..plan.rounds).map(|_| Ok(stage.round(Again::AfterAll)?.0));
+    let held = held.collect::<Result<_, Failure>>()?;
     stage.open(plan.askers)?;
     let run = stage.run(browsers, plan.requests)?;
     stage.load.close();
     stage.account.settled()?;
     let after_leaving = stage.account.memory()?;
     let memory = Stages { start, parked, after_rounds, after_leaving };
-    Ok(Visit { browsers, rounds, run, memory })
+    Ok(Visit { browsers, rounds, held, run, memory })
 }
 
 impl Visit {
