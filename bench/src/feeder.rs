@@ -114,18 +114,17 @@ impl Feeder {
         Prepared { feeder: self.clone(), sequence, document, line }
     }
 
-    /// Writes `count` lines, each with a document of so many bytes; the last of each thousand is the
-    /// followed one.
-    pub fn pour(&self, count: usize, bytes: usize) -> io::Result<()> {
-        let others = thousand_less_one(bytes);
-        for _ in 0..count / PER_FOLLOWED {
+    /// Writes so many thousand lines, each with a document of the length that the feeder was started
+    /// with; the last of each thousand is the followed one, and the `others` are ready.
+    pub fn pour(&self, thousands: usize, others: &[u8]) -> io::Result<()> {
+        for _ in 0..thousands {
             // All of a thousand under the lock, so that no heartbeat falls into a line.
             let mut standing = self.lock();
             standing.sequence += 1;
-            standing.document = Document::new(standing.sequence, bytes);
+            standing.document = Document::new(standing.sequence, standing.document_bytes);
             let line = chunk(&standing.document.line(standing.sequence));
             let follower = standing.followers.last_mut().ok_or(io::ErrorKind::NotConnected)?;
-            follower.write_all(&others)?;
+            follower.write_all(others)?;
             follower.write_all(&line)?;
         }
         Ok(())
@@ -228,7 +227,8 @@ fn request(input: &mut BufReader<TcpStream>) -> io::Result<Option<String>> {
     }
 }
 
-fn thousand_less_one(bytes: usize) -> Vec<u8> {
+/// A thousand lines less one, of documents of so many bytes that are not followed.
+pub fn others(bytes: usize) -> Vec<u8> {
     let mut lines = vec![];
     for number in 0..PER_FOLLOWED as u64 - 1 {
         let id = format!("other-{number:04}");

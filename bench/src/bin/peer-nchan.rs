@@ -91,10 +91,15 @@ fn start(folder: &Path) -> Result<std::process::Child, Failure> {
     Ok(command.spawn()?)
 }
 
-/// A port that nobody has now.
+/// A port that nobody has now, below those that systems give to clients: nginx takes it a little
+/// later, and must find it free still.
 fn free_port() -> Result<u16, Failure> {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    Ok(listener.local_addr()?.port())
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 10_000;
+    let seed = std::process::id() as u16;
+    let ports = (0..COUNT).map(|next| FIRST + seed.wrapping_add(next) % COUNT);
+    let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.clone().find(is_free).ok_or_else(|| Failure("no port is free".into()))
 }
 
 fn connect(port: u16) -> Result<TcpStream, Failure> {

@@ -3,7 +3,7 @@
 use super::Bench;
 use super::stage::Stage;
 use crate::Failure;
-use crate::feeder::{Document, PER_FOLLOWED};
+use crate::feeder::{self, Document, PER_FOLLOWED};
 use crate::report::{Figure, Report, Table, thousands};
 use crate::spread::Spread;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ pub(super) fn take(bench: &mut Bench, report: &mut Report) -> Result<(), Failure
             stage.open(1)?;
             stage.park(0)?;
             let before = stage.account.settled()?;
-            let time = pour(&mut stage, lines, bytes)?;
+            let time = pour(&mut stage, lines / PER_FOLLOWED, bytes)?;
             Ok((time, stage.account.settled()? - before))
         });
         let title = format!(
@@ -38,12 +38,13 @@ pub(super) fn take(bench: &mut Bench, report: &mut Report) -> Result<(), Failure
 }
 
 /// The time from the first line until a browser has the last document.
-fn pour(stage: &mut Stage, lines: usize, bytes: usize) -> Result<Duration, Failure> {
-    let last = Document::new(1 + (lines / PER_FOLLOWED) as u64, bytes);
+fn pour(stage: &mut Stage, thousands: usize, bytes: usize) -> Result<Duration, Failure> {
+    let last = Document::new(1 + thousands as u64, bytes);
+    let others = feeder::others(bytes);
     let feeder = stage.feeder.clone();
     let begin = Instant::now();
     std::thread::scope(|scope| {
-        let pouring = scope.spawn(move || feeder.pour(lines, bytes));
+        let pouring = scope.spawn(move || feeder.pour(thousands, &others));
         let watched = stage.load.watch(&last, bytes);
         let time = begin.elapsed();
         pouring.join().map_err(|_| Failure("the feeder failed".into()))??;

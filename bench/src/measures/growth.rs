@@ -24,6 +24,7 @@ pub(super) fn take(bench: &mut Bench, report: &mut Report) -> Result<(), Failure
         let mut lines: Vec<Line> = vec![];
         for (count, visits) in &all {
             let figure = Figure::new(&format!("{} browsers", thousands(*count)), unit);
+            let figure = if unit == "KiB" { figure.plain() } else { figure };
             table.add(figure, visits, |visits| Spread::of(visits.iter().flat_map(samples)));
             for (who, visits) in visits {
                 let Some(spread) = Spread::of(visits.iter().flat_map(samples)) else { continue };
