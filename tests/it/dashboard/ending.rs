@@ -6,7 +6,8 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 /// The program ends within three seconds: one for requests that are still coming, two for who does
-/// not close. This is for a busy machine, and less than the ten seconds after which nobody is spared.
+/// not close. This is for a busy machine, and less than the ten seconds after which nobody is
+/// spared.
 const LEAVE: Duration = Duration::from_secs(8);
 
 fn ends_well(signal: &str) {
@@ -58,8 +59,8 @@ fn it_ends_while_the_database_is_not_there() {
     }
 }
 
-/// After the first signal it waits for the poll's connection to be closed; after the second, for none.
-/// A machine that is busy may take as long for other reasons, but not every time.
+/// After the first signal it waits for the poll's connection to be closed; after the second, for
+/// none. A machine that is busy may take as long for other reasons, but not every time.
 #[test]
 fn a_second_signal_leaves_at_once() {
     let took = |signals: &[&str]| {
