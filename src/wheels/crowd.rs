@@ -34,7 +34,7 @@ fn household(address: IpAddr) -> IpAddr {
             let network = address.to_bits() >> 64 << 64;
             IpAddr::V6(network.into())
         }
-        address => address,
+        address @ IpAddr::V4(_) => address,
     }
 }
 

@@ -1,16 +1,15 @@
 //! More clients than there is room for, and clients that do not read.
 
-use super::{Caller, GOOD, Talk, secs};
-use crate::support::actor::{Actor, Journal, local};
+use super::{Caller, GOOD, TICK, Talk, before, secs};
+use crate::support::actor::{Actor, Journal, direct, local};
 use bytes::Bytes;
 use masque::filters::{Httpd, Line, Response, Stall};
 use masque::limits::{LINGER_TIME, REFUSALS_MAX};
 use masque::reactor::{Rig, SessionId};
-use masque::sessions::{TcpClient, TcpServer};
+use masque::sessions::{Peer, TcpClient, TcpServer};
 use masque::wheels::{Counts, Overload};
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Duration;
 
 /// What the network in memory takes for a peer that does not read.
 const PIPE: usize = 64 * 1024;
@@ -90,7 +89,7 @@ fn an_address_that_has_its_share_is_turned_away_and_gets_another_place_when_one_
         assert_eq!(busy, 3 * words, "{seen:?}");
         assert_eq!(seen.iter().filter(|line| line.starts_with("disconnected")).count(), 3);
         served.take();
-        crate::support::actor::direct::<Line>(&mut rig, "client", |peer, cx| peer.close(cx));
+        direct::<Line>(&mut rig, "client", Peer::close);
         rig.settle();
         client(&mut rig, &journal);
         assert_eq!((counts(&mut rig), connections(&mut rig)), ((3, 0, 3), 2));
@@ -124,9 +123,9 @@ fn who_does_not_take_a_refusal_is_closed_in_time_and_there_are_not_many_at_a_tim
     crowd(&mut rig, REFUSALS_MAX + 50);
     assert_eq!(counts(&mut rig).1 as usize, REFUSALS_MAX + 50);
     assert_eq!(rig.stats().timers, REFUSALS_MAX);
-    rig.run_for(LINGER_TIME - Duration::from_nanos(1));
+    rig.run_for(before(LINGER_TIME));
     assert_eq!(rig.stats().timers, REFUSALS_MAX);
-    rig.run_for(Duration::from_nanos(1));
+    rig.run_for(TICK);
     assert_eq!(rig.stats().timers, 0);
     crowd(&mut rig, 1);
     assert_eq!(rig.stats().timers, 1, "there is room for it again");
@@ -179,8 +178,8 @@ fn a_client_that_does_not_read_is_read_no_more_until_it_has() {
 fn one_that_never_reads_is_dropped_with_all_that_waits() {
     let (mut talk, _) = clogged(PIPE, PIPE, 3 * PIPE);
     talk.send(GOOD.repeat(1000));
-    talk.run_for(secs(30) - super::TICK);
+    talk.run_for(before(secs(30)));
     assert_eq!(talk.connections(), 1);
-    talk.run_for(super::TICK);
+    talk.run_for(TICK);
     assert_eq!((talk.connections(), talk.rig.stats().timers), (0, 0));
 }

@@ -138,7 +138,7 @@ impl Talk {
     /// Lets time pass to just before `time`; nothing may have happened. Then to `time`.
     #[track_caller]
     fn nothing_until(&mut self, time: Duration) {
-        self.run_for(time - TICK);
+        self.run_for(before(time));
         assert_eq!((self.heard().as_str(), self.has_ended()), ("", false), "before {time:?}");
         self.run_for(TICK);
     }
@@ -197,6 +197,11 @@ fn call(rig: &mut Rig, bytes: &str, time: Duration) -> String {
 
 /// The smallest step of virtual time.
 const TICK: Duration = Duration::from_nanos(1);
+
+/// The last moment before `time`.
+fn before(time: Duration) -> Duration {
+    time.saturating_sub(TICK)
+}
 
 fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)

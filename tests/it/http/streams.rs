@@ -20,12 +20,13 @@ fn streamed(
     let seen = Rc::<RefCell<String>>::default();
     let noted = Rc::clone(&seen);
     let talk = Talk::new(httpd.with_streamed_bodies(), move |cx, wire, part| {
-        noted.borrow_mut().push_str(&match &part {
+        let shown = match &part {
             Ok(RequestPart::Head(head)) => format!("[{} {}]", head.method(), head.uri()),
             Ok(RequestPart::Data(data)) => data.escape_ascii().to_string(),
             Ok(RequestPart::End) => "[end]".into(),
             Err(refusal) => format!("[{}]", refusal.status().as_str()),
-        });
+        };
+        *noted.borrow_mut() += &shown;
         act(cx, wire, &part);
     });
     (talk, seen)
