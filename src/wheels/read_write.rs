@@ -194,7 +194,6 @@ impl<F: Filter> ReadWrite<F> {
                 running: false,
             })
         })?;
-        patience::arm(cx, id);
         Ok(ReadWrite { id })
     }
 

@@ -26,6 +26,8 @@ struct Talk {
     rig: Rig,
     heard: Rc<RefCell<Vec<u8>>>,
     has_ended: Rc<Cell<bool>>,
+    /// Whether the client reads once and then no more until it is told to.
+    is_slow: Rc<Cell<bool>>,
     /// What the server is told when a connection is gone.
     journal: Journal,
 }
@@ -77,7 +79,13 @@ impl Talk {
             serve: Rc::clone(&serve) as Rc<Serve<M>>,
             journal: ends.clone(),
         }));
-        let mut talk = Talk { rig, heard: Rc::default(), has_ended: Rc::default(), journal };
+        let mut talk = Talk {
+            rig,
+            heard: Rc::default(),
+            has_ended: Rc::default(),
+            is_slow: Rc::default(),
+            journal,
+        };
         talk.connect();
         talk
     }
@@ -90,16 +98,18 @@ impl Talk {
         (self.heard, self.has_ended) = (Rc::default(), Rc::default());
         let (heard, has_ended) = (Rc::clone(&self.heard), Rc::clone(&self.has_ended));
         // It stays and goes on sending when the server has ended: the server must bear that.
+        let is_slow = Rc::clone(&self.is_slow);
         let client =
-            Actor::<Stream>::doing(
-                "client",
-                &Journal::default(),
-                move |_, _, moment| match moment {
+            Actor::<Stream>::doing("client", &Journal::default(), move |cx, wire, moment| {
+                match moment {
                     Moment::Input(bytes) => heard.borrow_mut().extend_from_slice(&bytes),
                     Moment::Ended(_) => has_ended.set(true),
                     _ => {}
-                },
-            );
+                }
+                if is_slow.get() {
+                    wire.pause(cx);
+                }
+            });
         self.rig.spawn(TcpClient::new(local(1)).run(client));
         self.rig.settle();
     }
@@ -119,6 +129,17 @@ impl Talk {
         self.client(move |cx, wire| {
             wire.put(cx, bytes);
         });
+    }
+
+    /// Has the client read nothing any more, except when it is [told to](Talk::read).
+    fn slow_down(&mut self) {
+        self.is_slow.set(true);
+        self.client(|cx, wire| wire.pause(cx));
+    }
+
+    /// Has a slow client read once: as much as the network holds.
+    fn read(&mut self) {
+        self.client(|cx, wire| wire.resume(cx));
     }
 
     /// What has come since the last time.
