@@ -98,7 +98,7 @@ pub const OUTPUT_MAX: usize = 16 * 1024 * 1024;
 /// Pieces that one system call writes.
 pub const WRITE_SLICES: usize = 16;
 
-/// The time in which a connection that is ending must have taken its last bytes.
+/// The time in which a peer must have taken some of the last bytes of a connection that is ending.
 pub const FINISH_TIME: Duration = Duration::from_secs(30);
 
 /// The time for which what a peer still sends is read after the last byte went to it, so that it can

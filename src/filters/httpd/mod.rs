@@ -171,12 +171,6 @@ impl<M: Mode> Httpd<M> {
         }
     }
 
-    /// Whether some bytes of a request have come, but not all: what tells a slow client, to be
-    /// answered with 408, from an idle one.
-    pub fn is_within_request(&self, pending: &[u8]) -> bool {
-        self.turn == Turn::Request && (self.incoming.is_some() || !pending.is_empty())
-    }
-
     /// Reads a head.
     fn head(&mut self, input: &mut &[u8]) -> Result<Option<Head>, Refusal> {
         if !self.blank && input.starts_with(b"\r\n") {

@@ -71,16 +71,15 @@ fn write<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, mut output: Box<Outp
     let now = cx.now();
     let Some(state) = cx.wheel(me) else { return cx.return_spare(output) };
     let before = output.len();
-    if let Err(error) = flush(&mut state.socket, &mut output) {
-        state.failure = Some(error);
-        output.clear();
-        cx.again(me);
-    }
-    let Some(state) = cx.wheel(me) else { return cx.return_spare(output) };
+    let failed = flush(&mut state.socket, &mut output).err();
     if output.len() < before {
         state.watch.moved(now);
     }
-    let Some(state) = cx.wheel(me) else { return cx.return_spare(output) };
+    let has_failed = failed.is_some();
+    if has_failed {
+        state.failure = failed;
+        output.clear();
+    }
     let spare = if output.is_empty() {
         Some(output)
     } else {
@@ -88,7 +87,7 @@ fn write<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, mut output: Box<Outp
         None
     };
     let flows = state.unclog();
-    if state.count() || flows {
+    if state.count() || flows || has_failed {
         cx.again(me); // to tell of a mark that was crossed, or that all is written; or to read on
     }
     if let Some(spare) = spare {
@@ -130,6 +129,7 @@ pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, is_writable
 
 /// From now on nothing is put, and input is thrown away.
 pub(super) fn finish<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+    let now = cx.now();
     let Some(state) = cx.wheel(me) else { return };
     if state.sink != Sink::Open {
         return;
@@ -141,6 +141,7 @@ pub(super) fn finish<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
         Source::Eof => Source::Ended,
         source => source,
     };
+    state.watch.begin_to_end(now);
     cx.wheel_delay(me, FINISH_TIME);
     cx.again(me);
 }
@@ -157,11 +158,14 @@ fn shut<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     cx.wheel_delay(me, LINGER_TIME);
 }
 
-/// The time for an ending is up.
+/// The time for an ending is up, unless the peer has taken some of the last bytes meanwhile.
 pub(super) fn give_up<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+    let now = cx.now();
     let Some(state) = cx.wheel(me) else { return };
+    let left = FINISH_TIME.saturating_sub(state.watch.elapsed(now));
     match state.sink {
         Sink::Open => {}
+        Sink::Finishing if !left.is_zero() => cx.wheel_delay(me, left),
         Sink::Finishing => end(cx, me, Ended::Failed(ErrorKind::TimedOut.into())),
         Sink::Shut => end(cx, me, Ended::Finished),
     }

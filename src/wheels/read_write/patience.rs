@@ -36,6 +36,17 @@ impl Watch {
         self.due = None;
     }
 
+    /// From now on the peer is waited for to take its last bytes.
+    pub(super) fn begin_to_end(&mut self, now: Instant) {
+        self.what = Some(Awaited::Room);
+        self.since = now;
+    }
+
+    /// For how long it has been waited.
+    pub(super) fn elapsed(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.since)
+    }
+
     /// The peer has taken some of what is unsent.
     pub(super) fn moved(&mut self, now: Instant) {
         if self.what == Some(Awaited::Room) {
@@ -46,9 +57,6 @@ impl Watch {
 
 impl<F: Filter> State<F> {
     fn awaited(&self) -> Option<(Awaited, Duration)> {
-        if self.sink != Sink::Open || self.failure.is_some() {
-            return None; // its end has a time of its own
-        }
         if self.unsent.is_some()
             && let Some(stall) = self.filter.stall()
         {
@@ -63,6 +71,9 @@ impl<F: Filter> State<F> {
 
     /// Notes what is waited for now; what, and until when.
     fn deadline(&mut self, now: Instant) -> Option<(Awaited, Instant)> {
+        if self.sink != Sink::Open || self.failure.is_some() {
+            return None; // its end has a time of its own
+        }
         let awaited = self.awaited();
         let what = awaited.map(|(what, _)| what);
         if self.watch.what != what {

@@ -5,8 +5,8 @@ use crate::support::actor::{Actor, Journal, direct, local};
 use bytes::Bytes;
 use masque::filters::{Filter, HttpClient, Httpd, Response, Stall, Stream};
 use masque::limits::{
-    HTTP_BODY_BYTES_PER_S, HTTP_BODY_TIME, HTTP_HEAD_TIME, HTTP_IDLE_TIME, HTTP_STALL_TIME,
-    LINGER_TIME,
+    FINISH_TIME, HTTP_BODY_BYTES_PER_S, HTTP_BODY_TIME, HTTP_HEAD_TIME, HTTP_IDLE_TIME,
+    HTTP_STALL_TIME, LINGER_TIME,
 };
 use masque::reactor::Rig;
 use masque::sessions::{TcpClient, TcpServer};
@@ -227,6 +227,26 @@ fn a_client_that_takes_a_little_now_and_then_is_borne() {
     talk.read(); // it has all, and counts as idle
     talk.run_for(before(HTTP_IDLE_TIME));
     assert_eq!(talk.journal.take(), [""; 0]);
+}
+
+#[test]
+fn the_last_answer_has_as_long_as_the_client_goes_on_reading() {
+    let mut talk = stalled(Httpd::new().with_requests_max(1), 20 * PIPE);
+    for _ in 0..20 {
+        talk.run_for(before(FINISH_TIME));
+        talk.read();
+        assert_eq!(talk.connections(), 1);
+    }
+    talk.read();
+    assert!(talk.heard.borrow().len() > 20 * PIPE);
+
+    let mut talk = stalled(Httpd::new().with_requests_max(1), 20 * PIPE);
+    talk.run_for(secs(1));
+    talk.read();
+    talk.run_for(before(FINISH_TIME));
+    assert_eq!(talk.connections(), 1);
+    talk.run_for(TICK);
+    assert_eq!(talk.connections(), 0);
 }
 
 #[test]
