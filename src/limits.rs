@@ -2,6 +2,7 @@
 //! never a silent drop.
 
 use crate::reactor::PanicPolicy;
+use crate::wheels::Marks;
 use std::time::Duration;
 
 /// The limits of a kernel.
@@ -35,9 +36,9 @@ impl Default for Limits {
     }
 }
 
-/// Posts that may wait in a kernel's queue. Yields and notices, which cannot be refused, may make it
-/// twice as long, and panic then. Some 40 MiB when full; a queue that long is
-/// minutes of work and means that somebody posts faster than anybody handles.
+/// Posts that may wait in a kernel's queue. Yields and notices, which cannot be refused, may make
+/// it twice as long, and panic then. Some 40 MiB when full; a queue that long is minutes of work
+/// and means that somebody posts faster than anybody handles.
 pub const QUEUE_MAX: usize = 1 << 20;
 
 /// Sessions in a kernel. More than there can be connections in a process.
@@ -49,8 +50,8 @@ pub const TIMERS_MAX: usize = 1 << 22;
 /// Wheels in a kernel. More than there can be descriptors in a process.
 pub const WHEELS_MAX: usize = 1 << 20;
 
-/// Handlers on the stack at a time. A call is a read of somebody who knows more; a chain of them this
-/// long is a circle that goes through spawns.
+/// Handlers on the stack at a time. A call is a read of somebody who knows more; a chain of them
+/// this long is a circle that goes through spawns.
 pub const CALL_DEPTH_MAX: usize = 32;
 
 /// Readiness events that one poll brings. The rest comes with the next turn.
@@ -63,8 +64,8 @@ pub const NAME_LOOKUPS_MAX: usize = 16;
 const _: () = assert!(SESSIONS_MAX < u32::MAX as usize);
 const _: () = assert!(TIMERS_MAX + WHEELS_MAX < u32::MAX as usize);
 
-/// Connections that one listener accepts in a turn. A rush of clients leaves time for those that are
-/// there.
+/// Connections that one listener accepts in a turn. A rush of clients leaves time for those that
+/// are there.
 pub const ACCEPTS_PER_TURN: usize = 256;
 
 /// The pause after the system refused to accept for want of descriptors or memory.
@@ -74,8 +75,9 @@ pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// system's backlog.
 pub const CONNECTIONS_MAX: usize = 10_000;
 
-/// The time in which a connection must be made, names and all addresses included, unless a client is
-/// told otherwise. Longer than a lost packet or two, shorter than the minutes that a system gives it.
+/// The time in which a connection must be made, names and all addresses included, unless a client
+/// is told otherwise. Longer than a lost packet or two, shorter than the minutes that a system
+/// gives it.
 pub const CONNECT_TIME: Duration = Duration::from_secs(30);
 
 /// Connections of a listener that are being refused at a time: each is given its answer and
@@ -88,8 +90,8 @@ pub const READ_BUFFER: usize = 64 * 1024;
 /// Bytes that one connection reads in a turn before the others have theirs.
 pub const READ_PER_TURN: usize = 256 * 1024;
 
-/// Items that one connection delivers in a turn before the others have theirs: a peer that sends empty
-/// lines makes a handler run for each byte.
+/// Items that one connection delivers in a turn before the others have theirs: a peer that sends
+/// empty lines makes a handler run for each byte.
 pub const ITEMS_PER_TURN: u16 = 256;
 
 /// Bytes that may wait for a peer that does not read. It is then given up.
@@ -101,8 +103,8 @@ pub const WRITE_SLICES: usize = 16;
 /// The time in which a peer must have taken some of the last bytes of a connection that is ending.
 pub const FINISH_TIME: Duration = Duration::from_secs(30);
 
-/// The time for which what a peer still sends is read after the last byte went to it, so that it can
-/// read that instead of a reset.
+/// The time for which what a peer still sends is read after the last byte went to it, so that it
+/// can read that instead of a reset.
 pub const LINGER_TIME: Duration = Duration::from_secs(2);
 
 /// The bytes that are read and thrown away in that time.
@@ -186,8 +188,13 @@ pub const SECOND_RESPONSE_BYTES: usize = 64 * 1024;
 pub const STREAM_INPUT_BYTES: usize = 64 * 1024;
 
 /// Room for text that an [`Output`](crate::filters::Output) keeps for the next item once all is
-/// written, in bytes: two heads of a response. More is given back, since most connections only wait.
+/// written, in bytes: two heads of a response. More is given back, since most connections only
+/// wait.
 pub const OUTPUT_KEPT_BYTES: usize = 1024;
+
+/// When a subscriber to server-sent events counts as one that does not read, and when it can be sent
+/// to again: what a socket of the system holds anyway, so that a slow one is no dearer than a fast one.
+pub const EVENT_STREAM_MARKS: Marks = Marks { high: 64 * 1024, low: 16 * 1024 };
 
 // Following a changes feed.
 
@@ -216,3 +223,25 @@ pub const FEED_STUCK_TIMES: u32 = 5;
 /// Ids, percent-encoded, up to which the server is asked to filter by them: its line of a request
 /// holds 8 KiB in the strictest proxies.
 pub const FEED_FILTER_BYTES: usize = 4 * 1024;
+
+/// The most that a server's `Retry-After` is honoured for: a mistaken one must not end a feed.
+pub const FEED_RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+
+/// How long a feed must have lasted, if the heartbeat is not longer, to have proven itself.
+pub const FEED_PROOF_TIME: Duration = Duration::from_secs(1);
+
+/// The least time between two readings of documents whose rows came without them.
+pub const FEED_REREAD_PAUSE: Duration = Duration::from_secs(1);
+
+/// Longest answer that is neither a document nor a feed, in bytes: what `CouchDB` says of a database or
+/// an error is about a kilobyte.
+pub const FEED_ANSWER_BYTES: usize = 64 * 1024;
+
+/// Longest `error` and `reason` of a server that are kept, in characters: a reason may be a stack trace.
+pub const FEED_REASON_CHARS: usize = 200;
+
+/// Redirects that one request follows.
+pub const FEED_REDIRECTS_MAX: u32 = 5;
+
+/// Events that wait for a kernel's queue to have room, besides the newest change of each document.
+pub const FEED_EVENTS_MAX: usize = 64;

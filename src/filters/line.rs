@@ -8,9 +8,9 @@ use std::fmt;
 
 /// Lines of UTF-8 text, without their ends: POE's `POE::Filter::Line`.
 ///
-/// A line ends with LF; one CR before it belongs to the end, also when a read comes between them. At
-/// the peer's end an unterminated last line is a line too. A line that is put gets LF, or CRLF with
-/// [`with_crlf`](Line::with_crlf); line ends within it are not looked for, as in POE.
+/// A line ends with LF; one CR before it belongs to the end, also when a read comes between them.
+/// At the peer's end an unterminated last line is a line too. A line that is put gets LF, or CRLF
+/// with [`with_crlf`](Line::with_crlf); line ends within it are not looked for, as in POE.
 ///
 /// A line of bytes that are not UTF-8 is an error that carries them: [`Lines`](super::Lines) cuts
 /// lines of any bytes.

@@ -76,7 +76,7 @@ impl Iterator for Lines {
                 let mut long = self.buffer.split_to(end);
                 long.truncate(line);
                 if self.buffer.is_empty() {
-                    // Let go of a buffer that grew with the line, or the longest would stay for ever.
+                    // Let go of a buffer that grew with the line: the longest would stay for ever.
                     self.buffer = BytesMut::new();
                 }
                 Some(Ok(long.freeze()))

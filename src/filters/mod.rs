@@ -1,9 +1,9 @@
 //! Filters: bytes to items and items to bytes, without a socket, a clock or a kernel.
 //!
 //! A filter is a small machine that a [wheel](crate::wheels) feeds. It reads from the front of what
-//! has come and writes to an [`Output`]; what it has not consumed it is shown again, with more behind
-//! it. So every filter can be tested with a table of bytes, and exchanged in mid-stream: what the old
-//! one left, the new one is shown.
+//! has come and writes to an [`Output`]; what it has not consumed it is shown again, with more
+//! behind it. So every filter can be tested with a table of bytes, and exchanged in mid-stream:
+//! what the old one left, the new one is shown.
 //!
 //! | filter | in | out | POE |
 //! |---|---|---|---|
@@ -12,9 +12,11 @@
 //! | [`Httpd`] | HTTP requests | HTTP responses | `POE::Filter::HTTPD` |
 //! | [`HttpClient`] | HTTP responses | HTTP requests | |
 //!
-//! [`Lines`] and [`chunked`] are the machines within, for bodies that come through a filter.
+//! [`Lines`] and [`chunked`] are the machines within, for bodies that come through a filter;
+//! [`ServerSentEvent`] is what a body can be made of.
 
 pub mod chunked;
+mod event_stream;
 mod head;
 mod http_client;
 mod httpd;
@@ -26,6 +28,7 @@ mod patience;
 mod pieces;
 mod stream;
 
+pub use event_stream::ServerSentEvent;
 pub use http_client::{HttpClient, HttpClientError, Part};
 pub use httpd::{Httpd, Mode, Prepared, Reply, Request, RequestPart, Response, Streamed, Whole};
 pub use line::{Line, LineError};
@@ -47,8 +50,8 @@ pub trait Filter: 'static {
 
     /// Takes the next item off the front of `input`, or `None` when it needs more bytes.
     ///
-    /// Consumed bytes are cut off the front of `input` (also when there is no item yet); the rest is
-    /// shown again, with more behind it. After an error the filter is not asked again.
+    /// Consumed bytes are cut off the front of `input` (also when there is no item yet); the rest
+    /// is shown again, with more behind it. After an error the filter is not asked again.
     fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Self::In>, Self::Error>;
 
     /// Takes what is left when the peer has sent its last byte; asked until it gives `None`.

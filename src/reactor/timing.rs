@@ -247,6 +247,7 @@ impl Kernel {
             if due > now || sequence > newest {
                 break;
             }
+            self.stats.timer_lag.record(now - due);
             let index = self.timers.first().expect("there is a next one");
             match self.timers.at(index).what {
                 What::Event { to, at, payload } => {

@@ -105,6 +105,7 @@ impl Cx<'_> {
         let registry = &mut self.kernel.topics.all[number as usize];
         let watchers = registry.places.len() - registry.gone;
         if watchers > 0 {
+            self.kernel.stats.notices += 1;
             assert!(self.kernel.queue.len() < room, "`{topic:?}` is notified without end");
             let messages = registry.messages.downcast_mut::<Slab<M>>().expect(TYPED);
             let message = messages.insert(message) as u32;

@@ -200,6 +200,15 @@ impl Cx<'_> {
         self.kernel.net.listen(at, id.raw.token())
     }
 
+    /// Has a listening socket that was opened elsewhere run the wheel.
+    pub fn adopt<W: Wheel>(
+        &mut self,
+        id: WheelId<W>,
+        socket: &mut ListeningSocket,
+    ) -> io::Result<()> {
+        self.kernel.net.adopt(socket, id.raw.token())
+    }
+
     /// Begins to connect a socket whose readiness runs the wheel.
     pub fn connect<W: Wheel>(&mut self, id: WheelId<W>, to: &Endpoint) -> io::Result<Socket> {
         self.kernel.net.connect(to, id.raw.token())

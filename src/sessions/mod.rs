@@ -6,15 +6,17 @@
 mod backoff;
 mod changes_feed;
 mod connection;
+mod event_stream;
 mod peer;
 mod tcp_client;
 mod tcp_server;
 
 pub use backoff::Backoff;
 pub use changes_feed::{
-    Change, ChangesFeed, Database, DatabaseUrlError, FeedError, FeedEvent, Reason, Seq,
+    Change, ChangesFeed, Counters, Database, DatabaseUrlError, FeedError, FeedEvent, Reason, Seq,
 };
 pub use connection::Connection;
+pub use event_stream::EventStream;
 pub use peer::Peer;
 pub use tcp_client::TcpClient;
 pub use tcp_server::{Acceptor, TcpServer};

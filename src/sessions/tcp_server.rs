@@ -3,7 +3,7 @@
 use super::connection::Connection;
 use super::peer::Peer;
 use crate::limits::CONNECTIONS_MAX;
-use crate::reactor::{Cx, Endpoint, Event, Handlers, Session};
+use crate::reactor::{Cx, Endpoint, Event, Handlers, ListeningSocket, Session};
 use crate::wheels::{Accepted, Counts, Listener, Lookup, Overload, Target};
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -45,6 +45,8 @@ use std::io::{self, ErrorKind};
 /// ```
 pub struct TcpServer<A = Acceptor> {
     at: Target,
+    /// What was opened elsewhere, until the session starts.
+    handed: Option<ListeningSocket>,
     alias: Option<Box<str>>,
     most: Option<usize>,
     most_per_address: usize,
@@ -72,6 +74,7 @@ impl TcpServer<()> {
     pub fn new(at: impl Into<Target>) -> Self {
         TcpServer {
             at: at.into(),
+            handed: None,
             alias: None,
             most: Some(CONNECTIONS_MAX),
             most_per_address: usize::MAX,
@@ -83,6 +86,22 @@ impl TcpServer<()> {
             lookup: None,
             listener: None,
         }
+    }
+
+    /// A server that listens by a socket that was opened elsewhere: one that a supervisor hands over
+    /// (systemd's socket activation), or that was bound before privileges were dropped.
+    ///
+    /// ```
+    /// # use masque::sessions::TcpServer;
+    /// # fn main() -> std::io::Result<()> {
+    /// let socket = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let server = TcpServer::adopt(socket.try_into()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn adopt(socket: ListeningSocket) -> Self {
+        let at = socket.local().unwrap_or(Endpoint::Unnamed);
+        TcpServer { handed: Some(socket), ..Self::new(at) }
     }
 
     /// Has each client served by the connection that `connection` makes of its address, in a
@@ -102,6 +121,7 @@ impl TcpServer<()> {
     pub fn accept(self, accept: impl FnMut(&mut Cx<'_>, Accepted) + 'static) -> TcpServer {
         TcpServer {
             at: self.at,
+            handed: self.handed,
             alias: self.alias,
             most: self.most,
             most_per_address: self.most_per_address,
@@ -268,6 +288,12 @@ impl Session for TcpServer {
             && let Err(taken) = cx.alias(alias.clone())
         {
             return self.fail(cx, io::Error::new(ErrorKind::AlreadyExists, taken));
+        }
+        if let Some(socket) = self.handed.take() {
+            return match Listener::adopt(cx, socket, Self::ACCEPTED) {
+                Ok(listener) => self.listening(cx, listener),
+                Err(error) => self.fail(cx, error),
+            };
         }
         match self.at.clone() {
             Target::Endpoint(endpoint) => self.listen(cx, &[endpoint]),

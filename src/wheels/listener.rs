@@ -78,10 +78,35 @@ impl Listener {
     /// When the session's kind has no handler for the event.
     #[track_caller]
     pub fn new(cx: &mut Cx<'_>, at: &Endpoint, accepted: Event<Accepted>) -> io::Result<Self> {
+        Self::over(cx, accepted, |cx, id| cx.listen(id, at))
+    }
+
+    /// Listens by a socket that was opened elsewhere, such as one that a supervisor hands over. Each
+    /// connection is an `accepted`, those that wait in its backlog included.
+    ///
+    /// # Errors
+    /// When the system cannot watch the socket, or the kernel's network is one in memory.
+    ///
+    /// # Panics
+    /// When the session's kind has no handler for the event.
+    #[track_caller]
+    pub fn adopt(
+        cx: &mut Cx<'_>,
+        mut socket: ListeningSocket,
+        accepted: Event<Accepted>,
+    ) -> io::Result<Self> {
+        Self::over(cx, accepted, |cx, id| cx.adopt(id, &mut socket).map(|()| socket))
+    }
+
+    #[track_caller]
+    fn over(
+        cx: &mut Cx<'_>,
+        accepted: Event<Accepted>,
+        open: impl FnOnce(&mut Cx<'_>, WheelId<State>) -> io::Result<ListeningSocket>,
+    ) -> io::Result<Self> {
         let accepted = cx.outlet(accepted);
         let id = cx.mount(|cx, id| {
-            let socket = cx.listen(id, at)?;
-            let most = CONNECTIONS_MAX;
+            let (socket, most) = (open(cx, id)?, CONNECTIONS_MAX);
             Ok::<_, io::Error>(State {
                 socket,
                 accepted,

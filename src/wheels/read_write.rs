@@ -118,6 +118,8 @@ enum Source {
     Eof,
     /// The end has been told. Items may still follow, from behind one that has yet to be answered.
     Ended,
+    /// What came makes no sense. What may still come is not read, and is thrown away at the end.
+    Malformed,
     /// What comes is read and thrown away, so many bytes more.
     Discarding(usize),
 }
@@ -280,6 +282,11 @@ impl<F: Filter> ReadWrite<F> {
         cx.wheel(self.id).map_or(0, |state| {
             state.pending.capacity() + state.unsent.as_ref().map_or(0, |output| output.room())
         })
+    }
+
+    /// How many bytes have come that the filter has not consumed: none from a peer that is idle.
+    pub fn unread(self, cx: &mut Cx<'_>) -> usize {
+        cx.wheel(self.id).map_or(0, |state| state.pending.len())
     }
 
     /// The filter, unless the connection is gone.

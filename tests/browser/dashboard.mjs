@@ -13,8 +13,8 @@ export class Dashboard {
    * Starts `binary` on `listen`, following the database at `couch` or else its own, and resolves
    * once it has said where both are.
    */
-  static async start(binary, listen, couch = null) {
-    const words = ["--listen", listen, ...(couch ? ["--couch", couch] : [])];
+  static async start(binary, listen, { couch = null, more = [] } = {}) {
+    const words = ["--listen", listen, ...(couch ? ["--couch", couch] : []), ...more];
     const child = spawn(binary, words, { stdio: ["ignore", "pipe", "inherit"] });
     try {
       const { url, database } = await addresses(child, couch);

@@ -1,4 +1,4 @@
-//! What real servers sent, byte for byte, through the client filter, cut into pieces at every point.
+//! What real servers sent, byte for byte, through the client filter, cut at every point.
 
 use bytes::Bytes;
 use http::{Method, Request};
@@ -123,7 +123,8 @@ fn bodies_up_to_the_connections_end() {
 fn a_failure_in_the_middle_of_a_feed() {
     let reason = "error: {<<\"unnamed_error\">>,null, [{couch_os_process,prompt,2,\
                   [{file,\"src/couch_os_process.erl\"},{line,48}]}, {couch_query_servers,\
-                  proc_prompt,2, [{file,\"src/couch_query_servers.erl\"},{line,665}]}, {couch_qu...";
+                  proc_prompt,2, [{file,\"src/couch_query_servers.erl\"},{line,665}]}, \
+                  {couch_qu...";
     let second = "a second response stands in the body: 500 Internal Server Error";
     check("couchdb/cont_filter_throws_midway", &format!("200 8 {second}, {reason}"));
 }

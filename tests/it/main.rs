@@ -2,7 +2,9 @@
 #![forbid(unsafe_code)]
 
 mod captures;
+mod dashboard;
 mod examples;
+mod feed;
 mod http;
 mod kernel;
 mod sessions;

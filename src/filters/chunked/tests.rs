@@ -1,3 +1,5 @@
+//! Chunked bodies, sound and not, in pieces of every kind.
+
 use super::super::pieces::{Pieces, damaged, each_way};
 use super::super::{Filter, Output};
 use super::*;

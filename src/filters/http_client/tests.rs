@@ -1,3 +1,5 @@
+//! Answers as servers send them, sound and not, in pieces of every kind.
+
 use super::super::pieces::each_way;
 use super::*;
 

@@ -86,7 +86,8 @@ pub type Response = http::Response<Bytes>;
 ///
 /// # Panics
 /// `encode` does when an answer comes out of turn: to no request (except a 4xx or 5xx, after which
-/// the connection is closed), before the end of the last one, or a part of one that was not started.
+/// the connection is closed), before the end of the last one, or a part of one that was not
+/// started.
 #[derive(Clone, Debug, Default)]
 pub struct Httpd<M: Mode = Whole> {
     limits: Option<Arc<Limits>>,

@@ -85,6 +85,11 @@ impl Prepared {
     pub fn status(&self) -> StatusCode {
         self.0.status
     }
+
+    /// How many bytes its body has, for a log.
+    pub fn body_len(&self) -> usize {
+        self.0.body.len()
+    }
 }
 
 /// What the answer to a request depends on.

@@ -1,3 +1,5 @@
+//! Requests as browsers send them, sound and not, in pieces of every kind; the answers to them.
+
 use super::super::pieces::{Pieces, damaged, each_way};
 use super::*;
 use crate::limits::HTTP_HEAD_BYTES;
@@ -58,7 +60,8 @@ fn requests_come_whole_and_in_order() {
     check("COPY /a HTTP/1.1\r\nHost: x\r\n\r\n", "COPY /a ");
     check("PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello", "PUT /a hello");
     check(
-        "PUT /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n",
+        "PUT /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n\
+         3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n",
         "PUT /a hello",
     );
     check(

@@ -3,7 +3,8 @@
 use super::error::FeedError;
 use super::row::parse_reason;
 use crate::filters::Lines;
-use http::header::RETRY_AFTER;
+use crate::limits::FEED_RETRY_AFTER_MAX;
+use http::header::{CONTENT_ENCODING, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
 use std::time::{Duration, SystemTime};
 
@@ -12,6 +13,8 @@ use std::time::{Duration, SystemTime};
 pub(super) struct Answer {
     pub(super) status: Option<StatusCode>,
     retry_after: Option<Duration>,
+    /// Where else the server has what was asked for.
+    pub(super) location: Option<String>,
     /// The body, where it is not a feed.
     pub(super) body: Vec<u8>,
     /// The feed's lines, where it is one.
@@ -22,11 +25,32 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) fn of(head: &Response<()>, date: SystemTime) -> Self {
+        let headers = head.headers();
+        let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
         Answer {
             status: Some(head.status()),
-            retry_after: retry_after(head.headers(), date),
+            retry_after: retry_after(headers, date),
+            location: location.map(str::to_owned),
             ..Answer::default()
         }
+    }
+
+    pub(super) fn is_ok(&self) -> bool {
+        self.status == Some(StatusCode::OK)
+    }
+
+    /// Whether the server says that this is elsewhere. 303 is for answers to a POST, and yet means the
+    /// same to a GET.
+    pub(super) fn is_redirect(&self) -> bool {
+        let redirects = [301, 302, 303, 307, 308];
+        self.status.is_some_and(|status| redirects.contains(&status.as_u16()))
+    }
+
+    /// Whether CouchDB itself says that what was asked for is not there. A proxy's 404 says nothing of a
+    /// document.
+    pub(super) fn is_not_found(&self) -> bool {
+        self.status == Some(StatusCode::NOT_FOUND)
+            && parse_reason(&self.body).is_some_and(|reason| reason.error == "not_found")
     }
 
     /// The refusal that this answer is.
@@ -39,11 +63,17 @@ impl Answer {
     }
 }
 
+/// Whether a body is to be read as it is. A feed that is compressed is a feed that is held back.
+pub(super) fn is_plain(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_ENCODING).is_none_or(|coding| coding == "identity")
+}
+
 /// RFC 9110, section 10.2.3: seconds or a date.
 fn retry_after(headers: &HeaderMap, date: SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    match value.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(date).ok(),
-    }
+    let asked = match value.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(date).ok()?,
+    };
+    Some(asked.min(FEED_RETRY_AFTER_MAX))
 }

@@ -2,9 +2,12 @@
 
 use crate::wheels::Target;
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, HOST, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, USER_AGENT};
 use http::{HeaderValue, Method, Request, Uri};
-use std::fmt::{self, Write};
+use std::fmt;
+
+pub(super) use super::encoding::encoded;
+use super::encoding::{base64, decoded};
 
 /// A CouchDB database: `http://user:password@host:5984/name`.
 ///
@@ -18,7 +21,15 @@ pub struct Database {
     authority: HeaderValue,
     /// With a slash in front and none behind.
     path: String,
-    authorization: Option<HeaderValue>,
+    credentials: Option<Credentials>,
+}
+
+#[derive(Clone)]
+struct Credentials {
+    /// The value of `Authorization`.
+    basic: HeaderValue,
+    /// The body of a login.
+    form: Bytes,
 }
 
 /// Why a URL does not name a database.
@@ -53,6 +64,8 @@ impl std::error::Error for DatabaseUrlError {}
 
 /// CouchDB's own port.
 const PORT: u16 = 5984;
+/// The port of an `http` URL that names none.
+const HTTP_PORT: u16 = 80;
 
 impl std::str::FromStr for Database {
     type Err = DatabaseUrlError;
@@ -71,6 +84,13 @@ impl std::str::FromStr for Database {
             Some((userinfo, host_port)) => (Some(userinfo), host_port),
             None => (None, authority),
         };
+        // `Uri` has no port both where there is none and where it is none.
+        let port = match uri.port_u16() {
+            None if !(host_port.ends_with(':') || is_without_port(host_port)) => {
+                return Err(Error::Malformed);
+            }
+            port => port.unwrap_or(PORT),
+        };
         let path = uri.path().trim_end_matches('/');
         if path.is_empty() {
             return Err(Error::NoName);
@@ -79,12 +99,16 @@ impl std::str::FromStr for Database {
             return Err(Error::Malformed);
         }
         let host = uri.host().filter(|host| !host.is_empty()).ok_or(Error::Malformed)?;
+        let host = host.trim_matches(['[', ']']).to_owned();
+        // RFC 9110, section 7.2: the port is left out where it is the scheme's own, which 5984 is not.
+        let shown = Target::Host(host.clone(), port).to_string();
+        let shown = shown.strip_suffix(":80").unwrap_or(&shown);
         Ok(Database {
-            host: host.trim_matches(['[', ']']).to_owned(),
-            port: uri.port_u16().unwrap_or(PORT),
-            authority: HeaderValue::from_str(host_port).map_err(|_| Error::Malformed)?,
+            authority: HeaderValue::from_str(shown).map_err(|_| Error::Malformed)?,
+            host,
+            port,
             path: path.to_owned(),
-            authorization: userinfo.map(basic).transpose()?,
+            credentials: userinfo.map(Credentials::of).transpose()?,
         })
     }
 }
@@ -95,20 +119,65 @@ impl Database {
         Target::Host(self.host.clone(), self.port)
     }
 
-    /// A request for the database itself (`tail` is empty) or what is under it.
-    pub(super) fn get(&self, tail: &str) -> Request<Bytes> {
+    /// The target of a request for the database itself (`tail` is empty) or what is under it.
+    pub(super) fn under(&self, tail: &str) -> String {
+        format!("{}{tail}", self.path)
+    }
+
+    /// A request for `target`, with a session's cookie or else with the URL's credentials; `None` when
+    /// the target is longer than a URL can be.
+    pub(super) fn get(&self, target: &str, cookie: Option<&HeaderValue>) -> Option<Request<Bytes>> {
+        let mut request = self.request(target)?;
+        let headers = request.headers_mut();
+        match (cookie, &self.credentials) {
+            (Some(cookie), _) => drop(headers.insert(COOKIE, cookie.clone())),
+            (None, Some(own)) => drop(headers.insert(AUTHORIZATION, own.basic.clone())),
+            (None, None) => {}
+        }
+        Some(request)
+    }
+
+    /// A request for a session's cookie; `None` where the URL has no credentials. The sessions of a server
+    /// are beside its databases.
+    pub(super) fn login(&self) -> Option<Request<Bytes>> {
+        let form = self.credentials.as_ref()?.form.clone();
+        let beside = self.path.rsplit_once('/').map_or("", |(beside, _)| beside);
+        let mut request = self.request(&format!("{beside}/_session"))?;
+        *request.method_mut() = Method::POST;
+        *request.body_mut() = form;
+        let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+        request.headers_mut().insert(CONTENT_TYPE, form_type);
+        Some(request)
+    }
+
+    fn request(&self, target: &str) -> Option<Request<Bytes>> {
         let mut request = Request::new(Bytes::new());
-        *request.method_mut() = Method::GET;
-        let uri = format!("{}{tail}", self.path);
-        *request.uri_mut() = uri.parse().expect("a path and a query of encoded parts");
+        *request.uri_mut() = target.parse().ok()?;
         let headers = request.headers_mut();
         headers.insert(HOST, self.authority.clone());
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-        if let Some(authorization) = &self.authorization {
-            headers.insert(AUTHORIZATION, authorization.clone());
+        Some(request)
+    }
+
+    /// The target that a redirect's `location` means, if it is on this server: nobody else is to have
+    /// the credentials, nor to say how the documents stand.
+    pub(super) fn redirected(&self, location: &str) -> Result<String, &'static str> {
+        let location = location.split('#').next().unwrap_or_default();
+        let uri: Uri = location.parse().map_err(|_| "to no URL")?;
+        match (uri.scheme_str(), uri.host()) {
+            (None, None) if location.starts_with('/') && !location.starts_with("//") => {}
+            (Some("http"), Some(host)) => {
+                let is_here = host.trim_matches(['[', ']']).eq_ignore_ascii_case(&self.host)
+                    && uri.port_u16().unwrap_or(HTTP_PORT) == self.port;
+                if !is_here {
+                    return Err("to another server, where the feed does not follow");
+                }
+            }
+            (Some("https"), _) => return Err("to https, and this build has no TLS"),
+            _ => return Err("to no URL of this server"),
         }
-        request
+        Ok(uri.path_and_query().map_or("/", |target| target.as_str()).to_owned())
     }
 }
 
@@ -127,60 +196,27 @@ impl fmt::Debug for Database {
     }
 }
 
-/// Percent-encodes everything but the characters that RFC 3986, section 2.3, leaves as they are.
-pub(super) fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(byte.into());
-        } else {
-            write!(encoded, "%{byte:02X}").expect("a String takes everything");
-        }
-    }
-    encoded
+/// Whether no port follows the host, which is in brackets when it has colons of its own.
+fn is_without_port(host_port: &str) -> bool {
+    host_port.ends_with(']') || !host_port.contains(':')
 }
 
-fn decoded(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = text.bytes();
-    let mut decoded = vec![];
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'%' => {
-                let mut digit = || char::from(bytes.next()?).to_digit(16);
-                (digit()? * 16 + digit()?) as u8
-            }
-            byte => byte,
-        });
+impl Credentials {
+    /// The user and password of a URL.
+    fn of(userinfo: &str) -> Result<Self, DatabaseUrlError> {
+        let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
+        let decoded = |part| {
+            let bytes = decoded(part).ok_or(DatabaseUrlError::Credentials)?;
+            String::from_utf8(bytes).map_err(|_| DatabaseUrlError::Credentials)
+        };
+        let (user, password) = (decoded(user)?, decoded(password)?);
+        // RFC 7617, section 2.
+        let basic = format!("Basic {}", base64(format!("{user}:{password}").as_bytes()));
+        let mut basic = HeaderValue::try_from(basic).expect("base64 is ASCII");
+        basic.set_sensitive(true);
+        let form = format!("name={}&password={}", encoded(&user), encoded(&password));
+        Ok(Credentials { basic, form: form.into() })
     }
-    Some(decoded)
-}
-
-/// The credentials of a URL as RFC 7617 has them.
-fn basic(userinfo: &str) -> Result<HeaderValue, DatabaseUrlError> {
-    let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
-    let decoded = |part| {
-        let bytes = decoded(part).ok_or(DatabaseUrlError::Credentials)?;
-        String::from_utf8(bytes).map_err(|_| DatabaseUrlError::Credentials)
-    };
-    let credentials = format!("{}:{}", decoded(user)?, decoded(password)?);
-    let value = format!("Basic {}", base64(credentials.as_bytes()));
-    let mut value = HeaderValue::try_from(value).expect("base64 is ASCII");
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-/// RFC 4648, section 4.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut encoded = String::new();
-    for group in bytes.chunks(3) {
-        let number = (0..3).fold(0, |n, i| n << 8 | u32::from(*group.get(i).unwrap_or(&0)));
-        for place in 0..4 {
-            let digit = ALPHABET[(number >> (18 - 6 * place)) as usize & 63];
-            encoded.push(if place <= group.len() { digit.into() } else { '=' });
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]
@@ -192,12 +228,14 @@ mod tests {
         let check = |url: &str, shown: &str, authorization: Option<&str>| {
             let database: Database = url.parse().unwrap();
             assert_eq!(database.to_string(), shown, "{url}");
-            let request = database.get("/_changes");
+            let request = database.get("/db", None).unwrap();
             let sent = request.headers().get(AUTHORIZATION).map(|value| value.to_str().unwrap());
             assert_eq!(sent, authorization, "{url}");
         };
         check("http://localhost/db", "http://localhost:5984/db", None);
         check("http://localhost:80/a/b/", "http://localhost:80/a/b", None);
+        check("http://h:/db", "http://h:5984/db", None);
+        check("http://[::1]/db", "http://[::1]:5984/db", None);
         check("http://[::1]:5984/db", "http://[::1]:5984/db", None);
         // The example of RFC 7617, section 2.
         let aladdin = Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
@@ -219,6 +257,8 @@ mod tests {
             ("ftp://h/db", Error::Scheme),
             ("http://h", Error::NoName),
             ("http://h/", Error::NoName),
+            ("http://h:99999/db", Error::Malformed),
+            ("http://[::1]:99999/db", Error::Malformed),
             ("http://%zz:x@h/db", Error::Credentials),
             ("http://%ff:x@h/db", Error::Credentials),
         ] {
@@ -229,18 +269,50 @@ mod tests {
     #[test]
     fn credentials_are_shown_nowhere() {
         let database: Database = "http://user:secret@h/db".parse().unwrap();
-        let request = database.get("");
+        let request = database.get("/db", None).unwrap();
         for shown in [format!("{database:?} {database}"), format!("{request:?}")] {
             assert!(!shown.contains("secret") && !shown.contains("dXNlcjpzZWNyZXQ="), "{shown}");
         }
     }
 
     #[test]
-    fn base64_pads_as_the_rfc_shows() {
-        for (text, encoded) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
-        {
-            assert_eq!(base64(text.as_bytes()), encoded);
+    fn a_login_goes_to_the_session_beside_the_database() {
+        let database: Database = "http://u%26:p%20w@h/couch/db".parse().unwrap();
+        let request = database.login().unwrap();
+        assert_eq!((request.method(), request.uri().path()), (&Method::POST, "/couch/_session"));
+        assert_eq!(request.body(), "name=u%26&password=p%20w");
+        assert!(request.headers().get(AUTHORIZATION).is_none());
+        assert!("http://h/db".parse::<Database>().unwrap().login().is_none());
+        let cookie = HeaderValue::from_static("AuthSession=x");
+        let request = database.get("/couch/db", Some(&cookie)).unwrap();
+        assert_eq!(request.headers().get(COOKIE), Some(&cookie));
+        assert!(request.headers().get(AUTHORIZATION).is_none());
+    }
+
+    #[test]
+    fn redirects_stay_on_this_server() {
+        let check = |url: &str, location: &str, expected: Option<&str>| {
+            let database: Database = url.parse().unwrap();
+            let target = database.redirected(location);
+            assert_eq!(target.as_deref().ok(), expected, "{location}");
+        };
+        check("http://h/db", "/other/db?x=1#top", Some("/other/db?x=1"));
+        check("http://h/db", "http://H:5984/db/", Some("/db/"));
+        check("http://h:80/db", "http://h/db/", Some("/db/"));
+        check("http://[::1]/db", "http://[::1]:5984", Some("/"));
+        for elsewhere in [
+            "http://h/db",
+            "http://h:81/db",
+            "http://evil:5984/db",
+            "http://h@evil:5984/db",
+            "http://h:5984@evil/db",
+            "https://h:5984/db",
+            "//evil/db",
+            "db",
+            "",
+            "ftp://h:5984/db",
+        ] {
+            check("http://h/db", elsewhere, None);
         }
     }
 }

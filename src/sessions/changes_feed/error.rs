@@ -43,15 +43,28 @@ pub enum FeedError {
     Server(Reason),
     /// An answer is not what CouchDB would say to this request.
     Answer(&'static str),
+    /// The server sends elsewhere, to where a feed does not follow.
+    Redirect(&'static str),
 }
 
 impl FeedError {
     /// Whether trying again will not help until somebody has done something about it.
     pub fn is_lasting(&self) -> bool {
-        let Self::Refused { status, .. } = self else { return false };
         let passing =
             [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
-        status.is_client_error() && !passing.contains(status)
+        match self {
+            Self::Refused { status, .. } => status.is_client_error() && !passing.contains(status),
+            Self::Redirect(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether it says something of the way to the server, and nothing of what the server was about to say.
+    pub(super) fn is_of_the_way(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect(_) | Self::Io(_) | Self::NoAnswer(_) | Self::Silent(_) | Self::Cut
+        )
     }
 
     /// How long the server asks to be left alone.
@@ -81,6 +94,7 @@ impl fmt::Display for FeedError {
             Self::Line(line) => write!(f, "not a line of a changes feed: {line}"),
             Self::Server(reason) => write!(f, "the server reports {reason}"),
             Self::Answer(what) => write!(f, "not CouchDB's answer: {what}"),
+            Self::Redirect(why) => write!(f, "the server sends elsewhere: {why}"),
         }
     }
 }

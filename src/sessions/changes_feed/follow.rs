@@ -1,26 +1,25 @@
-//! The way of a feed: connect, look at the database, read the documents, follow, and come back.
+//! The way to a feed: connect, look at the database, read the documents, ask for what follows.
 
-use super::answer::Answer;
+use super::answer::{Answer, is_plain};
 use super::database::encoded;
 use super::error::FeedError;
-use super::row::{Line, Row, parse_info, parse_line, parse_rev};
+use super::listen::Listening;
+use super::row::{parse_info, parse_rev};
 use super::{Change, ChangesFeed, FeedEvent, Step};
-use crate::filters::{HttpClient, HttpClientError, Lines, Part};
+use crate::filters::{HttpClient, Lines, Part};
 use crate::limits::{
-    ANSWER_TIME, FEED_CONNECT_TIME, FEED_FILTER_BYTES, FEED_STUCK_TIMES, SILENCE_FLOOR,
+    ANSWER_TIME, FEED_ANSWER_BYTES, FEED_CONNECT_TIME, FEED_FILTER_BYTES, FEED_REDIRECTS_MAX,
 };
-use crate::reactor::{Cx, PostError, Socket};
-use crate::wheels::{ConnectError, Connector, Ended, ReadWrite};
+use crate::reactor::{Cx, Socket};
+use crate::wheels::{ConnectError, Connector, ReadWrite};
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use std::time::{Duration, Instant};
-
-/// How long to wait before the flush is tried again when the queue was full.
-const FLUSH_AGAIN: Duration = Duration::from_millis(10);
 
 impl ChangesFeed {
     pub(super) fn connect(&mut self, cx: &mut Cx<'_>) {
         self.step = Step::Connecting;
+        self.served = 0;
+        self.counters.connections += 1;
         let target = self.database.target();
         self.connector = Some(Connector::new(cx, target, FEED_CONNECT_TIME, Self::CONNECTED));
     }
@@ -42,29 +41,47 @@ impl ChangesFeed {
 
     /// Sends the next request that is due, on the same connection as those before it.
     fn ask(&mut self, cx: &mut Cx<'_>) {
-        let stale = self.docs.iter().position(|doc| doc.is_stale);
-        let (step, tail, time) = match stale {
-            _ if !self.is_checked => (Step::Info, String::new(), ANSWER_TIME),
-            Some(place) => {
-                let tail = format!("/{}", encoded(&self.docs[place].id));
-                (Step::Document(place), tail, ANSWER_TIME)
-            }
-            // Some servers send a feed's head with its first heartbeat.
-            None => (Step::Feed, self.feed_tail(), ANSWER_TIME.max(self.silence())),
+        self.step = match self.docs.iter().position(|doc| doc.is_stale) {
+            _ if self.login.is_wanted() => Step::Login,
+            _ if !self.is_checked => Step::Info,
+            Some(place) => Step::Document(place),
+            None => Step::Feed,
         };
-        self.step = step;
         self.answer = Answer::default();
-        let Some(wire) = self.wire else { return };
-        wire.put(cx, self.database.get(&tail));
+        let request = if self.step == Step::Login {
+            self.database.login()
+        } else {
+            let target = self.detour.take().unwrap_or_else(|| self.target());
+            self.database.get(&target, self.login.cookie())
+        };
+        let (Some(request), Some(wire)) = (request, self.wire) else {
+            self.since = None; // what else is of the server's making in a request?
+            return self.lose(cx, FeedError::Answer("its sequence is too long to be sent back"));
+        };
+        wire.put(cx, request);
+        // Some servers send a feed's head with its first heartbeat.
+        let is_feed = self.step == Step::Feed;
+        let time = if is_feed { ANSWER_TIME.max(self.silence()) } else { ANSWER_TIME };
         cx.delay(Self::TICK, time, ());
     }
 
+    /// What the request of this step is for.
+    fn target(&self) -> String {
+        match self.step {
+            Step::Document(place) => {
+                self.database.under(&format!("/{}", encoded(&self.docs[place].id)))
+            }
+            Step::Feed => self.database.under(&self.feed_tail()),
+            _ => self.database.under(""),
+        }
+    }
+
     fn feed_tail(&self) -> String {
-        let since = self.since.as_ref().map_or("0", |seq| seq.as_str());
         let mut tail = format!(
-            "/_changes?feed=continuous&include_docs=true&heartbeat={}&since={}",
+            "/_changes?feed=continuous&include_docs={}&heartbeat={}&since={}",
+            !self.is_lean(),
             self.heartbeat.as_millis(),
-            encoded(since)
+            encoded(self.since.as_ref().map_or("0", |seq| seq.as_str()))
         );
         let ids: Vec<_> = self.docs.iter().map(|doc| doc.id.as_str()).collect();
         let ids = encoded(&serde_json::to_string(&ids).expect("text is JSON"));
@@ -75,66 +92,126 @@ impl ChangesFeed {
         tail
     }
 
-    /// Longer than this without a byte is dead: ordinary jitter stays well below.
-    fn silence(&self) -> Duration {
-        self.heartbeat.mul_f64(2.5).max(SILENCE_FLOOR)
+    /// Whether the documents are to stay out of the rows, for with its document one was too long.
+    fn is_lean(&self) -> bool {
+        self.too_long_after.is_some() && self.too_long_after == self.since
     }
 
     pub(super) fn part(&mut self, cx: &mut Cx<'_>, part: Part) {
-        self.heard = Some(cx.now());
+        self.counters.heard = Some(cx.now());
         match part {
             Part::Head(head) => self.head(cx, &head),
-            Part::Data(data) => match &mut self.answer.lines {
-                Some(lines) => {
-                    lines.feed(&data);
-                    self.take_lines(cx);
+            Part::Data(data) => {
+                self.counters.bytes += data.len() as u64;
+                match &mut self.answer.lines {
+                    Some(lines) => {
+                        lines.feed(&data);
+                        self.take_lines(cx);
+                    }
+                    None => self.body(cx, &data),
                 }
-                None if self.answer.body.len() + data.len() > self.line_max => {
-                    self.lose(cx, FeedError::Answer("it is longer than a document may be"));
-                }
-                None => self.answer.body.extend_from_slice(&data),
-            },
+            }
             Part::End => self.answered(cx),
         }
     }
 
     fn head(&mut self, cx: &mut Cx<'_>, head: &Response<()>) {
         self.answer = Answer::of(head, cx.date());
-        if let Some(coding) = head.headers().get(http::header::CONTENT_ENCODING)
-            && coding != "identity"
-        {
+        self.login.keep(head.headers());
+        if !is_plain(head.headers()) {
             return self.lose(cx, FeedError::Answer("it is compressed, which was not asked for"));
         }
-        if self.step == Step::Feed && head.status() == StatusCode::OK {
+        if self.step == Step::Feed && self.answer.is_ok() {
             self.answer.lines = Some(Lines::new(self.line_max));
-            self.began = (self.since.clone(), Some(cx.now()));
-            self.tell(cx, FeedEvent::CaughtUp);
+            self.listening = Some(Listening::new(cx.now()));
+            let (connection, since) = (self.counters.connections, self.since.clone());
+            if let Some(since) = since {
+                self.tell(cx, FeedEvent::Connected { connection, since });
+            }
+            if self.is_fresh {
+                self.catch_up(cx);
+            }
             cx.delay(Self::TICK, self.silence(), ());
+        }
+    }
+
+    /// Some of a body that is no feed.
+    fn body(&mut self, cx: &mut Cx<'_>, data: &Bytes) {
+        let is_document = matches!(self.step, Step::Document(_)) && self.answer.is_ok();
+        let max = if is_document { self.line_max } else { FEED_ANSWER_BYTES };
+        if self.answer.body.len() + data.len() <= max {
+            self.answer.body.extend_from_slice(data);
+        } else if let Step::Document(place) = self.step
+            && is_document
+        {
+            self.pass_over(cx, place);
+        } else if self.answer.is_ok() {
+            self.lose(cx, FeedError::Answer("it is too long"));
+        } else {
+            let refusal = self.answer.refusal();
+            self.lose(cx, refusal);
         }
     }
 
     /// An answer is complete.
     fn answered(&mut self, cx: &mut Cx<'_>) {
-        let ok = self.answer.status == Some(StatusCode::OK);
-        match self.step {
-            Step::Info if ok => self.look(cx),
-            Step::Document(place) if ok => self.read(cx, place),
-            Step::Document(place) if self.answer.status == Some(StatusCode::NOT_FOUND) => {
-                self.docs[place].is_stale = false;
-                self.docs[place].news = Some(Change::gone(&self.docs[place].id, None));
+        self.served += 1;
+        let (step, is_ok) = (self.step, self.answer.is_ok());
+        if step != Step::Login && self.answer.is_redirect() {
+            return self.redirected(cx);
+        }
+        self.redirects = 0;
+        match step {
+            Step::Login => self.logged_in(cx),
+            _ if self.answer.status == Some(StatusCode::UNAUTHORIZED) => self.log_in_again(cx),
+            Step::Info if is_ok => self.look(cx),
+            Step::Document(place) if is_ok => self.read(cx, place),
+            Step::Document(place) if self.answer.is_not_found() => {
+                let gone = Change::gone(&self.docs[place].id, None);
+                self.docs[place].is_now(gone);
                 self.go_on(cx);
             }
-            Step::Feed if ok && self.answer.is_last => self.lose(cx, FeedError::Ended),
-            Step::Feed if ok => self.lose(cx, FeedError::Cut),
-            Step::Feed if self.is_filtered && self.answer.refusal().is_lasting() => {
-                self.is_filtered = false; // an old server, or a proxy that knows better
-                self.go_on(cx);
+            Step::Feed if is_ok => {
+                let is_last = self.answer.is_last;
+                self.lose(cx, if is_last { FeedError::Ended } else { FeedError::Cut });
             }
+            Step::Feed => self.refused(cx),
             _ => {
                 let refusal = self.answer.refusal();
                 self.lose(cx, refusal);
             }
         }
+    }
+
+    /// Goes where the server says that it is, on the same server and so many times.
+    fn redirected(&mut self, cx: &mut Cx<'_>) {
+        self.redirects += 1;
+        let location = self.answer.location.take().unwrap_or_default();
+        let target = match self.database.redirected(&location) {
+            Ok(_) if self.redirects > FEED_REDIRECTS_MAX => Err("again and again"),
+            target => target,
+        };
+        match target {
+            Ok(target) => {
+                self.detour = Some(target);
+                self.go_on(cx);
+            }
+            Err(why) => self.lose(cx, FeedError::Redirect(why)),
+        }
+    }
+
+    /// The server does not give the feed.
+    fn refused(&mut self, cx: &mut Cx<'_>) {
+        let (refusal, status) = (self.answer.refusal(), self.answer.status);
+        let is_forbidden = status == Some(StatusCode::FORBIDDEN);
+        if self.is_filtered && refusal.is_lasting() && !is_forbidden {
+            self.is_filtered = false; // an old server, or a proxy that knows better
+            return self.go_on(cx);
+        }
+        if status == Some(StatusCode::BAD_REQUEST) {
+            self.since = None; // a sequence of another server: begin anew rather than ask for ever
+        }
+        self.lose(cx, refusal);
     }
 
     /// Looks whether the database is still the one that was followed; if not, or if nobody can tell,
@@ -143,15 +220,16 @@ impl ChangesFeed {
         let Some(info) = parse_info(&self.answer.body) else {
             return self.lose(cx, FeedError::Answer("it does not describe a database"));
         };
+        if info.update_seq.is_none() {
+            return self.lose(cx, FeedError::Answer("it tells no update_seq"));
+        }
         let is_same = info.identity.is_some() && info.identity == self.identity;
-        let is_other = self.identity.is_some() && !is_same;
+        let is_other = self.identity.is_some() && info.identity.is_some() && !is_same;
         if !is_same || self.since.is_none() {
-            if info.update_seq.is_none() {
-                return self.lose(cx, FeedError::Answer("it tells no update_seq"));
-            }
-            self.since = info.update_seq;
+            self.since.clone_from(&info.update_seq);
             self.docs.iter_mut().for_each(|doc| doc.is_stale = true);
         }
+        self.is_fresh = self.since == info.update_seq;
         self.identity = info.identity;
         self.is_checked = true;
         if is_other {
@@ -166,14 +244,23 @@ impl ChangesFeed {
         };
         let body = std::mem::take(&mut self.answer.body);
         let doc = Bytes::from(body.trim_ascii().to_vec());
-        let followed = &mut self.docs[place];
-        followed.is_stale = false;
-        followed.news = Some(Change { id: followed.id.clone(), rev: Some(rev), doc: Some(doc) });
+        let id = self.docs[place].id.clone();
+        self.docs[place].is_now(Change { id, rev: Some(rev), doc: Some(doc) });
         self.go_on(cx);
     }
 
+    /// The document at `place` is longer than any may be.
+    fn pass_over(&mut self, cx: &mut Cx<'_>, place: usize) {
+        let (followed, max) = (&mut self.docs[place], self.line_max);
+        followed.pass_over();
+        let id = followed.id.clone();
+        self.tell(cx, FeedEvent::TooLong { id, max });
+        self.hang_up(cx);
+        self.connect(cx);
+    }
+
     /// The next request, on this connection if the server keeps it.
-    fn go_on(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn go_on(&mut self, cx: &mut Cx<'_>) {
         let is_kept = self.wire.and_then(|wire| wire.filter(cx)).is_some_and(|f| f.is_idle());
         if is_kept {
             self.ask(cx);
@@ -182,183 +269,4 @@ impl ChangesFeed {
             self.connect(cx);
         }
     }
-
-    fn take_lines(&mut self, cx: &mut Cx<'_>) {
-        while let Some(line) = self.answer.lines.as_mut().and_then(Iterator::next) {
-            match line.map(|line| (parse_line(&line), line)) {
-                Ok((Line::Heartbeat, _)) => {
-                    if ago(cx, self.began.1) >= self.heartbeat {
-                        self.prove();
-                    }
-                }
-                Ok((Line::Row(row), _)) => self.row(cx, row),
-                Ok((Line::Last(seq), _)) => {
-                    self.answer.is_last = true;
-                    self.since = seq.or(self.since.take());
-                }
-                Ok((Line::Error(reason), _)) => self.lose(cx, FeedError::Server(reason)),
-                Ok((Line::Malformed, line)) => self.lose(cx, FeedError::Line(excerpt(&line))),
-                Err(error) => self.lose(cx, FeedError::LineTooLong(error)),
-            }
-        }
-    }
-
-    fn row(&mut self, cx: &mut Cx<'_>, row: Row) {
-        self.prove();
-        self.since = row.seq.or(self.since.take());
-        let Some(followed) = self.docs.iter_mut().find(|doc| doc.id == row.id) else { return };
-        match row.doc {
-            _ if row.deleted => followed.news = Some(Change::gone(&row.id, row.rev)),
-            Some(doc) => {
-                let rev = row.rev.or_else(|| parse_rev(&doc));
-                followed.news = Some(Change { id: row.id, rev, doc: Some(doc) });
-            }
-            None => {
-                // It is not known any more how the document stands: read it, then follow on.
-                followed.is_stale = true;
-                self.hang_up(cx);
-                return self.connect(cx);
-            }
-        }
-        cx.delay_clear(Self::FLUSH);
-        cx.yield_now(Self::FLUSH, ());
-    }
-
-    /// The feed has shown that it works.
-    fn prove(&mut self) {
-        self.backoff.reset();
-        self.stuck = (String::new(), 0);
-    }
-
-    pub(super) fn tick(&mut self, cx: &mut Cx<'_>, (): ()) {
-        match self.step {
-            Step::Waiting => self.connect(cx),
-            Step::Connecting => {}
-            Step::Feed if self.answer.lines.is_some() => {
-                let (silence, heard) = (self.silence(), ago(cx, self.heard));
-                match silence.checked_sub(heard) {
-                    Some(left) if !left.is_zero() => cx.delay(Self::TICK, left, ()),
-                    _ => self.lose(cx, FeedError::Silent(silence)),
-                }
-            }
-            Step::Feed => self.lose(cx, FeedError::NoAnswer(ANSWER_TIME.max(self.silence()))),
-            Step::Info | Step::Document(_) => self.lose(cx, FeedError::NoAnswer(ANSWER_TIME)),
-        }
-    }
-
-    pub(super) fn ended(&mut self, cx: &mut Cx<'_>, ended: Ended) {
-        let why = match ended {
-            Ended::Eof | Ended::Finished | Ended::TimedOut | Ended::Closed => FeedError::Cut,
-            Ended::Failed(error) => FeedError::Io(error),
-            Ended::Malformed(error) => match error.downcast::<HttpClientError>() {
-                Ok(error) => match *error {
-                    HttpClientError::Cut | HttpClientError::Closed => FeedError::Cut,
-                    error => FeedError::Http(error),
-                },
-                Err(_) => FeedError::Answer("it is not HTTP"),
-            },
-        };
-        self.lose(cx, why);
-    }
-
-    /// Ends what is under way and waits for the next try.
-    fn lose(&mut self, cx: &mut Cx<'_>, why: FeedError) {
-        self.hang_up(cx);
-        self.is_checked = false;
-        self.step = Step::Waiting;
-        let is_good_end = matches!(why, FeedError::Ended) && self.has_moved(cx);
-        if is_good_end {
-            self.backoff.reset();
-            return cx.delay(Self::TICK, Duration::ZERO, ());
-        }
-        let stuck = self.count_stuck(&why);
-        let mut retry_after = self.backoff.next_delay();
-        if why.is_lasting() {
-            retry_after = self.retry_cap / 2 + retry_after / 2; // slow, and still not all at once
-        }
-        retry_after = retry_after.max(why.retry_after().unwrap_or_default());
-        let times = self.backoff.tries();
-        self.tell(cx, FeedEvent::Lost { why, retry_after, times });
-        if let Some(times) = stuck {
-            self.tell(cx, FeedEvent::Stuck { times });
-        }
-        cx.delay(Self::TICK, retry_after, ());
-    }
-
-    /// Whether this feed has brought anything, or at least lasted.
-    fn has_moved(&self, cx: &Cx<'_>) -> bool {
-        self.since != self.began.0 || ago(cx, self.began.1) >= self.heartbeat
-    }
-
-    /// Counts the same error at the same sequence.
-    fn count_stuck(&mut self, why: &FeedError) -> Option<u32> {
-        let what = format!("{why} at {:?}", self.since);
-        if self.stuck.0 == what {
-            self.stuck.1 += 1;
-        } else {
-            self.stuck = (what, 1);
-        }
-        let is_at_sequence = self.since.is_some() && !matches!(why, FeedError::Connect(_));
-        (is_at_sequence && self.stuck.1 == FEED_STUCK_TIMES).then_some(self.stuck.1)
-    }
-
-    /// From now on nothing of this attempt is heard any more.
-    fn hang_up(&mut self, cx: &mut Cx<'_>) {
-        cx.delay_clear(Self::TICK);
-        self.answer = Answer::default();
-        if let Some(connector) = self.connector.take() {
-            connector.close(cx);
-        }
-        if let Some(wire) = self.wire.take() {
-            wire.close(cx);
-        }
-    }
-
-    /// Tells what is new, in the order in which it came for each document.
-    pub(super) fn flush(&mut self, cx: &mut Cx<'_>) {
-        for followed in &mut self.docs {
-            let Some(news) = followed.news.take() else { continue };
-            let stand = (news.rev.clone(), news.doc.is_some());
-            if followed.told.as_ref().is_some_and(|told| is_known(told, &stand)) {
-                continue;
-            }
-            match self.postback.post(cx, FeedEvent::Change(news.clone())) {
-                Ok(()) => followed.told = Some(stand),
-                Err(PostError::NoSession { .. }) => return cx.stop(), // nobody listens
-                Err(_) => {
-                    followed.news = Some(news);
-                    return cx.delay(Self::FLUSH, FLUSH_AGAIN, ());
-                }
-            }
-        }
-    }
-
-    fn tell(&mut self, cx: &mut Cx<'_>, event: FeedEvent) {
-        self.flush(cx);
-        if let Err(error) = self.postback.post(cx, event) {
-            log::warn!("the changes feed of {} could not tell: {error}", self.database);
-        }
-    }
-}
-
-impl Change {
-    fn gone(id: &str, rev: Option<String>) -> Self {
-        Change { id: id.to_owned(), rev, doc: None }
-    }
-}
-
-/// How long ago something was.
-fn ago(cx: &Cx<'_>, then: Option<Instant>) -> Duration {
-    then.map_or(Duration::ZERO, |then| cx.now() - then)
-}
-
-/// A document that was gone and is gone is no news, whatever its tombstone is called.
-fn is_known(told: &(Option<String>, bool), stand: &(Option<String>, bool)) -> bool {
-    told == stand || (!told.1 && !stand.1)
-}
-
-fn excerpt(line: &[u8]) -> String {
-    const SHOWN: usize = 80;
-    let shown = String::from_utf8_lossy(&line[..line.len().min(SHOWN)]);
-    shown.escape_debug().collect()
 }

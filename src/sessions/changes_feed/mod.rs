@@ -2,12 +2,19 @@
 
 mod answer;
 mod database;
+mod encoding;
 mod error;
+mod event;
 mod follow;
+mod listen;
+mod login;
+mod loss;
 mod row;
+mod tell;
 
 pub use database::{Database, DatabaseUrlError};
 pub use error::FeedError;
+pub use event::{Change, Counters, FeedEvent};
 pub use row::{Reason, Seq};
 
 use crate::filters::{HttpClient, Part};
@@ -16,8 +23,12 @@ use crate::reactor::{Cx, Event, Handlers, Postback, Session, Socket};
 use crate::sessions::Backoff;
 use crate::wheels::{ConnectError, Connector, Ended, ReadWrite};
 use answer::Answer;
-use bytes::Bytes;
+use listen::Listening;
+use login::Login;
+use loss::Stuck;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+use tell::Followed;
 
 /// Follows documents of a database and tells how they stand, for as long as it runs.
 ///
@@ -27,7 +38,11 @@ use std::time::{Duration, Instant};
 /// documents anew. A revision that was told is not told again. Of a burst the newest revision is told.
 ///
 /// There is one connection and one timer at any time, and whatever the server sends, memory is bounded by
-/// the longest line.
+/// the longest line. A line or a document that is longer than that is told and passed over.
+///
+/// The credentials of the URL go along with each request, as Basic authentication, and never expire;
+/// [`cookie_session`](Self::cookie_session) has them sent once for a cookie instead. Redirects are followed
+/// on the same server only.
 ///
 /// ```no_run
 /// # use masque::reactor::{Cx, Event, Handlers, Session};
@@ -49,6 +64,7 @@ use std::time::{Duration, Instant};
 /// }
 /// ```
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one fact that the next step depends on")]
 pub struct ChangesFeed {
     database: Database,
     docs: Vec<Followed>,
@@ -65,73 +81,47 @@ pub struct ChangesFeed {
     /// What tells the database from its successor.
     identity: Option<String>,
 
+    /// The sequence after which a line was too long.
+    too_long_after: Option<Seq>,
+
     step: Step,
     connector: Option<Connector>,
     wire: Option<ReadWrite<HttpClient>>,
+    /// How many requests this connection has served.
+    served: u32,
+    answer: Answer,
+    /// The feed, once it has begun.
+    listening: Option<Listening>,
+    login: Login,
+    /// Where the server said that what is asked for next is.
+    detour: Option<String>,
+    /// How often it said so in a row.
+    redirects: u32,
+
     /// Whether the database was looked at since the last loss.
     is_checked: bool,
-    answer: Answer,
-    /// When the last byte came.
-    heard: Option<Instant>,
-    /// Where this feed began, and when.
-    began: (Option<Seq>, Option<Instant>),
-    /// How often the same error came at the same sequence.
-    stuck: (String, u32),
-}
+    /// Whether a login was renewed since the last loss.
+    is_renewed: bool,
+    /// Whether the feed is asked for from where the documents were read.
+    is_fresh: bool,
+    /// Whether it was told since the last loss that nothing is left to tell.
+    is_caught_up: bool,
+    stuck: Stuck,
+    /// When documents were last read because their rows came without them.
+    reread: Option<Instant>,
 
-/// What a [`ChangesFeed`] tells.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum FeedEvent {
-    /// A document stands thus now.
-    Change(Change),
-    /// All that there was has been told, and what comes will be.
-    CaughtUp,
-    /// The feed is lost; it is tried again after `retry_after`. What was told stays the last that is known.
-    Lost {
-        /// Why.
-        why: FeedError,
-        /// When it is tried again.
-        retry_after: Duration,
-        /// How many losses there were in a row, this one included.
-        times: u32,
-    },
-    /// The database is another than before, by the same name; its documents are told anew.
-    Recreated,
-    /// The feed was lost so many times at the same sequence for the same reason: somebody should look.
-    Stuck {
-        /// How many times in a row.
-        times: u32,
-    },
-}
-
-/// How a document stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// Its id.
-    pub id: String,
-    /// Its winning revision; `None` when the server does not know the document.
-    pub rev: Option<String>,
-    /// The document as the server wrote it; `None` when it is deleted or was never there.
-    pub doc: Option<Bytes>,
-}
-
-/// A document that is followed.
-#[derive(Debug)]
-struct Followed {
-    id: String,
-    /// Whether it must be read by a request of its own.
-    is_stale: bool,
-    /// What has come and was not told yet.
-    news: Option<Change>,
-    /// The revision that was told last, and whether it was there.
-    told: Option<(Option<String>, bool)>,
+    /// What has yet to be told, besides the news of each document.
+    outbox: VecDeque<FeedEvent>,
+    is_flush_due: bool,
+    counters: Counters,
 }
 
 /// What is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     Connecting,
+    /// `POST /_session`.
+    Login,
     /// `GET /db`.
     Info,
     /// `GET /db/doc`, for the document at this place.
@@ -156,21 +146,35 @@ impl ChangesFeed {
             is_filtered: true,
             since: None,
             identity: None,
+            too_long_after: None,
             step: Step::Waiting,
             connector: None,
             wire: None,
-            is_checked: false,
+            served: 0,
             answer: Answer::default(),
-            heard: None,
-            began: (None, None),
-            stuck: (String::new(), 0),
+            listening: None,
+            login: Login::default(),
+            detour: None,
+            redirects: 0,
+            is_checked: false,
+            is_renewed: false,
+            is_fresh: false,
+            is_caught_up: false,
+            stuck: Stuck::default(),
+            reread: None,
+            outbox: VecDeque::new(),
+            is_flush_due: false,
+            counters: Counters::default(),
         }
     }
 
     /// Follows one more document.
     #[must_use]
     pub fn doc(mut self, id: impl Into<String>) -> Self {
-        self.docs.push(Followed { id: id.into(), is_stale: true, news: None, told: None });
+        let id = id.into();
+        if self.docs.iter().all(|doc| doc.id != id) {
+            self.docs.push(Followed::new(id));
+        }
         self
     }
 
@@ -197,12 +201,30 @@ impl ChangesFeed {
         self
     }
 
+    /// Logs in with the URL's credentials and then sends the session's cookie in their place; when the server
+    /// takes it no more, logs in anew. For servers that check passwords at a price, or in `_session` alone.
+    ///
+    /// A server without sessions is sent the credentials as Basic authentication after all. Without
+    /// credentials in the URL this does nothing.
+    #[must_use]
+    pub fn cookie_session(mut self) -> Self {
+        if self.database.login().is_some() {
+            self.login = Login::Wanted;
+        }
+        self
+    }
+
     /// Has the same delays come each time, for tests.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.backoff = self.backoff.seed(seed);
         self
     }
+
+    /// Call it to learn what the feed has seen, and when.
+    pub const COUNTERS: Event<(), Counters> = Event::new("changes_feed.counters");
+    /// Ends the feed at once, in whatever state it is.
+    pub const SHUTDOWN: Event<()> = Event::new("changes_feed.shutdown");
 
     const CONNECTED: Event<Result<Socket, ConnectError>> = Event::new("changes_feed.connected");
     const PART: Event<Part> = Event::new("changes_feed.part");
@@ -217,7 +239,9 @@ impl Session for ChangesFeed {
             .on(Self::PART, Self::part)
             .on(Self::ENDED, Self::ended)
             .on(Self::TICK, Self::tick)
-            .on(Self::FLUSH, |feed, cx, ()| feed.flush(cx));
+            .on(Self::FLUSH, Self::flush)
+            .on(Self::COUNTERS, |feed, _, ()| feed.counters)
+            .on(Self::SHUTDOWN, Self::shut_down);
     }
 
     fn started(&mut self, cx: &mut Cx<'_>) {

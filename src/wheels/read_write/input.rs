@@ -61,7 +61,7 @@ impl<F: Filter> State<F> {
             && match self.source {
                 Source::Open => self.takes_items() && self.pending.len() < self.filter.input_max(),
                 Source::Discarding(_) => true,
-                Source::Eof | Source::Ended => false,
+                Source::Eof | Source::Ended | Source::Malformed => false,
             }
     }
 
@@ -185,6 +185,8 @@ fn tell_eof<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
                 state.source = Source::Ended;
                 let ended = state.ended;
                 cx.deliver(ended, Ended::Eof);
+                // What waits behind a question that was answered just now.
+                drain(cx, me);
             }
             Err(error) => malformed(cx, me, error),
         }
@@ -193,8 +195,10 @@ fn tell_eof<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
 
 fn malformed<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, error: F::Error) {
     let Some(state) = cx.wheel(me) else { return };
-    state.source = Source::Ended;
-    state.supply = Supply::Dry;
+    state.source = match state.source {
+        Source::Open => Source::Malformed,
+        _ => Source::Ended,
+    };
     state.pending = Vec::new();
     let ended = state.ended;
     cx.deliver(ended, Ended::Malformed(Box::new(error)));

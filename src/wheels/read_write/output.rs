@@ -137,7 +137,7 @@ pub(super) fn finish<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     state.sink = Sink::Finishing;
     state.pending = Vec::new();
     state.source = match state.source {
-        Source::Open => Source::Discarding(LINGER_BYTES),
+        Source::Open | Source::Malformed => Source::Discarding(LINGER_BYTES),
         Source::Eof => Source::Ended,
         source => source,
     };

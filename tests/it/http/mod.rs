@@ -103,7 +103,7 @@ impl Talk {
             Actor::<Stream>::doing("client", &Journal::default(), move |cx, wire, moment| {
                 match moment {
                     Moment::Input(bytes) => heard.borrow_mut().extend_from_slice(&bytes),
-                    Moment::Ended(_) => has_ended.set(true),
+                    Moment::Ended => has_ended.set(true),
                     _ => {}
                 }
                 if is_slow.get() {

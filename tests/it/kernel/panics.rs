@@ -193,7 +193,7 @@ fn a_message_that_panics_when_it_is_cloned_or_dropped_leaves_the_topic_whole() {
         scene.settle();
         let watchers = scene.stats().watchers;
         let stats = (scene.stats().panics - before, watchers);
-        // A live one is dropped once, by the kernel; a dud's clones take both old and both new along.
+        // A live one is dropped once, by the kernel; a dud's clones take all four along.
         assert_eq!(stats, if panics == 1 { (1, 2) } else { (4, 0) });
     }
     scene.stop();

@@ -13,7 +13,7 @@ fn serve(rig: &mut Rig, port: u16) {
     rig.spawn(TcpServer::new(local(port)).alias("server").serve(move |_| {
         Actor::<Line>::doing("peer", &Journal::default(), move |cx, wire, moment| match moment {
             Moment::Connected => drop(wire.put(cx, port.to_string())),
-            Moment::Ended(_) => wire.finish(cx),
+            Moment::Ended => wire.finish(cx),
             _ => {}
         })
     }));
@@ -110,7 +110,7 @@ fn shutdown_sends_everything_first_and_takes_no_more_input() {
     rig.spawn(TcpServer::new(local(1)).alias("server").serve(move |_| {
         Actor::<Stream>::doing("peer", &served, |cx, wire, moment| match moment {
             Moment::Connected => wire.pause(cx),
-            Moment::Ended(_) => wire.finish(cx),
+            Moment::Ended => wire.finish(cx),
             _ => {}
         })
     }));
@@ -173,7 +173,7 @@ fn with_a_backoff_it_comes_back_when_the_server_does() {
     assert_eq!(seen[seen.len() - 2..], ["connected", "1"]);
 
     // The server closes the connection; what it had said resets the delays.
-    direct::<Line>(&mut rig, "peer", |peer, cx| peer.close(cx));
+    direct::<Line>(&mut rig, "peer", Peer::close);
     rig.run_for(first);
     let seen = journal.take_of("client");
     let gone = "disconnected, all has been sent";
@@ -203,7 +203,7 @@ fn an_alias_keeps_a_client_that_can_be_told_to_reconnect() {
     rig.spawn(TcpClient::new(1).run(Actor::<Line>::new("unnamed", &journal)));
     rig.settle();
     for name in ["the client", "unnamed"] {
-        direct::<Line>(&mut rig, name, |peer, cx| peer.close(cx));
+        direct::<Line>(&mut rig, name, Peer::close);
     }
     rig.run_for(Duration::from_secs(3600));
     journal.take();

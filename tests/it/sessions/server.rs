@@ -2,7 +2,7 @@
 
 use crate::support::actor::{Actor, Journal, Moment, direct, local};
 use masque::filters::Line;
-use masque::reactor::{Cx, Event, Handlers, Rig, Session};
+use masque::reactor::{Cx, Event, Handlers, Rig, Session, Topic};
 use masque::sessions::{Connection, Peer, TcpClient, TcpServer};
 use masque::wheels::{Ended, ReadWrite};
 use std::cell::Cell;
@@ -15,7 +15,7 @@ fn echo(journal: &Journal) -> Actor<Line> {
     Actor::doing("server", journal, |cx, wire, moment| match moment {
         Moment::Input(line) if line == "quit" => wire.put_last(cx, "echo: quit"),
         Moment::Input(line) => drop(wire.put(cx, format!("echo: {line}"))),
-        Moment::Ended(_) => wire.finish(cx),
+        Moment::Ended => wire.finish(cx),
         _ => {}
     })
 }
@@ -30,7 +30,7 @@ fn echo_server(journal: &Journal) -> TcpServer {
 fn client(word: &'static str, journal: &Journal) -> Peer<Actor<Line>> {
     let client = Actor::doing("client", journal, move |cx, wire, moment| match moment {
         Moment::Connected => drop(wire.put(cx, word)),
-        Moment::Ended(_) => wire.finish(cx),
+        Moment::Ended => wire.finish(cx),
         _ => {}
     });
     TcpClient::new(local(1)).run(client)
@@ -72,23 +72,29 @@ fn both_sides_are_told_in_the_same_order() {
     assert_eq!(seen[2..], last);
 }
 
-#[test]
-fn a_program_can_have_its_own_sessions_accept() {
-    /// One client in a session of the program's own.
-    struct Own(Option<masque::reactor::Socket>, Option<ReadWrite<Line>>);
+/// One client in a session of the program's own.
+struct Own(Option<masque::reactor::Socket>, Option<ReadWrite<Line>>);
+
+impl Own {
     const INPUT: Event<String> = Event::new("own.input");
     const ENDED: Event<Ended> = Event::new("own.ended");
-    impl Session for Own {
-        fn events(on: &mut Handlers<Self>) {
-            on.on(ENDED, |_, _, _| ()).on(INPUT, |own, cx, line| {
-                own.1.expect("it is connected").put_last(cx, format!("echo: {line}"));
-            });
-        }
-        fn started(&mut self, cx: &mut Cx<'_>) {
-            let socket = self.0.take().expect("it starts once");
-            self.1 = ReadWrite::new(cx, socket, Line::new(), INPUT, ENDED).ok();
-        }
+}
+
+impl Session for Own {
+    fn events(on: &mut Handlers<Self>) {
+        on.on(Self::ENDED, |_, _, _| ()).on(Self::INPUT, |own, cx, line| {
+            own.1.expect("it is connected").put_last(cx, format!("echo: {line}"));
+        });
     }
+
+    fn started(&mut self, cx: &mut Cx<'_>) {
+        let socket = self.0.take().expect("it starts once");
+        self.1 = ReadWrite::new(cx, socket, Line::new(), Self::INPUT, Self::ENDED).ok();
+    }
+}
+
+#[test]
+fn a_program_can_have_its_own_sessions_accept() {
     let (mut rig, journal) = (Rig::new(), Journal::default());
     let server = TcpServer::new(local(1)).accept(|cx, accepted| {
         cx.spawn(Own(Some(accepted.socket), None));
@@ -100,30 +106,68 @@ fn a_program_can_have_its_own_sessions_accept() {
     assert_eq!(rig.stats().sessions, 1, "the server's is left");
 }
 
+/// Shuts the server down when it is disconnected.
+struct Last;
+
+impl Connection for Last {
+    type Filter = Line;
+
+    fn filter(&self) -> Line {
+        Line::new()
+    }
+
+    fn connected(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Line>) {
+        wire.put(cx, "quit");
+    }
+
+    fn input(&mut self, _: &mut Cx<'_>, _: ReadWrite<Line>, line: String) {
+        assert_eq!(line, "echo: quit");
+    }
+
+    fn disconnected(&mut self, cx: &mut Cx<'_>, _: &Ended) {
+        cx.post("echo", TcpServer::SHUTDOWN, ()).expect("it is there");
+    }
+}
+
 #[test]
 fn the_last_client_can_end_the_program() {
     let (mut rig, journal) = (Rig::new(), Journal::default());
     rig.spawn(echo_server(&journal));
-    /// Shuts the server down when it is disconnected.
-    struct Last;
-    impl Connection for Last {
-        type Filter = Line;
-        fn filter(&self) -> Line {
-            Line::new()
-        }
-        fn connected(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Line>) {
-            wire.put(cx, "quit");
-        }
-        fn input(&mut self, _: &mut Cx<'_>, _: ReadWrite<Line>, line: String) {
-            assert_eq!(line, "echo: quit");
-        }
-        fn disconnected(&mut self, cx: &mut Cx<'_>, _: &Ended) {
-            cx.post("echo", TcpServer::SHUTDOWN, ()).expect("it is there");
-        }
-    }
     rig.spawn(TcpClient::new(1).run(Last));
     assert!(rig.run(), "no session is left");
     assert_eq!((rig.elapsed(), rig.stats().panics), (Duration::ZERO, 0));
+}
+
+/// Answers after a second.
+struct Slow {
+    open: Rc<Cell<usize>>,
+}
+
+impl Slow {
+    const ANSWER: Event<()> = Event::new("slow.answer");
+}
+
+impl Connection for Slow {
+    type Filter = Line;
+
+    fn filter(&self) -> Line {
+        Line::new()
+    }
+
+    fn events(on: &mut Handlers<Peer<Self>>) {
+        on.on(Self::ANSWER, |peer, cx, ()| {
+            peer.put(cx, "at last");
+            cx.yield_now(Peer::<Self>::SHUTDOWN, ());
+        });
+    }
+
+    fn input(&mut self, cx: &mut Cx<'_>, _: ReadWrite<Line>, _: String) {
+        cx.delay(Self::ANSWER, Duration::from_secs(1), ());
+    }
+
+    fn disconnected(&mut self, _: &mut Cx<'_>, _: &Ended) {
+        self.open.set(self.open.get() - 1);
+    }
 }
 
 /// Has nine clients come, one word each, to a server with room for `most`; how many were served at
@@ -134,29 +178,6 @@ fn check_concurrency(most: usize) {
     let journal = Journal::default();
     let (open, peak) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
     let highest = Rc::clone(&peak);
-    /// Answers after a second.
-    struct Slow {
-        open: Rc<Cell<usize>>,
-    }
-    const ANSWER: Event<()> = Event::new("slow.answer");
-    impl Connection for Slow {
-        type Filter = Line;
-        fn filter(&self) -> Line {
-            Line::new()
-        }
-        fn events(on: &mut Handlers<Peer<Self>>) {
-            on.on(ANSWER, |peer, cx, ()| {
-                peer.put(cx, "at last");
-                cx.yield_now(Peer::<Self>::SHUTDOWN, ());
-            });
-        }
-        fn input(&mut self, cx: &mut Cx<'_>, _: ReadWrite<Line>, _: String) {
-            cx.delay(ANSWER, Duration::from_secs(1), ());
-        }
-        fn disconnected(&mut self, _: &mut Cx<'_>, _: &Ended) {
-            self.open.set(self.open.get() - 1);
-        }
-    }
     rig.spawn(TcpServer::new(local(1)).concurrency(most).serve(move |_| {
         open.set(open.get() + 1);
         highest.set(highest.get().max(open.get()));
@@ -180,9 +201,7 @@ fn no_more_clients_than_may_be_are_served_at_once_and_all_are_in_the_end() {
 #[test]
 fn a_concurrency_of_none_accepts_none_until_it_is_changed() {
     let (mut rig, journal) = (Rig::new(), Journal::default());
-    let served = journal.clone();
-    let server = TcpServer::new(local(1)).alias("echo").concurrency(0);
-    rig.spawn(server.serve(move |_| echo(&served)));
+    rig.spawn(TcpServer::new(local(1)).alias("echo").concurrency(0).serve(move |_| echo(&journal)));
     for _ in 0..3 {
         rig.spawn(client("hello", &Journal::default()));
     }
@@ -201,9 +220,9 @@ fn a_concurrency_of_none_accepts_none_until_it_is_changed() {
 fn a_shutdown_leaves_the_clients_that_are_there() {
     let (mut rig, journal) = (Rig::new(), Journal::default());
     let stops = journal.clone();
+    let clients = journal.clone();
     let server = TcpServer::new(local(1)).alias("echo").stopped(move |_| stops.note("stopped"));
-    let served = journal.clone();
-    let server = rig.spawn(server.serve(move |_| echo(&served)));
+    let server = rig.spawn(server.serve(move |_| echo(&clients)));
     rig.spawn(client("hello", &journal));
     rig.settle();
     rig.post("echo", TcpServer::SHUTDOWN, ()).expect("it is there");
@@ -324,6 +343,44 @@ fn a_client_that_panics_its_session_leaves_the_others_alone() {
     });
     rig.settle();
     assert!(journal.take_of("client").contains(&"still there?".to_owned()));
+}
+
+/// Watches and waits, as a browser that is parked does.
+struct Parked;
+
+impl Parked {
+    const WAKE: Event<()> = Event::new("parked.wake");
+}
+
+const CHANGED: Topic<()> = Topic::new("changed");
+
+impl Connection for Parked {
+    type Filter = Line;
+
+    fn filter(&self) -> Line {
+        Line::new()
+    }
+
+    fn events(on: &mut Handlers<Peer<Self>>) {
+        on.on(Self::WAKE, |_, _, ()| ());
+    }
+
+    fn input(&mut self, cx: &mut Cx<'_>, _: ReadWrite<Line>, _: String) {
+        cx.watch(CHANGED, Self::WAKE);
+        cx.delay(Self::WAKE, Duration::from_secs(3600), ());
+    }
+}
+
+#[test]
+fn a_client_that_leaves_leaves_nothing_behind() {
+    let (mut rig, journal) = (Rig::new(), Journal::default());
+    rig.spawn(TcpServer::new(local(1)).serve(|_| Parked));
+    rig.spawn(client("hello", &journal));
+    rig.settle();
+    assert_eq!((rig.stats().timers, rig.stats().watchers), (1, 1));
+    direct::<Line>(&mut rig, "client", Peer::close);
+    rig.settle();
+    assert_eq!((rig.stats().timers, rig.stats().watchers, rig.stats().sessions), (0, 0, 1));
 }
 
 #[test]

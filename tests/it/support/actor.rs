@@ -34,16 +34,16 @@ impl Journal {
 
 /// What a connection is told.
 #[derive(Debug)]
-pub(crate) enum Moment<'a, I> {
+pub(crate) enum Moment<I> {
     Connected,
     Input(I),
     Flushed,
     Full,
     Drained,
-    Ended(&'a Ended),
+    Ended,
 }
 
-type Act<F> = dyn FnMut(&mut Cx<'_>, ReadWrite<F>, Moment<'_, <F as Filter>::In>);
+type Act<F> = dyn FnMut(&mut Cx<'_>, ReadWrite<F>, Moment<<F as Filter>::In>);
 type Deed<F> = dyn FnOnce(&mut Peer<Actor<F>>, &mut Cx<'_>);
 
 /// The connection. While it is there, its session goes by its name.
@@ -73,7 +73,7 @@ impl Script for Line {
 
 impl Script for Stream {
     fn new() -> Self {
-        Stream::default()
+        Stream
     }
 
     /// Where the pieces are cut is the network's business.
@@ -101,7 +101,7 @@ impl<F: Script> Actor<F> {
     /// An actor that leaves when its peer does.
     pub(crate) fn new(name: &'static str, journal: &Journal) -> Self {
         Self::doing(name, journal, |cx, wire, moment| {
-            if let Moment::Ended(_) = moment {
+            if let Moment::Ended = moment {
                 wire.finish(cx);
             }
         })
@@ -111,7 +111,7 @@ impl<F: Script> Actor<F> {
     pub(crate) fn doing(
         name: &'static str,
         journal: &Journal,
-        act: impl FnMut(&mut Cx<'_>, ReadWrite<F>, Moment<'_, F::In>) + 'static,
+        act: impl FnMut(&mut Cx<'_>, ReadWrite<F>, Moment<F::In>) + 'static,
     ) -> Self {
         Actor { name, journal: journal.clone(), marks: None, act: Box::new(act) }
     }
@@ -181,7 +181,7 @@ impl<F: Script> Connection for Actor<F> {
 
     fn ended(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<F>, why: &Ended) {
         self.note(why);
-        (self.act)(cx, wire, Moment::Ended(why));
+        (self.act)(cx, wire, Moment::Ended);
     }
 
     fn disconnected(&mut self, cx: &mut Cx<'_>, why: &Ended) {

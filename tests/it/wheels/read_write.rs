@@ -5,7 +5,7 @@ use bytes::Bytes;
 use masque::filters::{Httpd, Line, Stream};
 use masque::limits::{FINISH_TIME, LINE_BYTES, LINGER_BYTES, LINGER_TIME, OUTPUT_MAX};
 use masque::reactor::Rig;
-use masque::sessions::{TcpClient, TcpServer};
+use masque::sessions::{Peer, TcpClient, TcpServer};
 use masque::wheels::Put;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -250,7 +250,7 @@ fn counting(journal: &Journal) -> (Actor<Stream>, Rc<Cell<usize>>) {
     let client = Actor::<Stream>::doing("client", journal, move |cx, wire, moment| match moment {
         Moment::Connected => wire.pause(cx),
         Moment::Input(bytes) => counted.set(counted.get() + bytes.len()),
-        Moment::Ended(_) => wire.finish(cx),
+        Moment::Ended => wire.finish(cx),
         _ => {}
     });
     (client, count)
@@ -287,7 +287,7 @@ fn a_peer_that_does_not_take_its_last_bytes_is_given_up_in_time() {
         let wire = peer.wire().expect("connected");
         wire.put_last(cx, zeros(PIPE + 1));
     });
-    rig.run_for(FINISH_TIME - Duration::from_nanos(1));
+    rig.run_for(FINISH_TIME.saturating_sub(Duration::from_nanos(1)));
     assert_eq!(journal.take_of("server"), [""; 0]);
     rig.run_for(Duration::from_nanos(1));
     assert_eq!(journal.take_of("server"), ["disconnected, timed out"]);
@@ -302,7 +302,7 @@ fn a_peer_that_does_not_end_is_waited_for_a_while() {
     direct::<Line>(&mut rig, "server", |peer, cx| {
         peer.wire().expect("connected").put_last(cx, "bye");
     });
-    rig.run_for(LINGER_TIME - Duration::from_nanos(1));
+    rig.run_for(LINGER_TIME.saturating_sub(Duration::from_nanos(1)));
     assert_eq!(journal.take_of("client"), ["bye", "the peer has ended"]);
     assert_eq!(journal.take_of("server"), ["flushed"]);
     rig.run_for(Duration::from_nanos(1));
@@ -318,7 +318,7 @@ fn a_peer_that_goes_on_sending_still_gets_the_last_words() {
             wire.put(cx, zeros(LINGER_BYTES / 2));
         }
         Moment::Input(bytes) => assert_eq!(bytes, "the answer\n"),
-        Moment::Ended(_) => wire.finish(cx),
+        Moment::Ended => wire.finish(cx),
         _ => {}
     });
     let server = Actor::<Line>::doing("server", &journal, |cx, wire, moment| {
@@ -359,7 +359,7 @@ fn a_peer_that_resets_is_a_failure() {
     let mut rig = pair(Actor::<Stream>::new("server", &journal), client);
     put(&mut rig, "server", "unread");
     rig.settle();
-    direct::<Stream>(&mut rig, "client", |peer, cx| peer.close(cx));
+    direct::<Stream>(&mut rig, "client", Peer::close);
     rig.settle();
     let seen = journal.take_of("server");
     assert_eq!(seen, ["connected", "flushed", "disconnected, connection reset"]);
@@ -392,7 +392,7 @@ fn a_peer_for_whom_too_much_waits_is_given_up() {
 fn what_the_filter_cannot_read_ends_the_input_but_not_the_output() {
     let journal = Journal::default();
     let server = Actor::<Line>::doing("server", &journal, |cx, wire, moment| {
-        if let Moment::Ended(_) = moment {
+        if let Moment::Ended = moment {
             wire.put_last(cx, "a line is too long");
         }
     });
@@ -410,6 +410,28 @@ fn what_the_filter_cannot_read_ends_the_input_but_not_the_output() {
     assert_eq!(seen[2..], last);
     let seen = journal.take_of("client");
     assert!(seen.iter().any(|line| line == "a line is too long"));
+}
+
+#[test]
+fn a_peer_that_sends_nonsense_and_more_still_gets_the_last_words() {
+    let journal = Journal::default();
+    let server = Actor::<Line>::doing("server", &journal, |cx, wire, moment| {
+        if let Moment::Ended = moment {
+            wire.put_last(cx, "a line is too long");
+        }
+    });
+    let heard = Rc::new(Cell::new(0));
+    let hears = Rc::clone(&heard);
+    let client = Actor::<Stream>::doing("client", &journal, move |cx, wire, moment| match moment {
+        Moment::Connected => drop(wire.put(cx, zeros(3 * LINE_BYTES))),
+        Moment::Input(bytes) => hears.set(hears.get() + bytes.len()),
+        Moment::Ended => wire.finish(cx),
+        _ => {}
+    });
+    let _rig = pair(server, client);
+    assert_eq!(heard.get(), "a line is too long\n".len());
+    let seen = journal.take_of("client");
+    assert_eq!(seen.last().expect("it was connected"), "disconnected, all has been sent");
 }
 
 #[test]

@@ -3,11 +3,11 @@
 use crate::support::folder::Folder;
 use crate::support::{PATIENCE, wait_until};
 use masque::filters::{Line, Stream};
-use masque::limits::ACCEPT_RETRY;
+use masque::limits::{ACCEPT_RETRY, READ_PER_TURN};
 use masque::reactor::{Cx, Endpoint, Reactor};
 use masque::sessions::{Connection, Peer, TcpClient, TcpServer};
 use masque::wheels::{ConnectError, Ended, ReadWrite, Target};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -204,7 +204,7 @@ fn a_firehose_does_not_starve_the_others() {
         let mut echo = firehose.try_clone().expect("there are descriptors");
         let is_over = &is_over;
         scope.spawn(move || {
-            let lines = [b'\n'; 64 * 1024];
+            let lines = vec![b'\n'; 64 * 1024];
             while !is_over.load(Ordering::Relaxed) && firehose.write_all(&lines).is_ok() {}
             firehose.shutdown(Shutdown::Both).expect("it is open");
         });
@@ -215,7 +215,7 @@ fn a_firehose_does_not_starve_the_others() {
         let other = server.connect();
         let mut heard = BufReader::new(&other);
         let begun = Instant::now();
-        for count in 0..20 {
+        for count in 0..10 {
             writeln!(&other, "{count}").expect("it is open");
             let mut line = String::new();
             heard.read_line(&mut line).expect("it is answered in time");
@@ -226,6 +226,48 @@ fn a_firehose_does_not_starve_the_others() {
     });
 }
 
+/// Counts the bytes that come.
+struct Sink(Rc<Cell<usize>>);
+
+impl Connection for Sink {
+    type Filter = Stream;
+
+    fn filter(&self) -> Stream {
+        Stream
+    }
+
+    fn input(&mut self, _: &mut Cx<'_>, _: ReadWrite<Stream>, bytes: bytes::Bytes) {
+        self.0.set(self.0.get() + bytes.len());
+    }
+}
+
+#[test]
+fn a_turn_reads_no_more_of_a_connection_than_it_may() {
+    const BYTES: usize = 64 * 1024 * 1024;
+    let mut reactor = Reactor::new().expect("the system has a poll");
+    let count = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&count);
+    let server = reactor.spawn(TcpServer::new(0).serve(move |_| Sink(Rc::clone(&counted))));
+    let at = reactor.call(server, TcpServer::LOCAL, ()).expect("it is there");
+    let Some(Endpoint::Tcp(at)) = at else { panic!("{at:?}") };
+    // It writes faster than it is read, so that there is always more to read.
+    let firehose = thread::spawn(move || {
+        let mut stream = TcpStream::connect(at)?;
+        stream.write_all(&vec![0; BYTES])
+    });
+    let mut left = BYTES;
+    wait_until(PATIENCE, || {
+        for _ in 0..100 {
+            reactor.turn(Some(Duration::from_millis(1))).expect("the system polls");
+            let read = count.take();
+            assert!(read <= READ_PER_TURN, "{read} bytes in one turn");
+            left -= read;
+        }
+        left == 0
+    });
+    firehose.join().expect("it does not panic").expect("all is read");
+}
+
 /// Puts as much as it can and writes down how it ends.
 struct Source(Rc<RefCell<Vec<String>>>);
 
@@ -233,7 +275,7 @@ impl Connection for Source {
     type Filter = Stream;
 
     fn filter(&self) -> Stream {
-        Stream::default()
+        Stream
     }
 
     fn connected(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Stream>) {

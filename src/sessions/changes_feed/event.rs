@@ -1,0 +1,92 @@
+//! What a feed tells, and how it stands.
+
+use super::error::FeedError;
+use super::row::Seq;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What a [`ChangesFeed`](super::ChangesFeed) tells. None of these shows a credential.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum FeedEvent {
+    /// The server has begun to answer with the feed.
+    Connected {
+        /// The number of the connection, the first one being 1.
+        connection: u64,
+        /// From where the feed was asked for.
+        since: Seq,
+    },
+    /// A document stands thus now.
+    Change(Change),
+    /// All that there was has been told, and what comes will be. Once after each loss.
+    CaughtUp,
+    /// The feed is lost; it is tried again after `retry_after`. What was told stays the last that is known.
+    Lost {
+        /// Why.
+        why: Arc<FeedError>,
+        /// When it is tried again.
+        retry_after: Duration,
+        /// How many losses there were in a row, this one included.
+        times: u32,
+    },
+    /// The database is another than before, by the same name; its documents are told anew.
+    Recreated,
+    /// The feed was lost so many times at the same sequence for the same reason: somebody should look.
+    /// Told at [`FEED_STUCK_TIMES`](crate::limits::FEED_STUCK_TIMES), and each time that doubles.
+    Stuck {
+        /// How many times in a row.
+        times: u32,
+        /// Where.
+        since: Seq,
+        /// Why.
+        why: Arc<FeedError>,
+    },
+    /// A document is longer than the feed's [`line_max`](super::ChangesFeed::line_max) and was passed
+    /// over: what was told of it before is out of date.
+    TooLong {
+        /// Its id.
+        id: String,
+        /// The limit, in bytes.
+        max: usize,
+    },
+}
+
+/// How a document stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its id.
+    pub id: String,
+    /// Its winning revision; `None` when the server does not know the document.
+    pub rev: Option<String>,
+    /// The document as the server wrote it; `None` when it is deleted or was never there.
+    pub doc: Option<Bytes>,
+}
+
+impl Change {
+    pub(super) fn gone(id: &str, rev: Option<String>) -> Self {
+        Change { id: id.to_owned(), rev, doc: None }
+    }
+}
+
+/// What a feed has seen since it was started: [`ChangesFeed::COUNTERS`](super::ChangesFeed::COUNTERS).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Connections that were begun.
+    pub connections: u64,
+    /// Times the feed was lost.
+    pub losses: u64,
+    /// Bytes of bodies, without the transfer's framing.
+    pub bytes: u64,
+    /// Rows of the feed, also those that were told before or are of no followed document.
+    pub rows: u64,
+    /// Empty lines of the feed, by which the server shows that it is alive.
+    pub heartbeats: u64,
+    /// Changes that were told.
+    pub changes: u64,
+    /// When the last byte came.
+    pub heard: Option<Instant>,
+    /// When the last row came.
+    pub last_row: Option<Instant>,
+}

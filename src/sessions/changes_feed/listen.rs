@@ -1,0 +1,131 @@
+//! The feed itself: its lines, and what they say.
+
+use super::error::FeedError;
+use super::row::{Line, Row, parse_line, parse_reason, parse_rev, shown};
+use super::{Change, ChangesFeed, FeedEvent, Step};
+use crate::limits::{FEED_PROOF_TIME, FEED_REREAD_PAUSE};
+use crate::reactor::Cx;
+use std::time::{Duration, Instant};
+
+/// A feed that has begun.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Listening {
+    began: Instant,
+    /// Whether it has shown, longer than at its beginning, that it works.
+    pub(super) is_proven: bool,
+}
+
+impl Listening {
+    pub(super) fn new(began: Instant) -> Self {
+        Listening { began, is_proven: false }
+    }
+}
+
+impl ChangesFeed {
+    pub(super) fn take_lines(&mut self, cx: &mut Cx<'_>) {
+        while let Some(line) = self.answer.lines.as_mut().and_then(Iterator::next) {
+            self.prove_by_time(cx);
+            match line.map(|line| (parse_line(&line), line)) {
+                Ok((Line::Heartbeat, _)) => {
+                    self.counters.heartbeats += 1;
+                    self.catch_up(cx);
+                }
+                Ok((Line::Row(row), _)) => self.row(cx, row),
+                Ok((Line::Last(seq), _)) => {
+                    self.answer.is_last = true;
+                    self.since = seq.or(self.since.take());
+                }
+                Ok((Line::Error(reason), _)) => self.lose(cx, FeedError::Server(reason)),
+                Ok((Line::Malformed, line)) => {
+                    let why = self.malformed(&line);
+                    self.lose(cx, why);
+                }
+                Err(error) => {
+                    self.too_long_after.clone_from(&self.since);
+                    self.lose(cx, FeedError::LineTooLong(error));
+                }
+            }
+        }
+    }
+
+    fn row(&mut self, cx: &mut Cx<'_>, row: Row) {
+        self.counters.rows += 1;
+        self.counters.last_row = Some(cx.now());
+        self.since = row.seq.or(self.since.take());
+        let Some(followed) = self.docs.iter_mut().find(|doc| doc.id == row.id) else { return };
+        let is_news = match row.doc {
+            _ if row.deleted => followed.is_now(Change::gone(&row.id, row.rev)),
+            Some(doc) => {
+                let rev = row.rev.or_else(|| parse_rev(&doc));
+                followed.is_now(Change { id: row.id, rev, doc: Some(doc) })
+            }
+            None => followed.is_stale(row.rev),
+        };
+        if is_news {
+            self.backoff.reset();
+            self.flush_soon(cx);
+        }
+    }
+
+    /// A feed has proven itself by a line that comes so long after its beginning; or, less so, by a change.
+    fn prove_by_time(&mut self, cx: &Cx<'_>) {
+        let time = self.heartbeat.max(FEED_PROOF_TIME);
+        if let Some(listening) = &mut self.listening
+            && !listening.is_proven
+            && cx.now() - listening.began >= time
+        {
+            listening.is_proven = true;
+            self.backoff.reset();
+        }
+    }
+
+    /// Tells that nothing is left to be told, once after each loss.
+    pub(super) fn catch_up(&mut self, cx: &mut Cx<'_>) {
+        if !std::mem::replace(&mut self.is_caught_up, true) {
+            self.tell(cx, FeedEvent::CaughtUp);
+        }
+    }
+
+    /// Reads the documents of rows that came without them, once all that is there has been taken: it is
+    /// not known any more how they stand.
+    pub(super) fn reread(&mut self, cx: &mut Cx<'_>) {
+        if self.step != Step::Feed || !self.docs.iter().any(|doc| doc.is_stale) {
+            return;
+        }
+        self.hang_up(cx);
+        self.is_checked = false; // nobody looks after the database between two feeds
+        let since = self.reread.map_or(FEED_REREAD_PAUSE, |then| cx.now() - then);
+        let pause = FEED_REREAD_PAUSE.saturating_sub(since);
+        self.reread = Some(cx.now() + pause);
+        if pause.is_zero() {
+            self.connect(cx);
+        } else {
+            self.wait(cx, pause);
+        }
+    }
+
+    /// What a line that is none of a feed's means. Where nothing frames the body, as in HTTP/1.0, a second
+    /// response in it looks like lines, and says at its end what is the matter.
+    fn malformed(&mut self, line: &[u8]) -> FeedError {
+        if line.starts_with(b"HTTP/1.")
+            && let Some(lines) = &mut self.answer.lines
+        {
+            let rest: Vec<_> = lines.by_ref().flatten().collect();
+            let last = lines.finish().and_then(Result::ok);
+            if let Some(reason) = rest.iter().chain(&last).find_map(|line| parse_reason(line)) {
+                return FeedError::Server(reason);
+            }
+        }
+        FeedError::Line(excerpt(line))
+    }
+
+    /// Longer than this without a byte is dead: ordinary jitter stays well below.
+    pub(super) fn silence(&self) -> Duration {
+        self.heartbeat.mul_f64(2.5).max(crate::limits::SILENCE_FLOOR)
+    }
+}
+
+fn excerpt(line: &[u8]) -> String {
+    const SHOWN: usize = 80;
+    shown(&String::from_utf8_lossy(&line[..line.len().min(SHOWN)]))
+}

@@ -1,0 +1,139 @@
+//! How a feed is lost, and when it is tried again.
+
+use super::answer::Answer;
+use super::error::FeedError;
+use super::{ChangesFeed, FeedEvent, Step};
+use crate::filters::HttpClientError;
+use crate::limits::{ANSWER_TIME, FEED_STUCK_TIMES};
+use crate::reactor::Cx;
+use crate::wheels::Ended;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The last failure, and how often it came at the same sequence.
+#[derive(Debug, Default)]
+pub(super) struct Stuck {
+    what: String,
+    times: u32,
+}
+
+impl ChangesFeed {
+    /// Time is up, or nearly so.
+    pub(super) fn tick(&mut self, cx: &mut Cx<'_>, (): ()) {
+        let has_begun = self.answer.status.is_some();
+        match self.step {
+            Step::Waiting => self.connect(cx),
+            Step::Connecting => {}
+            Step::Feed if has_begun => {
+                let silence = self.silence();
+                self.listen_on(cx, silence, FeedError::Silent(silence));
+            }
+            Step::Feed => self.lose(cx, FeedError::NoAnswer(ANSWER_TIME.max(self.silence()))),
+            // A long document takes as long as it takes, as long as it comes.
+            _ if has_begun => self.listen_on(cx, ANSWER_TIME, FeedError::Silent(ANSWER_TIME)),
+            _ => self.lose(cx, FeedError::NoAnswer(ANSWER_TIME)),
+        }
+    }
+
+    /// Waits until nothing has come for `time`.
+    fn listen_on(&mut self, cx: &mut Cx<'_>, time: Duration, why: FeedError) {
+        let heard = self.counters.heard.map_or(Duration::ZERO, |then| cx.now() - then);
+        match time.checked_sub(heard) {
+            Some(left) if !left.is_zero() => cx.delay(Self::TICK, left, ()),
+            _ => self.lose(cx, why),
+        }
+    }
+
+    pub(super) fn ended(&mut self, cx: &mut Cx<'_>, ended: Ended) {
+        let (why, is_unanswered) = match ended {
+            Ended::Eof | Ended::Finished | Ended::TimedOut | Ended::Closed => {
+                (FeedError::Cut, false)
+            }
+            Ended::Failed(error) => (FeedError::Io(error), self.answer.status.is_none()),
+            Ended::Malformed(error) => {
+                match error.downcast::<HttpClientError>().map(|error| *error) {
+                    Ok(HttpClientError::Closed) => (FeedError::Cut, true),
+                    Ok(HttpClientError::Cut) => (FeedError::Cut, false),
+                    Ok(error) => (FeedError::Http(error), false),
+                    Err(_) => (FeedError::Answer("it is not HTTP"), false),
+                }
+            }
+        };
+        if is_unanswered && self.served > 0 {
+            // A server may close a connection on which it has served a request, and the next may cross that
+            // on its way (RFC 9112, section 9.3.1). What was served is progress, so this has an end.
+            self.hang_up(cx);
+            return self.connect(cx);
+        }
+        self.lose(cx, why);
+    }
+
+    /// Ends what is under way and waits for the next try.
+    pub(super) fn lose(&mut self, cx: &mut Cx<'_>, why: FeedError) {
+        let was_proven = self.listening.is_some_and(|listening| listening.is_proven);
+        self.hang_up(cx);
+        self.is_checked = false;
+        self.is_renewed = false;
+        (self.detour, self.redirects) = (None, 0);
+        if matches!(why, FeedError::Ended) && was_proven {
+            return self.wait(cx, Duration::ZERO); // in good order, after some time: no loss
+        }
+        if why.is_lasting() {
+            self.login.renew();
+        }
+        self.is_caught_up = false;
+        self.counters.losses += 1;
+        let stuck = self.count_stuck(&why, was_proven);
+        let mut retry_after = self.backoff.next_delay();
+        if why.is_lasting() {
+            retry_after = self.retry_cap / 2 + retry_after / 2; // slow, and still not all at once
+        }
+        retry_after = retry_after.max(why.retry_after().unwrap_or_default());
+        let (why, times) = (Arc::new(why), self.backoff.tries());
+        self.tell(cx, FeedEvent::Lost { why: why.clone(), retry_after, times });
+        if let (Some(times), Some(since)) = (stuck, self.since.clone()) {
+            self.tell(cx, FeedEvent::Stuck { times, since, why });
+        }
+        self.wait(cx, retry_after);
+    }
+
+    /// Counts the same failure at the same sequence; how often, when that is to be told.
+    fn count_stuck(&mut self, why: &FeedError, was_proven: bool) -> Option<u32> {
+        if why.is_of_the_way() && was_proven {
+            self.stuck = Stuck::default(); // it went well for a while, and then the way broke
+            return None;
+        }
+        if matches!(why, FeedError::Connect(_)) {
+            return None; // the server is not there to fail
+        }
+        let what = format!("{why} at {:?}", self.since);
+        if self.stuck.what == what {
+            self.stuck.times += 1;
+        } else {
+            self.stuck = Stuck { what, times: 1 };
+        }
+        let times = self.stuck.times;
+        let is_told =
+            times.is_multiple_of(FEED_STUCK_TIMES) && (times / FEED_STUCK_TIMES).is_power_of_two();
+        is_told.then_some(times)
+    }
+
+    /// Tries again after `pause`.
+    pub(super) fn wait(&mut self, cx: &mut Cx<'_>, pause: Duration) {
+        self.step = Step::Waiting;
+        cx.delay(Self::TICK, pause, ());
+    }
+
+    /// From now on nothing of this connection is heard any more.
+    pub(super) fn hang_up(&mut self, cx: &mut Cx<'_>) {
+        cx.delay_clear(Self::TICK);
+        self.answer = Answer::default();
+        self.listening = None;
+        if let Some(connector) = self.connector.take() {
+            connector.close(cx);
+        }
+        if let Some(wire) = self.wire.take() {
+            wire.close(cx);
+        }
+    }
+}

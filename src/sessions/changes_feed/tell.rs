@@ -1,0 +1,134 @@
+//! Telling the watcher: of each document the newest, and everything else in order.
+
+use super::ChangesFeed;
+use super::event::{Change, FeedEvent};
+use crate::limits::FEED_EVENTS_MAX;
+use crate::reactor::{Cx, PostError};
+
+/// A document that is followed.
+#[derive(Debug)]
+pub(super) struct Followed {
+    pub(super) id: String,
+    /// Whether it must be read by a request of its own.
+    pub(super) is_stale: bool,
+    /// The revision that is to be read.
+    wanted: Option<String>,
+    /// The revision that was too long to be read.
+    passed: Option<String>,
+    /// What has come and was not told yet.
+    news: Option<Change>,
+    /// The revision that was told last, and whether it was there.
+    told: Option<(Option<String>, bool)>,
+}
+
+impl Followed {
+    pub(super) fn new(id: String) -> Self {
+        Followed { id, is_stale: true, wanted: None, passed: None, news: None, told: None }
+    }
+
+    /// The document stands thus; whether that is news.
+    pub(super) fn is_now(&mut self, change: Change) -> bool {
+        self.is_stale = false;
+        let is_news = match &self.news {
+            Some(news) => *news != change,
+            None => !self.is_told(&change),
+        };
+        if is_news {
+            self.news = Some(change);
+        }
+        is_news
+    }
+
+    /// The document is at this revision now and has not come along; whether that is news.
+    pub(super) fn is_stale(&mut self, rev: Option<String>) -> bool {
+        let is_there = match &self.news {
+            Some(news) => news.rev == rev && news.doc.is_some(),
+            None => self.told.as_ref().is_some_and(|told| told.0 == rev && told.1),
+        };
+        if rev.is_some() && (is_there || self.passed == rev) {
+            return false;
+        }
+        self.is_stale = true;
+        self.wanted = rev;
+        true
+    }
+
+    /// The document is not read at this revision.
+    pub(super) fn pass_over(&mut self) {
+        self.is_stale = false;
+        self.passed = self.wanted.take();
+    }
+
+    /// A document that was gone and is gone is no news, whatever its tombstone is called.
+    fn is_told(&self, change: &Change) -> bool {
+        let is_there = change.doc.is_some();
+        self.told.as_ref().is_some_and(|(rev, was_there)| {
+            *was_there == is_there && (!is_there || *rev == change.rev)
+        })
+    }
+}
+
+impl ChangesFeed {
+    /// Tells `event`, after the changes that came before it.
+    pub(super) fn tell(&mut self, cx: &mut Cx<'_>, event: FeedEvent) {
+        if self.outbox.len() == FEED_EVENTS_MAX
+            && let Some(event) = self.outbox.pop_front()
+        {
+            log::warn!("the changes feed of {} could not tell {event:?}", self.database);
+        }
+        self.outbox.push_back(event);
+        self.post_all(cx);
+    }
+
+    /// Tells what is new once all that is there has been taken: of a burst, the newest.
+    pub(super) fn flush_soon(&mut self, cx: &mut Cx<'_>) {
+        if !std::mem::replace(&mut self.is_flush_due, true) {
+            cx.yield_now(Self::FLUSH, ());
+        }
+    }
+
+    pub(super) fn flush(&mut self, cx: &mut Cx<'_>, (): ()) {
+        self.is_flush_due = false;
+        self.post_all(cx);
+        self.reread(cx);
+    }
+
+    /// Posts what can be posted. A queue that is full empties as the kernel turns; a watcher that is gone
+    /// does not come back.
+    fn post_all(&mut self, cx: &mut Cx<'_>) {
+        match self.post_news(cx).and_then(|()| self.post_events(cx)) {
+            Ok(()) => {}
+            Err(PostError::NoSession { .. }) => self.shut_down(cx, ()),
+            Err(_) => self.flush_soon(cx),
+        }
+    }
+
+    fn post_events(&mut self, cx: &mut Cx<'_>) -> Result<(), PostError> {
+        while let Some(event) = self.outbox.front() {
+            self.postback.post(cx, event.clone())?;
+            self.outbox.pop_front();
+        }
+        Ok(())
+    }
+
+    fn post_news(&mut self, cx: &mut Cx<'_>) -> Result<(), PostError> {
+        for followed in &mut self.docs {
+            let Some(news) = followed.news.take() else { continue };
+            if followed.is_told(&news) {
+                continue;
+            }
+            if let Err(error) = self.postback.post(cx, FeedEvent::Change(news.clone())) {
+                followed.news = Some(news);
+                return Err(error);
+            }
+            followed.told = Some((news.rev, news.doc.is_some()));
+            self.counters.changes += 1;
+        }
+        Ok(())
+    }
+
+    pub(super) fn shut_down(&mut self, cx: &mut Cx<'_>, (): ()) {
+        self.hang_up(cx);
+        cx.stop();
+    }
+}

@@ -1,0 +1,52 @@
+//! A listening socket that is handed over, as systemd does it.
+
+use super::program;
+use crate::support::PATIENCE;
+use crate::support::http;
+use crate::support::process::Program;
+use std::process::Command;
+
+/// Hands over so many listening sockets, from descriptor 3 on, and becomes the program in its
+/// arguments. In Perl, for std cannot give a child a descriptor, and every Debian has it.
+const SUPERVISOR: &str = r#"
+    use Socket;
+    $^F = 9; # descriptors up to here are inherited
+    for (1 .. shift) {
+        socket(my $socket, PF_INET, SOCK_STREAM, 0) or die $!;
+        bind($socket, sockaddr_in(0, INADDR_LOOPBACK)) or die $!;
+        listen($socket, 128) or die $!;
+        die "not in order" if fileno($socket) != 2 + $_;
+        push @sockets, $socket;
+    }
+    $ENV{LISTEN_PID} = $$;
+    $ENV{LISTEN_FDS} = @sockets;
+    $| = 1;
+    print "port ", (sockaddr_in(getsockname($sockets[0])))[0], "\n";
+    exec @ARGV or die $!;
+"#;
+
+fn supervised(sockets: &str) -> Program {
+    let mut command = Command::new("perl");
+    command.args(["-e", SUPERVISOR, sockets]).arg(program::command().get_program());
+    Program::start(command.args(["--listen", "127.0.0.1:1"]))
+}
+
+#[test]
+fn a_socket_that_is_handed_over_is_served() {
+    let mut program = supervised("1");
+    let port = program.wait_for_line("port ", PATIENCE).replace("port ", "");
+    // It waits in the backlog until the program is there.
+    let url = format!("http://127.0.0.1:{port}/favicon.ico");
+    assert_eq!(http::get(&url).status, 200);
+    let line = program.wait_for_line("dashboard at ", PATIENCE);
+    assert_eq!(line, format!("dashboard at http://127.0.0.1:{port}/"));
+    program.signal("TERM");
+    assert_eq!(program.wait_for_end(PATIENCE).code(), Some(0));
+}
+
+#[test]
+fn more_than_can_be_served_is_an_error() {
+    let mut program = supervised("2");
+    assert_eq!(program.wait_for_end(PATIENCE).code(), Some(1));
+    assert!(program.log().contains("LISTEN_FDS: 2 sockets"), "{}", program.log());
+}
