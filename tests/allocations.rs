@@ -1,5 +1,5 @@
-//! No allocation for what a kernel does all day, once it is warm; and no more memory for a connection
-//! than its limits allow.
+//! No allocation for what a kernel does all day, once it is warm; and no more memory for a
+//! connection than its limits allow.
 //!
 //! In a program of its own, for counting replaces the allocator.
 #![forbid(unsafe_code)]
@@ -129,8 +129,8 @@ fn the_counter_counts() {
     assert_eq!(counted.count_total, 1);
 }
 
-/// What a connection may hold beside what its limits allow: the wheel, the filter, the session, what the
-/// request's head was made into.
+/// What a connection may hold beside what its limits allow: the wheel, the filter, the session,
+/// what the request's head was made into.
 const BESIDE: usize = 4 * 1024;
 
 /// Clients of a server of HTTP on a Unix socket, whose buffers in the system are small.
@@ -193,8 +193,8 @@ impl Connection for Served {
     }
 }
 
-/// Checks that `count` more connections that send `bytes` hold no more than `most` each, and not much
-/// less than `least`, or they would not be the worst that there are.
+/// Checks that `count` more connections that send `bytes` hold no more than `most` each, and not
+/// much less than `least`, or they would not be the worst that there are.
 #[track_caller]
 fn check_worst(crowd: &mut Crowd, what: &str, bytes: &[u8], least: usize, most: usize) {
     const COUNT: usize = 700;

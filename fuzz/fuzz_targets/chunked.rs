@@ -1,11 +1,13 @@
-//! Whatever comes as a chunked body, it is understood in one way only, however it is cut into pieces; the
-//! decoder hands on no more than it was shown, and what it calls a body is one by the grammar.
+//! Whatever comes as a chunked body, it is understood in one way only, however it is cut into
+//! pieces; the decoder hands on no more than it was shown, and what it calls a body is one by the
+//! grammar.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use masque::filters::chunked::{ChunkError, Decoder, Piece};
 
-/// The data, and how it ended: with `true` at its end, with `false` in the middle, or with an error.
+/// The data, and how it ended: with `true` at its end, with `false` in the middle, or with an
+/// error.
 type Seen = (Vec<u8>, Result<bool, ChunkError>);
 
 fuzz_target!(|input: &[u8]| {

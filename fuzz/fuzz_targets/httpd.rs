@@ -1,6 +1,7 @@
-//! Whatever a client sends, the server's filter understands it in one way only, however it is cut into pieces
-//! and whether bodies are taken whole or in parts; it never waits for more than it lets wait; it says nothing after
-//! a refusal; and no refusal has a byte of what was sent in it that it would not have without.
+//! Whatever a client sends, the server's filter understands it in one way only, however it is cut
+//! into pieces and whether bodies are taken whole or in parts; it never waits for more than it lets
+//! wait; it says nothing after a refusal; and no refusal has a byte of what was sent in it that it
+//! would not have without.
 #![no_main]
 
 use bytes::Bytes;

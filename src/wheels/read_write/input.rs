@@ -171,8 +171,8 @@ fn end_of_input<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     }
 }
 
-/// Tells the end of the input once everything before it has been delivered, or at once when that waits
-/// for an answer: the answer may be long in coming, and the peer may have left.
+/// Tells the end of the input once everything before it has been delivered, or at once when that
+/// waits for an answer: the answer may be long in coming, and the peer may have left.
 fn tell_eof<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     while let Some(state) = cx.wheel(me)
         && state.source == Source::Eof

@@ -171,8 +171,8 @@ pub(super) fn give_up<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     }
 }
 
-/// The session has panicked: sends what the filter has to say of that, as far as there is room, and what
-/// the peer has sent is taken, or the system would have a reset overtake those words.
+/// The session has panicked: sends what the filter has to say of that, as far as there is room, and
+/// what the peer has sent is taken, or the system would have a reset overtake those words.
 pub(super) fn last_words<F: Filter>(state: &mut State<F>) {
     if state.sink != Sink::Open || state.failure.is_some() {
         return;
@@ -190,7 +190,8 @@ pub(super) fn last_words<F: Filter>(state: &mut State<F>) {
 }
 
 impl<F: Filter> State<F> {
-    /// Compares the unsent bytes with the filter's marks; whether input that was held back can come.
+    /// Compares the unsent bytes with the filter's marks; whether input that was held back can
+    /// come.
     fn unclog(&mut self) -> bool {
         let unsent = self.unsent();
         if unsent == 0 {

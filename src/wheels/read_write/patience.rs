@@ -1,8 +1,8 @@
 //! How long a peer is waited for, with one timer for each connection.
 //!
-//! What is waited for changes with every request; the timer does not. It is set when there is none that
-//! is early enough, and when it fires it is set again for what is left. So a request costs a comparison,
-//! and a connection an occasional look at its watch.
+//! What is waited for changes with every request; the timer does not. It is set when there is none
+//! that is early enough, and when it fires it is set again for what is left. So a request costs a
+//! comparison, and a connection an occasional look at its watch.
 
 use super::{Ended, Sink, Source, State, end, output};
 use crate::filters::Filter;
@@ -96,7 +96,8 @@ pub(super) fn arm<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     }
 }
 
-/// Ends the connection if the time is up. For a wheel that runs, since it may have to tell its session.
+/// Ends the connection if the time is up. For a wheel that runs, since it may have to tell its
+/// session.
 pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     let now = cx.now();
     let Some(state) = cx.wheel(me) else { return };

@@ -14,7 +14,8 @@ use std::rc::Rc;
 /// What the network in memory takes for a peer that does not read.
 const PIPE: usize = 64 * 1024;
 
-const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
+    content-length: 0\r\nconnection: close\r\n\r\n";
 
 /// A server that `set` sets up and that keeps whoever comes.
 fn keeper(set: impl FnOnce(TcpServer<()>) -> TcpServer<()>) -> (Rig, Journal) {
@@ -145,8 +146,8 @@ fn a_server_that_is_shut_down_while_it_refuses_ends_with_the_last_refusal() {
     assert_eq!((rig.stats().wheels, rig.stats().panics), (1, 0), "the client's");
 }
 
-/// A server of answers of `bytes`, with these marks, that counts its requests; a client that does not
-/// read.
+/// A server of answers of `bytes`, with these marks, that counts its requests; a client that does
+/// not read.
 fn clogged(bytes: usize, low: usize, high: usize) -> (Talk, Rc<Cell<usize>>) {
     let served = Rc::<Cell<usize>>::default();
     let count = Rc::clone(&served);

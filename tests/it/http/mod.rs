@@ -1,5 +1,5 @@
-//! HTTP's server as a client on the wire sees it: a real `Httpd` behind a real `ReadWrite`, on virtual
-//! time, and every byte that comes back.
+//! HTTP's server as a client on the wire sees it: a real `Httpd` behind a real `ReadWrite`, on
+//! virtual time, and every byte that comes back.
 
 mod isolation;
 mod load;
