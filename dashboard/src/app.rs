@@ -11,7 +11,7 @@ use crate::metrics::Metrics;
 use crate::overview::Overview;
 use crate::say::{complain, say};
 use crate::site::Site;
-use masque::reactor::{Cx, Event, Handlers, ListeningSocket, Session, SessionId, Signal};
+use masque::reactor::{Cx, Endpoint, Event, Handlers, ListeningSocket, Session, SessionId, Signal};
 use masque::sessions::{Database, TcpServer};
 use std::convert::Infallible;
 use std::fmt::Display;
@@ -58,8 +58,8 @@ impl App {
         }
     }
 
-    /// Stops accepting, has everyone who waits answered, and leaves when the last has gone; a second
-    /// signal leaves at once.
+    /// Stops accepting, has everyone who waits answered, and leaves when the last has gone; a
+    /// second signal leaves at once.
     fn end(&mut self, cx: &mut Cx<'_>, signal: Signal) {
         let Some(Running { server, .. }) = self.running else { return cx.stop_all() };
         if self.is_ending {
@@ -139,7 +139,11 @@ impl App {
             None => (TcpServer::new(self.options.listen.clone()), self.options.listen.to_string()),
         };
         server
-            .started(|_, local| say(format_args!("dashboard at http://{local}/")))
+            .alias(Site::SERVER)
+            .started(|_, local| match local {
+                Endpoint::Tcp(address) => say(format_args!("dashboard at http://{address}/")),
+                local => say(format_args!("dashboard at {local}")),
+            })
             .failed(move |_, error| {
                 fail(format_args!(
                     "cannot listen at {shown}: {error}; choose another with --listen"
@@ -198,3 +202,6 @@ impl Session for App {
         self.running = Some(Running { server, site });
     }
 }
+
+#[cfg(test)]
+mod tests;

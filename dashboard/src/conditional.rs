@@ -1,7 +1,8 @@
-//! Conditional requests: answers that a browser has already are not sent again (RFC 9110, section 13).
+//! Conditional requests: answers that a browser has already are not sent again (RFC 9110, section
+//! 13).
 //!
-//! Only `If-None-Match` is heard. A document may change several times a second, which no date tells,
-//! so `If-Modified-Since` is passed over, and the answer is the whole document.
+//! Only `If-None-Match` is heard. A document may change several times a second, which no date
+//! tells, so `If-Modified-Since` is passed over, and the answer is the whole document.
 
 use http::header::{
     ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
@@ -28,8 +29,8 @@ impl Known {
         Known(Some(all.into()))
     }
 
-    /// Whether an answer with this tag is known, by weak comparison: what stands between the quotes is
-    /// compared. A list that is broken ends where it breaks.
+    /// Whether an answer with this tag is known, by weak comparison: what stands between the quotes
+    /// is compared. A list that is broken ends where it breaks.
     fn has(&self, tag: &[u8]) -> bool {
         let mut rest = self.0.as_deref().unwrap_or_default().trim_ascii();
         if rest == b"*" {

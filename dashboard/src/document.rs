@@ -106,7 +106,8 @@ fn unavailable(reason: &str) -> Response {
     response
 }
 
-/// One that was seen to be deleted still has a revision; one that the server does not know has none.
+/// One that was seen to be deleted still has a revision; one that the server does not know has
+/// none.
 fn gone(is_deleted: bool) -> &'static [u8] {
     if is_deleted {
         b"{\"error\":\"not_found\",\"reason\":\"deleted\"}\n"

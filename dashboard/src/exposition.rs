@@ -6,12 +6,19 @@ use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use masque::filters::Response;
 use masque::reactor::{Histogram, Stats};
+use masque::wheels::Counts;
 use std::fmt::{Display, Write};
 
 /// All figures as they stand. It allocates; what is counted does not.
-pub(crate) fn exposition(metrics: &Metrics, feed: &Status, stats: &Stats) -> Response {
+pub(crate) fn exposition(
+    metrics: &Metrics,
+    door: &Counts,
+    feed: &Status,
+    stats: &Stats,
+) -> Response {
     let mut page = Page(String::with_capacity(8 * 1024));
     of_site(metrics, &mut page);
+    of_door(door, &mut page);
     of_feed(feed, &mut page);
     of_kernel(stats, &mut page);
     let mut response = Response::new(page.0.into());
@@ -74,6 +81,15 @@ fn of_site(metrics: &Metrics, page: &mut Page) {
     page.gauge("dashboard_streams", "Open streams of events.", streams.read());
     page.counter("dashboard_events_total", "Events put on streams.", events.read());
     page.counter("dashboard_unlogged_total", "Dropped lines of the access log.", unlogged.read());
+}
+
+/// How those fared who wanted to connect.
+fn of_door(door: &Counts, page: &mut Page) {
+    let name = "dashboard_turned_away_total";
+    page.family(name, "counter", "Connections turned away by cause.");
+    page.sample(name, &[("cause", &"too_many")], door.refused_for_total);
+    page.sample(name, &[("cause", &"too_many_of_address")], door.refused_for_address);
+    page.counter("dashboard_starved_total", "Pauses for want of descriptors.", door.starved);
 }
 
 fn of_feed(feed: &Status, page: &mut Page) {
@@ -159,7 +175,8 @@ mod tests {
     #[test]
     fn every_line_is_of_the_format_and_every_family_is_announced_once() {
         let feed = Feed::new(Instant::now()).status(None, Instant::now());
-        let response = exposition(&Metrics::default(), &feed, &Stats::default());
+        let (metrics, door, stats) = (Metrics::default(), Counts::default(), Stats::default());
+        let response = exposition(&metrics, &door, &feed, &stats);
         let text = std::str::from_utf8(response.body()).expect("it is text");
         let mut families = BTreeSet::new();
         let mut samples = BTreeSet::new();

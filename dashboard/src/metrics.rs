@@ -1,4 +1,5 @@
-//! What the site counts. Where a thing happens it is counted, by one addition; nothing is allocated.
+//! What the site counts. Where a thing happens it is counted, by one addition; nothing is
+//! allocated.
 
 use http::StatusCode;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -1,5 +1,5 @@
-//! What the program says on stdout and stderr. Nobody may be there to read it, and that is no reason
-//! to stop serving: `println!` would panic.
+//! What the program says on stdout and stderr. Nobody may be there to read it, and that is no
+//! reason to stop serving: `println!` would panic.
 
 use std::fmt::Display;
 use std::io::{self, Write};

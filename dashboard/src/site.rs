@@ -63,6 +63,9 @@ impl Route {
 }
 
 impl Site {
+    /// What the server of browsers goes by.
+    pub(crate) const SERVER: &str = "server";
+
     /// Finds what a request is for. Nothing of the request is echoed.
     pub(crate) fn route(&self, request: &Request) -> Route {
         let is_read = [Method::GET, Method::HEAD].contains(request.method());

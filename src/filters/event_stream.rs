@@ -8,8 +8,8 @@ use http::{HeaderName, HeaderValue, Response};
 /// section 9.2).
 ///
 /// It is encoded once for all who subscribe: the bytes are shared, and go out as a
-/// [`Reply::Data`](super::Reply::Data) of an answer that began with [`head`](ServerSentEvent::head).
-/// `sessions::EventStream` does that for one connection.
+/// [`Reply::Data`](super::Reply::Data) of an answer that began with
+/// [`head`](ServerSentEvent::head). `sessions::EventStream` does that for one connection.
 ///
 /// ```
 /// use masque::filters::ServerSentEvent;
@@ -25,12 +25,12 @@ pub struct ServerSentEvent<'a> {
 }
 
 impl<'a> ServerSentEvent<'a> {
-    /// A line that browsers pass over: a sign of life, by which dead connections are found and proxies
-    /// are kept from cutting quiet ones.
+    /// A line that browsers pass over: a sign of life, by which dead connections are found and
+    /// proxies are kept from cutting quiet ones.
     pub const HEARTBEAT: Bytes = Bytes::from_static(b":\n\n");
 
-    /// An event with this data, which should be UTF-8. Line ends in it are told as such: browsers get
-    /// each as LF.
+    /// An event with this data, which should be UTF-8. Line ends in it are told as such: browsers
+    /// get each as LF.
     pub fn new(data: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         ServerSentEvent { name: None, id: None, data: data.as_ref() }
     }
@@ -46,8 +46,8 @@ impl<'a> ServerSentEvent<'a> {
         self
     }
 
-    /// Gives it an id, which a browser that comes back sends as `Last-Event-ID`. One that has a line
-    /// end or a NUL in it cannot be told, and is left out.
+    /// Gives it an id, which a browser that comes back sends as `Last-Event-ID`. One that has a
+    /// line end or a NUL in it cannot be told, and is left out.
     pub fn id(mut self, id: &'a str) -> Self {
         self.id = Some(id).filter(|id| !id.contains(['\r', '\n', '\0']));
         self

@@ -6,16 +6,17 @@ use crate::reactor::{Cx, Event};
 use crate::wheels::{Put, ReadWrite};
 use bytes::Bytes;
 
-/// A stream of [server-sent events](ServerSentEvent) over one connection, for the session that has it.
+/// A stream of [server-sent events](ServerSentEvent) over one connection, for the session that has
+/// it.
 ///
-/// Every subscriber shares the bytes of an event. One that does not read as fast as they come is not
-/// queued for without end: once its buffer is over the high mark of [`EVENT_STREAM_MARKS`], only the
-/// newest event of each kind waits for it, and it is told nothing of those between. So a subscriber
-/// costs at most the mark, one event more, and a reference for each kind.
+/// Every subscriber shares the bytes of an event. One that does not read as fast as they come is
+/// not queued for without end: once its buffer is over the high mark of [`EVENT_STREAM_MARKS`],
+/// only the newest event of each kind waits for it, and it is told nothing of those between. So a
+/// subscriber costs at most the mark, one event more, and a reference for each kind.
 ///
-/// The session starts one when a request asks for it, sends what there is, and says when the buffer has
-/// [drained](EventStream::drained). How often it sends a [heartbeat](EventStream::heartbeat) is its own
-/// affair; every 15 seconds is usual.
+/// The session starts one when a request asks for it, sends what there is, and says when the buffer
+/// has [drained](EventStream::drained). How often it sends a [heartbeat](EventStream::heartbeat) is
+/// its own affair; every 15 seconds is usual.
 ///
 /// ```
 /// # use masque::filters::{Httpd, Request, Response, ServerSentEvent};
@@ -51,8 +52,9 @@ pub struct EventStream {
 }
 
 impl EventStream {
-    /// Answers the request at work with the beginning of a stream. The wire's marks become the stream's:
-    /// pass what comes as `drained` on to [`EventStream::drained`]; `full` may be ignored.
+    /// Answers the request at work with the beginning of a stream. The wire's marks become the
+    /// stream's: pass what comes as `drained` on to [`EventStream::drained`]; `full` may be
+    /// ignored.
     ///
     /// # Panics
     /// When the session's kind lacks a handler for one of the events, or no request is at work.

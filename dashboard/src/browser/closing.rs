@@ -10,8 +10,9 @@ use std::time::Duration;
 /// Told to every browser when the server is about to end.
 pub(crate) const CLOSING: Topic<()> = Topic::new("browser.closing");
 
-/// How long a request may still take to come: one that has begun to, or the first one of a connection
-/// that has just been made. A browser asks again when a later one was lost, but not for these.
+/// How long a request may still take to come: one that has begun to, or the first one of a
+/// connection that has just been made. A browser asks again when a later one was lost, but not for
+/// these.
 const GRACE: Duration = Duration::from_secs(1);
 
 impl Browser {
@@ -34,8 +35,8 @@ impl Browser {
         }
     }
 
-    /// Ends the connection, unless the body of a request is coming: that is waited for until the server's
-    /// own time is up.
+    /// Ends the connection, unless the body of a request is coming: that is waited for until the
+    /// server's own time is up.
     pub(super) fn leave(&mut self, cx: &mut Cx<'_>, (): ()) {
         if self.client.unread(cx) > 0 {
             return self.refuse(cx, unavailable());

@@ -16,7 +16,8 @@ impl Browser {
     pub(super) const FULL: Event<()> = Event::new("browser.full");
     pub(super) const DRAINED: Event<()> = Event::new("browser.drained");
 
-    /// Begins a stream: with the state of the feed, and with the document unless the browser has it.
+    /// Begins a stream: with the state of the feed, and with the document unless the browser has
+    /// it.
     pub(super) fn subscribe(&mut self, cx: &mut Cx<'_>, request: &Request, place: usize) {
         if request.method() == Method::HEAD || self.hurries() {
             return self.answer_with_head(cx);
@@ -103,13 +104,14 @@ impl Browser {
         told.inspect_err(|_| cx.stop()).ok()
     }
 
-    /// Begins the time without events anew. Half of what a poll waits is short enough for whatever cuts
-    /// quiet connections.
+    /// Begins the time without events anew. Half of what a poll waits is short enough for whatever
+    /// cuts quiet connections.
     fn rest(&self, cx: &mut Cx<'_>) {
         cx.delay(Self::QUIET, self.site.long_poll / 2, ());
     }
 
-    /// A stream that is over when it has begun: for HEAD, and for who comes when there is no time left for one.
+    /// A stream that is over when it has begun: for HEAD, and for who comes when there is no time
+    /// left for one.
     fn answer_with_head(&mut self, cx: &mut Cx<'_>) {
         if self.is_closing {
             self.close_after_answer(cx);

@@ -16,13 +16,13 @@ use crate::site::{Route, Site, not_found};
 use crate::{exposition, health};
 use masque::filters::{Httpd, Request, Response};
 use masque::reactor::{Cx, Event, Handlers, Session, Socket};
-use masque::sessions::EventStream;
+use masque::sessions::{EventStream, TcpServer};
 use masque::wheels::{Ended, ReadWrite};
-use std::io::{self, ErrorKind};
+use std::io;
 use std::sync::Arc;
 
-/// Answers a browser's requests: at once, or when the document that it waits for has changed, or with
-/// every change for as long as it listens.
+/// Answers a browser's requests: at once, or when the document that it waits for has changed, or
+/// with every change for as long as it listens.
 #[derive(Debug)]
 pub(crate) struct Browser {
     client: ReadWrite<Httpd>,
@@ -110,7 +110,9 @@ impl Browser {
                 let Ok(status) = cx.call(self.site.overview, Overview::STATUS, ()) else {
                     return cx.stop();
                 };
-                let page = exposition::exposition(&self.site.metrics, &status, &cx.stats());
+                // A server that is ending has none any more.
+                let door = cx.call(Site::SERVER, TcpServer::COUNTS, ()).unwrap_or_default();
+                let page = exposition::exposition(&self.site.metrics, &door, &status, &cx.stats());
                 self.answer(cx, page);
             }
         }
@@ -124,14 +126,12 @@ impl Browser {
         }
     }
 
-    /// A browser that sends no more has left, or reads on with its half: a poll that waits is answered
-    /// now, which is right for either, and so are the requests that came behind it.
+    /// A browser that sends no more has left, or reads on with its half: a poll that waits is
+    /// answered now, which is right for either, and so are the requests that came behind it.
     fn ended(&mut self, cx: &mut Cx<'_>, ended: Ended) {
         if ended.is_final() {
             self.end = match ended {
-                Ended::Failed(error) if error.kind() == ErrorKind::TimedOut => {
-                    ConnectionEnd::TimedOut
-                }
+                Ended::TimedOut => ConnectionEnd::TimedOut,
                 Ended::Failed(_) => ConnectionEnd::Failed,
                 _ => ConnectionEnd::Finished,
             };

@@ -11,8 +11,8 @@ use masque::reactor::Cx;
 impl Browser {
     /// Answers with a document: now, or when it is another than the browser has.
     ///
-    /// The revision in the path says what to wait for; `If-None-Match` says what need not be sent, and
-    /// goes by the answer in the end: a poll that has waited in vain gets a 304 for it.
+    /// The revision in the path says what to wait for; `If-None-Match` says what need not be sent,
+    /// and goes by the answer in the end: a poll that has waited in vain gets a 304 for it.
     pub(super) fn document(
         &mut self,
         cx: &mut Cx<'_>,
@@ -30,7 +30,8 @@ impl Browser {
         }
     }
 
-    /// The browser has what there is: it is answered when that changes, or when it has waited enough.
+    /// The browser has what there is: it is answered when that changes, or when it has waited
+    /// enough.
     fn park(&mut self, cx: &mut Cx<'_>, place: usize, known: Known) {
         self.waits = Waits::Change { place, known };
         self.site.metrics.parked.add(1);

@@ -139,7 +139,8 @@ impl Dashboard {
         self.descriptors() - 1
     }
 
-    /// Waits until it has no more descriptors than this: a closed connection is gone a little later.
+    /// Waits until it has no more descriptors than this: a closed connection is gone a little
+    /// later.
     #[track_caller]
     pub(super) fn wait_for_descriptors(&self, most: usize) {
         wait_until(PATIENCE, || self.descriptors() <= most);
