@@ -23,6 +23,9 @@ mod sockets;
 mod sweep;
 mod timers;
 mod timing;
+#[cfg(feature = "tls")]
+mod tls;
+mod tls_error;
 mod watchers;
 mod wheel;
 
@@ -38,4 +41,7 @@ pub use rig::Rig;
 pub use session::{Handler, Handlers, Session, SessionId, Unhandled};
 pub use signal::Signal;
 pub use timing::{Removed, Shift, TimerId};
+#[cfg(feature = "tls")]
+pub use tls::Trust;
+pub use tls_error::TlsError;
 pub use wheel::{Outlet, Permit, Ready, Wheel, WheelId};
