@@ -6,4 +6,6 @@ mod examples;
 mod kernel;
 mod sessions;
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
 mod wheels;

@@ -64,6 +64,11 @@ impl FeedError {
         }
     }
 
+    /// What a socket's error means.
+    pub(super) fn of_io(error: io::Error) -> Self {
+        error.downcast().map_or_else(Self::Io, Self::Tls)
+    }
+
     /// Whether it says something of the way to the server, and nothing of what the server was about to say.
     pub(super) fn is_of_the_way(&self) -> bool {
         match self {

@@ -5,7 +5,7 @@ use super::error::FeedError;
 use super::{ChangesFeed, FeedEvent, Step};
 use crate::filters::HttpClientError;
 use crate::limits::{ANSWER_TIME, FEED_STUCK_TIMES};
-use crate::reactor::{Cx, TlsError};
+use crate::reactor::Cx;
 use crate::wheels::Ended;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,10 +47,7 @@ impl ChangesFeed {
     pub(super) fn ended(&mut self, cx: &mut Cx<'_>, ended: Ended) {
         let why = match ended {
             Ended::Eof | Ended::Finished | Ended::Closed => FeedError::Cut,
-            Ended::Failed(error) => match error.downcast::<TlsError>() {
-                Ok(error) => FeedError::Tls(error),
-                Err(error) => FeedError::Io(error),
-            },
+            Ended::Failed(error) => FeedError::of_io(error),
             Ended::Malformed(error) => match error.downcast::<HttpClientError>() {
                 Ok(error) => match *error {
                     HttpClientError::Cut | HttpClientError::Closed => FeedError::Cut,

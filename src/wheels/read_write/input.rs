@@ -51,6 +51,10 @@ pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
                     state.supply = Supply::Dry;
                 }
             }
+            // Of what is thrown away nothing can be missed.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof && state.is_discarding() => {
+                end_of_input(cx, me);
+            }
             Err(error) => end(cx, me, Ended::Failed(error)),
         }
     }
@@ -83,7 +87,11 @@ impl<F: Filter> State<F> {
     }
 
     fn takes_items(&self) -> bool {
-        !self.paused && self.items_left > 0 && !matches!(self.source, Source::Discarding(_))
+        !self.paused && self.items_left > 0 && !self.is_discarding()
+    }
+
+    fn is_discarding(&self) -> bool {
+        matches!(self.source, Source::Discarding(_))
     }
 }
 
