@@ -26,6 +26,7 @@ mod timing;
 #[cfg(feature = "tls")]
 mod tls;
 mod tls_error;
+mod transport;
 mod watchers;
 mod wheel;
 

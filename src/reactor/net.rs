@@ -3,10 +3,11 @@
 pub(super) use super::memory::Memory;
 use super::memory::{MemoryListener, MemorySocket};
 use super::sockets::Sockets;
+use super::transport::{Layer, Transport, retry};
 use super::wheel::Permit;
 use std::fmt;
-use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Where a socket is or goes: an IP address with a port, or a path of the file system.
@@ -44,41 +45,6 @@ pub struct Socket {
     layer: Option<Box<dyn Layer>>,
     /// The place that it takes with the listener that accepted it.
     permit: Option<Permit>,
-}
-
-/// What carries a socket's bytes.
-#[derive(Debug)]
-pub(super) enum Transport {
-    Tcp(mio::net::TcpStream),
-    Unix(mio::net::UnixStream),
-    Memory(MemorySocket),
-}
-
-/// What changes a socket's bytes on their way to and from its transport, as TLS does.
-///
-/// Its bytes are not the transport's, so that a poll does not tell all: what a layer knows beyond that it
-/// says itself.
-pub(super) trait Layer: fmt::Debug + Send {
-    /// As [`Socket::read`].
-    fn read(&mut self, transport: &mut Transport, buffer: &mut [u8]) -> io::Result<usize>;
-
-    /// As [`Socket::write`]. `WouldBlock` may also mean that the layer itself is not that far.
-    fn write(&mut self, transport: &mut Transport, slices: &[IoSlice<'_>]) -> io::Result<usize>;
-
-    /// As [`Socket::flush`].
-    fn flush(&mut self, transport: &mut Transport) -> io::Result<()>;
-
-    /// As [`Socket::shutdown_write`], once what is held has been written.
-    fn shutdown_write(&mut self, transport: &mut Transport) -> io::Result<()>;
-
-    /// As [`Socket::held`].
-    fn held(&self) -> usize;
-
-    /// As [`Socket::reads_on`].
-    fn reads_on(&self) -> bool;
-
-    /// As [`Socket::writes_on`].
-    fn writes_on(&self) -> bool;
 }
 
 impl From<Transport> for Socket {
@@ -120,8 +86,8 @@ impl Socket {
         self
     }
 
-    /// Reads what is there; 0 is the end, `WouldBlock` means that there is nothing now. Less than the
-    /// buffer holds is all that there is now, unless the socket [`reads_on`](Self::reads_on).
+    /// Reads what is there; 0 is the end, `WouldBlock` means that there is nothing now. Less than
+    /// the buffer holds is all that there is now, unless the socket [`reads_on`](Self::reads_on).
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.layer {
             Some(layer) => layer.read(&mut self.transport, buffer),
@@ -152,8 +118,8 @@ impl Socket {
         self.layer.as_ref().is_some_and(|layer| layer.reads_on())
     }
 
-    /// Whether there is reason to write of which no poll will tell: a layer has something to say, or would
-    /// take now what it has refused.
+    /// Whether there is reason to write of which no poll will tell: a layer has something to say,
+    /// or would take now what it has refused.
     pub fn writes_on(&self) -> bool {
         self.layer.as_ref().is_some_and(|layer| layer.writes_on())
     }
@@ -210,32 +176,6 @@ impl Drop for Socket {
     fn drop(&mut self) {
         if let Some(layer) = &mut self.layer {
             let _ = layer.shutdown_write(&mut self.transport);
-        }
-    }
-}
-
-impl Transport {
-    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        retry(|| match self {
-            Transport::Tcp(stream) => stream.read(buffer),
-            Transport::Unix(stream) => stream.read(buffer),
-            Transport::Memory(socket) => socket.read(buffer),
-        })
-    }
-
-    pub(super) fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        retry(|| match self {
-            Transport::Tcp(stream) => stream.write_vectored(slices),
-            Transport::Unix(stream) => stream.write_vectored(slices),
-            Transport::Memory(socket) => socket.write(slices),
-        })
-    }
-
-    pub(super) fn shutdown_write(&mut self) -> io::Result<()> {
-        match self {
-            Transport::Tcp(stream) => stream.shutdown(Shutdown::Write),
-            Transport::Unix(stream) => stream.shutdown(Shutdown::Write),
-            Transport::Memory(socket) => socket.shutdown_write(),
         }
     }
 }
@@ -297,15 +237,6 @@ impl ListeningSocket {
 
 fn unix(path: Option<&std::path::Path>) -> Endpoint {
     path.map_or(Endpoint::Unnamed, |path| Endpoint::Unix(path.into()))
-}
-
-fn retry<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match attempt() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
 }
 
 /// The network of a kernel: the system's, or one in memory.

@@ -1,8 +1,9 @@
-//! TLS for the client's side, as a layer of a [`Socket`]: what reads and writes the socket drives the
-//! handshake by that, and nothing blocks.
+//! TLS for the client's side, as a layer of a [`Socket`]: what reads and writes the socket drives
+//! the handshake by that, and nothing blocks.
 
-use super::net::{Layer, Socket, Transport};
+use super::net::Socket;
 use super::tls_error::TlsError;
+use super::transport::{Layer, Transport};
 use crate::limits::{READ_PER_TURN, TLS_HELD_BYTES};
 use bytes::{Buf, BufMut, BytesMut};
 use rustls::client::Resumption;
@@ -16,14 +17,14 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// Whose word is taken for it that a server is who it says: certificates of authorities. With the feature
-/// `tls` alone. A copy is O(1).
+/// Whose word is taken for it that a server is who it says: certificates of authorities. With the
+/// feature `tls` alone. A copy is O(1).
 #[derive(Clone)]
 pub struct Trust(Arc<ClientConfig>);
 
 impl Trust {
-    /// The authorities that the platform trusts; `SSL_CERT_FILE` and `SSL_CERT_DIR` name others. Reads
-    /// their files, which takes some milliseconds.
+    /// The authorities that the platform trusts; `SSL_CERT_FILE` and `SSL_CERT_DIR` name others.
+    /// Reads their files, which takes some milliseconds.
     ///
     /// # Errors
     /// When the platform has none.
@@ -55,7 +56,8 @@ impl Trust {
     }
 
     fn of(roots: RootCertStore) -> Result<Self, TlsError> {
-        // The provider is named here rather than installed, which would be state of the whole program.
+        // The provider is named here rather than installed, which would be state of the whole
+        // program.
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let config = config.with_safe_default_protocol_versions()?;
         let mut config = config.with_root_certificates(roots).with_no_client_auth();
@@ -72,13 +74,14 @@ impl fmt::Debug for Trust {
 }
 
 impl Socket {
-    /// Speaks TLS from now on, as a client, with a server that must prove on `date` to be `host`. With the
-    /// feature `tls` alone.
+    /// Speaks TLS from now on, as a client, with a server that must prove on `date` to be `host`.
+    /// With the feature `tls` alone.
     ///
-    /// Whatever reads or writes the socket drives the handshake; until that is done nothing that is written
-    /// is taken, so that nothing is sent to a server whose certificate is not good. Reading fails with a
-    /// [`TlsError`] within the [`io::Error`]; when the peer ends without saying so, with
-    /// [`UnexpectedEof`](ErrorKind::UnexpectedEof), for somebody else may have cut the end off.
+    /// Whatever reads or writes the socket drives the handshake; until that is done nothing that is
+    /// written is taken, so that nothing is sent to a server whose certificate is not good. Reading
+    /// fails with a [`TlsError`] within the [`io::Error`]; when the peer ends without saying so,
+    /// with [`UnexpectedEof`](ErrorKind::UnexpectedEof), for somebody else may have cut the end
+    /// off.
     ///
     /// # Errors
     /// When `host` is neither a name nor an address.
@@ -127,8 +130,8 @@ struct Tls {
 }
 
 impl Layer for Tls {
-    /// Fills the buffer as far as the transport has bytes for it, so that less than that means what it
-    /// means with every socket.
+    /// Fills the buffer as far as the transport has bytes for it, so that less than that means what
+    /// it means with every socket.
     fn read(&mut self, transport: &mut Transport, buffer: &mut [u8]) -> io::Result<usize> {
         self.reads_on = false;
         if let Some(error) = self.failure.take() {
@@ -218,8 +221,8 @@ impl Tls {
             let count = self.connection.read_tls(&mut Incoming(transport))?;
             *budget = budget.saturating_sub(count);
             let processed = self.connection.process_new_packets();
-            // Reading may have to be answered: by the handshake, by new keys, by an alert. Whether that
-            // can be sent is for the next write to say, and nothing that came is lost for it.
+            // Reading may have to be answered: by the handshake, by new keys, by an alert. Whether
+            // that can be sent is for the next write to say, and nothing that came is lost for it.
             let _ = self.flush(transport);
             processed.map_err(TlsError::from)?;
         }

@@ -1,5 +1,5 @@
-//! Why TLS was refused. It is there without the feature `tls`, too, so that nobody's `match` depends on
-//! it; then none of this ever comes.
+//! Why TLS was refused. It is there without the feature `tls`, too, so that nobody's `match`
+//! depends on it; then none of this ever comes.
 
 use std::fmt;
 

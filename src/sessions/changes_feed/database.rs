@@ -12,8 +12,9 @@ use std::time::SystemTime;
 pub(super) use super::encoding::encoded;
 use super::encoding::{base64, decoded};
 
-/// A CouchDB database: `http://user:password@host:5984/name`, or `https://` in a build with the feature
-/// `tls`. Without a port in the URL it is 5984 for `http`, CouchDB's own, and 443 for `https`.
+/// A CouchDB database: `http://user:password@host:5984/name`, or `https://` in a build with the
+/// feature `tls`. Without a port in the URL it is 5984 for `http`, CouchDB's own, and 443 for
+/// `https`.
 ///
 /// The credentials, percent-encoded in the URL, go to the server as Basic authentication and nowhere
 /// else: neither `Debug` nor `Display` shows them.
@@ -102,11 +103,12 @@ impl std::str::FromStr for Database {
 }
 
 impl Database {
-    /// Trusts the authorities of `pem`, certificates in PEM, to vouch for the server, and no others. Else
-    /// those are trusted that the platform trusts.
+    /// Trusts the authorities of `pem`, certificates in PEM, to vouch for the server, and no
+    /// others. Else those are trusted that the platform trusts.
     ///
     /// # Errors
-    /// When there is none in `pem`; when the URL is not `https`; and in a build without the feature `tls`.
+    /// When there is none in `pem`; when the URL is not `https`; and in a build without the feature
+    /// `tls`.
     pub fn authority(mut self, pem: &[u8]) -> Result<Self, AuthorityError> {
         self.scheme = self.scheme.authority(pem)?;
         Ok(self)

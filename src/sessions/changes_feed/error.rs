@@ -15,8 +15,8 @@ use std::time::Duration;
 pub enum FeedError {
     /// No connection was made.
     Connect(ConnectError),
-    /// The connection is not secured: the certificate is not good, or TLS failed. Of the request nothing
-    /// was sent before that was found. With the feature `tls` alone.
+    /// The connection is not secured: the certificate is not good, or TLS failed. Of the request
+    /// nothing was sent before that was found. With the feature `tls` alone.
     Tls(TlsError),
     /// Reading or writing failed.
     Io(io::Error),

@@ -61,8 +61,8 @@ impl Scheme {
         }
     }
 
-    /// Where a database is whose URL names no port: at CouchDB's own. TLS is mostly spoken by a proxy
-    /// before it, at the scheme's own port; CouchDB itself would speak it at 6984.
+    /// Where a database is whose URL names no port: at CouchDB's own. TLS is mostly spoken by a
+    /// proxy before it, at the scheme's own port; CouchDB itself would speak it at 6984.
     pub(super) fn database_port(&self) -> u16 {
         match self {
             Scheme::Http => 5984,
@@ -85,8 +85,12 @@ impl Scheme {
         }
     }
 
-    /// A socket to `host` as this scheme has it. Whom the platform trusts is read when it is needed first.
-    #[cfg_attr(not(feature = "tls"), expect(unused_variables, reason = "nobody is asked"))]
+    /// A socket to `host` as this scheme has it. Whom the platform trusts is read when it is needed
+    /// first.
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(unused_variables, clippy::unnecessary_wraps, reason = "nothing is to be done")
+    )]
     pub(super) fn dress(
         &mut self,
         socket: Socket,

@@ -1,4 +1,5 @@
-//! A server that speaks TLS, over any network: TLS's other side as a filter, and what a test has it say.
+//! A server that speaks TLS, over any network: TLS's other side as a filter, and what a test has it
+//! say.
 
 use bytes::Bytes;
 use masque::filters::{Filter, Output};
@@ -124,7 +125,8 @@ impl Heard {
 }
 
 impl Served {
-    /// With what has not been consumed of what was heard, `act` says what to do; called first with nothing.
+    /// With what has not been consumed of what was heard, `act` says what to do; called first with
+    /// nothing.
     pub(super) fn new(config: &Arc<ServerConfig>, heard: &Heard, act: &Rc<RefCell<Act>>) -> Self {
         Served { config: config.clone(), heard: heard.clone(), act: act.clone() }
     }

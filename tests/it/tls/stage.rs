@@ -1,4 +1,5 @@
-//! A rig with a server that speaks TLS, and a network between it and its client that a test can trouble.
+//! A rig with a server that speaks TLS, and a network between it and its client that a test can
+//! trouble.
 
 use super::server::{Heard, Say, Secure, Served};
 use crate::support::actor::local;
@@ -218,8 +219,8 @@ impl<C: Connection> Session for Dialer<C> {
     }
 }
 
-/// Answers as CouchDB does, of whose database `db` the document `x` is `doc`, and has `feed` do the rest
-/// when the changes are asked for.
+/// Answers as CouchDB does, of whose database `db` the document `x` is `doc`, and has `feed` do the
+/// rest when the changes are asked for.
 pub(super) fn couch(
     doc: String,
     feed: impl Fn(&mut Cx<'_>, ReadWrite<Secure>) + 'static,
@@ -246,9 +247,8 @@ pub(super) fn couch(
 
 /// A row of the feed, in a chunk.
 pub(super) fn row(rev: &str) -> String {
-    let row = format!(
-        r#"{{"seq":"{rev}","id":"x","changes":[{{"rev":"{rev}"}}],"doc":{{"_id":"x","_rev":"{rev}"}}}}"#
-    );
+    let doc = format!(r#"{{"_id":"x","_rev":"{rev}"}}"#);
+    let row = format!(r#"{{"seq":"{rev}","id":"x","changes":[{{"rev":"{rev}"}}],"doc":{doc}}}"#);
     format!("{:x}\r\n{row}\n\r\n", row.len() + 1)
 }
 
@@ -275,6 +275,10 @@ impl Told {
         self.0.take().into_iter().map(shown).collect()
     }
 
+    pub(super) fn is_lost(&self) -> bool {
+        self.0.borrow().iter().any(|event| matches!(event, FeedEvent::Lost { .. }))
+    }
+
     /// The first loss, and when it is tried again.
     pub(super) fn loss(&self) -> (Arc<FeedError>, Duration) {
         let told = self.0.borrow();
@@ -291,7 +295,14 @@ impl Watcher {
 
     pub(super) fn new(url: &str, authority: &str) -> (Self, Told) {
         let database: Database = url.parse().unwrap();
-        let database = database.authority(authority.as_bytes()).unwrap();
+        Self::of(database.authority(authority.as_bytes()).unwrap())
+    }
+
+    pub(super) fn trusting_the_platform(url: &str) -> (Self, Told) {
+        Self::of(url.parse().unwrap())
+    }
+
+    fn of(database: Database) -> (Self, Told) {
         let told = Told::default();
         (Watcher { database, told: told.clone() }, told)
     }

@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// Sends what it has, then reads until so much has come, and ends.
-struct Client {
+pub(super) struct Client {
     to_send: Bytes,
     awaited: usize,
     came: Came,
@@ -23,7 +23,25 @@ struct Client {
 
 /// What came, and what happened.
 #[derive(Clone, Default)]
-struct Came(Rc<RefCell<Vec<u8>>>, Rc<RefCell<Vec<String>>>);
+pub(super) struct Came(Rc<RefCell<Vec<u8>>>, Rc<RefCell<Vec<String>>>);
+
+impl Client {
+    pub(super) fn new(to_send: Vec<u8>, awaited: usize) -> (Self, Came) {
+        let came = Came::default();
+        (Client { to_send: to_send.into(), awaited, came: came.clone() }, came)
+    }
+}
+
+impl Came {
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        self.0.borrow().clone()
+    }
+
+    /// How it ended, step by step.
+    pub(super) fn ends(&self) -> Vec<String> {
+        self.1.borrow().clone()
+    }
+}
 
 impl Connection for Client {
     type Filter = Stream;
@@ -57,7 +75,7 @@ impl Connection for Client {
 }
 
 /// Bytes in which a loss, a repetition or an exchange is seen.
-fn noise(count: usize) -> Vec<u8> {
+pub(super) fn noise(count: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -68,8 +86,8 @@ fn noise(count: usize) -> Vec<u8> {
 
 /// A client that sends so much and awaits so much, at `port`.
 fn dial(rig: &mut Rig, authority: &Authority, port: u16, sent: Vec<u8>, awaited: usize) -> Came {
-    let (trust, came) = (Trust::authority(authority.pem().as_bytes()).unwrap(), Came::default());
-    let client = Client { to_send: sent.into(), awaited, came: came.clone() };
+    let trust = Trust::authority(authority.pem().as_bytes()).unwrap();
+    let (client, came) = Client::new(sent, awaited);
     rig.spawn(Dialer::new(port, move |cx, socket| {
         (client, socket.into_tls(&trust, "couch", cx.date()).unwrap())
     }));
@@ -102,8 +120,8 @@ fn check_echo(
     let came = dial(&mut rig, &authority, port, bytes.to_vec(), bytes.len());
     rig.run_for(Duration::from_secs(10));
     assert!(heard.bytes() == bytes, "the server heard {} bytes", heard.bytes().len());
-    assert!(*came.0.borrow() == bytes, "the client heard {} bytes", came.0.borrow().len());
-    assert_eq!(*came.1.borrow(), ["all has been sent"]);
+    assert!(came.bytes() == bytes, "the client heard {} bytes", came.bytes().len());
+    assert_eq!(came.ends(), ["all has been sent"]);
     assert_eq!(heard.ends(), ["in good order"]);
 }
 
