@@ -97,6 +97,9 @@ pub const ITEMS_PER_TURN: u16 = 256;
 /// Bytes that may wait for a peer that does not read. It is then given up.
 pub const OUTPUT_MAX: usize = 16 * 1024 * 1024;
 
+/// Bytes that TLS takes before it asks its socket for room again: four of its largest records.
+pub const TLS_HELD_BYTES: usize = 64 * 1024;
+
 /// Pieces that one system call writes.
 pub const WRITE_SLICES: usize = 16;
 

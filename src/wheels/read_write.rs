@@ -90,7 +90,7 @@ pub(super) struct State<F: Filter> {
     filter: F,
     /// What came and is not consumed yet. Empty, and without memory, most of the time.
     pending: Vec<u8>,
-    /// What the socket had no room for.
+    /// What the socket had no room for, besides what it holds itself.
     unsent: Option<Box<Output>>,
     input: Outlet<F::In>,
     ended: Outlet<Ended>,
@@ -308,7 +308,7 @@ impl<F: Filter> ReadWrite<F> {
 
 impl<F: Filter> State<F> {
     fn unsent(&self) -> usize {
-        self.unsent.as_ref().map_or(0, |output| output.len())
+        self.unsent.as_ref().map_or(0, |output| output.len()) + self.socket.held()
     }
 
     fn extra(&mut self) -> &mut Extra {
@@ -340,6 +340,9 @@ impl<F: Filter> Wheel for State<F> {
         }
         output::run(cx, me, ready.has(Ready::WRITABLE));
         input::run(cx, me);
+        if cx.wheel(me).is_some_and(|state| state.socket.writes_on()) {
+            output::run(cx, me, true);
+        }
         patience::run(cx, me);
         if let Some(state) = cx.wheel(me) {
             state.running = false;

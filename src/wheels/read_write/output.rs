@@ -106,7 +106,7 @@ fn flush(socket: &mut Socket, output: &mut Output) -> io::Result<()> {
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    socket.flush()
 }
 
 /// Goes on with what is unsent when there is room, and with an ending that is under way.
@@ -115,14 +115,15 @@ pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, is_writable
     if let Some(error) = state.failure.take() {
         return end(cx, me, Ended::Failed(error));
     }
-    if is_writable && let Some(output) = state.unsent.take() {
+    if is_writable && state.unsent() > 0 {
+        let output = state.unsent.take().unwrap_or_else(|| cx.borrow_spare());
         write(cx, me, output);
     }
     let Some(state) = cx.wheel(me) else { return };
     if let Some(error) = state.failure.take() {
         return end(cx, me, Ended::Failed(error));
     }
-    if state.sink == Sink::Finishing && state.unsent.is_none() {
+    if state.sink == Sink::Finishing && state.unsent() == 0 {
         shut(cx, me);
     }
 }
