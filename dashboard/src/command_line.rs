@@ -4,7 +4,7 @@ use crate::access_log::Target as LogTarget;
 use log::LevelFilter;
 use masque::sessions::Database;
 use masque::wheels::Target;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -15,7 +15,10 @@ moment they change.
 Usage: dashboard [options]
 
   --couch URL           the database to follow, http://user:password@host:5984/name;
-                        without it an embedded one, with figures that move
+                        without it an embedded one, with figures that move;
+                        https:// in a build with `--features tls`
+  --couch-ca FILE       whom to trust to vouch for an https database, in PEM, rather than whom
+                        this machine trusts
   --doc ID              the document to show, each under /ID; may be given more than once
                         [default: overview]
   --listen ADDR         where browsers connect, host:port; port 0 picks a free one
@@ -70,6 +73,7 @@ pub(crate) struct Options {
 const TAKEN: [&str; 4] = ["file", "favicon.ico", "health", "metrics"];
 
 pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
+    let mut authority = None;
     let mut options = Options {
         couch: None,
         docs: vec![],
@@ -95,7 +99,7 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
             }
             "help" => return Ok(Command::Help),
             "version" => return Ok(Command::Version),
-            "couch" | "doc" | "listen" | "long-poll" | "heartbeat" | "retry-cap"
+            "couch" | "couch-ca" | "doc" | "listen" | "long-poll" | "heartbeat" | "retry-cap"
             | "stale-after" | "files" | "access-log" | "log" => {}
             other => return Err(format!("there is no option --{other}")),
         }
@@ -108,6 +112,7 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
                 let database = Database::from_str(&text()?);
                 options.couch = Some(database.map_err(|error| format!("--couch: {error}"))?);
             }
+            "couch-ca" => authority = Some(PathBuf::from(value)),
             "doc" => options.docs.push(document(text()?)?),
             "listen" => options.listen = listen(&text()?)?,
             "long-poll" => options.long_poll = seconds(&name, &text()?)?,
@@ -119,10 +124,26 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
             _ => options.log = level(&text()?)?,
         }
     }
+    if let Some(path) = authority {
+        options.couch = Some(vouched_for(options.couch, &path)?);
+    }
     if options.docs.is_empty() {
         options.docs.push("overview".into());
     }
     Ok(Command::Run(Box::new(options)))
+}
+
+/// The database with an authority of its own.
+fn vouched_for(couch: Option<Database>, path: &Path) -> Result<Database, String> {
+    let shown = path.display();
+    let couch =
+        couch.ok_or_else(|| format!("--couch-ca {shown}: it is for --couch https://..."))?;
+    let pem = match std::fs::read(path) {
+        Ok(pem) => pem,
+        Err(_) if !cfg!(feature = "tls") => vec![], // which is the reason that matters
+        Err(error) => return Err(format!("--couch-ca {shown}: {error}")),
+    };
+    couch.authority(&pem).map_err(|error| format!("--couch-ca {shown}: {error}"))
 }
 
 fn document(id: String) -> Result<String, String> {
@@ -235,7 +256,15 @@ mod tests {
         for arguments in [
             &["--couch"][..],
             &["--couch", "ftp://u:secret@h/db"],
+            #[cfg(not(feature = "tls"))]
             &["--couch", "https://u:secret@h/db"],
+            &["--couch-ca"],
+            &["--couch-ca", "/dev/null"],
+            &["--couch-ca", "/dev/null", "--couch", "http://u:secret@h/db"],
+            #[cfg(feature = "tls")]
+            &["--couch-ca", "/dev/null", "--couch", "https://u:secret@h/db"],
+            #[cfg(feature = "tls")]
+            &["--couch-ca", "/no/such/file", "--couch", "https://u:secret@h/db"],
             &["--couch", "u:secret@h"],
             &["--doc", ""],
             &["--doc", "file"],

@@ -21,7 +21,7 @@ pub(super) struct BareLineEnd;
 
 impl HeadScan {
     /// Whether some bytes of a head have been shown.
-    pub(super) fn has_begun(&self) -> bool {
+    pub(super) fn has_begun(self) -> bool {
         self.scanned > 0
     }
 

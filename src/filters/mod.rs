@@ -95,16 +95,17 @@ pub trait Filter: 'static {
         None
     }
 
-    /// The time that [`patience`](Filter::patience) gave is up: writes what there is to say, as HTTP's
+    /// The time that [`patience`](Filter::patience) gave is up: writes what there is to say, as
+    /// HTTP's
     /// 408. The wheel then ends the connection.
     fn timed_out(&mut self, _output: &mut Output) {}
 
-    /// The session has panicked: writes what there is to say, as HTTP's 500. The wheel sends what the
-    /// socket has room for and closes the connection.
+    /// The session has panicked: writes what there is to say, as HTTP's 500. The wheel sends what
+    /// the socket has room for and closes the connection.
     fn orphaned(&mut self, _output: &mut Output) {}
 
-    /// When a peer counts as one that does not read; `None` for a protocol whose peers may send first
-    /// and read later.
+    /// When a peer counts as one that does not read; `None` for a protocol whose peers may send
+    /// first and read later.
     fn stall(&self) -> Option<Stall> {
         None
     }

@@ -10,8 +10,8 @@ use std::time::Duration;
 pub struct Patience {
     /// Which wait this is: the time counts anew when it is another.
     pub wait: u32,
-    /// How long it may take from its beginning. It may grow meanwhile, as it does with each byte of a
-    /// body that comes slowly; [`Duration::MAX`] is for ever.
+    /// How long it may take from its beginning. It may grow meanwhile, as it does with each byte of
+    /// a body that comes slowly; [`Duration::MAX`] is for ever.
     pub time: Duration,
 }
 

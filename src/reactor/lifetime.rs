@@ -62,8 +62,8 @@ impl Kernel {
         }
     }
 
-    /// Has a session that has just got its slot make its own heap, and runs `started`; one that fails
-    /// or panics is gone.
+    /// Has a session that has just got its slot make its own heap, and runs `started`; one that
+    /// fails or panics is gone.
     pub(super) fn start_with<H: Session, E>(
         &mut self,
         id: SessionId,

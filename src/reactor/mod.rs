@@ -24,6 +24,10 @@ mod sockets;
 mod sweep;
 mod timers;
 mod timing;
+#[cfg(feature = "tls")]
+mod tls;
+mod tls_error;
+mod transport;
 mod watchers;
 mod wheel;
 
@@ -40,4 +44,7 @@ pub use rig::Rig;
 pub use session::{Handler, Handlers, Session, SessionId, Unhandled};
 pub use signal::Signal;
 pub use timing::{Removed, Shift, TimerId};
+#[cfg(feature = "tls")]
+pub use tls::Trust;
+pub use tls_error::TlsError;
 pub use wheel::{Outlet, Permit, Ready, Wheel, WheelId};

@@ -3,10 +3,11 @@
 pub(super) use super::memory::Memory;
 use super::memory::{MemoryListener, MemorySocket};
 use super::sockets::Sockets;
+use super::transport::{Layer, Transport, retry};
 use super::wheel::Permit;
 use std::fmt;
-use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Where a socket is or goes: an IP address with a port, or a path of the file system.
@@ -40,33 +41,33 @@ impl fmt::Display for Endpoint {
 /// A connected socket that never blocks. It closes when it is dropped.
 #[derive(Debug)]
 pub struct Socket {
-    kind: Kind,
+    transport: Transport,
+    layer: Option<Box<dyn Layer>>,
     /// The place that it takes with the listener that accepted it.
     permit: Option<Permit>,
 }
 
-#[derive(Debug)]
-enum Kind {
-    Tcp(mio::net::TcpStream),
-    Unix(mio::net::UnixStream),
-    Memory(MemorySocket),
+impl From<Transport> for Socket {
+    fn from(transport: Transport) -> Self {
+        Socket { transport, layer: None, permit: None }
+    }
 }
 
 impl From<mio::net::TcpStream> for Socket {
     fn from(stream: mio::net::TcpStream) -> Self {
-        Socket { kind: Kind::Tcp(stream), permit: None }
+        Transport::Tcp(stream).into()
     }
 }
 
 impl From<mio::net::UnixStream> for Socket {
     fn from(stream: mio::net::UnixStream) -> Self {
-        Socket { kind: Kind::Unix(stream), permit: None }
+        Transport::Unix(stream).into()
     }
 }
 
 impl From<MemorySocket> for Socket {
     fn from(socket: MemorySocket) -> Self {
-        Socket { kind: Kind::Memory(socket), permit: None }
+        Transport::Memory(socket).into()
     }
 }
 
@@ -78,39 +79,65 @@ impl Socket {
         self
     }
 
-    /// Reads what is there; 0 is the end, `WouldBlock` means that there is nothing now.
+    /// Has a layer change the bytes from now on.
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "TLS is the only layer"))]
+    pub(super) fn with_layer(mut self, layer: impl Layer + 'static) -> Self {
+        self.layer = Some(Box::new(layer));
+        self
+    }
+
+    /// Reads what is there; 0 is the end, `WouldBlock` means that there is nothing now. Less than
+    /// the buffer holds is all that there is now, unless the socket [`reads_on`](Self::reads_on).
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        retry(|| match &mut self.kind {
-            Kind::Tcp(stream) => stream.read(buffer),
-            Kind::Unix(stream) => stream.read(buffer),
-            Kind::Memory(socket) => socket.read(buffer),
-        })
+        match &mut self.layer {
+            Some(layer) => layer.read(&mut self.transport, buffer),
+            None => self.transport.read(buffer),
+        }
     }
 
     /// Writes as much of `slices` as there is room for, in one system call.
     pub fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        retry(|| match &mut self.kind {
-            Kind::Tcp(stream) => stream.write_vectored(slices),
-            Kind::Unix(stream) => stream.write_vectored(slices),
-            Kind::Memory(socket) => socket.write(slices),
-        })
+        match &mut self.layer {
+            Some(layer) => layer.write(&mut self.transport, slices),
+            None => self.transport.write(slices),
+        }
+    }
+
+    /// Writes what is [`held`](Self::held) as far as there is room.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.layer.as_mut().map_or(Ok(()), |layer| layer.flush(&mut self.transport))
+    }
+
+    /// How many bytes a layer, such as TLS, has taken or made and not written yet.
+    pub fn held(&self) -> usize {
+        self.layer.as_ref().map_or(0, |layer| layer.held())
+    }
+
+    /// Whether there is more to read, be it the end, of which no poll will tell.
+    pub fn reads_on(&self) -> bool {
+        self.layer.as_ref().is_some_and(|layer| layer.reads_on())
+    }
+
+    /// Whether there is reason to write of which no poll will tell: a layer has something to say,
+    /// or would take now what it has refused.
+    pub fn writes_on(&self) -> bool {
+        self.layer.as_ref().is_some_and(|layer| layer.writes_on())
     }
 
     /// Tells the peer that nothing more will be written.
     pub fn shutdown_write(&mut self) -> io::Result<()> {
-        match &self.kind {
-            Kind::Tcp(stream) => stream.shutdown(Shutdown::Write),
-            Kind::Unix(stream) => stream.shutdown(Shutdown::Write),
-            Kind::Memory(socket) => socket.shutdown_write(),
+        match &mut self.layer {
+            Some(layer) => layer.shutdown_write(&mut self.transport),
+            None => self.transport.shutdown_write(),
         }
     }
 
     /// How an attempt to connect has gone: `WouldBlock` while it is under way.
     pub fn connected(&mut self) -> io::Result<()> {
-        let error = match &self.kind {
-            Kind::Tcp(stream) => stream.take_error()?,
-            Kind::Unix(stream) => stream.take_error()?,
-            Kind::Memory(_) => None,
+        let error = match &self.transport {
+            Transport::Tcp(stream) => stream.take_error()?,
+            Transport::Unix(stream) => stream.take_error()?,
+            Transport::Memory(_) => None,
         };
         match error {
             Some(error) => Err(error),
@@ -123,19 +150,32 @@ impl Socket {
 
     /// Who is on the other side.
     pub fn peer(&self) -> io::Result<Endpoint> {
-        match &self.kind {
-            Kind::Tcp(stream) => stream.peer_addr().map(Endpoint::Tcp),
-            Kind::Unix(stream) => stream.peer_addr().map(|address| unix(address.as_pathname())),
-            Kind::Memory(socket) => socket.peer(),
+        match &self.transport {
+            Transport::Tcp(stream) => stream.peer_addr().map(Endpoint::Tcp),
+            Transport::Unix(stream) => {
+                stream.peer_addr().map(|address| unix(address.as_pathname()))
+            }
+            Transport::Memory(socket) => socket.peer(),
         }
     }
 
     /// The address on this side.
     pub fn local(&self) -> io::Result<Endpoint> {
-        match &self.kind {
-            Kind::Tcp(stream) => stream.local_addr().map(Endpoint::Tcp),
-            Kind::Unix(stream) => stream.local_addr().map(|address| unix(address.as_pathname())),
-            Kind::Memory(socket) => Ok(socket.local()),
+        match &self.transport {
+            Transport::Tcp(stream) => stream.local_addr().map(Endpoint::Tcp),
+            Transport::Unix(stream) => {
+                stream.local_addr().map(|address| unix(address.as_pathname()))
+            }
+            Transport::Memory(socket) => Ok(socket.local()),
+        }
+    }
+}
+
+impl Drop for Socket {
+    /// A layer takes its leave, as TLS must, if there is room for that.
+    fn drop(&mut self) {
+        if let Some(layer) = &mut self.layer {
+            let _ = layer.shutdown_write(&mut self.transport);
         }
     }
 }
@@ -220,15 +260,6 @@ fn unix(path: Option<&std::path::Path>) -> Endpoint {
     path.map_or(Endpoint::Unnamed, |path| Endpoint::Unix(path.into()))
 }
 
-fn retry<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match attempt() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
-}
-
 /// The network of a kernel: the system's, or one in memory.
 pub(super) enum Net {
     System(Sockets),
@@ -253,10 +284,10 @@ impl Net {
     }
 
     pub(super) fn register(&mut self, socket: &mut Socket, token: usize) -> io::Result<()> {
-        match (self, &mut socket.kind) {
-            (Net::System(sockets), Kind::Tcp(stream)) => sockets.register(stream, token),
-            (Net::System(sockets), Kind::Unix(stream)) => sockets.register(stream, token),
-            (_, Kind::Memory(socket)) => {
+        match (self, &mut socket.transport) {
+            (Net::System(sockets), Transport::Tcp(stream)) => sockets.register(stream, token),
+            (Net::System(sockets), Transport::Unix(stream)) => sockets.register(stream, token),
+            (_, Transport::Memory(socket)) => {
                 socket.register(token);
                 Ok(())
             }

@@ -1,11 +1,12 @@
 //! Wheels: what turns a socket's readiness into a session's events.
 //!
-//! A wheel is kept by the kernel for the session that mounted it, and is gone when the session is. The
-//! session's heap keeps a [`WheelId`], typed and copyable, which the wheel's own module wraps into a
-//! handle such as [`ReadWrite`](crate::wheels::ReadWrite).
+//! A wheel is kept by the kernel for the session that mounted it, and is gone when the session is.
+//! The session's heap keeps a [`WheelId`], typed and copyable, which the wheel's own module wraps
+//! into a handle such as [`ReadWrite`](crate::wheels::ReadWrite).
 //!
 //! To write one: keep the state in a type, implement [`Wheel`] for it, and borrow the state anew
-//! through [`Cx::wheel`] after every event that was delivered, for its handler may have unmounted it.
+//! through [`Cx::wheel`] after every event that was delivered, for its handler may have unmounted
+//! it.
 
 use super::cx::Cx;
 use super::event::Event;
@@ -25,8 +26,8 @@ pub trait Wheel: Sized + 'static {
     /// Runs the wheel, on behalf of its owner, whose `cx` this is.
     fn ready(cx: &mut Cx<'_>, me: WheelId<Self>, ready: Ready);
 
-    /// Its owner has panicked and is gone, and so is the wheel after this: the place for last words to
-    /// a peer. Not called when the owner just stops, nor when the wheel itself panicked.
+    /// Its owner has panicked and is gone, and so is the wheel after this: the place for last words
+    /// to a peer. Not called when the owner just stops, nor when the wheel itself panicked.
     fn orphaned(&mut self, _date: SystemTime) {}
 }
 
@@ -140,8 +141,8 @@ impl Cx<'_> {
         Outlet { at, payload: PhantomData }
     }
 
-    /// Delivers a wheel's event to its owner, now. When the owner has stopped, or stops or panics over
-    /// it, the wheel is gone afterwards.
+    /// Delivers a wheel's event to its owner, now. When the owner has stopped, or stops or panics
+    /// over it, the wheel is gone afterwards.
     ///
     /// # Panics
     /// When a handler of the owner is running: only a wheel that [runs](Wheel::ready) may deliver.

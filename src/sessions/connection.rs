@@ -84,7 +84,7 @@ pub trait Connection: Sized + 'static {
     }
 
     /// The connection is gone, and so is the wire. The reason is final: [`Ended::Finished`],
-    /// [`Ended::Failed`] or [`Ended::Closed`].
+    /// [`Ended::TimedOut`], [`Ended::Failed`] or [`Ended::Closed`].
     fn disconnected(&mut self, _cx: &mut Cx<'_>, _why: &Ended) {}
 
     /// The client could not connect; a server's connections are never told this. Unless this is

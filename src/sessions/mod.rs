@@ -13,7 +13,8 @@ mod tcp_server;
 
 pub use backoff::Backoff;
 pub use changes_feed::{
-    Change, ChangesFeed, Counters, Database, DatabaseUrlError, FeedError, FeedEvent, Reason, Seq,
+    AuthorityError, Change, ChangesFeed, Counters, Database, DatabaseUrlError, FeedError,
+    FeedEvent, Reason, Seq,
 };
 pub use connection::Connection;
 pub use event_stream::EventStream;

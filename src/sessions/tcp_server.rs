@@ -15,8 +15,8 @@ use std::io::{self, ErrorKind};
 /// leaves it to the program.
 ///
 /// The sessions of clients are children of this one, so that it is there while any of them is. It
-/// ends when it was told to [shut down](TcpServer::SHUTDOWN) and the last client has gone, or when it
-/// cannot listen.
+/// ends when it was told to [shut down](TcpServer::SHUTDOWN) and the last client has gone, or when
+/// it cannot listen.
 ///
 /// A system that is out of descriptors does not end it: it accepts again when there are some.
 ///
@@ -68,9 +68,9 @@ type Stopped = dyn FnOnce(&mut Cx<'_>);
 type Failed = dyn FnOnce(&mut Cx<'_>, io::Error);
 
 impl TcpServer<()> {
-    /// A server that listens at `at`: an address or a host's name with a port, a port of this machine
-    /// alone, or an [`Endpoint`]. Port 0 has the system pick one. Of a host's addresses it takes the
-    /// first one that can be listened at.
+    /// A server that listens at `at`: an address or a host's name with a port, a port of this
+    /// machine alone, or an [`Endpoint`]. Port 0 has the system pick one. Of a host's addresses it
+    /// takes the first one that can be listened at.
     pub fn new(at: impl Into<Target>) -> Self {
         TcpServer {
             at: at.into(),
@@ -88,8 +88,8 @@ impl TcpServer<()> {
         }
     }
 
-    /// A server that listens by a socket that was opened elsewhere: one that a supervisor hands over
-    /// (systemd's socket activation), or that was bound before privileges were dropped.
+    /// A server that listens by a socket that was opened elsewhere: one that a supervisor hands
+    /// over (systemd's socket activation), or that was bound before privileges were dropped.
     ///
     /// ```
     /// # use masque::sessions::TcpServer;
@@ -116,8 +116,9 @@ impl TcpServer<()> {
         })
     }
 
-    /// Has `accept` see to each client (POE's `Acceptor`). It runs in the server's session; a session
-    /// that it spawns is that one's child. The client counts for as long as its socket is open.
+    /// Has `accept` see to each client (POE's `Acceptor`). It runs in the server's session; a
+    /// session that it spawns is that one's child. The client counts for as long as its socket is
+    /// open.
     pub fn accept(self, accept: impl FnMut(&mut Cx<'_>, Accepted) + 'static) -> TcpServer {
         TcpServer {
             at: self.at,
@@ -137,8 +138,8 @@ impl TcpServer<()> {
 }
 
 impl<A> TcpServer<A> {
-    /// Lets the server's session go by `alias`, until it is told to shut down. Where it is taken, the
-    /// server fails.
+    /// Lets the server's session go by `alias`, until it is told to shut down. Where it is taken,
+    /// the server fails.
     pub fn alias(mut self, alias: impl Into<Box<str>>) -> Self {
         self.alias = Some(alias.into());
         self
@@ -160,8 +161,8 @@ impl<A> TcpServer<A> {
         self
     }
 
-    /// Says what becomes of clients for whom there is no room: they wait, or are told so and closed.
-    /// Without this they wait.
+    /// Says what becomes of clients for whom there is no room: they wait, or are told so and
+    /// closed. Without this they wait.
     pub fn overload(mut self, overload: Overload) -> Self {
         self.overload = overload;
         self
@@ -196,15 +197,15 @@ impl TcpServer {
     /// [`concurrency`](TcpServer::concurrency). It takes effect at once and ends no connection.
     pub const SET_CONCURRENCY: Event<Option<usize>> = Event::new("server.set_concurrency");
 
-    /// Call it to learn where the server listens, with the port that the system picked; `None` while
-    /// its name is being looked up and when it listens no more.
+    /// Call it to learn where the server listens, with the port that the system picked; `None`
+    /// while its name is being looked up and when it listens no more.
     pub const LOCAL: Event<(), Option<Endpoint>> = Event::new("server.local");
 
     /// Call it to learn how many clients are connected. A server that was shut down does not count.
     pub const CONNECTIONS: Event<(), usize> = Event::new("server.connections");
 
-    /// Call it to learn how many clients were accepted and refused, by cause. A server that was shut
-    /// down has forgotten.
+    /// Call it to learn how many clients were accepted and refused, by cause. A server that was
+    /// shut down has forgotten.
     pub const COUNTS: Event<(), Counts> = Event::new("server.counts");
 
     const FOUND: Event<io::Result<Vec<Endpoint>>> = Event::new("server.found");

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Counts connections by the address that they come from. A place is kept as long as its connection.
+/// Counts connections by the address that they come from. A place is kept as long as its
+/// connection.
 #[derive(Debug, Default)]
 pub(super) struct Crowd {
     addresses: HashMap<IpAddr, Arc<()>>,
@@ -26,15 +27,15 @@ impl Crowd {
     }
 }
 
-/// What counts as one address: a host has as many addresses of IPv6 as it likes in its network of 64
-/// bits.
+/// What counts as one address: a host has as many addresses of IPv6 as it likes in its network of
+/// 64 bits.
 fn household(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let network = address.to_bits() >> 64 << 64;
             IpAddr::V6(network.into())
         }
-        address => address,
+        address @ IpAddr::V4(_) => address,
     }
 }
 

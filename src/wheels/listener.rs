@@ -1,4 +1,5 @@
-//! Accepting connections: POE's `Wheel::ListenAccept` and the server side of `Wheel::SocketFactory`.
+//! Accepting connections: POE's `Wheel::ListenAccept` and the server side of
+//! `Wheel::SocketFactory`.
 
 use super::crowd::Crowd;
 use super::refusal::Refusal;
@@ -9,10 +10,10 @@ use std::io::{self, ErrorKind};
 
 /// Accepts connections for its session until it is closed or the session stops.
 ///
-/// Accepting goes in batches, so that a rush of clients leaves time for the ones that are there. When
-/// descriptors or memory run out it pauses, tells the log once and tries again, also as soon as a
-/// connection has closed. At its greatest number of connections it leaves the rest in the system's
-/// backlog, or turns them away: [`overload`](Listener::overload).
+/// Accepting goes in batches, so that a rush of clients leaves time for the ones that are there.
+/// When descriptors or memory run out it pauses, tells the log once and tries again, also as soon
+/// as a connection has closed. At its greatest number of connections it leaves the rest in the
+/// system's backlog, or turns them away: [`overload`](Listener::overload).
 #[derive(Clone, Copy, Debug)]
 pub struct Listener {
     id: WheelId<State>,
@@ -33,8 +34,8 @@ pub enum Overload {
     /// They wait in the system's backlog until there is.
     #[default]
     Backlog,
-    /// They are accepted, given these bytes, such as a 503 with `Retry-After`, and closed. At most what
-    /// a new connection takes at once, which is some 10 KiB.
+    /// They are accepted, given these bytes, such as a 503 with `Retry-After`, and closed. At most
+    /// what a new connection takes at once, which is some 10 KiB.
     Refuse(Bytes),
 }
 
@@ -81,8 +82,8 @@ impl Listener {
         Self::over(cx, accepted, |cx, id| cx.listen(id, at))
     }
 
-    /// Listens by a socket that was opened elsewhere, such as one that a supervisor hands over. Each
-    /// connection is an `accepted`, those that wait in its backlog included.
+    /// Listens by a socket that was opened elsewhere, such as one that a supervisor hands over.
+    /// Each connection is an `accepted`, those that wait in its backlog included.
     ///
     /// # Errors
     /// When the system cannot watch the socket, or the kernel's network is one in memory.
@@ -128,8 +129,8 @@ impl Listener {
         cx.wheel(self.id)?.socket.local().ok()
     }
 
-    /// Has at most `most` connections be open at a time; 0 accepts none. It takes effect at once for
-    /// those to come and closes none of those that are there.
+    /// Has at most `most` connections be open at a time; 0 accepts none. It takes effect at once
+    /// for those to come and closes none of those that are there.
     pub fn limit(self, cx: &mut Cx<'_>, most: usize) {
         if let Some(state) = cx.wheel(self.id) {
             state.most = most;
@@ -137,9 +138,9 @@ impl Listener {
         }
     }
 
-    /// Has at most `most` connections of one address be open at a time; those beyond are turned away, for
-    /// others wait behind them. A network of 64 bits counts as one address of IPv6. A Unix socket's
-    /// clients have no address and are not counted.
+    /// Has at most `most` connections of one address be open at a time; those beyond are turned
+    /// away, for others wait behind them. A network of 64 bits counts as one address of IPv6. A
+    /// Unix socket's clients have no address and are not counted.
     pub fn limit_per_address(self, cx: &mut Cx<'_>, most: usize) {
         if let Some(state) = cx.wheel(self.id) {
             state.most_per_address = most;
@@ -242,8 +243,8 @@ pub(super) fn refused(cx: &mut Cx<'_>, me: WheelId<State>) {
     }
 }
 
-/// The system cannot give a descriptor now (EMFILE, ENFILE, ENOBUFS, ENOMEM), and the listener stays
-/// readable: try again later instead of at once for ever.
+/// The system cannot give a descriptor now (EMFILE, ENFILE, ENOBUFS, ENOMEM), and the listener
+/// stays readable: try again later instead of at once for ever.
 fn starve(cx: &mut Cx<'_>, me: WheelId<State>, error: &io::Error) {
     if let Some(state) = cx.wheel(me) {
         state.counts.starved += 1;

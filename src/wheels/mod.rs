@@ -1,7 +1,7 @@
 //! Wheels: sockets as events.
 //!
-//! A wheel belongs to the session that made it and is gone when that session stops. The session's heap
-//! keeps a small handle that can be copied; a handle of a wheel that is gone does nothing.
+//! A wheel belongs to the session that made it and is gone when that session stops. The session's
+//! heap keeps a small handle that can be copied; a handle of a wheel that is gone does nothing.
 
 mod connector;
 mod crowd;

@@ -14,9 +14,9 @@ use std::time::SystemTime;
 
 /// A connection through a filter: what the peer sends arrives as items, and items are put for it.
 ///
-/// Input is read as it comes, under a budget of bytes and items for each turn. Output is written when
-/// it is put; only what the socket has no room for is kept. A handle is a copy; once the connection is
-/// gone it does nothing.
+/// Input is read as it comes, under a budget of bytes and items for each turn. Output is written
+/// when it is put; only what the socket has no room for is kept. A handle is a copy; once the
+/// connection is gone it does nothing.
 pub struct ReadWrite<F: Filter> {
     id: WheelId<State<F>>,
 }
@@ -32,13 +32,14 @@ pub enum Ended {
     /// Everything has been sent after [`finish`](ReadWrite::finish) or
     /// [`put_last`](ReadWrite::put_last). The connection is gone.
     Finished,
-    /// The peer was waited for too long: for what the filter has [`patience`](Filter::patience) for, or
-    /// to read ([`stall`](Filter::stall)). The connection is gone, after the filter's last words.
+    /// The peer was waited for too long: for what the filter has [`patience`](Filter::patience)
+    /// for, or to read ([`stall`](Filter::stall)). The connection is gone, after the filter's last
+    /// words.
     TimedOut,
     /// Reading or writing failed. The connection is gone, and so is what had not been sent.
     Failed(io::Error),
-    /// This side has closed it at once, and what had not been sent is gone. A wheel never tells this,
-    /// for whoever closes knows; sessions that hide the wheel do.
+    /// This side has closed it at once, and what had not been sent is gone. A wheel never tells
+    /// this, for whoever closes knows; sessions that hide the wheel do.
     Closed,
 }
 
@@ -89,7 +90,7 @@ pub(super) struct State<F: Filter> {
     filter: F,
     /// What came and is not consumed yet. Empty, and without memory, most of the time.
     pending: Vec<u8>,
-    /// What the socket had no room for.
+    /// What the socket had no room for, besides what it holds itself.
     unsent: Option<Box<Output>>,
     input: Outlet<F::In>,
     ended: Outlet<Ended>,
@@ -156,8 +157,8 @@ struct Extra {
 }
 
 impl<F: Filter> ReadWrite<F> {
-    /// Reads and writes `socket` through `filter`. Items come as `input`; how it ends comes as `ended`,
-    /// once with a final [`Ended`], and before that when the peer's half ends.
+    /// Reads and writes `socket` through `filter`. Items come as `input`; how it ends comes as
+    /// `ended`, once with a final [`Ended`], and before that when the peer's half ends.
     ///
     /// # Errors
     /// When the system cannot watch the socket.
@@ -196,7 +197,6 @@ impl<F: Filter> ReadWrite<F> {
                 running: false,
             })
         })?;
-        patience::arm(cx, id);
         Ok(ReadWrite { id })
     }
 
@@ -212,8 +212,8 @@ impl<F: Filter> ReadWrite<F> {
         }
     }
 
-    /// Has `full` told once each time the unsent bytes rise to the high mark, and `drained` once each
-    /// time they fall to the low mark after that.
+    /// Has `full` told once each time the unsent bytes rise to the high mark, and `drained` once
+    /// each time they fall to the low mark after that.
     ///
     /// # Panics
     /// When `low` is not less than `high`, or the session's kind lacks a handler.
@@ -226,8 +226,8 @@ impl<F: Filter> ReadWrite<F> {
         }
     }
 
-    /// Puts an item for the peer. It is written at once as far as the socket has room, in one system
-    /// call; the rest follows when there is room again.
+    /// Puts an item for the peer. It is written at once as far as the socket has room, in one
+    /// system call; the rest follows when there is room again.
     ///
     /// A peer for whom more than [`OUTPUT_MAX`] bytes wait is given up: its connection fails.
     pub fn put(self, cx: &mut Cx<'_>, item: impl Into<F::Out>) -> Put {
@@ -243,8 +243,8 @@ impl<F: Filter> ReadWrite<F> {
     /// Ends the connection once everything that was put has been written; then comes
     /// [`Ended::Finished`]. Input that comes meanwhile is thrown away.
     ///
-    /// The write side is shut first and what the peer still sends is read for a while, so that it sees
-    /// the last bytes rather than a reset (RFC 9112, section 9.6).
+    /// The write side is shut first and what the peer still sends is read for a while, so that it
+    /// sees the last bytes rather than a reset (RFC 9112, section 9.6).
     pub fn finish(self, cx: &mut Cx<'_>) {
         output::finish(cx, self.id);
     }
@@ -254,8 +254,8 @@ impl<F: Filter> ReadWrite<F> {
         cx.unmount(self.id);
     }
 
-    /// Takes no more items until [`resume`](ReadWrite::resume). It takes effect at once: items that have
-    /// been read already wait as well.
+    /// Takes no more items until [`resume`](ReadWrite::resume). It takes effect at once: items that
+    /// have been read already wait as well.
     pub fn pause(self, cx: &mut Cx<'_>) {
         if let Some(state) = cx.wheel(self.id) {
             state.paused = true;
@@ -277,8 +277,8 @@ impl<F: Filter> ReadWrite<F> {
         cx.wheel(self.id).map_or(0, |state| state.unsent())
     }
 
-    /// How many bytes of memory hold what has come and is not consumed, and what is not sent. What is
-    /// shared with other connections counts too.
+    /// How many bytes of memory hold what has come and is not consumed, and what is not sent. What
+    /// is shared with other connections counts too.
     pub fn buffered(self, cx: &mut Cx<'_>) -> usize {
         cx.wheel(self.id).map_or(0, |state| {
             state.pending.capacity() + state.unsent.as_ref().map_or(0, |output| output.room())
@@ -308,7 +308,7 @@ impl<F: Filter> ReadWrite<F> {
 
 impl<F: Filter> State<F> {
     fn unsent(&self) -> usize {
-        self.unsent.as_ref().map_or(0, |output| output.len())
+        self.unsent.as_ref().map_or(0, |output| output.len()) + self.socket.held()
     }
 
     fn extra(&mut self) -> &mut Extra {
@@ -340,6 +340,9 @@ impl<F: Filter> Wheel for State<F> {
         }
         output::run(cx, me, ready.has(Ready::WRITABLE));
         input::run(cx, me);
+        if cx.wheel(me).is_some_and(|state| state.socket.writes_on()) {
+            output::run(cx, me, true);
+        }
         patience::run(cx, me);
         if let Some(state) = cx.wheel(me) {
             state.running = false;

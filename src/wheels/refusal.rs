@@ -7,8 +7,8 @@ use bytes::Bytes;
 use std::convert::Infallible;
 use std::io::IoSlice;
 
-/// A client that was accepted to be told that there is no room: a canned answer, the end, and a while
-/// for what it still sends, so that it reads the answer rather than a reset.
+/// A client that was accepted to be told that there is no room: a canned answer, the end, and a
+/// while for what it still sends, so that it reads the answer rather than a reset.
 #[derive(Debug)]
 pub(super) struct Refusal {
     socket: Socket,
@@ -19,8 +19,8 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    /// Answers and closes. What a new connection has no room for, which is more than any canned answer,
-    /// is not sent. False when nothing is left to be waited for.
+    /// Answers and closes. What a new connection has no room for, which is more than any canned
+    /// answer, is not sent. False when nothing is left to be waited for.
     pub(super) fn begin(
         cx: &mut Cx<'_>,
         listener: WheelId<listener::State>,

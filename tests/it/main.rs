@@ -9,4 +9,6 @@ mod http;
 mod kernel;
 mod sessions;
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
 mod wheels;

@@ -32,6 +32,7 @@ pub(crate) const ALL: &[Step] = &[
         about: "the integration tests, the examples' transcripts too",
         work: scenario,
     },
+    Step { name: "tls", about: "lints and tests with the feature `tls`", work: tls },
     Step { name: "doctest", about: "the programs in the documentation", work: doctest },
     Step { name: "servers", about: "servers and clients that others wrote", work: servers },
     Step { name: "limits", about: "few dependencies, a small binary", work: limits::check },
@@ -97,6 +98,14 @@ fn examples() -> Result<(), Failure> {
 fn scenario() -> Result<(), Failure> {
     build_what_tests_start()?;
     cargo("test --workspace --test *").run()
+}
+
+/// What the feature `tls` adds; what it leaves as it was has been tested without it.
+fn tls() -> Result<(), Failure> {
+    cargo("clippy --workspace --all-targets --features dashboard/tls -- -D warnings").run()?;
+    cargo("test --package masque --package dashboard --features dashboard/tls --lib --bins")
+        .run()?;
+    cargo("test --package masque --features tls --test it tls").run()
 }
 
 fn doctest() -> Result<(), Failure> {

@@ -83,8 +83,8 @@ impl Incoming {
         self.received
     }
 
-    /// Appends a piece that has come to those before it. There is never room for more than may come,
-    /// and for what is announced only as it comes.
+    /// Appends a piece that has come to those before it. There is never room for more than may
+    /// come, and for what is announced only as it comes.
     pub(super) fn append(&self, data: &[u8], body: &mut Vec<u8>) {
         let needed = body.len() + data.len();
         if needed > body.capacity() {

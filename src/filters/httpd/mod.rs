@@ -3,6 +3,7 @@
 mod incoming;
 mod limits;
 mod mode;
+mod reading;
 mod reply;
 mod request;
 #[cfg(test)]
@@ -18,7 +19,7 @@ use http::StatusCode;
 use incoming::Incoming;
 use limits::Limits;
 use reply::{Asked, Body};
-use request::{FAILED, HEAD_TOO_LARGE, LATE, Refusal, TARGET_TOO_LONG, bad};
+use request::{FAILED, LATE, Refusal};
 use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -74,8 +75,8 @@ pub type Response = http::Response<Bytes>;
 /// | [unsent bytes](Httpd::with_stall) | 256 KiB | nothing more is read, until 64 KiB |
 /// | [time without reading](Httpd::with_stall) | 30 s | close |
 ///
-/// The times count while the client is waited for, never while an answer is made: a long poll may be
-/// held for as long as the program likes.
+/// The times count while the client is waited for, never while an answer is made: a long poll may
+/// be held for as long as the program likes.
 ///
 /// A client can have a connection hold a head and a body, once each; what one read brings
 /// ([`READ_BUFFER`](crate::limits::READ_BUFFER)) behind a head's worth that waits; and the unsent
@@ -118,18 +119,11 @@ enum Turn {
     Refusal,
     /// The server's: an answer is coming in parts.
     Parts(Body),
-    /// The server's, but what it puts is dropped: an answer was under way when its request went bad.
+    /// The server's, but what it puts is dropped: an answer was under way when its request went
+    /// bad.
     Cut,
     /// Nobody's: the last answer has been written.
     Over,
-}
-
-/// A request of which the body is still to be taken.
-struct Head {
-    request: http::Request<()>,
-    body: Incoming,
-    /// Whether the client sends the body only after `100 Continue`.
-    expects: bool,
 }
 
 /// What a client is waited for, for a [`Patience`].
@@ -146,13 +140,13 @@ impl Httpd {
         Self::default()
     }
 
-    /// The same, with requests that come in [parts](RequestPart): the head at once, and the body as it
-    /// comes. For bodies that are larger than memory, or that are looked at while they come.
+    /// The same, with requests that come in [parts](RequestPart): the head at once, and the body as
+    /// it comes. For bodies that are larger than memory, or that are looked at while they come.
     ///
-    /// An answer may be put when the head is there, or at any time after. One that begins before the
-    /// body has ended closes the connection, for nobody can tell how much of the body is on its way,
-    /// and when it has been put nothing more of that body comes. To have a client wait with the body,
-    /// [pause](crate::wheels::ReadWrite::pause).
+    /// An answer may be put when the head is there, or at any time after. One that begins before
+    /// the body has ended closes the connection, for nobody can tell how much of the body is on its
+    /// way, and when it has been put nothing more of that body comes. To have a client wait with
+    /// the body, [pause](crate::wheels::ReadWrite::pause).
     ///
     /// A client that holds the body back (`Expect: 100-continue`) is told to send it when
     /// [`Reply::Continue`] is put. A body that goes bad comes as the response to put, as a bad head
@@ -170,79 +164,6 @@ impl<M: Mode> Httpd<M> {
         if self.turn == Turn::Request && self.incoming.is_none() {
             self.turn = Turn::Over;
         }
-    }
-
-    /// Whether some bytes of a request have come, but not all: what tells a slow client, to be
-    /// answered with 408, from an idle one.
-    pub fn is_within_request(&self, pending: &[u8]) -> bool {
-        self.turn == Turn::Request && (self.incoming.is_some() || !pending.is_empty())
-    }
-
-    /// Reads a head.
-    fn head(&mut self, input: &mut &[u8]) -> Result<Option<Head>, Refusal> {
-        if !self.blank && input.starts_with(b"\r\n") {
-            // RFC 9112 section 2.2: old clients send one after a body.
-            self.blank = true;
-            self.scan = HeadScan::default();
-            *input = &input[2..];
-        }
-        // Known before the rest is, for the refusal of what may be wrong with the rest.
-        self.asked.head = input.starts_with(b"HEAD ");
-        let Some(length) = self.find_head(input)? else { return Ok(None) };
-        let (bytes, rest) = input.split_at(length);
-        *input = rest;
-        self.blank = false;
-        self.requests = self.requests.wrapping_add(1);
-        let limits = self.limits();
-        let (headers, body, last) = (limits.headers, limits.body, limits.requests);
-        let head = request::parse(&Bytes::copy_from_slice(bytes), headers)?;
-        self.asked = Asked {
-            head: head.request.method() == http::Method::HEAD,
-            http10: head.request.version() == http::Version::HTTP_10,
-            keep_alive: head.keep_alive && self.requests < last,
-        };
-        let body = Incoming::new(head.framing, body)?;
-        Ok(Some(Head { request: head.request, body, expects: head.expects }))
-    }
-
-    fn find_head(&mut self, input: &[u8]) -> Result<Option<usize>, Refusal> {
-        let found = self.scan.find(input).map_err(|_| bad("a line does not end with CRLF"))?;
-        let limits = self.limits();
-        let length = found.unwrap_or(input.len());
-        if is_target_too_long(&input[..length], limits.target) {
-            return Err(TARGET_TOO_LONG);
-        }
-        if length > limits.head {
-            return Err(HEAD_TOO_LARGE);
-        }
-        Ok(found)
-    }
-
-    /// The next item, where `ended` says that no more bytes will come.
-    fn next(&mut self, input: &mut &[u8], ended: bool) -> Option<Result<M::Item, Response>> {
-        match self.turn {
-            Turn::Request => {}
-            Turn::Answer | Turn::Parts(_) if self.incoming.is_some() => {}
-            Turn::Answer | Turn::Parts(_) => return None,
-            Turn::Refusal | Turn::Cut | Turn::Over => {
-                *input = &[];
-                return None;
-            }
-        }
-        let refusal = match M::next(self, input) {
-            Ok(Some(item)) => return Some(Ok(item)),
-            Ok(None) if ended && (self.incoming.is_some() || !input.is_empty()) => {
-                bad("the request was cut short")
-            }
-            Ok(None) => return None,
-            Err(refusal) => refusal,
-        };
-        *input = &[];
-        self.incoming = None;
-        self.expected = false;
-        self.asked.keep_alive = false;
-        self.turn = if let Turn::Parts(_) = self.turn { Turn::Cut } else { Turn::Refusal };
-        Some(Err(refusal.response()))
     }
 
     /// Whether some of the body at work is still to come.
@@ -427,14 +348,6 @@ impl<M: Mode> Filter for Httpd<M> {
 
     fn stall(&self) -> Option<Stall> {
         Some(self.limits().stall)
-    }
-}
-
-/// Whether the target in a head, complete or not, has more than `max` bytes.
-fn is_target_too_long(head: &[u8], max: usize) -> bool {
-    head.len() > max && {
-        let line = head.split(|&byte| byte == b'\r' || byte == b'\n').next().unwrap_or_default();
-        line.split(|&byte| byte == b' ').nth(1).is_some_and(|target| target.len() > max)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Requests whole, or in pieces.
 
+use super::reading::Head;
 use super::request::Refusal;
-use super::{Head, Httpd, Request, Turn};
+use super::{Httpd, Request, Turn};
 use crate::filters::chunked::Piece;
 use bytes::Bytes;
 use std::fmt::Debug;

@@ -21,7 +21,8 @@ pub enum Reply {
     /// One of many equal responses.
     Prepared(Prepared),
     /// `100 Continue`, to a client that holds the body back until then; to any other, nothing. For
-    /// [streamed bodies](super::Httpd::with_streamed_bodies): whole ones are asked for by the filter.
+    /// [streamed bodies](super::Httpd::with_streamed_bodies): whole ones are asked for by the
+    /// filter.
     Continue,
     /// The head of an answer whose body comes in parts: chunked, or to the connection's end for an
     /// HTTP/1.0 client.

@@ -1,20 +1,26 @@
 //! Where a database is: its URL, taken apart.
 
+use super::scheme::{AuthorityError, NO_TLS, Scheme};
+use crate::reactor::{Socket, TlsError};
 use crate::wheels::Target;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, USER_AGENT};
 use http::{HeaderValue, Method, Request, Uri};
 use std::fmt;
+use std::time::SystemTime;
 
 pub(super) use super::encoding::encoded;
 use super::encoding::{base64, decoded};
 
-/// A CouchDB database: `http://user:password@host:5984/name`.
+/// A CouchDB database: `http://user:password@host:5984/name`, or `https://` in a build with the
+/// feature `tls`. Without a port in the URL it is 5984 for `http`, CouchDB's own, and 443 for
+/// `https`.
 ///
 /// The credentials, percent-encoded in the URL, go to the server as Basic authentication and nowhere
 /// else: neither `Debug` nor `Display` shows them.
 #[derive(Clone)]
 pub struct Database {
+    scheme: Scheme,
     host: String,
     port: u16,
     /// The value of `Host`.
@@ -40,7 +46,7 @@ pub enum DatabaseUrlError {
     Malformed,
     /// It is an `https` URL, and this build has no TLS.
     NoTls,
-    /// Its scheme is not `http`.
+    /// Its scheme is neither `http` nor `https`.
     Scheme,
     /// It names a server but no database.
     NoName,
@@ -52,8 +58,8 @@ impl fmt::Display for DatabaseUrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Malformed => "it is not of the form http://user:password@host:5984/database",
-            Self::NoTls => "this build has no TLS: use an http URL",
-            Self::Scheme => "its scheme is not http",
+            Self::NoTls => NO_TLS,
+            Self::Scheme => "its scheme is not http or https",
             Self::NoName => "it names no database: http://host:5984/database",
             Self::Credentials => "its user or password is not percent-encoded UTF-8",
         })
@@ -62,23 +68,13 @@ impl fmt::Display for DatabaseUrlError {
 
 impl std::error::Error for DatabaseUrlError {}
 
-/// CouchDB's own port.
-const PORT: u16 = 5984;
-/// The port of an `http` URL that names none.
-const HTTP_PORT: u16 = 80;
-
 impl std::str::FromStr for Database {
     type Err = DatabaseUrlError;
 
     fn from_str(url: &str) -> Result<Self, Self::Err> {
         use DatabaseUrlError as Error;
         let uri: Uri = url.parse().map_err(|_| Error::Malformed)?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => return Err(Error::NoTls),
-            Some(_) => return Err(Error::Scheme),
-            None => return Err(Error::Malformed),
-        }
+        let scheme = Scheme::of(uri.scheme_str())?;
         let authority = uri.authority().ok_or(Error::Malformed)?.as_str();
         let (userinfo, host_port) = match authority.rsplit_once('@') {
             Some((userinfo, host_port)) => (Some(userinfo), host_port),
@@ -89,7 +85,7 @@ impl std::str::FromStr for Database {
             None if !(host_port.ends_with(':') || is_without_port(host_port)) => {
                 return Err(Error::Malformed);
             }
-            port => port.unwrap_or(PORT),
+            port => port.unwrap_or(scheme.database_port()),
         };
         let path = uri.path().trim_end_matches('/');
         if path.is_empty() {
@@ -102,9 +98,11 @@ impl std::str::FromStr for Database {
         let host = host.trim_matches(['[', ']']).to_owned();
         // RFC 9110, section 7.2: the port is left out where it is the scheme's own, which 5984 is not.
         let shown = Target::Host(host.clone(), port).to_string();
-        let shown = shown.strip_suffix(":80").unwrap_or(&shown);
+        let own_port = format!(":{}", scheme.port());
+        let shown = shown.strip_suffix(&own_port).unwrap_or(&shown);
         Ok(Database {
             authority: HeaderValue::from_str(shown).map_err(|_| Error::Malformed)?,
+            scheme,
             host,
             port,
             path: path.to_owned(),
@@ -114,6 +112,22 @@ impl std::str::FromStr for Database {
 }
 
 impl Database {
+    /// Trusts the authorities of `pem`, certificates in PEM, to vouch for the server, and no
+    /// others. Else those are trusted that the platform trusts.
+    ///
+    /// # Errors
+    /// When there is none in `pem`; when the URL is not `https`; and in a build without the feature
+    /// `tls`.
+    pub fn authority(mut self, pem: &[u8]) -> Result<Self, AuthorityError> {
+        self.scheme = self.scheme.authority(pem)?;
+        Ok(self)
+    }
+
+    /// A socket to the server, over which the URL's scheme is spoken.
+    pub(super) fn dress(&mut self, socket: Socket, date: SystemTime) -> Result<Socket, TlsError> {
+        self.scheme.dress(socket, &self.host, date)
+    }
+
     /// What to connect to.
     pub(super) fn target(&self) -> Target {
         Target::Host(self.host.clone(), self.port)
@@ -167,14 +181,18 @@ impl Database {
         let uri: Uri = location.parse().map_err(|_| "to no URL")?;
         match (uri.scheme_str(), uri.host()) {
             (None, None) if location.starts_with('/') && !location.starts_with("//") => {}
-            (Some("http"), Some(host)) => {
+            (Some(scheme), Some(host)) if scheme == self.scheme.name() => {
                 let is_here = host.trim_matches(['[', ']']).eq_ignore_ascii_case(&self.host)
-                    && uri.port_u16().unwrap_or(HTTP_PORT) == self.port;
+                    && uri.port_u16().unwrap_or(self.scheme.port()) == self.port;
                 if !is_here {
                     return Err("to another server, where the feed does not follow");
                 }
             }
-            (Some("https"), _) => return Err("to https, and this build has no TLS"),
+            (Some("https"), _) if !cfg!(feature = "tls") => {
+                return Err("to https, and this build has no TLS");
+            }
+            (Some("https"), _) => return Err("to https, which its URL does not say"),
+            (Some("http"), _) => return Err("to http, where nobody would vouch for it"),
             _ => return Err("to no URL of this server"),
         }
         Ok(uri.path_and_query().map_or("/", |target| target.as_str()).to_owned())
@@ -185,8 +203,8 @@ const AGENT: &str = concat!("masque/", env!("CARGO_PKG_VERSION"));
 
 impl fmt::Display for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Database { host, port, path, .. } = self;
-        write!(f, "http://{}{path}", Target::Host(host.clone(), *port))
+        let Database { scheme, host, port, path, .. } = self;
+        write!(f, "{}://{}{path}", scheme.name(), Target::Host(host.clone(), *port))
     }
 }
 
@@ -253,7 +271,6 @@ mod tests {
             ("/db", Error::Malformed),
             ("http://", Error::Malformed),
             ("http://h/db?x=1", Error::Malformed),
-            ("https://h/db", Error::NoTls),
             ("ftp://h/db", Error::Scheme),
             ("http://h", Error::NoName),
             ("http://h/", Error::NoName),
@@ -264,6 +281,48 @@ mod tests {
         ] {
             assert_eq!(url.parse::<Database>().err(), Some(error), "{url}");
         }
+    }
+
+    #[test]
+    #[cfg(not(feature = "tls"))]
+    fn without_tls_a_url_of_it_is_refused_with_the_way_to_get_it() {
+        let error = "https://h/db".parse::<Database>().unwrap_err();
+        assert_eq!(error, DatabaseUrlError::NoTls);
+        assert_eq!(error.to_string(), "this build has no TLS; one with `--features tls` has");
+        let database: Database = "http://h/db".parse().unwrap();
+        assert_eq!(database.authority(b"").err(), Some(AuthorityError::NoTls));
+    }
+
+    #[test]
+    #[cfg(feature = "tls")]
+    fn a_url_of_tls_has_the_ports_of_its_scheme() {
+        let check = |url: &str, shown: &str, host: &str| {
+            let database: Database = url.parse().unwrap();
+            assert_eq!(database.to_string(), shown, "{url}");
+            assert_eq!(database.get("/db", None).unwrap().headers()[HOST], host, "{url}");
+        };
+        check("https://h/db", "https://h:443/db", "h");
+        check("https://h:6984/db", "https://h:6984/db", "h:6984");
+        check("https://h:80/db", "https://h:80/db", "h:80");
+        check("https://[::1]/db", "https://[::1]:443/db", "[::1]");
+    }
+
+    #[test]
+    #[cfg(feature = "tls")]
+    fn an_authority_is_for_https_and_must_be_a_certificate() {
+        let check = |url: &str, pem: &str, expected: &str| {
+            let database: Database = url.parse().unwrap();
+            let error = database.authority(pem.as_bytes()).unwrap_err();
+            assert!(error.to_string().starts_with(expected), "{error}");
+        };
+        check("http://h/db", "", "it is for https, and the database's URL is not");
+        check("https://h/db", "", "whom to trust cannot be read: there is no certificate in PEM");
+        check("https://h/db", "what is this?", "whom to trust cannot be read: there is no cert");
+        let begin = "-----BEGIN CERTIFICATE-----\n";
+        check("https://h/db", begin, "whom to trust cannot be read: ");
+        let end = "-----END CERTIFICATE-----\n";
+        check("https://h/db", &format!("{begin}AAAA\n{end}"), "whom to trust cannot be read: ");
+        check("https://h/db", &format!("{begin}?\n{end}"), "whom to trust cannot be read: ");
     }
 
     #[test]
@@ -300,6 +359,16 @@ mod tests {
         check("http://h/db", "http://H:5984/db/", Some("/db/"));
         check("http://h:80/db", "http://h/db/", Some("/db/"));
         check("http://[::1]/db", "http://[::1]:5984", Some("/"));
+        #[cfg(feature = "tls")]
+        for (location, expected) in [
+            ("https://h/other", Some("/other")),
+            ("https://h:443/other", Some("/other")),
+            ("https://h:6984/other", None),
+            ("http://h:443/other", None),
+            ("http://h/other", None),
+        ] {
+            check("https://h/db", location, expected);
+        }
         for elsewhere in [
             "http://h/db",
             "http://h:81/db",

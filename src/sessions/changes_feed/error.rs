@@ -2,6 +2,7 @@
 
 use super::row::Reason;
 use crate::filters::{HttpClientError, LineTooLong};
+use crate::reactor::TlsError;
 use crate::wheels::ConnectError;
 use http::StatusCode;
 use std::fmt;
@@ -14,6 +15,9 @@ use std::time::Duration;
 pub enum FeedError {
     /// No connection was made.
     Connect(ConnectError),
+    /// The connection is not secured: the certificate is not good, or TLS failed. Of the request
+    /// nothing was sent before that was found. With the feature `tls` alone.
+    Tls(TlsError),
     /// Reading or writing failed.
     Io(io::Error),
     /// What came is not HTTP; or CouchDB failed in mid-feed and wrote a second response into the first.
@@ -55,16 +59,25 @@ impl FeedError {
         match self {
             Self::Refused { status, .. } => status.is_client_error() && !passing.contains(status),
             Self::Redirect(_) => true,
+            Self::Tls(error) => error.is_lasting(),
             _ => false,
         }
     }
 
+    /// What a socket's error means.
+    pub(super) fn of_io(error: io::Error) -> Self {
+        error.downcast().map_or_else(Self::Io, Self::Tls)
+    }
+
     /// Whether it says something of the way to the server, and nothing of what the server was about to say.
     pub(super) fn is_of_the_way(&self) -> bool {
-        matches!(
-            self,
-            Self::Connect(_) | Self::Io(_) | Self::NoAnswer(_) | Self::Silent(_) | Self::Cut
-        )
+        match self {
+            Self::Connect(_) | Self::Io(_) | Self::NoAnswer(_) | Self::Silent(_) | Self::Cut => {
+                true
+            }
+            Self::Tls(error) => !error.is_lasting(),
+            _ => false,
+        }
     }
 
     /// How long the server asks to be left alone.
@@ -80,6 +93,7 @@ impl fmt::Display for FeedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
             Self::Io(error) => error.fmt(f),
             Self::Http(error) => error.fmt(f),
             Self::Refused { status, reason: Some(reason), .. } => {
@@ -103,6 +117,7 @@ impl std::error::Error for FeedError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Connect(error) => Some(error),
+            Self::Tls(error) => Some(error),
             Self::Io(error) => Some(error),
             Self::Http(error) => Some(error),
             Self::LineTooLong(error) => Some(error),

@@ -30,6 +30,10 @@ impl ChangesFeed {
             Ok(socket) => socket,
             Err(error) => return self.lose(cx, FeedError::Connect(error)),
         };
+        let socket = match self.database.dress(socket, cx.date()) {
+            Ok(socket) => socket,
+            Err(error) => return self.lose(cx, FeedError::Tls(error)),
+        };
         match ReadWrite::new(cx, socket, HttpClient::new(), Self::PART, Self::ENDED) {
             Ok(wire) => {
                 self.wire = Some(wire);

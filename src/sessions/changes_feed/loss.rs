@@ -49,7 +49,7 @@ impl ChangesFeed {
             Ended::Eof | Ended::Finished | Ended::TimedOut | Ended::Closed => {
                 (FeedError::Cut, false)
             }
-            Ended::Failed(error) => (FeedError::Io(error), self.answer.status.is_none()),
+            Ended::Failed(error) => (FeedError::of_io(error), self.answer.status.is_none()),
             Ended::Malformed(error) => {
                 match error.downcast::<HttpClientError>().map(|error| *error) {
                     Ok(HttpClientError::Closed) => (FeedError::Cut, true),

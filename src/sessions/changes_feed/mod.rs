@@ -10,12 +10,14 @@ mod listen;
 mod login;
 mod loss;
 mod row;
+mod scheme;
 mod tell;
 
 pub use database::{Database, DatabaseUrlError};
 pub use error::FeedError;
 pub use event::{Change, Counters, FeedEvent};
 pub use row::{Reason, Seq};
+pub use scheme::AuthorityError;
 
 use crate::filters::{HttpClient, Part};
 use crate::limits::{FEED_LINE_BYTES, FEED_RETRY_CAP, FEED_RETRY_FIRST, HEARTBEAT};

@@ -36,13 +36,25 @@ pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
             Ok(count) => {
                 // Less than was asked for is all that there was; what comes now is a new edge. That
                 // saves the read that would only say so, half of the system calls of a request.
-                if count < bytes.0.len() && state.supply == Supply::Some {
+                budget = budget.saturating_sub(count);
+                if state.socket.reads_on() {
+                    budget = 0; // it has had its share, for bytes that were not the filter's
+                } else if count < bytes.0.len() && state.supply == Supply::Some {
                     state.supply = Supply::Dry;
                 }
-                budget = budget.saturating_sub(count);
                 feed(cx, me, &bytes.0[..count]);
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => state.supply = Supply::Dry,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                if state.socket.reads_on() {
+                    budget = 0;
+                } else {
+                    state.supply = Supply::Dry;
+                }
+            }
+            // Of what is thrown away nothing can be missed.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof && state.is_discarding() => {
+                end_of_input(cx, me);
+            }
             Err(error) => end(cx, me, Ended::Failed(error)),
         }
     }
@@ -75,10 +87,11 @@ impl<F: Filter> State<F> {
     }
 
     fn takes_items(&self) -> bool {
-        !self.paused
-            && !self.is_clogged
-            && self.items_left > 0
-            && !matches!(self.source, Source::Discarding(_))
+        !self.paused && !self.is_clogged && self.items_left > 0 && !self.is_discarding()
+    }
+
+    fn is_discarding(&self) -> bool {
+        matches!(self.source, Source::Discarding(_))
     }
 }
 
@@ -171,8 +184,8 @@ fn end_of_input<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     }
 }
 
-/// Tells the end of the input once everything before it has been delivered, or at once when that waits
-/// for an answer: the answer may be long in coming, and the peer may have left.
+/// Tells the end of the input once everything before it has been delivered, or at once when that
+/// waits for an answer: the answer may be long in coming, and the peer may have left.
 fn tell_eof<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     while let Some(state) = cx.wheel(me)
         && state.source == Source::Eof

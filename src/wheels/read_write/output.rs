@@ -71,16 +71,15 @@ fn write<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, mut output: Box<Outp
     let now = cx.now();
     let Some(state) = cx.wheel(me) else { return cx.return_spare(output) };
     let before = output.len();
-    if let Err(error) = flush(&mut state.socket, &mut output) {
-        state.failure = Some(error);
-        output.clear();
-        cx.again(me);
-    }
-    let Some(state) = cx.wheel(me) else { return cx.return_spare(output) };
+    let failed = flush(&mut state.socket, &mut output).err();
     if output.len() < before {
         state.watch.moved(now);
     }
-    let Some(state) = cx.wheel(me) else { return cx.return_spare(output) };
+    let has_failed = failed.is_some();
+    if has_failed {
+        state.failure = failed;
+        output.clear();
+    }
     let spare = if output.is_empty() {
         Some(output)
     } else {
@@ -88,7 +87,7 @@ fn write<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, mut output: Box<Outp
         None
     };
     let flows = state.unclog();
-    if state.count() || flows {
+    if state.count() || flows || has_failed {
         cx.again(me); // to tell of a mark that was crossed, or that all is written; or to read on
     }
     if let Some(spare) = spare {
@@ -107,7 +106,7 @@ fn flush(socket: &mut Socket, output: &mut Output) -> io::Result<()> {
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    socket.flush()
 }
 
 /// Goes on with what is unsent when there is room, and with an ending that is under way.
@@ -116,20 +115,22 @@ pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, is_writable
     if let Some(error) = state.failure.take() {
         return end(cx, me, Ended::Failed(error));
     }
-    if is_writable && let Some(output) = state.unsent.take() {
+    if is_writable && state.unsent() > 0 {
+        let output = state.unsent.take().unwrap_or_else(|| cx.borrow_spare());
         write(cx, me, output);
     }
     let Some(state) = cx.wheel(me) else { return };
     if let Some(error) = state.failure.take() {
         return end(cx, me, Ended::Failed(error));
     }
-    if state.sink == Sink::Finishing && state.unsent.is_none() {
+    if state.sink == Sink::Finishing && state.unsent() == 0 {
         shut(cx, me);
     }
 }
 
 /// From now on nothing is put, and input is thrown away.
 pub(super) fn finish<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+    let now = cx.now();
     let Some(state) = cx.wheel(me) else { return };
     if state.sink != Sink::Open {
         return;
@@ -141,6 +142,7 @@ pub(super) fn finish<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
         Source::Eof => Source::Ended,
         source => source,
     };
+    state.watch.begin_to_end(now);
     cx.wheel_delay(me, FINISH_TIME);
     cx.again(me);
 }
@@ -157,18 +159,21 @@ fn shut<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     cx.wheel_delay(me, LINGER_TIME);
 }
 
-/// The time for an ending is up.
+/// The time for an ending is up, unless the peer has taken some of the last bytes meanwhile.
 pub(super) fn give_up<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+    let now = cx.now();
     let Some(state) = cx.wheel(me) else { return };
+    let left = FINISH_TIME.saturating_sub(state.watch.elapsed(now));
     match state.sink {
         Sink::Open => {}
+        Sink::Finishing if !left.is_zero() => cx.wheel_delay(me, left),
         Sink::Finishing => end(cx, me, Ended::Failed(ErrorKind::TimedOut.into())),
         Sink::Shut => end(cx, me, Ended::Finished),
     }
 }
 
-/// The session has panicked: sends what the filter has to say of that, as far as there is room, and what
-/// the peer has sent is taken, or the system would have a reset overtake those words.
+/// The session has panicked: sends what the filter has to say of that, as far as there is room, and
+/// what the peer has sent is taken, or the system would have a reset overtake those words.
 pub(super) fn last_words<F: Filter>(state: &mut State<F>) {
     if state.sink != Sink::Open || state.failure.is_some() {
         return;
@@ -186,7 +191,8 @@ pub(super) fn last_words<F: Filter>(state: &mut State<F>) {
 }
 
 impl<F: Filter> State<F> {
-    /// Compares the unsent bytes with the filter's marks; whether input that was held back can come.
+    /// Compares the unsent bytes with the filter's marks; whether input that was held back can
+    /// come.
     fn unclog(&mut self) -> bool {
         let unsent = self.unsent();
         if unsent == 0 {

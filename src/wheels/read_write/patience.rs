@@ -1,8 +1,8 @@
 //! How long a peer is waited for, with one timer for each connection.
 //!
-//! What is waited for changes with every request; the timer does not. It is set when there is none that
-//! is early enough, and when it fires it is set again for what is left. So a request costs a comparison,
-//! and a connection an occasional look at its watch.
+//! What is waited for changes with every request; the timer does not. It is set when there is none
+//! that is early enough, and when it fires it is set again for what is left. So a request costs a
+//! comparison, and a connection an occasional look at its watch.
 
 use super::{Ended, Sink, Source, State, end, output};
 use crate::filters::Filter;
@@ -36,6 +36,17 @@ impl Watch {
         self.due = None;
     }
 
+    /// From now on the peer is waited for to take its last bytes.
+    pub(super) fn begin_to_end(&mut self, now: Instant) {
+        self.what = Some(Awaited::Room);
+        self.since = now;
+    }
+
+    /// For how long it has been waited.
+    pub(super) fn elapsed(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.since)
+    }
+
     /// The peer has taken some of what is unsent.
     pub(super) fn moved(&mut self, now: Instant) {
         if self.what == Some(Awaited::Room) {
@@ -46,9 +57,6 @@ impl Watch {
 
 impl<F: Filter> State<F> {
     fn awaited(&self) -> Option<(Awaited, Duration)> {
-        if self.sink != Sink::Open || self.failure.is_some() {
-            return None; // its end has a time of its own
-        }
         if self.unsent.is_some()
             && let Some(stall) = self.filter.stall()
         {
@@ -63,6 +71,9 @@ impl<F: Filter> State<F> {
 
     /// Notes what is waited for now; what, and until when.
     fn deadline(&mut self, now: Instant) -> Option<(Awaited, Instant)> {
+        if self.sink != Sink::Open || self.failure.is_some() {
+            return None; // its end has a time of its own
+        }
         let awaited = self.awaited();
         let what = awaited.map(|(what, _)| what);
         if self.watch.what != what {
@@ -85,7 +96,8 @@ pub(super) fn arm<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     }
 }
 
-/// Ends the connection if the time is up. For a wheel that runs, since it may have to tell its session.
+/// Ends the connection if the time is up. For a wheel that runs, since it may have to tell its
+/// session.
 pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     let now = cx.now();
     let Some(state) = cx.wheel(me) else { return };

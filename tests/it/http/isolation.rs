@@ -85,7 +85,7 @@ fn a_panic_long_after_the_request_is_answered_too() {
     let mut talk = Talk::new(Httpd::new(), |cx, _, _| {
         cx.delay(super::LATER, secs(28), Reply::Data("out of turn".into()));
     });
-    talk.send(GOOD);
+    talk.send(GOOD.repeat(4000)); // more than is read while one is at work
     talk.nothing_until(secs(28));
     let heard = talk.heard();
     assert!(heard.starts_with("HTTP/1.1 500 ") && heard.contains("00:00:28"), "{heard}");

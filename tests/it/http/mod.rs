@@ -1,5 +1,5 @@
-//! HTTP's server as a client on the wire sees it: a real `Httpd` behind a real `ReadWrite`, on virtual
-//! time, and every byte that comes back.
+//! HTTP's server as a client on the wire sees it: a real `Httpd` behind a real `ReadWrite`, on
+//! virtual time, and every byte that comes back.
 
 mod isolation;
 mod load;
@@ -26,6 +26,8 @@ struct Talk {
     rig: Rig,
     heard: Rc<RefCell<Vec<u8>>>,
     has_ended: Rc<Cell<bool>>,
+    /// Whether the client reads once and then no more until it is told to.
+    is_slow: Rc<Cell<bool>>,
     /// What the server is told when a connection is gone.
     journal: Journal,
 }
@@ -77,7 +79,13 @@ impl Talk {
             serve: Rc::clone(&serve) as Rc<Serve<M>>,
             journal: ends.clone(),
         }));
-        let mut talk = Talk { rig, heard: Rc::default(), has_ended: Rc::default(), journal };
+        let mut talk = Talk {
+            rig,
+            heard: Rc::default(),
+            has_ended: Rc::default(),
+            is_slow: Rc::default(),
+            journal,
+        };
         talk.connect();
         talk
     }
@@ -90,16 +98,18 @@ impl Talk {
         (self.heard, self.has_ended) = (Rc::default(), Rc::default());
         let (heard, has_ended) = (Rc::clone(&self.heard), Rc::clone(&self.has_ended));
         // It stays and goes on sending when the server has ended: the server must bear that.
+        let is_slow = Rc::clone(&self.is_slow);
         let client =
-            Actor::<Stream>::doing(
-                "client",
-                &Journal::default(),
-                move |_, _, moment| match moment {
+            Actor::<Stream>::doing("client", &Journal::default(), move |cx, wire, moment| {
+                match moment {
                     Moment::Input(bytes) => heard.borrow_mut().extend_from_slice(&bytes),
                     Moment::Ended => has_ended.set(true),
                     _ => {}
-                },
-            );
+                }
+                if is_slow.get() {
+                    wire.pause(cx);
+                }
+            });
         self.rig.spawn(TcpClient::new(local(1)).run(client));
         self.rig.settle();
     }
@@ -121,6 +131,17 @@ impl Talk {
         });
     }
 
+    /// Has the client read nothing any more, except when it is [told to](Talk::read).
+    fn slow_down(&mut self) {
+        self.is_slow.set(true);
+        self.client(|cx, wire| wire.pause(cx));
+    }
+
+    /// Has a slow client read once: as much as the network holds.
+    fn read(&mut self) {
+        self.client(|cx, wire| wire.resume(cx));
+    }
+
     /// What has come since the last time.
     fn heard(&mut self) -> String {
         String::from_utf8(self.heard.take()).expect("what comes is text")
@@ -138,7 +159,7 @@ impl Talk {
     /// Lets time pass to just before `time`; nothing may have happened. Then to `time`.
     #[track_caller]
     fn nothing_until(&mut self, time: Duration) {
-        self.run_for(time - TICK);
+        self.run_for(before(time));
         assert_eq!((self.heard().as_str(), self.has_ended()), ("", false), "before {time:?}");
         self.run_for(TICK);
     }
@@ -197,6 +218,11 @@ fn call(rig: &mut Rig, bytes: &str, time: Duration) -> String {
 
 /// The smallest step of virtual time.
 const TICK: Duration = Duration::from_nanos(1);
+
+/// The last moment before `time`.
+fn before(time: Duration) -> Duration {
+    time.saturating_sub(TICK)
+}
 
 fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)

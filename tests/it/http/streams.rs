@@ -20,12 +20,13 @@ fn streamed(
     let seen = Rc::<RefCell<String>>::default();
     let noted = Rc::clone(&seen);
     let talk = Talk::new(httpd.with_streamed_bodies(), move |cx, wire, part| {
-        noted.borrow_mut().push_str(&match &part {
+        let shown = match &part {
             Ok(RequestPart::Head(head)) => format!("[{} {}]", head.method(), head.uri()),
             Ok(RequestPart::Data(data)) => data.escape_ascii().to_string(),
             Ok(RequestPart::End) => "[end]".into(),
             Err(refusal) => format!("[{}]", refusal.status().as_str()),
-        });
+        };
+        *noted.borrow_mut() += &shown;
         act(cx, wire, &part);
     });
     (talk, seen)
@@ -116,7 +117,8 @@ fn an_answer_can_be_made_of_the_body_as_it_comes() {
         };
         wire.put(cx, reply);
     };
-    let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ndate: Thu, 01 Jan 1970 00:00:00 GMT\r\nconnection: close\r\n\r\n";
+    let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\
+        date: Thu, 01 Jan 1970 00:00:00 GMT\r\nconnection: close\r\n\r\n";
     let (mut talk, seen) = streamed(Httpd::new(), through);
     for (piece, expected) in [(PUT, head), ("hel", "3\r\nhel\r\n"), ("lo", "2\r\nlo\r\n0\r\n\r\n")]
     {

@@ -1,8 +1,8 @@
 //! The syntax of requests by RFC 9112 and RFC 9110, one row for each rule.
 //!
-//! Each row is sent whole, byte by byte and in random pieces; alone, behind a good request, and before
-//! one. A row that is refused is answered once, and nothing behind it is read as a request. After a
-//! row that is not, the connection goes on.
+//! Each row is sent whole, byte by byte and in random pieces; alone, behind a good request, and
+//! before one. A row that is refused is answered once, and nothing behind it is read as a request.
+//! After a row that is not, the connection goes on.
 
 use super::{GOOD, Talk, echo, ok, refused};
 use masque::filters::Httpd;

@@ -1,12 +1,12 @@
 //! How long a client is waited for: to the nanosecond, and never while an answer is made.
 
-use super::{GOOD, LATER, TICK, Talk, answer, echo, ok, refused, secs};
+use super::{GOOD, LATER, TICK, Talk, answer, before, echo, ok, refused, secs};
 use crate::support::actor::{Actor, Journal, direct, local};
 use bytes::Bytes;
 use masque::filters::{Filter, HttpClient, Httpd, Response, Stall, Stream};
 use masque::limits::{
-    HTTP_BODY_BYTES_PER_S, HTTP_BODY_TIME, HTTP_HEAD_TIME, HTTP_IDLE_TIME, HTTP_STALL_TIME,
-    LINGER_TIME,
+    FINISH_TIME, HTTP_BODY_BYTES_PER_S, HTTP_BODY_TIME, HTTP_HEAD_TIME, HTTP_IDLE_TIME,
+    HTTP_STALL_TIME, LINGER_TIME,
 };
 use masque::reactor::Rig;
 use masque::sessions::{TcpClient, TcpServer};
@@ -57,7 +57,7 @@ fn the_first_head_has_its_time_from_the_beginning_however_it_comes() {
         talk.run_for(secs(1));
         talk.send(vec![byte]);
     }
-    talk.nothing_until(HTTP_HEAD_TIME - secs(9));
+    talk.nothing_until(HTTP_HEAD_TIME.saturating_sub(secs(9)));
     ends_with(&mut talk, &late(HTTP_HEAD_TIME));
 }
 
@@ -65,7 +65,7 @@ fn the_first_head_has_its_time_from_the_beginning_however_it_comes() {
 fn a_head_that_comes_in_the_last_moment_is_in_time() {
     let mut talk = Talk::new(Httpd::new(), echo);
     talk.send(&GOOD.as_bytes()[..5]);
-    talk.run_for(HTTP_HEAD_TIME - TICK);
+    talk.run_for(before(HTTP_HEAD_TIME));
     talk.send(&GOOD.as_bytes()[5..]);
     assert!(talk.heard().ends_with("GET /good \n"));
     talk.nothing_until(HTTP_IDLE_TIME);
@@ -98,7 +98,7 @@ fn an_idle_connection_is_closed_without_a_word() {
     for _ in 0..3 {
         talk.send(GOOD);
         talk.heard();
-        talk.run_for(HTTP_IDLE_TIME - TICK);
+        talk.run_for(before(HTTP_IDLE_TIME));
     }
     talk.send(GOOD);
     talk.heard();
@@ -144,7 +144,7 @@ fn a_body_at_the_least_rate_comes_whole_and_one_below_it_does_not() {
     let mut talk = Talk::new(Httpd::new(), echo);
     talk.send(chunks);
     for _ in 0..6 {
-        talk.run_for(secs(5) - TICK);
+        talk.run_for(before(secs(5)));
         talk.send("0"); // digits of a size are no body
     }
     talk.nothing_until(TICK * 6);
@@ -201,7 +201,7 @@ fn stalled(httpd: Httpd, bytes: usize) -> Talk {
     let mut talk = Talk::new(httpd, move |cx, wire, _| {
         wire.put(cx, Response::new(vec![b'x'; bytes].into()));
     });
-    talk.client(|cx, wire| wire.pause(cx));
+    talk.slow_down();
     talk.send(GOOD);
     talk
 }
@@ -209,7 +209,7 @@ fn stalled(httpd: Httpd, bytes: usize) -> Talk {
 #[test]
 fn a_client_that_takes_nothing_is_dropped() {
     let mut talk = stalled(Httpd::new(), PIPE);
-    talk.run_for(HTTP_STALL_TIME - TICK);
+    talk.run_for(before(HTTP_STALL_TIME));
     assert_eq!((talk.journal.take().len(), talk.connections()), (0, 1));
     talk.run_for(TICK);
     assert_eq!((talk.journal.take(), talk.connections()), (vec![TOLD.to_owned()], 0));
@@ -218,17 +218,35 @@ fn a_client_that_takes_nothing_is_dropped() {
 #[test]
 fn a_client_that_takes_a_little_now_and_then_is_borne() {
     let mut talk = stalled(Httpd::new(), 20 * PIPE);
-    for _ in 0..19 {
-        talk.run_for(HTTP_STALL_TIME - TICK);
-        // One pipe's worth.
-        talk.client(|cx, wire| wire.resume(cx));
-        talk.client(|cx, wire| wire.pause(cx));
-        if talk.heard.borrow().len() >= 20 * PIPE {
-            break;
-        }
+    for count in 0..20 {
+        assert_eq!(talk.heard.borrow().len(), count * PIPE);
+        talk.run_for(before(HTTP_STALL_TIME));
+        talk.read();
         assert_eq!(talk.connections(), 1);
     }
+    talk.read(); // it has all, and counts as idle
+    talk.run_for(before(HTTP_IDLE_TIME));
     assert_eq!(talk.journal.take(), [""; 0]);
+}
+
+#[test]
+fn the_last_answer_has_as_long_as_the_client_goes_on_reading() {
+    let mut talk = stalled(Httpd::new().with_requests_max(1), 20 * PIPE);
+    for _ in 0..20 {
+        talk.run_for(before(FINISH_TIME));
+        talk.read();
+        assert_eq!(talk.connections(), 1);
+    }
+    talk.read();
+    assert!(talk.heard.borrow().len() > 20 * PIPE);
+
+    let mut talk = stalled(Httpd::new().with_requests_max(1), 20 * PIPE);
+    talk.run_for(secs(1));
+    talk.read();
+    talk.run_for(before(FINISH_TIME));
+    assert_eq!(talk.connections(), 1);
+    talk.run_for(TICK);
+    assert_eq!(talk.connections(), 0);
 }
 
 #[test]
@@ -253,7 +271,7 @@ fn each_time_can_be_set_and_be_for_ever() {
 
     let stall = Stall { high: 2, low: 1, time: five };
     let mut talk = stalled(Httpd::new().with_stall(stall), PIPE);
-    talk.run_for(five - TICK);
+    talk.run_for(before(five));
     assert_eq!(talk.connections(), 1);
     talk.run_for(TICK);
     assert_eq!(talk.connections(), 0);

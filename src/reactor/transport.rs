@@ -1,0 +1,78 @@
+//! What carries a socket's bytes, and what may lie between the two.
+
+use super::memory::MemorySocket;
+use std::fmt;
+use std::io::{self, IoSlice, Read, Write};
+use std::net::Shutdown;
+
+/// What carries a socket's bytes.
+#[derive(Debug)]
+pub(super) enum Transport {
+    Tcp(mio::net::TcpStream),
+    Unix(mio::net::UnixStream),
+    Memory(MemorySocket),
+}
+
+/// What changes a socket's bytes on their way to and from its transport, as TLS
+/// does.
+///
+/// Its bytes are not the transport's, so that a poll does not tell all: what a layer knows beyond
+/// that it says itself.
+pub(super) trait Layer: fmt::Debug + Send {
+    /// As [`Socket::read`].
+    fn read(&mut self, transport: &mut Transport, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// As [`Socket::write`]. `WouldBlock` may also mean that the layer itself is not that far.
+    fn write(&mut self, transport: &mut Transport, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// As [`Socket::flush`].
+    fn flush(&mut self, transport: &mut Transport) -> io::Result<()>;
+
+    /// As [`Socket::shutdown_write`], once what is held has been written.
+    fn shutdown_write(&mut self, transport: &mut Transport) -> io::Result<()>;
+
+    /// As [`Socket::held`].
+    fn held(&self) -> usize;
+
+    /// As [`Socket::reads_on`].
+    fn reads_on(&self) -> bool;
+
+    /// As [`Socket::writes_on`].
+    fn writes_on(&self) -> bool;
+}
+
+impl Transport {
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        retry(|| match self {
+            Transport::Tcp(stream) => stream.read(buffer),
+            Transport::Unix(stream) => stream.read(buffer),
+            Transport::Memory(socket) => socket.read(buffer),
+        })
+    }
+
+    pub(super) fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        retry(|| match self {
+            Transport::Tcp(stream) => stream.write_vectored(slices),
+            Transport::Unix(stream) => stream.write_vectored(slices),
+            Transport::Memory(socket) => socket.write(slices),
+        })
+    }
+
+    pub(super) fn shutdown_write(&mut self) -> io::Result<()> {
+        match self {
+            Transport::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Transport::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Transport::Memory(socket) => socket.shutdown_write(),
+        }
+    }
+}
+
+/// Tries again what a signal has interrupted.
+pub(super) fn retry<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match attempt() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
