@@ -9,8 +9,8 @@ use std::os::unix::net::UnixStream;
 use std::process::Command;
 
 /// Hands over so many listening sockets, or a Unix one at a path, from descriptor 3 on, and becomes
-/// the program in its arguments. In Perl, for std cannot give a child a descriptor, and every Debian
-/// has it.
+/// the program in its arguments. In Perl, which every Debian has, for std cannot give a child a
+/// descriptor.
 const SUPERVISOR: &str = r#"
     use Socket;
     $^F = 9; # descriptors up to here are inherited
