@@ -75,6 +75,7 @@ impl ChangesFeed {
             && cx.now() - listening.began >= time
         {
             listening.is_proven = true;
+            self.is_single = false;
             self.backoff.reset();
         }
     }

@@ -89,6 +89,8 @@ pub struct ChangesFeed {
     wire: Option<ReadWrite<HttpClient>>,
     /// How many requests this connection has served.
     served: u32,
+    /// Whether each request has a connection, for the server has closed one that it seemed to keep.
+    is_single: bool,
     answer: Answer,
     /// The feed, once it has begun.
     listening: Option<Listening>,
@@ -151,6 +153,7 @@ impl ChangesFeed {
             connector: None,
             wire: None,
             served: 0,
+            is_single: false,
             answer: Answer::default(),
             listening: None,
             login: Login::default(),

@@ -130,7 +130,7 @@ fn a_server_that_fails_at_once_again_and_again_is_spared() {
     // With full jitter up to 30 s, some 240.
     let hour = 200..300;
     let check = |connections: usize| assert!(hour.contains(&connections), "{connections}");
-    // It might have closed the connection for idleness, which is tried again once.
+    // It might have closed the connections for idleness, so each request has one.
     check(connections_an_hour(|_| vec![Act::Kill]) / 2);
     check(connections_an_hour(|_| vec![begin(), Act::Finish]));
     check(connections_an_hour(|_| vec![begin(), chunk("\n"), end()]));
