@@ -1,5 +1,5 @@
-//! Whatever a server sends for a feed, the follower neither panics, nor makes a storm, nor tells what was not
-//! there; and it goes on when the server is well again.
+//! Whatever a server sends for a feed, the follower neither panics, nor makes a storm, nor tells
+//! what was not there; and it goes on when the server is well again.
 #![no_main]
 
 use bytes::Bytes;
@@ -14,7 +14,11 @@ use std::time::Duration;
 
 fuzz_target!(|input: &[u8]| {
     let Some((&step, bytes)) = input.split_last() else { return };
-    let script = Rc::new(RefCell::new(Script { feed: bytes.to_vec(), step: step.max(1).into(), ..Script::default() }));
+    let script = Rc::new(RefCell::new(Script {
+        feed: bytes.to_vec(),
+        step: step.max(1).into(),
+        ..Script::default()
+    }));
     let mut rig = Rig::new();
     let server = script.clone();
     rig.spawn(TcpServer::new(("127.0.0.1", 5984)).serve(move |_| Wire(server.clone())));
@@ -25,7 +29,12 @@ fuzz_target!(|input: &[u8]| {
         FeedEvent::Change(change) => Some(change.rev.clone()),
         _ => None,
     });
-    assert_eq!(last.flatten().as_deref(), Some("9-well"), "it has not come back: {:?}", events.borrow());
+    assert_eq!(
+        last.flatten().as_deref(),
+        Some("9-well"),
+        "it has not come back: {:?}",
+        events.borrow()
+    );
     assert!(script.borrow().requests < 100);
 });
 
@@ -49,9 +58,8 @@ impl Connection for Wire {
     fn input(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Stream>, request: Bytes) {
         let mut script = self.0.borrow_mut();
         script.requests += 1;
-        let json = |body: &str| {
-            format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
-        };
+        let json =
+            |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         if request.starts_with(b"GET /db ") {
             wire.put(cx, json(r#"{"update_seq":"1-a","instance_start_time":"1"}"#));
         } else if request.starts_with(b"GET /db/x ") {

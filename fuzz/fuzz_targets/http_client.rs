@@ -1,4 +1,5 @@
-//! A response is understood in the same way however its bytes come, and no more is kept than may be.
+//! A response is understood in the same way however its bytes come, and no more is kept than may
+//! be.
 #![no_main]
 
 use bytes::Bytes;
@@ -15,7 +16,8 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// What came of `bytes` in pieces of `step`: each answer's head and body, whether it ended, and the error.
+/// What came of `bytes` in pieces of `step`: each answer's head and body, whether it ended, and the
+/// error.
 fn converse(bytes: &[u8], step: usize) -> (Vec<(String, Vec<u8>, bool)>, Option<String>) {
     let mut filter = HttpClient::new();
     let mut output = Output::new();

@@ -11,8 +11,8 @@ use super::encoding::{base64, decoded};
 
 /// A CouchDB database: `http://user:password@host:5984/name`.
 ///
-/// The credentials, percent-encoded in the URL, go to the server as Basic authentication and nowhere
-/// else: neither `Debug` nor `Display` shows them.
+/// The credentials, percent-encoded in the URL, go to the server as Basic authentication and
+/// nowhere else: neither `Debug` nor `Display` shows them.
 #[derive(Clone)]
 pub struct Database {
     host: String,
@@ -91,7 +91,8 @@ impl std::str::FromStr for Database {
         let host = uri.host().filter(|host| !host.is_empty()).ok_or(Error::Malformed)?;
         let host = host.trim_matches(['[', ']']).to_owned();
         let port = uri.port_u16().unwrap_or(PORT);
-        // RFC 9110, section 7.2: the port is left out where it is the scheme's own, which 5984 is not.
+        // RFC 9110, section 7.2: the port is left out where it is the scheme's own, which 5984 is
+        // not.
         let shown = Target::Host(host.clone(), port).to_string();
         let shown = shown.strip_suffix(":80").unwrap_or(&shown);
         Ok(Database {
@@ -115,8 +116,8 @@ impl Database {
         format!("{}{tail}", self.path)
     }
 
-    /// A request for `target`, with a session's cookie or else with the URL's credentials; `None` when
-    /// the target is longer than a URL can be.
+    /// A request for `target`, with a session's cookie or else with the URL's credentials; `None`
+    /// when the target is longer than a URL can be.
     pub(super) fn get(&self, target: &str, cookie: Option<&HeaderValue>) -> Option<Request<Bytes>> {
         let mut request = self.request(target)?;
         let headers = request.headers_mut();
@@ -128,8 +129,8 @@ impl Database {
         Some(request)
     }
 
-    /// A request for a session's cookie; `None` where the URL has no credentials. The sessions of a server
-    /// are beside its databases.
+    /// A request for a session's cookie; `None` where the URL has no credentials. The sessions of a
+    /// server are beside its databases.
     pub(super) fn login(&self) -> Option<Request<Bytes>> {
         let form = self.credentials.as_ref()?.form.clone();
         let beside = self.path.rsplit_once('/').map_or("", |(beside, _)| beside);
@@ -151,8 +152,8 @@ impl Database {
         Some(request)
     }
 
-    /// The target that a redirect's `location` means, if it is on this server: nobody else is to have
-    /// the credentials, nor to say how the documents stand.
+    /// The target that a redirect's `location` means, if it is on this server: nobody else is to
+    /// have the credentials, nor to say how the documents stand.
     pub(super) fn redirected(&self, location: &str) -> Result<String, &'static str> {
         let location = location.split('#').next().unwrap_or_default();
         let uri: Uri = location.parse().map_err(|_| "to no URL")?;

@@ -16,7 +16,8 @@ pub enum FeedError {
     Connect(ConnectError),
     /// Reading or writing failed.
     Io(io::Error),
-    /// What came is not HTTP; or CouchDB failed in mid-feed and wrote a second response into the first.
+    /// What came is not HTTP; or CouchDB failed in mid-feed and wrote a second response into the
+    /// first.
     Http(HttpClientError),
     /// The server refused.
     Refused {
@@ -59,7 +60,8 @@ impl FeedError {
         }
     }
 
-    /// Whether it says something of the way to the server, and nothing of what the server was about to say.
+    /// Whether it says something of the way to the server, and nothing of what the server was about
+    /// to say.
     pub(super) fn is_of_the_way(&self) -> bool {
         matches!(
             self,

@@ -214,8 +214,8 @@ impl ChangesFeed {
         self.lose(cx, refusal);
     }
 
-    /// Looks whether the database is still the one that was followed; if not, or if nobody can tell,
-    /// its documents are read anew, from a sequence that was before that.
+    /// Looks whether the database is still the one that was followed; if not, or if nobody can
+    /// tell, its documents are read anew, from a sequence that was before that.
     fn look(&mut self, cx: &mut Cx<'_>) {
         let Some(info) = parse_info(&self.answer.body) else {
             return self.lose(cx, FeedError::Answer("it does not describe a database"));

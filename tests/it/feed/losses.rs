@@ -13,7 +13,8 @@ fn first(acts: Vec<Act>) -> Stage {
     .follow()
 }
 
-/// Runs until `acts` have made the first feed be lost, and compares why and when, and from where it came back.
+/// Runs until `acts` have made the first feed be lost, and compares why and when, and from where it
+/// came back.
 #[track_caller]
 fn check(acts: Vec<Act>, lost_at_s: f64, why: &str, since: &str) {
     let mut stage = first(acts);

@@ -1,5 +1,5 @@
-//! For any life of a database and any faults on the way, the watcher ends on the newest revisions, sees
-//! revisions in the server's order, and none twice.
+//! For any life of a database and any faults on the way, the watcher ends on the newest revisions,
+//! sees revisions in the server's order, and none twice.
 
 use super::*;
 use proptest::prelude::*;
