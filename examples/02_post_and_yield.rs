@@ -1,7 +1,8 @@
 //! Posts, yields, and the turn.
 //!
-//! The kernel works in turns. A turn runs what was queued when it began, in that order; what handlers
-//! queue meanwhile waits for the next one. So there is no race, no lock, and no way to push in.
+//! The kernel works in turns. A turn runs what was queued when it began, in that order; what
+//! handlers queue meanwhile waits for the next one. So there is no race, no lock, and no way to
+//! push in.
 //!
 //! Notice:
 //! - `post` is for another session, `yield_now` for oneself; both only queue.

@@ -1,7 +1,7 @@
 //! A call, and who cannot be called.
 //!
-//! `call` runs another session's handler now and returns its reply. It is for reads, from the one who
-//! shows to the one who knows: a view asks its model.
+//! `call` runs another session's handler now and returns its reply. It is for reads, from the one
+//! who shows to the one who knows: a view asks its model.
 //!
 //! Notice:
 //! - An event for a call names two types: what it takes and what it answers.

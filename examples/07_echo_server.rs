@@ -1,7 +1,7 @@
 //! A server: it says what it hears.
 //!
-//! A `TcpServer` listens; what it does with a client is a `Connection`, one value for each client, in a
-//! session of its own. A filter turns bytes into lines and lines into bytes.
+//! A `TcpServer` listens; what it does with a client is a `Connection`, one value for each client,
+//! in a session of its own. A filter turns bytes into lines and lines into bytes.
 //!
 //! Notice:
 //! - The server's handlers never see a socket or a partial line.

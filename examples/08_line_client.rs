@@ -1,7 +1,7 @@
 //! A client that comes back.
 //!
-//! A `TcpClient` connects and has a `Connection` talk, as a server has. With a `Backoff` it connects
-//! again whenever it could not, or whenever the connection is gone.
+//! A `TcpClient` connects and has a `Connection` talk, as a server has. With a `Backoff` it
+//! connects again whenever it could not, or whenever the connection is gone.
 //!
 //! Notice:
 //! - The client is there before its server; what it meets is an event, not an error to unwind.

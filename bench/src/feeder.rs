@@ -114,8 +114,8 @@ impl Feeder {
         Prepared { feeder: self.clone(), sequence, document, line }
     }
 
-    /// Writes so many thousand lines, each with a document of the length that the feeder was started
-    /// with; the last of each thousand is the followed one, and the `others` are ready.
+    /// Writes so many thousand lines, each with a document of the length that the feeder was
+    /// started with; the last of each thousand is the followed one, and the `others` are ready.
     pub fn pour(&self, thousands: usize, others: &[u8]) -> io::Result<()> {
         for _ in 0..thousands {
             // All of a thousand under the lock, so that no heartbeat falls into a line.

@@ -50,8 +50,8 @@ pub struct Round {
 pub enum Again {
     /// As soon as it is answered, as browsers do.
     AtOnce,
-    /// When all have been answered: so the load does little beside the server's fan-out, and the time
-    /// of the last reply is the server's own.
+    /// When all have been answered: so the load does little beside the server's fan-out, and the
+    /// time of the last reply is the server's own.
     AfterAll,
 }
 
@@ -156,7 +156,8 @@ impl Load {
         Ok(Round { first: times[0], median: times[count / 2], last, load_busy })
     }
 
-    /// The browsers from this place on ask again as soon as they are answered, so many times in all.
+    /// The browsers from this place on ask again as soon as they are answered, so many times in
+    /// all.
     pub fn run(&mut self, from: usize, count: usize, document: &Document) -> Result<Run, Failure> {
         let request = self.request(None);
         let (mut asked, mut answered) = (0, 0);

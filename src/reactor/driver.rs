@@ -15,8 +15,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Runs a [`Kernel`] on the system: POE's loop.
 ///
-/// It is the only one to read the clock and to wait. Several may be in one process, each in a thread
-/// of its own.
+/// It is the only one to read the clock and to wait. Several may be in one process, each in a
+/// thread of its own.
 ///
 /// ```
 /// use masque::reactor::{Cx, Event, Handlers, Reactor, Session};
@@ -105,9 +105,10 @@ impl Reactor {
         Ok(())
     }
 
-    /// Waits for readiness, a timer or `at_most`, then runs one turn; whether a session is left. For
-    /// programs that have a loop of their own (POE's `run_one_timeslice`). What such a loop does between
-    /// two turns counts as the time of the first, for it keeps everybody waiting as well.
+    /// Waits for readiness, a timer or `at_most`, then runs one turn; whether a session is left.
+    /// For programs that have a loop of their own (POE's `run_one_timeslice`). What such a loop
+    /// does between two turns counts as the time of the first, for it keeps everybody waiting as
+    /// well.
     pub fn turn(&mut self, at_most: Option<Duration>) -> io::Result<bool> {
         let now = clock();
         // The reading that the wait needs is the end of the turn before it.

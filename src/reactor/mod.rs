@@ -1,8 +1,8 @@
 //! The kernel and what drives it: sessions, events, timers, aliases, watchers and wheels.
 //!
-//! Everything here follows POE's model, in types. [`Kernel`] says what happens in a turn, [`Session`]
-//! what a program is made of, [`Cx`] what a handler can do. A [`Reactor`] runs a kernel on the system, a
-//! [`Rig`] runs one on virtual time.
+//! Everything here follows POE's model, in types. [`Kernel`] says what happens in a turn,
+//! [`Session`] what a program is made of, [`Cx`] what a handler can do. A [`Reactor`] runs a kernel
+//! on the system, a [`Rig`] runs one on virtual time.
 
 mod cx;
 mod driver;

@@ -225,8 +225,8 @@ impl TryFrom<std::os::unix::net::UnixListener> for ListeningSocket {
 }
 
 impl ListeningSocket {
-    /// The next connection that waits; `WouldBlock` means that there is none now. Small writes go out
-    /// at once (`TCP_NODELAY`): replies are written whole.
+    /// The next connection that waits; `WouldBlock` means that there is none now. Small writes go
+    /// out at once (`TCP_NODELAY`): replies are written whole.
     pub fn accept(&self) -> io::Result<(Socket, Endpoint)> {
         retry(|| match &self.0 {
             Listening::Tcp(listener) => {

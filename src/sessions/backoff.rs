@@ -5,8 +5,8 @@ use std::time::Duration;
 
 /// Delays that double up to a cap, each with full jitter: anything between nothing and the whole.
 ///
-/// Full jitter spreads the clients of a server that comes back over the whole delay, which keeps them
-/// from coming all at once; the cap bounds how late the last one is.
+/// Full jitter spreads the clients of a server that comes back over the whole delay, which keeps
+/// them from coming all at once; the cap bounds how late the last one is.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     first: Duration,

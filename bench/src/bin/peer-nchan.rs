@@ -1,4 +1,5 @@
-//! nginx with nchan, and the adapter that it needs: what the feed brings is published to its channel.
+//! nginx with nchan, and the adapter that it needs: what the feed brings is published to its
+//! channel.
 
 use bench::contestants::NCHAN;
 use bench::{Failure, sys};

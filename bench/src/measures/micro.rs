@@ -1,5 +1,5 @@
-//! What the kernel's verbs cost, beside the like by hand and elsewhere: timed by a program of its own,
-//! on the server's core, and counted in instructions where valgrind is.
+//! What the kernel's verbs cost, beside the like by hand and elsewhere: timed by a program of its
+//! own, on the server's core, and counted in instructions where valgrind is.
 
 use super::Bench;
 use crate::micro::CASES;

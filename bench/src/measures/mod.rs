@@ -72,8 +72,8 @@ impl Bench {
         (measure.take)(self, report)
     }
 
-    /// Has everyone do the same in turn, several times over; a contestant that fails is told and left
-    /// out of this measure.
+    /// Has everyone do the same in turn, several times over; a contestant that fails is told and
+    /// left out of this measure.
     fn alternate<T>(
         &self,
         report: &mut Report,

@@ -54,8 +54,8 @@ impl Stage {
         self.quiet()
     }
 
-    /// One change, told to everyone; with it, the server's time from that to when everyone is parked
-    /// again.
+    /// One change, told to everyone; with it, the server's time from that to when everyone is
+    /// parked again.
     pub(super) fn round(&mut self, again: Again) -> Result<(Round, Duration), Failure> {
         let before = self.account.settled()?;
         let change = self.feeder.prepare();

@@ -16,8 +16,8 @@ use super::encoding::{base64, decoded};
 /// feature `tls`. Without a port in the URL it is 5984 for `http`, CouchDB's own, and 443 for
 /// `https`.
 ///
-/// The credentials, percent-encoded in the URL, go to the server as Basic authentication and nowhere
-/// else: neither `Debug` nor `Display` shows them.
+/// The credentials, percent-encoded in the URL, go to the server as Basic authentication and
+/// nowhere else: neither `Debug` nor `Display` shows them.
 #[derive(Clone)]
 pub struct Database {
     scheme: Scheme,
@@ -96,7 +96,8 @@ impl std::str::FromStr for Database {
         }
         let host = uri.host().filter(|host| !host.is_empty()).ok_or(Error::Malformed)?;
         let host = host.trim_matches(['[', ']']).to_owned();
-        // RFC 9110, section 7.2: the port is left out where it is the scheme's own, which 5984 is not.
+        // RFC 9110, section 7.2: the port is left out where it is the scheme's own, which 5984 is
+        // not.
         let shown = Target::Host(host.clone(), port).to_string();
         let own_port = format!(":{}", scheme.port());
         let shown = shown.strip_suffix(&own_port).unwrap_or(&shown);
@@ -138,8 +139,8 @@ impl Database {
         format!("{}{tail}", self.path)
     }
 
-    /// A request for `target`, with a session's cookie or else with the URL's credentials; `None` when
-    /// the target is longer than a URL can be.
+    /// A request for `target`, with a session's cookie or else with the URL's credentials; `None`
+    /// when the target is longer than a URL can be.
     pub(super) fn get(&self, target: &str, cookie: Option<&HeaderValue>) -> Option<Request<Bytes>> {
         let mut request = self.request(target)?;
         let headers = request.headers_mut();
@@ -151,8 +152,8 @@ impl Database {
         Some(request)
     }
 
-    /// A request for a session's cookie; `None` where the URL has no credentials. The sessions of a server
-    /// are beside its databases.
+    /// A request for a session's cookie; `None` where the URL has no credentials. The sessions of a
+    /// server are beside its databases.
     pub(super) fn login(&self) -> Option<Request<Bytes>> {
         let form = self.credentials.as_ref()?.form.clone();
         let beside = self.path.rsplit_once('/').map_or("", |(beside, _)| beside);
@@ -174,8 +175,8 @@ impl Database {
         Some(request)
     }
 
-    /// The target that a redirect's `location` means, if it is on this server: nobody else is to have
-    /// the credentials, nor to say how the documents stand.
+    /// The target that a redirect's `location` means, if it is on this server: nobody else is to
+    /// have the credentials, nor to say how the documents stand.
     pub(super) fn redirected(&self, location: &str) -> Result<String, &'static str> {
         let location = location.split('#').next().unwrap_or_default();
         let uri: Uri = location.parse().map_err(|_| "to no URL")?;

@@ -60,8 +60,11 @@ impl ChangesFeed {
             }
         };
         if is_unanswered && self.served > 0 {
-            // A server may close a connection on which it has served a request, and the next may cross that
-            // on its way (RFC 9112, section 9.3.1). What was served is progress, so this has an end.
+            // A server may close a connection on which it has served a request, and the next may
+            // cross that on its way (RFC 9112, section 9.3.1). With a connection for each, that
+            // happens once.
+            self.is_single = true;
+            self.is_checked &= self.step != Step::Feed; // the database may have gone with the connection
             self.hang_up(cx);
             return self.connect(cx);
         }

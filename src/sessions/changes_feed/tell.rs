@@ -93,8 +93,8 @@ impl ChangesFeed {
         self.reread(cx);
     }
 
-    /// Posts what can be posted. A queue that is full empties as the kernel turns; a watcher that is gone
-    /// does not come back.
+    /// Posts what can be posted. A queue that is full empties as the kernel turns; a watcher that
+    /// is gone does not come back.
     fn post_all(&mut self, cx: &mut Cx<'_>) {
         match self.post_news(cx).and_then(|()| self.post_events(cx)) {
             Ok(()) => {}

@@ -63,7 +63,7 @@ fn shown(stage: &Stage) -> String {
     let mut all = format!("{told:?} {:?}", stage.world.borrow().log);
     for event in told.iter() {
         if let FeedEvent::Lost { why, .. } = event {
-            all += &format!("{why} {why:?}");
+            all.push_str(&why.to_string());
         }
     }
     all

@@ -37,7 +37,7 @@ fn check(bytes: &[u8], cuts: &[usize], expected: &[&str]) {
     assert!(revs.iter().is_sorted_by_key(|rev| expected.iter().position(|e| e == rev).unwrap()));
     assert_eq!(revs.last().map(String::as_str), expected.last().copied(), "cut at {cuts:?}");
     if cuts.len() + 1 == bytes.len() {
-        assert!(expected.iter().all(|rev| is_told(rev)), "{revs:?}, byte by byte");
+        assert!(expected.iter().all(is_told), "{revs:?}, byte by byte");
     }
     // It comes back from the last sequence that was handled.
     assert_eq!(stage.world.borrow().asked.last().unwrap().since(), "6-f", "cut at {cuts:?}");
@@ -99,9 +99,10 @@ fn an_unfinished_line_is_never_told() {
         let mut stage = Stage::with_feeds(move |_| {
             let line = row("4", "x", "4-d");
             let cut = line.trim_end();
-            match framed {
-                true => vec![begin(), chunk(cut), end()],
-                false => vec![Act::send(format!("HTTP/1.0 200 OK\r\n\r\n{cut}")), Act::Finish],
+            if framed {
+                vec![begin(), chunk(cut), end()]
+            } else {
+                vec![Act::send(format!("HTTP/1.0 200 OK\r\n\r\n{cut}")), Act::Finish]
             }
         })
         .follow();

@@ -166,6 +166,27 @@ fn a_database_that_is_the_same_is_followed_on_without_reading() {
 }
 
 #[test]
+fn a_database_that_goes_with_the_connection_is_noticed() {
+    // It is made again while the request for its feed goes unanswered.
+    let mut is_first = true;
+    let mut stage = Stage::new(move |asked| match (asked.target.as_str(), is_first) {
+        ("/db", true) => vec![info("\"9-a\"", "a")],
+        ("/db", false) => vec![info("\"2-b\"", "b")],
+        ("/db/x", true) => vec![json("200 OK", r#"{"_id":"x","_rev":"9-a"}"#)],
+        ("/db/x", false) => vec![json("200 OK", r#"{"_id":"x","_rev":"1-b"}"#)],
+        (_, true) => {
+            is_first = false;
+            vec![Act::Kill]
+        }
+        _ => vec![begin(), chunk("\n")],
+    })
+    .follow();
+    stage.run_s(1.0);
+    assert_eq!(stage.revs("x"), ["9-a", "1-b"]);
+    assert_eq!(stage.counters().losses, 0);
+}
+
+#[test]
 fn a_sequence_that_the_server_does_not_take_makes_a_new_beginning() {
     let mut stage = Stage::with_feeds(|asked| match (asked.feeds, asked.since().as_str()) {
         (1, _) => vec![begin(), chunk(&row("\"4-d\"", "x", "4-d")), Act::Kill],

@@ -13,7 +13,8 @@ fn first(acts: Vec<Act>) -> Stage {
     .follow()
 }
 
-/// Runs until `acts` have made the first feed be lost, and compares why and when, and from where it came back.
+/// Runs until `acts` have made the first feed be lost, and compares why and when, and from where it
+/// came back.
 #[track_caller]
 fn check(acts: Vec<Act>, lost_at_s: f64, why: &str, since: &str) {
     let mut stage = first(acts);
@@ -130,7 +131,7 @@ fn a_server_that_fails_at_once_again_and_again_is_spared() {
     // With full jitter up to 30 s, some 240.
     let hour = 200..300;
     let check = |connections: usize| assert!(hour.contains(&connections), "{connections}");
-    // It might have closed the connection for idleness, which is tried again once.
+    // It might have closed the connections for idleness, so each request has one.
     check(connections_an_hour(|_| vec![Act::Kill]) / 2);
     check(connections_an_hour(|_| vec![begin(), Act::Finish]));
     check(connections_an_hour(|_| vec![begin(), chunk("\n"), end()]));

@@ -57,12 +57,12 @@ fn a_sequence_that_no_request_can_carry_makes_a_new_beginning() {
     })
     .follow();
     stage.run_s(60.0);
-    let log = stage.world.borrow().log.join("\n");
+    let shown = stage.world.borrow().log.join("\n");
     assert!(
-        log.contains("not CouchDB's answer: its sequence is too long to be sent back"),
-        "{log}"
+        shown.contains("not CouchDB's answer: its sequence is too long to be sent back"),
+        "{shown}"
     );
-    assert!(log.ends_with("caught up"), "{log}");
+    assert!(shown.ends_with("caught up"), "{shown}");
     assert_eq!(stage.world.borrow().asked.last().unwrap().since(), "3-c");
 }
 

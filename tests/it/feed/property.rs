@@ -1,5 +1,5 @@
-//! For any life of a database and any faults on the way, the watcher ends on the newest revisions, sees
-//! revisions in the server's order, and none twice.
+//! For any life of a database and any faults on the way, the watcher ends on the newest revisions,
+//! sees revisions in the server's order, and none twice.
 
 use super::*;
 use proptest::prelude::*;
@@ -196,10 +196,10 @@ impl Couch {
         if matches!(now.end, End::Recreate) {
             self.recreate();
         }
-        self.acts(&now, &(lines.concat() + &last), is_idle)
+        Self::acts(&now, &(lines.concat() + &last), is_idle)
     }
 
-    fn acts(&self, now: &Try, text: &str, is_idle: bool) -> Vec<Act> {
+    fn acts(now: &Try, text: &str, is_idle: bool) -> Vec<Act> {
         let mut bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
         for piece in text.as_bytes().chunks(now.piece * 2) {
             bytes.extend(format!("{:x}\r\n", piece.len()).bytes());
@@ -242,7 +242,7 @@ impl Try {
 /// Lives through `tries` and compares what was told with what was.
 fn check(tries: Vec<Try>) -> Result<(), TestCaseError> {
     let stands = (0..DOCS.len()).map(|doc| (doc, vec!["-".to_owned()])).collect();
-    let couch = Rc::new(RefCell::new(Couch { tries, stands, ..Couch::default() }));
+    let couch = Rc::new(RefCell::new(Couch { stands, tries, ..Couch::default() }));
     let server = couch.clone();
     let mut stage = Stage::new(move |asked| server.borrow_mut().answer(asked))
         .follow_as("http://couch/db", |feed| feed.doc("x").doc("y"));

@@ -110,8 +110,8 @@ fn sent(seq: &serde_json::Value) -> Option<String> {
 
 /// Replays a recording in `pieces` to a follower of every document in it.
 ///
-/// The first feed is the recording. A later one, which the follower asks for when the rows came without
-/// their documents or when it was lost, is the lines after the sequence that it asks for.
+/// The first feed is the recording. A later one, which the follower asks for when the rows came
+/// without their documents or when it was lost, is the lines after the sequence that it asks for.
 fn replay(recording: &Recording, pieces: Vec<Vec<u8>>) -> Stage {
     let rows = recording.rows();
     let mut current: BTreeMap<String, String> = BTreeMap::new();
@@ -142,7 +142,8 @@ fn replay(recording: &Recording, pieces: Vec<Vec<u8>>) -> Stage {
             acts.push(Act::Finish);
             return acts;
         }
-        // After the row that it has handled, by its sequence; the first one where several have the same.
+        // After the row that it has handled, by its sequence; the first one where several have the
+        // same.
         let handled = all.iter().position(|(_, told)| sent(&told.seq).as_ref() == Some(&since));
         let from = handled.map_or(0, |handled| all[handled].0 + 1);
         let is_row = |line: &&Vec<u8>| line.starts_with(b"{") && !line.starts_with(b"{\"last_seq");
@@ -185,15 +186,14 @@ fn chunk_of(bytes: &[u8]) -> Act {
 
 fn encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let encode = |byte: u8| match plain(byte) {
-        true => char::from(byte).to_string(),
-        false => format!("%{byte:02X}"),
+    let encode = |byte: u8| {
+        if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
     };
     text.bytes().map(encode).collect()
 }
 
-/// Each document is told at revisions that the recording has, in its order, none twice in a row, and ends at
-/// its last.
+/// Each document is told at revisions that the recording has, in its order, none twice in a row,
+/// and ends at its last.
 #[track_caller]
 fn check(recording: &Recording, stage: &Stage, is_each_told: bool) {
     let name = recording.name();
@@ -256,8 +256,8 @@ fn the_follower_tells_what_pouchdb_told() {
     every_recording_of("pouchdb");
 }
 
-/// How the recorded feed ended, and from which of its rows that have a sequence, the first one being 1, it
-/// was asked for again; `last` when from its `last_seq`.
+/// How the recorded feed ended, and from which of its rows that have a sequence, the first one
+/// being 1, it was asked for again; `last` when from its `last_seq`.
 #[track_caller]
 fn ended(name: &str, why: &str, from: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures").join(name);

@@ -28,8 +28,8 @@ impl Stage {
         Stage { rig, world, told: Rc::default(), feed: Rc::default(), server, watcher: None }
     }
 
-    /// A server that has a database `db`, and in it, at sequence `3-c`, a document `x` at revision `3-c`;
-    /// requests for a feed are answered with what `feeds` gives.
+    /// A server that has a database `db`, and in it, at sequence `3-c`, a document `x` at revision
+    /// `3-c`; requests for a feed are answered with what `feeds` gives.
     pub(super) fn with_feeds(mut feeds: impl FnMut(&Asked) -> Vec<Act> + 'static) -> Self {
         Self::new(move |asked| match asked.target.as_str() {
             "/db" => vec![info(r#""3-c""#, "1")],

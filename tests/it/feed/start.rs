@@ -102,9 +102,11 @@ fn several_documents_have_one_feed() {
 #[test]
 fn a_server_that_does_not_filter_is_asked_for_everything() {
     let refuse = |status: &'static str| {
-        Stage::with_feeds(move |asked| match asked.target.contains("filter") {
-            true => vec![json(status, r#"{"error":"not_found","reason":"missing"}"#)],
-            false => vec![begin(), chunk(&(row("4", "y", "9-y") + &row("5", "x", "4-d")))],
+        Stage::with_feeds(move |asked| {
+            if asked.target.contains("filter") {
+                return vec![json(status, r#"{"error":"not_found","reason":"missing"}"#)];
+            }
+            vec![begin(), chunk(&(row("4", "y", "9-y") + &row("5", "x", "4-d")))]
         })
         .follow()
     };
