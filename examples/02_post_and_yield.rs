@@ -6,7 +6,8 @@
 //!
 //! Notice:
 //! - `post` is for another session, `yield_now` for oneself; both only queue.
-//! - The glutton yields to itself all the time, and the guest is served all the same: one turn each.
+//! - The glutton yields to itself all the time, and the guest is served all the same: one turn
+//!   each.
 //! - What was posted first comes first, whoever posted it.
 //! - A post that cannot arrive is an error for who posts, at once.
 //!

@@ -6,8 +6,8 @@
 //! Notice:
 //! - An event for a call names two types: what it takes and what it answers.
 //! - A call does not wait for the queue: the clerk has its answer in the middle of its handler.
-//! - A session that is running cannot be called. The model asks the clerk back while the clerk waits
-//!   for it, and is told that the clerk is busy, instead of a deadlock or a surprise.
+//! - A session that is running cannot be called. The model asks the clerk back while the clerk
+//!   waits for it, and is told that the clerk is busy, instead of a deadlock or a surprise.
 //! - Whoever is busy can be posted to.
 //!
 //! Run it with `cargo run --example 03_call`; it prints

@@ -7,7 +7,8 @@
 //! - The server's handlers never see a socket or a partial line.
 //! - Port 0 has the system pick a port; `started` learns which.
 //! - After `quit` the answer is sent in full before the connection ends (`put_last`).
-//! - `SHUTDOWN` stops listening. The server's session ends with its last client, and then the program.
+//! - `SHUTDOWN` stops listening. The server's session ends with its last client, and then the
+//!   program.
 //!
 //! Here a thread plays the clients. Try the server with `nc` by giving it a port of its own.
 //!

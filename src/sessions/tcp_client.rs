@@ -32,9 +32,8 @@ use std::time::Duration;
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let mut reactor = Reactor::new()?;
-/// reactor.spawn(
-///     TcpClient::new(("example.org", 7)).alias("greeter").timeout(Duration::from_secs(5)).run(Greeter),
-/// );
+/// let client = TcpClient::new(("example.org", 7)).alias("greeter");
+/// reactor.spawn(client.timeout(Duration::from_secs(5)).run(Greeter));
 /// reactor.run()
 /// # }
 /// ```

@@ -141,7 +141,8 @@ fn with_sessions(holds: usize, login: impl Fn(usize) -> Act + 'static) -> Stage 
 
 fn cookie(number: usize) -> Act {
     Act::send(format!(
-        "HTTP/1.1 200 OK\r\nSet-Cookie: other=1\r\nSet-Cookie: AuthSession=c{number}; Version=1; Path=/; HttpOnly\r\n\
+        "HTTP/1.1 200 OK\r\nSet-Cookie: other=1\r\n\
+         Set-Cookie: AuthSession=c{number}; Version=1; Path=/; HttpOnly\r\n\
          Content-Length: 2\r\n\r\n{{}}"
     ))
 }
