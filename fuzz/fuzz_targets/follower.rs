@@ -72,7 +72,10 @@ impl Connection for Wire {
                 }
                 wire.finish(cx);
             } else {
-                let row = r#"{"seq":"9-w","id":"x","changes":[{"rev":"9-well"}],"doc":{"_rev":"9-well"}}"#;
+                let row = concat!(
+                    r#"{"seq":"9-w","id":"x","changes":[{"rev":"9-well"}],"#,
+                    r#""doc":{"_rev":"9-well"}}"#
+                );
                 let size = row.len() + 1;
                 let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked";
                 wire.put(cx, format!("{head}\r\n\r\n{size:x}\r\n{row}\n\r\n"));

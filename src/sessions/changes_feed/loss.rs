@@ -64,7 +64,8 @@ impl ChangesFeed {
             // cross that on its way (RFC 9112, section 9.3.1). With a connection for each, that
             // happens once.
             self.is_single = true;
-            self.is_checked &= self.step != Step::Feed; // the database may have gone with the connection
+            // The database may have gone with it.
+            self.is_checked &= self.step != Step::Feed;
             self.hang_up(cx);
             return self.connect(cx);
         }

@@ -3,7 +3,7 @@
 use super::*;
 
 fn feed_text() -> String {
-    let deleted = r#"{"seq":"6-f","id":"x","changes":[{"rev":"6-f"}],"deleted":true,"doc":{"_id":"x","_rev":"6-f","_deleted":true}}"#;
+    let deleted = r#"{"seq":"6-f","id":"x","changes":[{"rev":"6-f"}],"deleted":true,"doc":{}}"#;
     [
         "\n",
         &row("\"4-d\"", "x", "4-d"),

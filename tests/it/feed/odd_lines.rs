@@ -68,12 +68,10 @@ fn a_sequence_that_no_request_can_carry_makes_a_new_beginning() {
 
 #[test]
 fn documents_come_out_as_the_server_wrote_them() {
-    let doc = "{\"_id\":\"x\",\"big\":12345678901234567890,\
-               \"n\":1.50,\"s\":\"\u{2028}\\ud800\",\"s\":2}";
-    let line = format!(
-        "{{\"doc\":{doc},\"unknown\":[1],\
-         \"changes\":[{{\"rev\":\"4-d\"}}],\"id\":\"x\",\"seq\":7}}\n"
-    );
+    let doc = "{\"_id\":\"x\",\"big\":12345678901234567890123,\"n\":1.50,\
+               \"s\":\"\u{2028}\\ud800\",\"s\":2}";
+    let rest = r#""unknown":[1],"changes":[{"rev":"4-d"}],"id":"x","seq":7}"#;
+    let line = format!("{{\"doc\":{doc},{rest}\n");
     let mut stage = Stage::with_feeds(move |_| vec![begin(), chunk(&line)]).follow();
     stage.run_s(1.0);
     let told = stage.told.borrow();
