@@ -8,7 +8,7 @@ use crate::support::http::{self, Connection};
 use crate::support::{PATIENCE, wait_until};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 type Start = fn(&[&str]) -> Proxy;
@@ -61,7 +61,7 @@ fn serves(start: Start) {
     assert_eq!(ask("HEAD", "/board", &[], b"").status, 200);
     let known = format!("\"{rev}\"");
     assert_eq!(ask("GET", "/board", &[("If-None-Match", &known)], b"").status, 304);
-    assert_eq!(ask("POST", "/board", &[], &[b'x'; 100_000]).status, 405);
+    assert_eq!(ask("POST", "/board", &[], &vec![b'x'; 100_000]).status, 405);
     assert_eq!(ask("GET", "/nothing", &[], b"").status, 404);
     assert_eq!(proxy.get("/health").status, 200);
 
@@ -140,11 +140,11 @@ fn drains(start: Start) {
             }
             Ok::<_, String>(())
         };
-        let users: Vec<_> = (0..USERS).map(|_| scope.spawn(user)).collect();
+        let users: Vec<ScopedJoinHandle<'_, _>> = (0..USERS).map(|_| scope.spawn(user)).collect();
         let more = |count| {
             let target = answered.load(Ordering::Relaxed) + count;
             let have = || answered.load(Ordering::Relaxed) >= target;
-            wait_until(PATIENCE, || have() || users.iter().any(|user| user.is_finished()));
+            wait_until(PATIENCE, || have() || users.iter().any(ScopedJoinHandle::is_finished));
         };
         more(500);
         leaves.program.signal("TERM");
