@@ -50,8 +50,8 @@ pub struct Round {
 pub enum Again {
     /// As soon as it is answered, as browsers do.
     AtOnce,
-    /// When all have been answered: so the load does little beside the server's fan-out, and the
-    /// time of the last reply is the server's own.
+    /// When all have been answered: so the load does little beside the server's fan-out, and the time
+    /// of the last reply is the server's own.
     AfterAll,
 }
 
@@ -68,6 +68,9 @@ pub struct Run {
 
 /// Longest that any one thing may take before the benchmark gives up on a server.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Requests one after the other end after this: those who are parked meanwhile must not time out.
+const RUN: Duration = Duration::from_secs(10);
 
 /// Connections opened before the server is let answer them, well below any backlog.
 const BATCH: usize = 100;
@@ -156,8 +159,8 @@ impl Load {
         Ok(Round { first: times[0], median: times[count / 2], last, load_busy })
     }
 
-    /// The browsers from this place on ask again as soon as they are answered, so many times in
-    /// all.
+    /// The browsers from this place on ask again as soon as they are answered, so many times in all, or
+    /// until some time has passed.
     pub fn run(&mut self, from: usize, count: usize, document: &Document) -> Result<Run, Failure> {
         let request = self.request(None);
         let (mut asked, mut answered) = (0, 0);
@@ -173,7 +176,7 @@ impl Load {
                 let place = self.poll.ready(place);
                 if self.receive(place, document)? {
                     answered += 1;
-                    if asked < count {
+                    if asked < count && begin.elapsed() < RUN {
                         asked += 1;
                         self.browsers[place].has_answer = false;
                         self.browsers[place].send(&request)?;
