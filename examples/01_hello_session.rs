@@ -6,8 +6,8 @@
 //! Notice:
 //! - `started` runs inside `spawn`: the session is whole when `spawn` returns.
 //! - `yield_now` queues an event; its handler runs later, when the reactor turns.
-//! - Nobody ends the session. When nothing waits for it any more it is stopped, and when no session is
-//!   left, `run` returns.
+//! - Nobody ends the session. When nothing waits for it any more it is stopped, and when no session
+//!   is left, `run` returns.
 //!
 //! Run it with `cargo run --example 01_hello_session`; it prints
 //!

@@ -1,11 +1,13 @@
 //! Posts, yields, and the turn.
 //!
-//! The kernel works in turns. A turn runs what was queued when it began, in that order; what handlers
-//! queue meanwhile waits for the next one. So there is no race, no lock, and no way to push in.
+//! The kernel works in turns. A turn runs what was queued when it began, in that order; what
+//! handlers queue meanwhile waits for the next one. So there is no race, no lock, and no way to
+//! push in.
 //!
 //! Notice:
 //! - `post` is for another session, `yield_now` for oneself; both only queue.
-//! - The glutton yields to itself all the time, and the guest is served all the same: one turn each.
+//! - The glutton yields to itself all the time, and the guest is served all the same: one turn
+//!   each.
 //! - What was posted first comes first, whoever posted it.
 //! - A post that cannot arrive is an error for who posts, at once.
 //!

@@ -1,13 +1,13 @@
 //! A call, and who cannot be called.
 //!
-//! `call` runs another session's handler now and returns its reply. It is for reads, from the one who
-//! shows to the one who knows: a view asks its model.
+//! `call` runs another session's handler now and returns its reply. It is for reads, from the one
+//! who shows to the one who knows: a view asks its model.
 //!
 //! Notice:
 //! - An event for a call names two types: what it takes and what it answers.
 //! - A call does not wait for the queue: the clerk has its answer in the middle of its handler.
-//! - A session that is running cannot be called. The model asks the clerk back while the clerk waits
-//!   for it, and is told that the clerk is busy, instead of a deadlock or a surprise.
+//! - A session that is running cannot be called. The model asks the clerk back while the clerk
+//!   waits for it, and is told that the clerk is busy, instead of a deadlock or a surprise.
 //! - Whoever is busy can be posted to.
 //!
 //! Run it with `cargo run --example 03_call`; it prints

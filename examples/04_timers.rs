@@ -1,7 +1,7 @@
 //! Timers, by name and by id.
 //!
-//! A timer is an event that comes later. `delay` sets it by the event's name: setting it again moves
-//! it, as a snooze button does. For several of one name there are ids, with `delay_set`.
+//! A timer is an event that comes later. `delay` sets it by the event's name: setting it again
+//! moves it, as a snooze button does. For several of one name there are ids, with `delay_set`.
 //!
 //! Notice:
 //! - `delay` in `snooze` replaces the alarm that is set; `delay_clear` takes it away.

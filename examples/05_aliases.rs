@@ -5,9 +5,10 @@
 //!
 //! Notice:
 //! - The journal has no timer and no message, only its name, and is there until the worker is done.
-//! - When only aliases are left, nobody can ever call any of them: they are stopped, and the program
-//!   ends. No service needs to be told to go.
-//! - A message that waits keeps its receiver and its sender; a parent lives as long as its children.
+//! - When only aliases are left, nobody can ever call any of them: they are stopped, and the
+//!   program ends. No service needs to be told to go.
+//! - A message that waits keeps its receiver and its sender; a parent lives as long as its
+//!   children.
 //! - A name has one owner. A second one is refused, and told who has it.
 //!
 //! Run it with `cargo run --example 05_aliases`; it prints

@@ -1,7 +1,7 @@
 //! Topics, and who watches them.
 //!
-//! A topic is a subject of notices. Whoever watches it is told; whoever tells does not know them. The
-//! dashboard tells ten thousand browsers this way that its data has changed.
+//! A topic is a subject of notices. Whoever watches it is told; whoever tells does not know them.
+//! The dashboard tells ten thousand browsers this way that its data has changed.
 //!
 //! Notice:
 //! - `notify` takes one place in the queue, however many watch, and returns how many.

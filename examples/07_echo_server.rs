@@ -1,13 +1,14 @@
 //! A server: it says what it hears.
 //!
-//! A `TcpServer` listens; what it does with a client is a `Connection`, one value for each client, in a
-//! session of its own. A filter turns bytes into lines and lines into bytes.
+//! A `TcpServer` listens; what it does with a client is a `Connection`, one value for each client,
+//! in a session of its own. A filter turns bytes into lines and lines into bytes.
 //!
 //! Notice:
 //! - The server's handlers never see a socket or a partial line.
 //! - Port 0 has the system pick a port; `started` learns which.
 //! - After `quit` the answer is sent in full before the connection ends (`put_last`).
-//! - `SHUTDOWN` stops listening. The server's session ends with its last client, and then the program.
+//! - `SHUTDOWN` stops listening. The server's session ends with its last client, and then the
+//!   program.
 //!
 //! Here a thread plays the clients. Try the server with `nc` by giving it a port of its own.
 //!

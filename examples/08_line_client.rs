@@ -1,14 +1,14 @@
 //! A client that comes back.
 //!
-//! A `TcpClient` connects and has a `Connection` talk, as a server has. With a `Backoff` it connects
-//! again whenever it could not, or whenever the connection is gone.
+//! A `TcpClient` connects and has a `Connection` talk, as a server has. With a `Backoff` it
+//! connects again whenever it could not, or whenever the connection is gone.
 //!
 //! Notice:
 //! - The client is there before its server; what it meets is an event, not an error to unwind.
 //! - Each `connected` is followed by exactly one `disconnected`, with the reason.
 //! - Client and server are sessions of one kernel, and both are done when the client shuts down.
-//! - `Rig` has a network in memory, so that this runs the same each time; a `Reactor` takes the same
-//!   sessions.
+//! - `Rig` has a network in memory, so that this runs the same each time; a `Reactor` takes the
+//!   same sessions.
 //!
 //! Run it with `cargo run --example 08_line_client`; it prints
 //!

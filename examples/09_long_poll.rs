@@ -1,8 +1,8 @@
 //! The long poll: a browser asks what is new and is answered when something is.
 //!
-//! This is the heart of the program that POE was shown with. One session has the data, one serves each
-//! browser. A browser asks for `/rev/N`, N being what it knows: when the data is newer it is answered
-//! at once, else it is parked until the data changes, or for 28 seconds at most.
+//! This is the heart of the program that POE was shown with. One session has the data, one serves
+//! each browser. A browser asks for `/rev/N`, N being what it knows: when the data is newer it is
+//! answered at once, else it is parked until the data changes, or for 28 seconds at most.
 //!
 //! Notice:
 //! - A parked browser costs a watch and a timer; no thread, and no loop that looks.

@@ -2,6 +2,7 @@
 //! never a silent drop.
 
 use crate::reactor::PanicPolicy;
+use crate::wheels::Marks;
 use std::time::Duration;
 
 /// The limits of a kernel.
@@ -79,6 +80,10 @@ pub const CONNECTIONS_MAX: usize = 10_000;
 /// gives it.
 pub const CONNECT_TIME: Duration = Duration::from_secs(30);
 
+/// Connections of a listener that are being refused at a time: each is given its answer and
+/// [`LINGER_TIME`] to read it. More than that are closed without a word.
+pub const REFUSALS_MAX: usize = 256;
+
 /// The buffer that all connections of a kernel read into, one after the other.
 pub const READ_BUFFER: usize = 64 * 1024;
 
@@ -98,7 +103,7 @@ pub const TLS_HELD_BYTES: usize = 64 * 1024;
 /// Pieces that one system call writes.
 pub const WRITE_SLICES: usize = 16;
 
-/// The time in which a connection that is ending must have taken its last bytes.
+/// The time in which a peer must have taken some of the last bytes of a connection that is ending.
 pub const FINISH_TIME: Duration = Duration::from_secs(30);
 
 /// The time for which what a peer still sends is read after the last byte went to it, so that it
@@ -141,6 +146,34 @@ pub const HTTP_BODY_BYTES: usize = 1024 * 1024;
 /// that an announcement alone costs nothing.
 pub const HTTP_BODY_RESERVED_BYTES: usize = 16 * 1024;
 
+/// The time in which a request's head must have come, from its first byte, or from the beginning of
+/// the connection for the first one. A browser sends it in one packet; ten seconds outlast a lost
+/// packet or three. Beyond it: 408 if a byte came, and the connection closes.
+pub const HTTP_HEAD_TIME: Duration = Duration::from_secs(10);
+
+/// The time in which a request's body must have come, and a second more for each
+/// [`HTTP_BODY_BYTES_PER_S`] that did. Beyond it: 408, and the connection closes.
+pub const HTTP_BODY_TIME: Duration = Duration::from_secs(30);
+
+/// The rate at which a long body must come once its first time is up, in bytes per second: Apache's
+/// figure. A modem is ten times as fast; who is slower holds a connection for its own sake.
+pub const HTTP_BODY_BYTES_PER_S: u32 = 500;
+
+/// The time for which a connection is kept for the next request: a little less than nginx's 75 s,
+/// so that a proxy in front closes it rather than this side. Then it closes.
+pub const HTTP_IDLE_TIME: Duration = Duration::from_secs(60);
+
+/// The time in which a peer must have taken some of what waits for it: nginx's 60 s, halved. Then
+/// it closes.
+pub const HTTP_STALL_TIME: Duration = Duration::from_secs(30);
+
+/// Unsent bytes at which an HTTP server reads nothing more from a client: half of what hyper
+/// buffers.
+pub const HTTP_OUTPUT_HIGH: usize = 256 * 1024;
+
+/// Unsent bytes at which it reads again: what a socket takes at once.
+pub const HTTP_OUTPUT_LOW: usize = 64 * 1024;
+
 /// Longest run of extensions after one chunk size, in bytes. Nobody sends any; Go allows as much in
 /// the whole line.
 pub const CHUNK_EXTENSION_BYTES: usize = 1024;
@@ -162,6 +195,11 @@ pub const STREAM_INPUT_BYTES: usize = 64 * 1024;
 /// written, in bytes: two heads of a response. More is given back, since most connections only
 /// wait.
 pub const OUTPUT_KEPT_BYTES: usize = 1024;
+
+/// When a subscriber to server-sent events counts as one that does not read, and when it can be
+/// sent to again: what a socket of the system holds anyway, so that a slow one is no dearer than a
+/// fast one.
+pub const EVENT_STREAM_MARKS: Marks = Marks { high: 64 * 1024, low: 16 * 1024 };
 
 // Following a changes feed.
 
@@ -200,11 +238,12 @@ pub const FEED_PROOF_TIME: Duration = Duration::from_secs(1);
 /// The least time between two readings of documents whose rows came without them.
 pub const FEED_REREAD_PAUSE: Duration = Duration::from_secs(1);
 
-/// Longest answer that is neither a document nor a feed, in bytes: what `CouchDB` says of a database or
-/// an error is about a kilobyte.
+/// Longest answer that is neither a document nor a feed, in bytes: what `CouchDB` says of a
+/// database or an error is about a kilobyte.
 pub const FEED_ANSWER_BYTES: usize = 64 * 1024;
 
-/// Longest `error` and `reason` of a server that are kept, in characters: a reason may be a stack trace.
+/// Longest `error` and `reason` of a server that are kept, in characters: a reason may be a stack
+/// trace.
 pub const FEED_REASON_CHARS: usize = 200;
 
 /// Redirects that one request follows.

@@ -1,9 +1,19 @@
-//! No allocation for what a kernel does all day, once it is warm.
+//! No allocation for what a kernel does all day, once it is warm; and no more memory for a
+//! connection than its limits allow.
 //!
 //! In a program of its own, for counting replaces the allocator.
 #![forbid(unsafe_code)]
 
-use masque::reactor::{Cx, Event, Handlers, Postback, Rig, Session, SessionId, Shift, Topic};
+use bytes::Bytes;
+use masque::filters::{Httpd, Request, Response, Stall};
+use masque::limits::READ_BUFFER;
+use masque::reactor::{
+    Cx, Endpoint, Event, Handlers, Postback, Reactor, Rig, Session, SessionId, Shift, Topic,
+};
+use masque::sessions::{Connection, TcpServer};
+use masque::wheels::ReadWrite;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 const NUMBERS: Topic<u64> = Topic::new("numbers");
@@ -117,4 +127,114 @@ fn watches_allocate_nothing_once_warm() {
 fn the_counter_counts() {
     let counted = allocation_counter::measure(|| drop(std::hint::black_box(Box::new(1_u64))));
     assert_eq!(counted.count_total, 1);
+}
+
+/// What a connection may hold beside what its limits allow: the wheel, the filter, the session,
+/// what the request's head was made into.
+const BESIDE: usize = 4 * 1024;
+
+/// Clients of a server of HTTP on a Unix socket, whose buffers in the system are small.
+struct Crowd {
+    reactor: Reactor,
+    folder: std::path::PathBuf,
+    clients: Vec<UnixStream>,
+}
+
+impl Crowd {
+    fn new(httpd: Httpd, answer: usize) -> Self {
+        let folder = std::env::temp_dir().join(format!("masque-crowd-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder can be made");
+        let mut reactor = Reactor::new().expect("there is a poll");
+        let at = Endpoint::Unix(folder.join("socket"));
+        let _ = std::fs::remove_file(folder.join("socket"));
+        let body = Bytes::from(vec![b'x'; answer]);
+        reactor.spawn(
+            TcpServer::new(at)
+                .alias("server")
+                .serve(move |_| Served { httpd: httpd.clone(), body: body.clone() }),
+        );
+        Crowd { reactor, folder, clients: vec![] }
+    }
+
+    /// Has `count` more clients send `bytes`, and the server take them.
+    fn grow(&mut self, count: usize, bytes: &[u8]) {
+        for _ in 0..count {
+            let client = UnixStream::connect(self.folder.join("socket")).expect("it listens");
+            client.set_nonblocking(true).expect("it can be set");
+            (&client).write_all(bytes).expect("it has room for that");
+            self.clients.push(client);
+            self.turn();
+        }
+        for _ in 0..200 {
+            self.turn();
+        }
+    }
+
+    fn turn(&mut self) {
+        self.reactor.turn(Some(Duration::ZERO)).expect("the poll works");
+    }
+}
+
+/// Answers everything with the same bytes, each time a copy of its own.
+struct Served {
+    httpd: Httpd,
+    body: Bytes,
+}
+
+impl Connection for Served {
+    type Filter = Httpd;
+
+    fn filter(&self) -> Httpd {
+        self.httpd.clone()
+    }
+
+    fn input(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Httpd>, _: Result<Request, Response>) {
+        wire.put(cx, Response::new(Bytes::copy_from_slice(&self.body)));
+    }
+}
+
+/// Checks that `count` more connections that send `bytes` hold no more than `most` each, and not
+/// much less than `least`, or they would not be the worst that there are.
+#[track_caller]
+fn check_worst(crowd: &mut Crowd, what: &str, bytes: &[u8], least: usize, most: usize) {
+    const COUNT: usize = 700;
+    let counted = allocation_counter::measure(|| crowd.grow(COUNT, bytes));
+    let each = usize::try_from(counted.bytes_current).expect("it grows") / COUNT;
+    assert!(each <= most + BESIDE, "{what}: {each} bytes each, {most} allowed");
+    assert!(each >= least, "{what}: only {each} bytes each");
+}
+
+#[test]
+fn the_worst_connections_hold_what_their_limits_allow_and_leave_nothing() {
+    const HEAD: usize = 16 * 1024;
+    const BODY: usize = 32 * 1024;
+    const HIGH: usize = 32 * 1024;
+    const ANSWER: usize = 16 * 1024;
+    let stall = Stall { high: HIGH, low: 1024, time: Duration::from_secs(3600) };
+    let httpd = Httpd::new().with_body_max(BODY).with_stall(stall);
+    let mut crowd = Crowd::new(httpd, ANSWER);
+    let head = format!("GET / HTTP/1.1\r\nHost: h\r\nA: {}", "x".repeat(HEAD - 30));
+    check_worst(&mut crowd, "half a head", head.as_bytes(), HEAD - 100, HEAD + 1);
+    let put = format!("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: {BODY}\r\n\r\n");
+    let body = format!("{put}{}", "x".repeat(BODY - 1));
+    check_worst(&mut crowd, "half a body", body.as_bytes(), BODY - 1, BODY);
+    let chunked = "PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n";
+    let chunks = format!("{chunked}{:x}\r\n{}", BODY - 1, "x".repeat(BODY - 2));
+    check_worst(&mut crowd, "half a body in chunks", chunks.as_bytes(), BODY - 1, BODY);
+    // Behind what is not read stands what is not looked at: the rest of one read.
+    let gets = "GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(500);
+    let most = HIGH + ANSWER + READ_BUFFER;
+    check_worst(&mut crowd, "unread answers", gets.as_bytes(), HIGH, most);
+    assert_eq!(crowd.reactor.kernel().stats().sessions, 2801);
+
+    crowd.clients.clear();
+    let left = allocation_counter::measure(|| {
+        for _ in 0..500 {
+            crowd.turn();
+        }
+    });
+    assert_eq!(crowd.reactor.kernel().stats().sessions, 1);
+    let held = 700 * (HEAD + 2 * BODY + HIGH);
+    assert!(left.bytes_current.unsigned_abs() >= held as u64 && left.bytes_current < 0, "{left:?}");
+    std::fs::remove_dir_all(&crowd.folder).expect("the folder is still there");
 }

@@ -1,15 +1,19 @@
 //! The program: what it starts, and how it ends.
 
-use crate::browser::Browser;
+use crate::access_log::AccessLog;
+use crate::browser::{Browser, CLOSING};
 use crate::command_line::Options;
 use crate::embedded::{self, Embedded};
+use crate::exposition::summary;
 use crate::figures::Figures;
 use crate::files::Files;
+use crate::metrics::Metrics;
 use crate::overview::Overview;
+use crate::say::{complain, say};
 use crate::site::Site;
-use masque::reactor::{Cx, Event, Handlers, Session, SessionId, Signal};
+use masque::reactor::{Cx, Endpoint, Event, Handlers, ListeningSocket, Session, SessionId, Signal};
 use masque::sessions::{Database, TcpServer};
-use masque::wheels::Target;
+use std::convert::Infallible;
 use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -19,36 +23,144 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct App {
     options: Options,
-    running: Option<(SessionId, SessionId)>,
+    /// Where browsers connect, when it was opened by who started the program.
+    handed: Option<ListeningSocket>,
+    running: Option<Running>,
+    is_ending: bool,
 }
 
-/// The time in which answers that are on their way must have gone out at the end.
-const LEAVE: Duration = Duration::from_millis(500);
+/// What was started.
+#[derive(Debug)]
+struct Running {
+    server: SessionId,
+    site: Arc<Site>,
+}
+
+/// The time in which answers that are on their way must have gone out at the end. Less than what
+/// supervisors wait before they kill: 90 s of systemd, 30 s of Kubernetes.
+const DRAIN_TIME: Duration = Duration::from_secs(10);
 
 impl App {
     const SIGNAL: Event<Signal> = Event::new("app.signal");
-    const LEAVE: Event<()> = Event::new("app.leave");
+    /// The last browser has gone.
+    const DRAINED: Event<()> = Event::new("app.drained");
+    const DEADLINE: Event<()> = Event::new("app.deadline");
 
-    pub(crate) fn new(options: Options) -> Self {
-        App { options, running: None }
+    pub(crate) fn new(options: Options, handed: Option<ListeningSocket>) -> Self {
+        App { options, handed, running: None, is_ending: false }
     }
 
-    /// Stops accepting and answers everyone who waits; a second signal leaves at once.
     fn signal(&mut self, cx: &mut Cx<'_>, signal: Signal) {
-        let Some((server, overview)) = self.running.take() else { return cx.stop_all() };
-        log::info!("ending by {signal:?}");
-        for posted in
-            [cx.post(server, TcpServer::SHUTDOWN, ()), cx.post(overview, Overview::CLOSE, ())]
-        {
-            if let Err(error) = posted {
-                log::debug!("{error}");
-            }
+        match signal {
+            Signal::Hup => self.reopen(cx),
+            Signal::Usr1 => self.log_figures(cx),
+            _ => self.end(cx, signal),
         }
-        cx.delay(Self::LEAVE, LEAVE, ());
+    }
+
+    /// Stops accepting, has everyone who waits answered, and leaves when the last has gone; a
+    /// second signal leaves at once.
+    fn end(&mut self, cx: &mut Cx<'_>, signal: Signal) {
+        let Some(Running { server, .. }) = self.running else { return cx.stop_all() };
+        if self.is_ending {
+            log::warn!("ending at once by {signal:?}");
+            return cx.stop_all();
+        }
+        self.is_ending = true;
+        log::info!("ending by {signal:?}");
+        // At once, so that nobody is accepted behind the notice.
+        match cx.call(server, TcpServer::SHUTDOWN, ()) {
+            Ok(()) => {}
+            Err(error) => log::debug!("{error}"),
+        }
+        cx.notify(CLOSING, ());
+        cx.delay(Self::DEADLINE, DRAIN_TIME, ());
+    }
+
+    fn deadline(&mut self, cx: &mut Cx<'_>, (): ()) {
+        if let Some(Running { site, .. }) = &self.running {
+            log::warn!("{} connections are cut off", site.metrics.connections.read());
+        }
+        cx.stop_all();
+    }
+
+    /// Opens anew what is of the file system: the page's files and the access log.
+    fn reopen(&self, cx: &mut Cx<'_>) {
+        let Some(Running { site, .. }) = &self.running else { return };
+        let files = cx.post(site.files, Files::REOPEN, ());
+        let log = site.access_log.map(|log| cx.post(log, AccessLog::REOPEN, ()));
+        for error in [files.err(), log.and_then(Result::err)].into_iter().flatten() {
+            log::debug!("{error}");
+        }
+    }
+
+    fn log_figures(&self, cx: &mut Cx<'_>) {
+        let Some(Running { site, .. }) = &self.running else { return };
+        if let Ok(feed) = cx.call(site.overview, Overview::STATUS, ()) {
+            log::info!("{}", summary(&site.metrics, &feed, &cx.stats()));
+        }
     }
 
     fn database(&self, cx: &mut Cx<'_>) -> Database {
         self.options.couch.clone().unwrap_or_else(|| embed(cx))
+    }
+
+    /// Starts what browsers need.
+    fn site(&self, cx: &mut Cx<'_>) -> Site {
+        let options = &self.options;
+        let metrics = Arc::new(Metrics::default());
+        let files = Files::open(options.files.clone());
+        let files = cx.spawn(files.unwrap_or_else(|error| fail(format_args!("--files: {error}"))));
+        let access_log = options.access_log.clone().map(|target| {
+            let log = AccessLog::open(target, Arc::clone(&metrics));
+            cx.spawn(log.unwrap_or_else(|error| fail(format_args!("--access-log: {error}"))))
+        });
+        let database = self.database(cx);
+        let Ok(overview) = cx.spawn_with(|cx| {
+            let Options { docs, heartbeat, retry_cap, .. } = options;
+            Ok::<_, Infallible>(Overview::new(cx, database, docs, *heartbeat, *retry_cap))
+        });
+        Site {
+            docs: options.docs.clone(),
+            long_poll: options.long_poll,
+            stale_after: options.stale_after,
+            files,
+            overview,
+            access_log,
+            metrics,
+        }
+    }
+
+    /// The server of browsers.
+    fn server(&mut self, cx: &mut Cx<'_>, site: Arc<Site>) -> TcpServer {
+        let app = cx.id();
+        let (server, shown) = match self.handed.take() {
+            Some(socket) => (TcpServer::adopt(socket), "the socket that was handed over".into()),
+            None => (TcpServer::new(self.options.listen.clone()), self.options.listen.to_string()),
+        };
+        server
+            .alias(Site::SERVER)
+            .started(|_, local| match local {
+                Endpoint::Tcp(address) => say(format_args!("dashboard at http://{address}/")),
+                local => say(format_args!("dashboard at {local}")),
+            })
+            .failed(move |_, error| {
+                fail(format_args!(
+                    "cannot listen at {shown}: {error}; choose another with --listen"
+                ))
+            })
+            .stopped(move |cx| {
+                // It is gone already when everything is being stopped.
+                let _ = cx.post(app, App::DRAINED, ());
+            })
+            .accept(move |cx, accepted| {
+                let site = Arc::clone(&site);
+                let metrics = Arc::clone(&site.metrics);
+                if let Err(error) = cx.spawn_with(|cx| Browser::new(cx, accepted.socket, site)) {
+                    log::warn!("a browser cannot be served: {error}");
+                    metrics.unserved.add(1);
+                }
+            })
     }
 }
 
@@ -61,51 +173,35 @@ fn embed(cx: &mut Cx<'_>) -> Database {
     let local = local.unwrap_or_else(|| fail("the embedded database has no port"));
     cx.spawn(Figures::new(couch));
     let url = format!("http://{local}/{}", embedded::DATABASE);
-    println!("embedded CouchDB at {url}");
+    say(format_args!("embedded CouchDB at {url}"));
     url.parse().unwrap_or_else(|error| fail(error))
-}
-
-/// Serves the browsers.
-fn serve(listen: &Target, site: Arc<Site>) -> TcpServer {
-    let shown = listen.to_string();
-    TcpServer::new(listen.clone())
-        .started(|_, local| println!("dashboard at http://{local}/"))
-        .failed(move |_, error| {
-            fail(format_args!("cannot listen at {shown}: {error}; choose another with --listen"))
-        })
-        .accept(move |cx, accepted| {
-            let site = Arc::clone(&site);
-            if let Err(error) = cx.spawn_with(|cx| Browser::new(cx, accepted.socket, site)) {
-                log::warn!("a browser cannot be served: {error}");
-            }
-        })
 }
 
 /// Ends the program, for it cannot do its work.
 fn fail(why: impl Display) -> ! {
-    eprintln!("dashboard: {why}");
+    complain(why);
     std::process::exit(1)
 }
 
 impl Session for App {
     fn events(on: &mut Handlers<Self>) {
-        on.on(Self::SIGNAL, Self::signal).on(Self::LEAVE, |_, cx, ()| cx.stop_all());
+        on.on(Self::SIGNAL, Self::signal)
+            .on(Self::DRAINED, |_, cx, ()| cx.stop_all())
+            .on(Self::DEADLINE, Self::deadline);
     }
 
     fn started(&mut self, cx: &mut Cx<'_>) {
-        for signal in [Signal::Int, Signal::Term] {
+        for signal in [Signal::Int, Signal::Term, Signal::Hup, Signal::Usr1] {
             if let Err(error) = cx.signal(signal, Self::SIGNAL) {
                 fail(format_args!("cannot hear signals: {error}"));
             }
         }
-        let files = self.options.files.as_deref();
-        let files = files.map_or(Ok(Files::built_in()), Files::of_folder);
-        let files = files.unwrap_or_else(|error| fail(format_args!("--files: {error}")));
-        let database = self.database(cx);
-        let Options { docs, heartbeat, retry_cap, .. } = &self.options;
-        let overview = cx.spawn(Overview::new(database, docs, *heartbeat, *retry_cap));
-        let site = Site { docs: docs.clone(), long_poll: self.options.long_poll, files, overview };
-        let server = cx.spawn(serve(&self.options.listen, Arc::new(site)));
-        self.running = Some((server, overview));
+        let site = Arc::new(self.site(cx));
+        let server = self.server(cx, Arc::clone(&site));
+        let server = cx.spawn(server);
+        self.running = Some(Running { server, site });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! What the operator asks for.
 
+use crate::access_log::Target as LogTarget;
 use log::LevelFilter;
 use masque::sessions::Database;
 use masque::wheels::Target;
@@ -21,14 +22,25 @@ Usage: dashboard [options]
   --doc ID              the document to show, each under /ID; may be given more than once
                         [default: overview]
   --listen ADDR         where browsers connect, host:port; port 0 picks a free one
-                        [default: 127.0.0.1:8080]
-  --long-poll SECONDS   how long a poll waits for a change [default: 28]
+                        [default: 127.0.0.1:8080]; a socket that systemd hands over
+                        (LISTEN_FDS) is served in its place
+  --long-poll SECONDS   how long a poll waits for a change [default: 28]; a stream of events
+                        sends a sign of life twice in that time
   --heartbeat SECONDS   how often CouchDB is asked for a sign of life [default: 10]
   --retry-cap SECONDS   the longest pause between tries to reach CouchDB [default: 30]
-  --files DIR           serve the page's files from DIR instead of the built-in ones
+  --stale-after SECONDS how long the feed may be lost before /health says 503 [default: 60]
+  --files DIR           serve the page's files from DIR instead of the built-in ones, as they are
+                        (not compressed) when the program starts, or gets SIGHUP
+  --access-log FILE     append a line for each answer to FILE, - for stdout, in the combined format
   --log LEVEL           off, error, warn, info, debug or trace [default: info]
   --help                this text
   --version             the version
+
+Paths: /ID the document, /ID/REV once it is no longer at REV, /ID/events its changes as server-sent
+events, /file/NAME a file of the page, /health, /metrics (for Prometheus).
+
+Signals: SIGTERM and SIGINT answer everyone who waits and end, the second one at once; SIGHUP opens
+the page's files and the access log anew; SIGUSR1 logs the figures.
 ";
 
 /// What to do.
@@ -49,13 +61,16 @@ pub(crate) struct Options {
     pub(crate) long_poll: Duration,
     pub(crate) heartbeat: Duration,
     pub(crate) retry_cap: Duration,
+    pub(crate) stale_after: Duration,
     /// `None`: the built-in ones.
     pub(crate) files: Option<PathBuf>,
+    pub(crate) access_log: Option<LogTarget>,
     pub(crate) log: LevelFilter,
 }
 
-/// Names that a document cannot have, for their paths are taken.
-const TAKEN: [&str; 3] = ["file", "favicon.ico", "health"];
+/// Names that a document cannot have, for their paths are taken. Neither can it have one that is no
+/// single segment of a path: browsers and proxies make something else of it.
+const TAKEN: [&str; 4] = ["file", "favicon.ico", "health", "metrics"];
 
 pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
     let mut authority = None;
@@ -66,7 +81,9 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
         long_poll: Duration::from_secs(28),
         heartbeat: masque::limits::HEARTBEAT,
         retry_cap: masque::limits::FEED_RETRY_CAP,
+        stale_after: Duration::from_secs(60),
         files: None,
+        access_log: None,
         log: LevelFilter::Info,
     };
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
@@ -77,10 +94,13 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
             Value(value) => return Err(format!("{} is one word too many", value.display())),
         };
         match name.as_str() {
+            "help" | "version" if parser.optional_value().is_some() => {
+                return Err(format!("--{name} takes no value"));
+            }
             "help" => return Ok(Command::Help),
             "version" => return Ok(Command::Version),
             "couch" | "couch-ca" | "doc" | "listen" | "long-poll" | "heartbeat" | "retry-cap"
-            | "files" | "log" => {}
+            | "stale-after" | "files" | "access-log" | "log" => {}
             other => return Err(format!("there is no option --{other}")),
         }
         let value = parser.value().map_err(|_| format!("--{name} lacks its value"))?;
@@ -98,6 +118,8 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
             "long-poll" => options.long_poll = seconds(&name, &text()?)?,
             "heartbeat" => options.heartbeat = seconds(&name, &text()?)?,
             "retry-cap" => options.retry_cap = seconds(&name, &text()?)?,
+            "stale-after" => options.stale_after = seconds(&name, &text()?)?,
+            "access-log" => options.access_log = Some(log_target(value.into())),
             "files" => options.files = Some(folder(value.into())?),
             _ => options.log = level(&text()?)?,
         }
@@ -125,7 +147,8 @@ fn vouched_for(couch: Option<Database>, path: &Path) -> Result<Database, String>
 }
 
 fn document(id: String) -> Result<String, String> {
-    if id.is_empty() || TAKEN.contains(&id.as_str()) {
+    let leads_elsewhere = id == "." || id == ".." || id.contains(['/', '\\', '\0']);
+    if id.is_empty() || leads_elsewhere || TAKEN.contains(&id.as_str()) {
         return Err(format!("--doc {id}: a document of that name has no path here"));
     }
     Ok(id)
@@ -147,6 +170,10 @@ fn seconds(name: &str, text: &str) -> Result<Duration, String> {
         .ok_or_else(|| {
             format!("--{name} {text}: it is not a number of seconds from 0.001 to 86400")
         })
+}
+
+fn log_target(path: PathBuf) -> LogTarget {
+    if path.as_os_str() == "-" { LogTarget::Stdout } else { LogTarget::File(path) }
 }
 
 fn folder(path: PathBuf) -> Result<PathBuf, String> {
@@ -182,6 +209,8 @@ mod tests {
         assert_eq!(options.long_poll, Duration::from_secs(28));
         assert_eq!(options.heartbeat, Duration::from_secs(10));
         assert_eq!(options.retry_cap, Duration::from_secs(30));
+        assert_eq!(options.stale_after, Duration::from_secs(60));
+        assert_eq!(options.access_log, None);
         assert_eq!(options.log, LevelFilter::Info);
     }
 
@@ -198,7 +227,9 @@ mod tests {
             "0.5",
             "--heartbeat=2",
             "--retry-cap=5",
+            "--stale-after=3",
             "--files=/",
+            "--access-log=/var/log/access",
             "--log=debug",
         ]);
         let options = options.expect("it is right");
@@ -208,8 +239,16 @@ mod tests {
         assert_eq!(options.long_poll, Duration::from_millis(500));
         assert_eq!(options.heartbeat, Duration::from_secs(2));
         assert_eq!(options.retry_cap, Duration::from_secs(5));
+        assert_eq!(options.stale_after, Duration::from_secs(3));
         assert_eq!(options.files, Some("/".into()));
+        assert_eq!(options.access_log, Some(LogTarget::File("/var/log/access".into())));
         assert_eq!(options.log, LevelFilter::Debug);
+    }
+
+    #[test]
+    fn a_dash_is_stdout() {
+        let options = run(&["--access-log", "-"]).expect("it is right");
+        assert_eq!(options.access_log, Some(LogTarget::Stdout));
     }
 
     #[test]
@@ -229,6 +268,10 @@ mod tests {
             &["--couch", "u:secret@h"],
             &["--doc", ""],
             &["--doc", "file"],
+            &["--doc", "metrics"],
+            &["--doc", "_design/a"],
+            &["--stale-after", "soon"],
+            &["--access-log"],
             &["--listen", "8080"],
             &["--listen", ":8080"],
             &["--listen", "h:99999"],
@@ -239,6 +282,8 @@ mod tests {
             &["--files", "/no/such/folder"],
             &["--log", "loud"],
             &["--nonsense"],
+            &["--help=me"],
+            &["--version=2"],
             &["-x"],
             &["extra"],
         ] {

@@ -1,76 +1,152 @@
 //! The page's files: the built-in ones, or those of a folder.
 
+use crate::coding::takes_gzip;
+use crate::conditional::{Known, Tagged};
 use bytes::Bytes;
-use http::HeaderValue;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue};
 use masque::filters::{Prepared, Response};
+use masque::reactor::{Cx, Event, Handlers, Session};
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// The files that are served, each ready to be sent. What is not in here is not there: no name that
-/// a browser sends ever reaches the file system.
+/// Has the files that are served, each ready to be sent. What is not in here is not there: no name
+/// that a browser sends ever reaches the file system.
+///
+/// Built-in files come with their gzip. Those of a folder, which somebody is working on, are sent
+/// as they are.
 #[derive(Debug)]
-pub(crate) struct Files(BTreeMap<String, Prepared>);
+pub(crate) struct Files {
+    /// `None`: the built-in ones.
+    folder: Option<PathBuf>,
+    served: BTreeMap<String, File>,
+}
+
+/// A file in each of its codings. A clone is a reference or two more.
+#[derive(Clone, Debug)]
+pub(crate) struct File {
+    plain: Tagged,
+    gzip: Option<Tagged>,
+}
 
 /// The largest file of a folder that is served.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// The most files of a folder that are served.
 const FILES_MAX: usize = 1000;
 
-macro_rules! built_in {
-    ($($name:literal),* $(,)?) => {
-        [$(($name, include_bytes!(concat!("../page/", $name)).as_slice())),*]
-    };
+/// A file that is part of the program.
+struct BuiltIn {
+    name: &'static str,
+    plain: &'static [u8],
+    /// Where it is smaller.
+    gzip: Option<&'static [u8]>,
 }
 
-const BUILT_IN: [(&str, &[u8]); 17] = built_in![
-    "board.js",
-    "card.js",
-    "chart.js",
-    "favicon.ico",
-    "favicon.svg",
-    "figures.js",
-    "header.js",
-    "history.js",
-    "index.html",
-    "look_back.js",
-    "page.css",
-    "page.js",
-    "poll.js",
-    "vendor/uPlot.LICENSE",
-    "vendor/uPlot.iife.min.js",
-    "vendor/uPlot.min.css",
-    "wording.js",
-];
+/// The files of `page/`, as the build script found them.
+const BUILT_IN: &[BuiltIn] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
 impl Files {
-    /// The files that are part of the program.
-    pub(crate) fn built_in() -> Self {
-        let files = BUILT_IN.map(|(name, content)| prepared(name, Bytes::from_static(content)));
-        Files(files.into())
+    /// Call it with a file's name.
+    pub(crate) const READ: Event<String, Option<File>> = Event::new("files.read");
+    /// Reads the folder anew. When that fails, what was served before is served on.
+    pub(crate) const REOPEN: Event<()> = Event::new("files.reopen");
+
+    /// Those of a folder and its folders as they are now, without hidden ones and links; or the
+    /// built-in ones. It reads them all before it returns.
+    pub(crate) fn open(folder: Option<PathBuf>) -> io::Result<Self> {
+        let served = folder.as_deref().map_or_else(|| Ok(built_in()), of_folder)?;
+        Ok(Files { folder, served })
     }
 
-    /// The files of a folder and its folders as they are now; hidden ones and links are left out.
-    ///
-    /// Without a `favicon.ico` there is the built-in one.
-    pub(crate) fn of_folder(folder: &Path) -> io::Result<Self> {
-        let mut files = BTreeMap::new();
-        collect(folder, "", &mut files)?;
-        if !files.contains_key("favicon.ico") {
-            let icon = Files::built_in().0.remove_entry("favicon.ico");
-            files.extend(icon);
+    fn reopen(&mut self, _: &mut Cx<'_>, (): ()) {
+        let Some(folder) = &self.folder else { return };
+        match of_folder(folder) {
+            Ok(served) => {
+                log::info!("{} files of {} are served", served.len(), folder.display());
+                self.served = served;
+            }
+            Err(error) => {
+                log::error!("{}: {error}; the files from before stay", folder.display());
+            }
         }
-        Ok(Files(files))
-    }
-
-    /// The answer to a request for a file.
-    pub(crate) fn read(&self, name: &str) -> Option<Prepared> {
-        self.0.get(name).cloned()
     }
 }
 
-fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Prepared>) -> io::Result<()> {
+impl Session for Files {
+    fn events(on: &mut Handlers<Self>) {
+        on.on(Self::READ, |files, _, name| files.served.get(&name).cloned())
+            .on(Self::REOPEN, Self::reopen);
+    }
+
+    fn started(&mut self, cx: &mut Cx<'_>) {
+        // It is there for whoever calls it, for as long as anybody is.
+        if let Err(taken) = cx.alias("files") {
+            log::warn!("{taken}");
+        }
+    }
+}
+
+impl File {
+    /// The answer to a request with these fields: the coding that is asked for, or a 304 where the
+    /// browser has it.
+    pub(crate) fn answer(&self, asked: &HeaderMap) -> Prepared {
+        let gzip = self.gzip.as_ref().filter(|_| takes_gzip(asked));
+        gzip.unwrap_or(&self.plain).answer(&Known::of(asked))
+    }
+
+    fn new(name: &str, plain: Bytes, gzip: Option<Bytes>) -> Self {
+        let hash = hash(&plain);
+        let respond = |content: Bytes, suffix: &str| {
+            let mut response = Response::new(content);
+            let headers = response.headers_mut();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type(name)));
+            headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            // The files change with the program, and a browser cannot tell when: it asks, and a tag
+            // makes that cheap.
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            let tag = HeaderValue::try_from(format!("\"{hash:032x}{suffix}\""));
+            headers.insert(ETAG, tag.expect("hex digits and quotes can stand in a header"));
+            // Ranges are for what is large, and no file of a page is.
+            headers.insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
+            response
+        };
+        let Some(gzip) = gzip else {
+            return File { plain: Tagged::new(respond(plain, "")), gzip: None };
+        };
+        // A coding is content of its own and has a tag of its own, for the tags are strong ones.
+        let [mut plain, mut gzip] = [respond(plain, ""), respond(gzip, "-gzip")];
+        for response in [&mut plain, &mut gzip] {
+            response.headers_mut().insert(VARY, HeaderValue::from(ACCEPT_ENCODING));
+        }
+        gzip.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        File { plain: Tagged::new(plain), gzip: Some(Tagged::new(gzip)) }
+    }
+}
+
+fn built_in() -> BTreeMap<String, File> {
+    let files = BUILT_IN.iter().map(|BuiltIn { name, plain, gzip }| {
+        let file = File::new(name, Bytes::from_static(plain), gzip.map(Bytes::from_static));
+        ((*name).to_owned(), file)
+    });
+    files.collect()
+}
+
+/// Without a `favicon.ico` there is the built-in one.
+fn of_folder(folder: &Path) -> io::Result<BTreeMap<String, File>> {
+    let mut files = BTreeMap::new();
+    collect(folder, "", &mut files)?;
+    if !files.contains_key("favicon.ico") {
+        let icon = built_in().remove_entry("favicon.ico");
+        files.extend(icon);
+    }
+    Ok(files)
+}
+
+fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, File>) -> io::Result<()> {
     for entry in folder.read_dir()? {
         let entry = entry?;
         let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
@@ -89,20 +165,19 @@ fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Prepared>) 
                     "{name} is larger than {FILE_BYTES_MAX} bytes"
                 )));
             }
-            files.extend([prepared(&name, std::fs::read(entry.path())?.into())]);
+            let file = File::new(&name, std::fs::read(entry.path())?.into(), None);
+            files.insert(name, file);
         }
     }
     Ok(())
 }
 
-fn prepared(name: &str, content: Bytes) -> (String, Prepared) {
-    let mut response = Response::new(content);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type(name)));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // The files change with the program, and a browser cannot tell when.
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    (name.to_owned(), Prepared::new(response))
+/// The same for the same content, wherever and whenever: FNV-1a with 128 bits. Who can change a
+/// file could as well make it bad, so it need not withstand anybody.
+fn hash(content: &[u8]) -> u128 {
+    const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    content.iter().fold(BASIS, |hash, byte| (hash ^ u128::from(*byte)).wrapping_mul(PRIME))
 }
 
 fn media_type(name: &str) -> &'static str {
@@ -119,5 +194,51 @@ fn media_type(name: &str) -> &'static str {
         "woff2" => "font/woff2",
         "txt" | "md" | "LICENSE" => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::header::IF_NONE_MATCH;
+
+    #[test]
+    fn the_hash_is_fnv_1a() {
+        assert_eq!(hash(b""), 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d);
+        assert_eq!(hash(b"a"), 0xd228_cb69_6f1a_8caf_7891_2b70_4e4a_8964);
+    }
+
+    #[test]
+    fn the_page_is_built_in_with_what_it_needs() {
+        let files = built_in();
+        for name in ["index.html", "favicon.ico", "vendor/uPlot.LICENSE"] {
+            assert!(files.contains_key(name), "{name} is missing");
+        }
+        assert!(!files.keys().any(|name| name.contains("README")));
+        assert!(files["index.html"].gzip.is_some());
+        assert!(files["page.css"].gzip.is_some());
+    }
+
+    #[test]
+    fn each_coding_is_known_by_its_own_tag() {
+        let plain = Bytes::from_static(b"some text that a gzip could be of");
+        let file = File::new("a.js", plain.clone(), Some(Bytes::from_static(b"shorter")));
+        let tag = format!("\"{:032x}\"", hash(&plain));
+        let gzip_tag = format!("\"{:032x}-gzip\"", hash(&plain));
+        for (coding, tag, status, bytes) in [
+            ("", "", 200, plain.len()),
+            ("gzip", "", 200, 7),
+            ("", &*tag, 304, 0),
+            ("gzip", &*tag, 200, 7),
+            ("", &*gzip_tag, 200, plain.len()),
+            ("gzip", &*gzip_tag, 304, 0),
+        ] {
+            let mut asked = HeaderMap::new();
+            asked.insert(ACCEPT_ENCODING, HeaderValue::from_static(coding));
+            asked.insert(IF_NONE_MATCH, HeaderValue::from_str(tag).expect("it is a tag"));
+            let answer = file.answer(&asked);
+            let told = (answer.status().as_u16(), answer.body_len());
+            assert_eq!(told, (status, bytes), "{coding:?} {tag}");
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! What all browsers' connections share: the paths, and what is under them.
 
-use crate::files::Files;
+use crate::metrics::{Kind, Metrics};
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, StatusCode};
-use masque::filters::{Reply, Request, Response};
+use masque::filters::{Request, Response};
 use masque::reactor::SessionId;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The site as configured.
@@ -15,52 +16,87 @@ pub(crate) struct Site {
     pub(crate) docs: Vec<String>,
     /// How long a poll waits for a change.
     pub(crate) long_poll: Duration,
-    pub(crate) files: Files,
+    /// How long the feed may be lost before the site counts as ill.
+    pub(crate) stale_after: Duration,
+    /// Who has the files.
+    pub(crate) files: SessionId,
     /// Who knows how the documents stand.
     pub(crate) overview: SessionId,
+    /// Who is told of each answer.
+    pub(crate) access_log: Option<SessionId>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// What a request is for.
 #[derive(Debug)]
 pub(crate) enum Route {
     /// A document, and the revision that the browser has.
-    Document { place: usize, rev: Option<String> },
-    /// Something that is answered at once.
-    Answer(Reply),
+    Document {
+        place: usize,
+        rev: Option<String>,
+    },
+    /// A document's changes as they come.
+    Events {
+        place: usize,
+    },
+    /// A file, if there is one of that name.
+    File(String),
+    Health,
+    Metrics,
+    /// Something that is the same each time.
+    Answer(Response),
 }
 
 impl Route {
-    fn answer(answer: impl Into<Reply>) -> Self {
-        Route::Answer(answer.into())
+    /// What its answer is counted as.
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Route::Document { rev: None, .. } => Kind::Document,
+            Route::Document { .. } => Kind::Poll,
+            Route::Events { .. } => Kind::Events,
+            Route::File(_) => Kind::File,
+            Route::Health => Kind::Health,
+            Route::Metrics => Kind::Metrics,
+            Route::Answer(_) => Kind::Other,
+        }
     }
 }
 
 impl Site {
+    /// What the server of browsers goes by.
+    pub(crate) const SERVER: &str = "server";
+
     /// Finds what a request is for. Nothing of the request is echoed.
     pub(crate) fn route(&self, request: &Request) -> Route {
         let is_read = [Method::GET, Method::HEAD].contains(request.method());
         let Some(segments) = segments(request.uri().path()) else {
-            return Route::answer(plain(StatusCode::BAD_REQUEST, "The path is not valid.\n"));
+            return Route::Answer(plain(StatusCode::BAD_REQUEST, "The path is not valid.\n"));
         };
         let segments: Vec<_> = segments.iter().map(String::as_str).collect();
         let found = match segments[..] {
-            [""] => Some(Route::answer(self.to_page())),
-            ["favicon.ico"] => self.files.read("favicon.ico").map(Route::answer),
-            ["file", ref name @ ..] => self.files.read(&name.join("/")).map(Route::answer),
+            [""] => Some(Route::Answer(self.to_page())),
+            ["favicon.ico"] => Some(Route::File("favicon.ico".to_owned())),
+            ["file", ref name @ ..] => Some(Route::File(name.join("/"))),
+            ["health"] => Some(Route::Health),
+            ["metrics"] => Some(Route::Metrics),
             [doc] => self.document(doc, None),
+            [doc, "events"] => self.place(doc).map(|place| Route::Events { place }),
             [doc, rev] => self.document(doc, Some(rev.to_owned())),
             _ => None,
         };
         match found {
-            None => Route::answer(plain(StatusCode::NOT_FOUND, "There is nothing here.\n")),
-            Some(_) if !is_read => Route::answer(not_allowed()),
+            None => Route::Answer(not_found()),
+            Some(_) if !is_read => Route::Answer(not_allowed()),
             Some(route) => route,
         }
     }
 
     fn document(&self, doc: &str, rev: Option<String>) -> Option<Route> {
-        let place = self.docs.iter().position(|own| own == doc)?;
-        Some(Route::Document { place, rev })
+        self.place(doc).map(|place| Route::Document { place, rev })
+    }
+
+    fn place(&self, doc: &str) -> Option<usize> {
+        self.docs.iter().position(|own| own == doc)
     }
 
     /// The page shows the first document unless it is told of another.
@@ -77,8 +113,17 @@ impl Site {
     }
 }
 
+pub(crate) fn not_found() -> Response {
+    plain(StatusCode::NOT_FOUND, "There is nothing here.\n")
+}
+
+/// For a request that comes too late.
+pub(crate) fn unavailable() -> Response {
+    plain(StatusCode::SERVICE_UNAVAILABLE, "The server is ending.\n")
+}
+
 /// A response of one sentence.
-pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response {
+fn plain(status: StatusCode, text: &'static str) -> Response {
     let mut response = Response::new(Bytes::from_static(text.as_bytes()));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -129,6 +129,11 @@ impl Decoder {
         }
     }
 
+    /// How much of the chunk at work is still to come.
+    pub(super) fn left(&self) -> u64 {
+        if self.state == State::Data { self.left } else { 0 }
+    }
+
     fn data<'a>(&mut self, input: &mut &'a [u8]) -> Option<&'a [u8]> {
         let length = usize::try_from(self.left).map_or(input.len(), |left| left.min(input.len()));
         let (data, rest) = input.split_at(length);

@@ -12,24 +12,29 @@
 //! | [`Httpd`] | HTTP requests | HTTP responses | `POE::Filter::HTTPD` |
 //! | [`HttpClient`] | HTTP responses | HTTP requests | |
 //!
-//! [`Lines`] and [`chunked`] are the machines within, for bodies that come through a filter.
+//! [`Lines`] and [`chunked`] are the machines within, for bodies that come through a filter;
+//! [`ServerSentEvent`] is what a body can be made of.
 
 pub mod chunked;
+mod event_stream;
 mod head;
 mod http_client;
 mod httpd;
 mod line;
 mod lines;
 mod output;
+mod patience;
 #[cfg(test)]
 mod pieces;
 mod stream;
 
+pub use event_stream::ServerSentEvent;
 pub use http_client::{HttpClient, HttpClientError, Part};
-pub use httpd::{Httpd, Prepared, Reply, Request, Response};
+pub use httpd::{Httpd, Mode, Prepared, Reply, Request, RequestPart, Response, Streamed, Whole};
 pub use line::{Line, LineError};
 pub use lines::{LineTooLong, Lines};
 pub use output::Output;
+pub use patience::{Patience, Stall};
 pub use stream::Stream;
 
 use std::time::SystemTime;
@@ -82,5 +87,26 @@ pub trait Filter: 'static {
     /// Whether all has been said: the wheel flushes and then closes the connection.
     fn is_finished(&self) -> bool {
         false
+    }
+
+    /// What the peer is waited for, and how long; `None` for as long as it takes, which is right
+    /// while this side has yet to answer. Asked whenever something has come or was put.
+    fn patience(&self) -> Option<Patience> {
+        None
+    }
+
+    /// The time that [`patience`](Filter::patience) gave is up: writes what there is to say, as
+    /// HTTP's
+    /// 408. The wheel then ends the connection.
+    fn timed_out(&mut self, _output: &mut Output) {}
+
+    /// The session has panicked: writes what there is to say, as HTTP's 500. The wheel sends what
+    /// the socket has room for and closes the connection.
+    fn orphaned(&mut self, _output: &mut Output) {}
+
+    /// When a peer counts as one that does not read; `None` for a protocol whose peers may send
+    /// first and read later.
+    fn stall(&self) -> Option<Stall> {
+        None
     }
 }

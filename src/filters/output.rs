@@ -52,6 +52,13 @@ impl Output {
         self.len
     }
 
+    /// Bytes of memory that it holds or shares. O(shared buffers).
+    pub fn room(&self) -> usize {
+        let marks = self.shared.capacity() * size_of::<Shared>();
+        let shared: usize = self.shared.iter().map(|shared| shared.bytes.len()).sum();
+        self.text.capacity() + marks + shared
+    }
+
     /// Whether all has been written. O(1).
     pub fn is_empty(&self) -> bool {
         self.len == 0

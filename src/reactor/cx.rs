@@ -9,14 +9,15 @@ use super::slots::Phase;
 use std::fmt;
 use std::time::{Instant, SystemTime};
 
-/// The kernel as one session sees it while a handler of its runs: POE's `@_[KERNEL, SESSION, SENDER]`.
+/// The kernel as one session sees it while a handler of its runs: POE's `@_[KERNEL, SESSION,
+/// SENDER]`.
 ///
 /// Timers are in [`delay`](Cx::delay) and its neighbours, topics in [`watch`](Cx::watch).
 ///
-/// A verb on the session itself (`yield_now`, `delay`, `postback`, …) panics when its kind has no such
-/// handler, for that is a mistake in one file; a verb on another session answers with an error, for
-/// the other may be gone, and that is life. After [`stop`](Cx::stop) the verbs on the session itself do
-/// nothing.
+/// A verb on the session itself (`yield_now`, `delay`, `postback`, …) panics when its kind has no
+/// such handler, for that is a mistake in one file; a verb on another session answers with an
+/// error, for the other may be gone, and that is life. After [`stop`](Cx::stop) the verbs on the
+/// session itself do nothing.
 pub struct Cx<'a> {
     pub(super) kernel: &'a mut Kernel,
     pub(super) me: SessionId,
@@ -41,8 +42,8 @@ impl Cx<'_> {
         self.me
     }
 
-    /// Who sent what is being handled: the poster, the caller or the notifier. A session is the sender
-    /// of its own timers and wheels; nobody is of what comes from outside the kernel.
+    /// Who sent what is being handled: the poster, the caller or the notifier. A session is the
+    /// sender of its own timers and wheels; nobody is of what comes from outside the kernel.
     pub fn sender(&self) -> Option<SessionId> {
         Some(self.sender).filter(|id| *id != SessionId::KERNEL)
     }
@@ -68,8 +69,8 @@ impl Cx<'_> {
     /// lives at least as long as its children.
     ///
     /// # Panics
-    /// When there are as many sessions as there may be, or when this is as deep in calls and spawns as
-    /// can be.
+    /// When there are as many sessions as there may be, or when this is as deep in calls and spawns
+    /// as can be.
     #[track_caller]
     pub fn spawn<H: Session>(&mut self, heap: H) -> SessionId {
         self.kernel.spawn_under(self.me, heap)
@@ -90,8 +91,8 @@ impl Cx<'_> {
         Ok(id)
     }
 
-    /// Queues an event for another session (POE's `post`). O(handlers of its kind), and the price of a
-    /// hash for an alias; no allocation once warm.
+    /// Queues an event for another session (POE's `post`). O(handlers of its kind), and the price
+    /// of a hash for an alias; no allocation once warm.
     ///
     /// The receiver is found and the payload's type checked now; the handler runs in the next turn,
     /// after everything that was posted before. Sender and receiver both live until then.
@@ -104,9 +105,9 @@ impl Cx<'_> {
         self.kernel.send(self.me, to.into(), event, payload)
     }
 
-    /// Queues an event for this session, behind what is queued already (POE's `yield`). The same cost
-    /// as [`post`](Cx::post). It may go past the queue's limit, up to twice of it, so that a load from
-    /// outside does not break a session's own sequence of steps.
+    /// Queues an event for this session, behind what is queued already (POE's `yield`). The same
+    /// cost as [`post`](Cx::post). It may go past the queue's limit, up to twice of it, so that a
+    /// load from outside does not break a session's own sequence of steps.
     ///
     /// # Panics
     /// When this kind has neither a handler for the event nor a default one, or when sessions have
@@ -122,11 +123,12 @@ impl Cx<'_> {
         }
     }
 
-    /// Runs another session's handler now and answers with its reply (POE's `call`). O(handlers of its
-    /// kind), no allocation.
+    /// Runs another session's handler now and answers with its reply (POE's `call`). O(handlers of
+    /// its kind), no allocation.
     ///
-    /// Keep it for reads, from the one who shows to the one who knows. A session that is running cannot
-    /// be called; a session that calls itself is told `Busy` and can call the method instead.
+    /// Keep it for reads, from the one who shows to the one who knows. A session that is running
+    /// cannot be called; a session that calls itself is told `Busy` and can call the method
+    /// instead.
     pub fn call<'a, P: 'static, R: 'static>(
         &mut self,
         to: impl Into<To<'a>>,
@@ -136,8 +138,8 @@ impl Cx<'_> {
         self.kernel.call_as(self.me, to.into(), event, payload)
     }
 
-    /// A typed "post this to me" for a component; it holds this session until it is dropped. O(1), one
-    /// allocation.
+    /// A typed "post this to me" for a component; it holds this session until it is dropped. O(1),
+    /// one allocation.
     ///
     /// # Panics
     /// When this kind has no handler for the event, or when the session has stopped.
@@ -150,16 +152,16 @@ impl Cx<'_> {
         Postback::new::<R>(at, hold)
     }
 
-    /// Keeps a session alive until the hold is dropped (POE's `refcount_increment`). `None` when it is
-    /// not there.
+    /// Keeps a session alive until the hold is dropped (POE's `refcount_increment`). `None` when it
+    /// is not there.
     pub fn hold(&mut self, id: SessionId) -> Option<Hold> {
         self.kernel.hold(id)
     }
 
     /// Lets this session go by `alias` as well. O(1).
     ///
-    /// An alias keeps a session only while there is somebody who could use it: when nothing but aliases
-    /// and watches is left in the kernel, the program is idle and ends.
+    /// An alias keeps a session only while there is somebody who could use it: when nothing but
+    /// aliases and watches is left in the kernel, the program is idle and ends.
     pub fn alias(&mut self, alias: impl Into<Box<str>>) -> Result<(), AliasTaken> {
         let (alias, me) = (alias.into(), self.me);
         let Some(slot) = self.kernel.slots.live_slot(me) else { return Ok(()) };
@@ -205,8 +207,8 @@ impl Cx<'_> {
         self.kernel.slots.is_live(id)
     }
 
-    /// Ends this session when the running handler returns: `stopped` runs, then its timers, watches,
-    /// aliases and wheels are gone.
+    /// Ends this session when the running handler returns: `stopped` runs, then its timers,
+    /// watches, aliases and wheels are gone.
     pub fn stop(&mut self) {
         if let Some(slot) = self.kernel.slots.live_slot(self.me) {
             slot.phase = Phase::Stopping;

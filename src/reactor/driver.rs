@@ -15,8 +15,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Runs a [`Kernel`] on the system: POE's loop.
 ///
-/// It is the only one to read the clock and to wait. Several may be in one process, each in a thread
-/// of its own.
+/// It is the only one to read the clock and to wait. Several may be in one process, each in a
+/// thread of its own.
 ///
 /// ```
 /// use masque::reactor::{Cx, Event, Handlers, Reactor, Session};
@@ -47,6 +47,8 @@ pub struct Reactor {
     kernel: Kernel,
     poll: mio::Poll,
     events: mio::Events,
+    /// When the turn began that has not been measured yet.
+    turned: Option<Instant>,
 }
 
 impl Reactor {
@@ -61,7 +63,8 @@ impl Reactor {
         let net = Net::System(Sockets::new(poll.registry())?);
         let mut kernel = Kernel::on(net, clock(), limits);
         kernel.date = SystemTime::now();
-        Ok(Reactor { kernel, poll, events: mio::Events::with_capacity(POLL_EVENTS_MAX) })
+        let events = mio::Events::with_capacity(POLL_EVENTS_MAX);
+        Ok(Reactor { kernel, poll, events, turned: None })
     }
 
     /// Starts a session that has no parent; see [`Kernel::spawn`].
@@ -97,14 +100,21 @@ impl Reactor {
     ///
     /// An error is the poll's own, such as a lack of memory; what sockets meet are events.
     pub fn run(&mut self) -> io::Result<()> {
+        self.turned = None; // what was between two runs is no turn's time
         while self.turn(None)? {}
         Ok(())
     }
 
-    /// Waits for readiness, a timer or `at_most`, then runs one turn; whether a session is left. For
-    /// programs that have a loop of their own (POE's `run_one_timeslice`).
+    /// Waits for readiness, a timer or `at_most`, then runs one turn; whether a session is left.
+    /// For programs that have a loop of their own (POE's `run_one_timeslice`). What such a loop
+    /// does between two turns counts as the time of the first, for it keeps everybody waiting as
+    /// well.
     pub fn turn(&mut self, at_most: Option<Duration>) -> io::Result<bool> {
         let now = clock();
+        // The reading that the wait needs is the end of the turn before it.
+        if let Some(began) = self.turned.take() {
+            self.kernel.measured(now - began);
+        }
         let wait = match self.kernel.outlook() {
             Wait::Done => return Ok(false),
             Wait::Poll => Some(Duration::ZERO),
@@ -117,7 +127,9 @@ impl Reactor {
         };
         self.wait(timeout)?;
         self.kernel.date = SystemTime::now();
-        Ok(self.kernel.turn(clock()) != Wait::Done)
+        let now = clock();
+        self.turned = Some(now);
+        Ok(self.kernel.turn(now) != Wait::Done)
     }
 
     /// Ends every session; see [`Kernel::stop`].
@@ -173,6 +185,12 @@ fn readiness(event: &mio::event::Event) -> Ready {
 }
 
 impl Kernel {
+    /// Counts the time of a turn.
+    fn measured(&mut self, turn: Duration) {
+        let nanos = u64::try_from(turn.as_nanos()).unwrap_or(u64::MAX);
+        self.stats.turn_time.record(nanos);
+    }
+
     fn take_lookups(&mut self) {
         let mut ended = vec![];
         if let Net::System(sockets) = &mut self.net {

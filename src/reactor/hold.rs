@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Keeps a session alive until it is dropped: POE's public reference counter, as a guard.
 ///
-/// Clones share one hold. The kernel learns of a drop at the end of the turn; a drop in another thread
-/// does not wake it.
+/// Clones share one hold. The kernel learns of a drop at the end of the turn; a drop in another
+/// thread does not wake it.
 #[derive(Clone)]
 pub struct Hold(Arc<Guard>);
 
@@ -39,8 +39,8 @@ pub(super) enum Release {
     Permit(RawWheel),
 }
 
-/// The releases that a kernel has yet to hear of. It is shared with the guards, which may be dropped
-/// while the kernel is lent out, or outlive it.
+/// The releases that a kernel has yet to hear of. It is shared with the guards, which may be
+/// dropped while the kernel is lent out, or outlive it.
 #[derive(Clone, Default)]
 pub(super) struct Releases(Arc<Mutex<VecDeque<Release>>>);
 

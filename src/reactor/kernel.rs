@@ -3,6 +3,7 @@
 use super::cx::{Cx, Running};
 use super::error::{CallError, PostError, To};
 use super::event::Event;
+use super::histogram::Histogram;
 use super::hold::Releases;
 use super::mounts::{Spares, Wheels};
 use super::net::{Memory, Net};
@@ -22,8 +23,8 @@ use std::time::{Duration, Instant, SystemTime};
 /// Sessions, their queue, timers, aliases, watchers and wheels: `POE::Kernel`.
 ///
 /// A kernel reads no clock and waits for nothing: [`turn`](Kernel::turn) is told the time and says
-/// what to wait for. A [`Reactor`](super::Reactor) drives one with the system's clock and sockets, a
-/// [`Rig`](super::Rig) with virtual ones.
+/// what to wait for. A [`Reactor`](super::Reactor) drives one with the system's clock and sockets,
+/// a [`Rig`](super::Rig) with virtual ones.
 ///
 /// # A turn
 /// 1. `now` is taken once; it does not change within a turn and never goes back.
@@ -83,9 +84,17 @@ pub enum Wait {
 pub struct Stats {
     /// Turns so far.
     pub turns: u64,
+    /// How long turns took, waiting not counted: for so long nobody else was served. A kernel reads
+    /// no clock, so it is the driver that measures; on virtual time there is nothing to measure.
+    pub turn_time: Histogram,
+    /// How late timers fired: what turns before theirs took, and the system's own lateness.
+    pub timer_lag: Histogram,
+    /// Notices so far that somebody watched for.
+    pub notices: u64,
     /// Posts and timers that a handler was run for so far.
     pub dispatched: u64,
-    /// Posts that no handler was run for so far: their receiver had stopped before, or everything was.
+    /// Posts that no handler was run for so far: their receiver had stopped before, or everything
+    /// was.
     pub dead_letters: u64,
     /// Handlers that panicked so far.
     pub panics: u64,

@@ -58,12 +58,12 @@ impl Kernel {
         if started.is_some() {
             self.put_back(id, heap);
         } else {
-            self.bury(id, heap);
+            self.perish(id, heap);
         }
     }
 
-    /// Has a session that has just got its slot make its own heap, and runs `started`; one that fails
-    /// or panics is gone.
+    /// Has a session that has just got its slot make its own heap, and runs `started`; one that
+    /// fails or panics is gone.
     pub(super) fn start_with<H: Session, E>(
         &mut self,
         id: SessionId,
@@ -80,7 +80,7 @@ impl Kernel {
                 self.bury(id, Box::new(()));
                 return Err(error);
             }
-            None => self.bury(id, Box::new(())),
+            None => self.perish(id, Box::new(())),
         }
         Ok(())
     }
@@ -109,7 +109,7 @@ impl Kernel {
         if ran.is_some() {
             self.put_back(to, heap);
         } else {
-            self.bury(to, heap);
+            self.perish(to, heap);
         }
         ran.ok_or(Refusal::Panicked)
     }
@@ -213,6 +213,12 @@ impl Kernel {
             cx.sender = parent;
             stopped(&mut *heap, cx);
         });
+        self.bury(id, heap);
+    }
+
+    /// Ends a session that has panicked: its wheels have their last words, and nothing else runs.
+    fn perish(&mut self, id: SessionId, heap: Box<dyn Any>) {
+        self.orphan_all(id);
         self.bury(id, heap);
     }
 

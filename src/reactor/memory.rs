@@ -1,7 +1,7 @@
 //! A network in memory, so that servers and clients run together on virtual time.
 //!
-//! It behaves as TCP does where it matters: bytes come in order, a pipe that is full would block, an end
-//! that is closed with bytes unread resets the other, readiness is told once for each edge.
+//! It behaves as TCP does where it matters: bytes come in order, a pipe that is full would block,
+//! an end that is closed with bytes unread resets the other, readiness is told once for each edge.
 
 use super::net::Endpoint;
 use super::wheel::Ready;

@@ -1,13 +1,14 @@
 //! The kernel and what drives it: sessions, events, timers, aliases, watchers and wheels.
 //!
-//! Everything here follows POE's model, in types. [`Kernel`] says what happens in a turn, [`Session`]
-//! what a program is made of, [`Cx`] what a handler can do. A [`Reactor`] runs a kernel on the system, a
-//! [`Rig`] runs one on virtual time.
+//! Everything here follows POE's model, in types. [`Kernel`] says what happens in a turn,
+//! [`Session`] what a program is made of, [`Cx`] what a handler can do. A [`Reactor`] runs a kernel
+//! on the system, a [`Rig`] runs one on virtual time.
 
 mod cx;
 mod driver;
 mod error;
 mod event;
+mod histogram;
 mod hold;
 mod kernel;
 mod lifetime;
@@ -34,6 +35,7 @@ pub use cx::Cx;
 pub use driver::Reactor;
 pub use error::{AliasTaken, CallError, Missing, PostError, TimerError, To};
 pub use event::{Event, Topic};
+pub use histogram::Histogram;
 pub use hold::{Hold, Postback};
 pub use kernel::{Kernel, Stats, Wait};
 pub use lifetime::PanicPolicy;

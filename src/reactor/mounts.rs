@@ -8,7 +8,7 @@ use slab::Slab;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A wheel's place, with its type erased.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,11 @@ impl RawWheel {
     }
 }
 
-type Run = fn(&mut Cx<'_>, RawWheel, Ready);
+/// What a kind of wheel does, with its type erased.
+pub(super) struct Verbs {
+    pub(super) run: fn(&mut Cx<'_>, RawWheel, Ready),
+    pub(super) orphaned: fn(&mut dyn Any, SystemTime),
+}
 
 impl fmt::Display for RawWheel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,7 +61,7 @@ struct Mounted {
     permits: u32,
     ready: Ready,
     queued: bool,
-    run: Run,
+    verbs: &'static Verbs,
     state: Box<dyn Any>,
 }
 
@@ -83,7 +87,7 @@ impl Wheels {
 
 impl Kernel {
     /// Makes a place for a wheel, whose state is yet to come.
-    pub(super) fn mount(&mut self, owner: SessionId, run: Run) -> RawWheel {
+    pub(super) fn mount(&mut self, owner: SessionId, verbs: &'static Verbs) -> RawWheel {
         let wheels = &mut self.wheels;
         // A generation is half of a token; the top one is left for what is no wheel's.
         wheels.generation = (wheels.generation + 1) % (u32::MAX >> 1);
@@ -97,7 +101,7 @@ impl Kernel {
             permits: 0,
             ready: Ready::default(),
             queued: false,
-            run,
+            verbs,
             state: Box::new(()),
         }) as u32;
         if let Some(slot) = slot {
@@ -159,7 +163,7 @@ impl Kernel {
     /// Runs a wheel; one that panics takes its owner with it.
     pub(super) fn run_wheel(&mut self, wheel: RawWheel, ready: Ready) {
         let Some(mounted) = self.wheels.find(wheel) else { return };
-        let (owner, run) = (mounted.owner, mounted.run);
+        let (owner, run) = (mounted.owner, mounted.verbs.run);
         if self.guarded(owner, Running::Wheel, |cx| run(cx, wheel, ready)).is_some() {
             self.end_if_stopping(owner);
         } else {
@@ -217,6 +221,19 @@ impl Kernel {
             let owner = mounted.owner;
             let state = self.unmount(wheel);
             self.dropping(owner, |_| drop(state));
+        }
+    }
+
+    /// Lets the wheels of a session that has panicked have their last words.
+    pub(super) fn orphan_all(&mut self, id: SessionId) {
+        let mut index = self.slots.find(id).map_or(NO_WHEEL, |slot| slot.first_wheel);
+        while index != NO_WHEEL {
+            let Mounted { next, verbs, .. } = &self.wheels.mounted[index as usize];
+            let (next, orphaned) = (*next, verbs.orphaned);
+            let (date, wheel) = (self.date, index as usize);
+            // A wheel cannot reach the kernel here, so the list stays as it is.
+            self.dropping(id, |kernel| orphaned(&mut *kernel.wheels.mounted[wheel].state, date));
+            index = next;
         }
     }
 

@@ -203,9 +203,30 @@ impl From<mio::net::UnixListener> for ListeningSocket {
     }
 }
 
+/// A socket that was opened elsewhere, such as one that a supervisor hands over. It does not block
+/// from now on.
+impl TryFrom<std::net::TcpListener> for ListeningSocket {
+    type Error = io::Error;
+
+    fn try_from(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(mio::net::TcpListener::from_std(listener).into())
+    }
+}
+
+/// A socket that was opened elsewhere. It does not block from now on.
+impl TryFrom<std::os::unix::net::UnixListener> for ListeningSocket {
+    type Error = io::Error;
+
+    fn try_from(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(mio::net::UnixListener::from_std(listener).into())
+    }
+}
+
 impl ListeningSocket {
-    /// The next connection that waits; `WouldBlock` means that there is none now. Small writes go out
-    /// at once (`TCP_NODELAY`): replies are written whole.
+    /// The next connection that waits; `WouldBlock` means that there is none now. Small writes go
+    /// out at once (`TCP_NODELAY`): replies are written whole.
     pub fn accept(&self) -> io::Result<(Socket, Endpoint)> {
         retry(|| match &self.0 {
             Listening::Tcp(listener) => {
@@ -270,10 +291,16 @@ impl Net {
                 socket.register(token);
                 Ok(())
             }
-            (Net::Memory(_), _) => Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "a socket of the system cannot be used on a network in memory",
-            )),
+            (Net::Memory(_), _) => Err(of_the_system()),
+        }
+    }
+
+    pub(super) fn adopt(&mut self, socket: &mut ListeningSocket, token: usize) -> io::Result<()> {
+        match (self, &mut socket.0) {
+            (Net::System(sockets), Listening::Tcp(listener)) => sockets.register(listener, token),
+            (Net::System(sockets), Listening::Unix(listener)) => sockets.register(listener, token),
+            (_, Listening::Memory(_)) => Ok(()), // it was made with its wheel
+            (Net::Memory(_), _) => Err(of_the_system()),
         }
     }
 
@@ -293,4 +320,11 @@ impl Net {
             Net::Memory(memory) => memory.resolved(token),
         }
     }
+}
+
+fn of_the_system() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        "a socket of the system cannot be used on a network in memory",
+    )
 }

@@ -25,8 +25,8 @@ impl Kernel {
         self.send_within(self.limits.queue, from, to, event, payload)
     }
 
-    /// Queues an event of a session for itself. A queue that others have filled still has room for as
-    /// much again that sessions yield to themselves.
+    /// Queues an event of a session for itself. A queue that others have filled still has room for
+    /// as much again that sessions yield to themselves.
     pub(super) fn send_home<P: 'static, R: 'static>(
         &mut self,
         me: SessionId,

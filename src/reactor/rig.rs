@@ -11,9 +11,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Drives a [`Kernel`] whose hours pass in milliseconds.
 ///
-/// Time stands still while there is work and then jumps to what is due next, so that a scenario runs
-/// the same each time. Sessions listen and connect as they do on the system; every address is free and
-/// belongs to the rig alone. The rig dereferences to its kernel.
+/// Time stands still while there is work and then jumps to what is due next, so that a scenario
+/// runs the same each time. Sessions listen and connect as they do on the system; every address is
+/// free and belongs to the rig alone. The rig dereferences to its kernel.
 ///
 /// ```
 /// use masque::reactor::{Cx, Event, Handlers, Rig, Session};

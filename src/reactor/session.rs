@@ -28,9 +28,9 @@ impl fmt::Display for SessionId {
 
 /// A kind of session: the implementing type is the heap, `events` its table of handlers.
 ///
-/// A session's state and the kernel come to a handler as two separate `&mut`, so nothing needs to be
-/// shared or borrowed at run time: a running session's heap is lent out of the kernel, and what must
-/// outlive the handler is an id.
+/// A session's state and the kernel come to a handler as two separate `&mut`, so nothing needs to
+/// be shared or borrowed at run time: a running session's heap is lent out of the kernel, and what
+/// must outlive the handler is an id.
 ///
 /// ```
 /// use masque::reactor::{Cx, Event, Handlers, Session};

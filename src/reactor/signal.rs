@@ -48,9 +48,9 @@ pub(super) struct Watch {
 }
 
 impl Cx<'_> {
-    /// Has a signal of the process posted to this session as `event`, in place of what it did before
-    /// (POE's `sig`). It does not keep the session alive. On a network in memory there are no signals
-    /// but those that a [`Rig`](super::Rig) sends.
+    /// Has a signal of the process posted to this session as `event`, in place of what it did
+    /// before (POE's `sig`). It does not keep the session alive. On a network in memory there are
+    /// no signals but those that a [`Rig`](super::Rig) sends.
     ///
     /// # Panics
     /// When this kind has no handler for the event.

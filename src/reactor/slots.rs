@@ -123,7 +123,8 @@ impl Slots {
         slot.watches = vec![];
         slot.aliases = vec![];
         self.live -= 1;
-        // A place whose generations are used up is not used again, so that an id never means another.
+        // A place whose generations are used up is not used again, so that an id never means
+        // another.
         if id.generation < u32::MAX {
             self.free.push(id.index);
         }

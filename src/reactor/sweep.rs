@@ -1,4 +1,5 @@
-//! When a session ends by itself: what speaks for its life is counted, and a turn ends with a sweep.
+//! When a session ends by itself: what speaks for its life is counted, and a turn ends with a
+//! sweep.
 
 use super::hold::Release;
 use super::kernel::Kernel;

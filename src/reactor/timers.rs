@@ -4,10 +4,10 @@ use slab::Slab;
 
 /// The timers of a kernel: an indexed heap of four children a node.
 ///
-/// Due times are nanoseconds since the kernel's start; equal ones are in the order in which they were
-/// set. Setting, removing and moving a timer is O(log n), and O(1) in the common case that everyone's
-/// delay is the same, for then the newest is always the latest. Nothing stale is kept, and nothing
-/// is allocated once warm.
+/// Due times are nanoseconds since the kernel's start; equal ones are in the order in which they
+/// were set. Setting, removing and moving a timer is O(log n), and O(1) in the common case that
+/// everyone's delay is the same, for then the newest is always the latest. Nothing stale is kept,
+/// and nothing is allocated once warm.
 #[derive(Debug)]
 pub(super) struct Timers<T> {
     entries: Slab<Entry<T>>,

@@ -1,8 +1,8 @@
 //! The verbs of time: delays are relative, alarms absolute, and both are timers.
 //!
 //! Names and ids may be mixed, as in POE: `delay` and `delay_clear` go by an event's name and clear
-//! every timer of it however it was set; `delay_set` gives an id that moves or removes that one. Timers
-//! never touch posts of the same name. A timer keeps its session alive.
+//! every timer of it however it was set; `delay_set` gives an id that moves or removes that one.
+//! Timers never touch posts of the same name. A timer keeps its session alive.
 
 use super::cx::Cx;
 use super::error::TimerError;
@@ -77,7 +77,8 @@ impl Cx<'_> {
     /// `delay`). O(log timers).
     ///
     /// # Panics
-    /// When this kind has no handler for the event, or when there are as many timers as there may be.
+    /// When this kind has no handler for the event, or when there are as many timers as there may
+    /// be.
     #[track_caller]
     pub fn delay<P: 'static>(&mut self, event: Event<P>, after: Duration, payload: P) {
         let due = self.due_after(after);
@@ -100,7 +101,8 @@ impl Cx<'_> {
         was_set
     }
 
-    /// Posts `payload` to this session after `after`, beside other timers of that event. O(log timers).
+    /// Posts `payload` to this session after `after`, beside other timers of that event. O(log
+    /// timers).
     ///
     /// # Panics
     /// As [`delay`](Cx::delay).
@@ -139,8 +141,8 @@ impl Cx<'_> {
         Ok(self.kernel.instant(due))
     }
 
-    /// Posts `payload` to this session at `at`, in place of every timer of that event. A time that has
-    /// passed means now. O(log timers).
+    /// Posts `payload` to this session at `at`, in place of every timer of that event. A time that
+    /// has passed means now. O(log timers).
     ///
     /// # Panics
     /// As [`delay`](Cx::delay).
@@ -177,8 +179,8 @@ impl Cx<'_> {
         TimerId { key, payload: PhantomData }
     }
 
-    /// Moves a timer relative to when it is due; when that is now. It goes behind those that are due at
-    /// that time already; a move by nothing leaves it where it is. O(log timers).
+    /// Moves a timer relative to when it is due; when that is now. It goes behind those that are
+    /// due at that time already; a move by nothing leaves it where it is. O(log timers).
     pub fn alarm_adjust<P: 'static>(
         &mut self,
         id: TimerId<P>,
@@ -224,8 +226,8 @@ impl Cx<'_> {
         self.kernel.nanos(self.now()).saturating_add(nanos(after))
     }
 
-    /// A due time that is not before now: what is set or moved in a turn comes behind all that is due
-    /// in it, and a session that sets itself overdue timers for ever keeps nobody from theirs.
+    /// A due time that is not before now: what is set or moved in a turn comes behind all that is
+    /// due in it, and a session that sets itself overdue timers for ever keeps nobody from theirs.
     fn due_at(&self, due: u64) -> u64 {
         due.max(self.kernel.nanos(self.now()))
     }
@@ -239,14 +241,15 @@ impl Cx<'_> {
 }
 
 impl Kernel {
-    /// Fires the timers that are due and were set before this turn's `newest`, each straight from its
-    /// place, so that a handler can still clear the ones after it.
+    /// Fires the timers that are due and were set before this turn's `newest`, each straight from
+    /// its place, so that a handler can still clear the ones after it.
     pub(super) fn fire_timers(&mut self, newest: u64) {
         let now = self.nanos(self.now());
         while let Some((due, sequence)) = self.timers.next() {
             if due > now || sequence > newest {
                 break;
             }
+            self.stats.timer_lag.record(now - due);
             let index = self.timers.first().expect("there is a next one");
             match self.timers.at(index).what {
                 What::Event { to, at, payload } => {

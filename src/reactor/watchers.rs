@@ -48,8 +48,8 @@ impl Topics {
 impl Cx<'_> {
     /// Has every notice of `topic` delivered to this session as `event`. Amortised O(1).
     ///
-    /// What was notified before the watch began does not reach it. A session watches a topic once: a
-    /// second watch replaces the event and keeps its place. A watch keeps the session only while
+    /// What was notified before the watch began does not reach it. A session watches a topic once:
+    /// a second watch replaces the event and keeps its place. A watch keeps the session only while
     /// something else is alive that could notify it.
     ///
     /// # Panics
@@ -72,8 +72,8 @@ impl Cx<'_> {
         self.kernel.topics.watchers += 1;
     }
 
-    /// Stops watching; whether it did. A notice that is under way does not reach it any more. Amortised
-    /// O(1).
+    /// Stops watching; whether it did. A notice that is under way does not reach it any more.
+    /// Amortised O(1).
     ///
     /// # Panics
     /// When the topic's name was used with another type.
@@ -90,21 +90,22 @@ impl Cx<'_> {
         true
     }
 
-    /// Tells `message` to every session that watches `topic` now; how many those are. O(1) now; each
-    /// watcher is run in the next turn, in the order in which they began to watch, with a clone. One
-    /// place in the queue, whatever their number.
+    /// Tells `message` to every session that watches `topic` now; how many those are. O(1) now;
+    /// each watcher is run in the next turn, in the order in which they began to watch, with a
+    /// clone. One place in the queue, whatever their number.
     ///
     /// A watcher that has stopped or unwatched when its turn comes is skipped.
     ///
     /// # Panics
-    /// When the topic's name was used with another type, or when sessions have notified without end: a
-    /// notice may go past the queue's limit, up to twice of it.
+    /// When the topic's name was used with another type, or when sessions have notified without
+    /// end: a notice may go past the queue's limit, up to twice of it.
     #[track_caller]
     pub fn notify<M: Clone + 'static>(&mut self, topic: Topic<M>, message: M) -> usize {
         let (number, room) = (self.kernel.topic(topic), self.kernel.room_for_yields());
         let registry = &mut self.kernel.topics.all[number as usize];
         let watchers = registry.places.len() - registry.gone;
         if watchers > 0 {
+            self.kernel.stats.notices += 1;
             assert!(self.kernel.queue.len() < room, "`{topic:?}` is notified without end");
             let messages = registry.messages.downcast_mut::<Slab<M>>().expect(TYPED);
             let message = messages.insert(message) as u32;

@@ -1,28 +1,34 @@
 //! Wheels: what turns a socket's readiness into a session's events.
 //!
-//! A wheel is kept by the kernel for the session that mounted it, and is gone when the session is. The
-//! session's heap keeps a [`WheelId`], typed and copyable, which the wheel's own module wraps into a
-//! handle such as [`ReadWrite`](crate::wheels::ReadWrite).
+//! A wheel is kept by the kernel for the session that mounted it, and is gone when the session is.
+//! The session's heap keeps a [`WheelId`], typed and copyable, which the wheel's own module wraps
+//! into a handle such as [`ReadWrite`](crate::wheels::ReadWrite).
 //!
 //! To write one: keep the state in a type, implement [`Wheel`] for it, and borrow the state anew
-//! through [`Cx::wheel`] after every event that was delivered, for its handler may have unmounted it.
+//! through [`Cx::wheel`] after every event that was delivered, for its handler may have unmounted
+//! it.
 
 use super::cx::Cx;
 use super::event::Event;
 use super::hold::{Guard, Release};
 use super::lifetime::Refusal;
-use super::mounts::RawWheel;
+use super::mounts::{RawWheel, Verbs};
 use super::net::{Endpoint, ListeningSocket, Socket};
 use super::session::At;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 /// The state of a wheel, and what it does when something has come for it.
 pub trait Wheel: Sized + 'static {
     /// Runs the wheel, on behalf of its owner, whose `cx` this is.
     fn ready(cx: &mut Cx<'_>, me: WheelId<Self>, ready: Ready);
+
+    /// Its owner has panicked and is gone, and so is the wheel after this: the place for last words
+    /// to a peer. Not called when the owner just stops, nor when the wheel itself panicked.
+    fn orphaned(&mut self, _date: SystemTime) {}
 }
 
 /// A mounted wheel's id. It is not valid any more once the wheel is unmounted.
@@ -71,7 +77,17 @@ pub struct Outlet<P> {
 
 /// A guard that a wheel gives out; when it is dropped, wherever that is, the wheel runs.
 #[derive(Debug)]
-pub struct Permit(#[expect(dead_code, reason = "it is there to be dropped")] Guard);
+#[expect(dead_code, reason = "both are there to be dropped")]
+pub struct Permit(Guard, Option<Arc<()>>);
+
+impl Permit {
+    /// Has the permit carry a share of something that counts its shares, until it is dropped.
+    #[must_use]
+    pub fn with_place(mut self, place: Arc<()>) -> Self {
+        self.1 = Some(place);
+        self
+    }
+}
 
 impl Cx<'_> {
     /// Mounts a wheel that `make` builds from its id, for this session; nothing is mounted when it
@@ -87,9 +103,17 @@ impl Cx<'_> {
     ) -> Result<WheelId<W>, E> {
         let most = self.kernel.limits.wheels;
         assert!(self.kernel.wheels.len() < most, "one wheel too many: there may be {most}");
-        let run =
-            |cx: &mut Cx<'_>, raw, ready| W::ready(cx, WheelId { raw, state: PhantomData }, ready);
-        let raw = self.kernel.mount(self.me, run);
+        let verbs = const {
+            &Verbs {
+                run: |cx, raw, ready| W::ready(cx, WheelId { raw, state: PhantomData }, ready),
+                orphaned: |state, date| {
+                    if let Some(wheel) = state.downcast_mut::<W>() {
+                        wheel.orphaned(date);
+                    }
+                },
+            }
+        };
+        let raw = self.kernel.mount(self.me, verbs);
         let id = WheelId { raw, state: PhantomData };
         let state = make(self, id).inspect_err(|_| drop(self.kernel.unmount(raw)))?;
         self.kernel.furnish(raw, Box::new(state));
@@ -117,8 +141,8 @@ impl Cx<'_> {
         Outlet { at, payload: PhantomData }
     }
 
-    /// Delivers a wheel's event to its owner, now. When the owner has stopped, or stops or panics over
-    /// it, the wheel is gone afterwards.
+    /// Delivers a wheel's event to its owner, now. When the owner has stopped, or stops or panics
+    /// over it, the wheel is gone afterwards.
     ///
     /// # Panics
     /// When a handler of the owner is running: only a wheel that [runs](Wheel::ready) may deliver.
@@ -154,7 +178,7 @@ impl Cx<'_> {
         if let Some(permits) = self.kernel.permits(id.raw) {
             *permits += 1;
         }
-        Permit(self.kernel.guard(Release::Permit(id.raw)))
+        Permit(self.kernel.guard(Release::Permit(id.raw)), None)
     }
 
     /// How many permits that the wheel gave out have not been dropped. O(1).
@@ -175,6 +199,15 @@ impl Cx<'_> {
         at: &Endpoint,
     ) -> io::Result<ListeningSocket> {
         self.kernel.net.listen(at, id.raw.token())
+    }
+
+    /// Has a listening socket that was opened elsewhere run the wheel.
+    pub fn adopt<W: Wheel>(
+        &mut self,
+        id: WheelId<W>,
+        socket: &mut ListeningSocket,
+    ) -> io::Result<()> {
+        self.kernel.net.adopt(socket, id.raw.token())
     }
 
     /// Begins to connect a socket whose readiness runs the wheel.

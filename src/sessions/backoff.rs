@@ -5,8 +5,8 @@ use std::time::Duration;
 
 /// Delays that double up to a cap, each with full jitter: anything between nothing and the whole.
 ///
-/// Full jitter spreads the clients of a server that comes back over the whole delay, which keeps them
-/// from coming all at once; the cap bounds how late the last one is.
+/// Full jitter spreads the clients of a server that comes back over the whole delay, which keeps
+/// them from coming all at once; the cap bounds how late the last one is.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     first: Duration,
@@ -25,7 +25,8 @@ impl Backoff {
     /// Has the same delays come each time, for tests.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
-        self.random = seed | 1; // xorshift stands still at zero
+        // Seeds that are near each other must not begin alike, and xorshift stands still at zero.
+        self.random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
         self
     }
 

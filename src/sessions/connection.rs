@@ -6,13 +6,15 @@ use crate::reactor::{Cx, Handlers};
 use crate::wheels::{ConnectError, Ended, Marks, ReadWrite};
 
 /// What a program does with one connection, on the server's side or the client's: the callbacks of
-/// POE's `Server::TCP` (`ClientInput` and so on) and `Client::TCP` (`ServerInput` and so on) as methods.
+/// POE's `Server::TCP` (`ClientInput` and so on) and `Client::TCP` (`ServerInput` and so on) as
+/// methods.
 ///
-/// The implementing type is the heap: what a session keeps for its connection. The session itself is
-/// a [`Peer`]. Each method is given the wire, a handle that may be copied and kept.
+/// The implementing type is the heap: what a session keeps for its connection. The session itself
+/// is a [`Peer`]. Each method is given the wire, a handle that may be copied and kept.
 ///
-/// For each connection the order is `connected`, then `input` and the like, then `ended` when the peer
-/// ends first, then `disconnected`: always exactly one for each `connected`, unless a method panics.
+/// For each connection the order is `connected`, then `input` and the like, then `ended` when the
+/// peer ends first, then `disconnected`: always exactly one for each `connected`, unless a method
+/// panics.
 ///
 /// ```
 /// use masque::filters::Line;
@@ -48,8 +50,8 @@ pub trait Connection: Sized + 'static {
         None
     }
 
-    /// Names the handlers of further events that the session takes (POE's `InlineStates`). Asked once
-    /// for each kind. A handler finds this heap in [`Peer::connection`].
+    /// Names the handlers of further events that the session takes (POE's `InlineStates`). Asked
+    /// once for each kind. A handler finds this heap in [`Peer::connection`].
     fn events(_on: &mut Handlers<Peer<Self>>) {}
 
     /// The connection is there.
@@ -84,7 +86,7 @@ pub trait Connection: Sized + 'static {
     }
 
     /// The connection is gone, and so is the wire. The reason is final: [`Ended::Finished`],
-    /// [`Ended::Failed`] or [`Ended::Closed`].
+    /// [`Ended::TimedOut`], [`Ended::Failed`] or [`Ended::Closed`].
     fn disconnected(&mut self, _cx: &mut Cx<'_>, _why: &Ended) {}
 
     /// The client could not connect; a server's connections are never told this. Unless this is

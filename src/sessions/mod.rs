@@ -6,6 +6,7 @@
 mod backoff;
 mod changes_feed;
 mod connection;
+mod event_stream;
 mod peer;
 mod tcp_client;
 mod tcp_server;
@@ -16,6 +17,7 @@ pub use changes_feed::{
     FeedEvent, Reason, Seq,
 };
 pub use connection::Connection;
+pub use event_stream::EventStream;
 pub use peer::Peer;
 pub use tcp_client::TcpClient;
 pub use tcp_server::{Acceptor, TcpServer};

@@ -11,7 +11,8 @@ use std::io;
 /// The session of one [`Connection`]: a client of a [`TcpServer`](super::TcpServer), or a
 /// [`TcpClient`](super::TcpClient).
 ///
-/// A server's ends with its connection, with all its timers and watches. A client's may connect again.
+/// A server's ends with its connection, with all its timers and watches. A client's may connect
+/// again.
 pub struct Peer<C: Connection> {
     /// What the program keeps for the connection.
     pub connection: C,

@@ -11,14 +11,14 @@ use std::time::Duration;
 
 /// Connects to a server and has a [`Connection`] talk to it.
 ///
-/// This holds what POE's `Client::TCP` is given; [`run`](TcpClient::run) makes the session of it, to be
-/// spawned. It begins to connect when it is spawned, and tells each time how that went:
+/// This holds what POE's `Client::TCP` is given; [`run`](TcpClient::run) makes the session of it,
+/// to be spawned. It begins to connect when it is spawned, and tells each time how that went:
 /// [`connected`](Connection::connected) or [`connect_failed`](Connection::connect_failed).
 ///
 /// Without a connection, without an attempt at one, and with nothing else that could wake it, the
 /// session ends as any does. To keep it, give it a [`backoff`](TcpClient::backoff), set a delay for
-/// [`RECONNECT`](TcpClient::RECONNECT) in `disconnected`, or give it an alias: then it can be told to
-/// reconnect, and is there until it is told to [shut down](TcpClient::SHUTDOWN).
+/// [`RECONNECT`](TcpClient::RECONNECT) in `disconnected`, or give it an alias: then it can be told
+/// to reconnect, and is there until it is told to [shut down](TcpClient::SHUTDOWN).
 ///
 /// ```no_run
 /// # use masque::{filters::Line, reactor::*, sessions::*, wheels::ReadWrite};
@@ -32,9 +32,8 @@ use std::time::Duration;
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let mut reactor = Reactor::new()?;
-/// reactor.spawn(
-///     TcpClient::new(("example.org", 7)).alias("greeter").timeout(Duration::from_secs(5)).run(Greeter),
-/// );
+/// let client = TcpClient::new(("example.org", 7)).alias("greeter");
+/// reactor.spawn(client.timeout(Duration::from_secs(5)).run(Greeter));
 /// reactor.run()
 /// # }
 /// ```
@@ -56,8 +55,8 @@ impl TcpClient {
     /// As [`RECONNECT`](TcpClient::RECONNECT), to another server from now on.
     pub const CONNECT: Event<Target> = Event::new("peer.connect");
 
-    /// A client of the server at `to`: a name or an address with a port, a port of this machine, or an
-    /// [`Endpoint`](crate::reactor::Endpoint).
+    /// A client of the server at `to`: a name or an address with a port, a port of this machine, or
+    /// an [`Endpoint`](crate::reactor::Endpoint).
     pub fn new(to: impl Into<Target>) -> Self {
         let dial = Dial {
             to: to.into(),
@@ -70,8 +69,8 @@ impl TcpClient {
         TcpClient { dial }
     }
 
-    /// Lets the session go by `alias`, from its start to its end. Where it is taken, `connect_failed`
-    /// is told and the session ends.
+    /// Lets the session go by `alias`, from its start to its end. Where it is taken,
+    /// `connect_failed` is told and the session ends.
     pub fn alias(mut self, alias: impl Into<Box<str>>) -> Self {
         self.dial.alias = Some(alias.into());
         self

@@ -3,8 +3,8 @@
 use super::connection::Connection;
 use super::peer::Peer;
 use crate::limits::CONNECTIONS_MAX;
-use crate::reactor::{Cx, Endpoint, Event, Handlers, Session};
-use crate::wheels::{Accepted, Listener, Lookup, Target};
+use crate::reactor::{Cx, Endpoint, Event, Handlers, ListeningSocket, Session};
+use crate::wheels::{Accepted, Counts, Listener, Lookup, Overload, Target};
 use std::fmt;
 use std::io::{self, ErrorKind};
 
@@ -15,8 +15,8 @@ use std::io::{self, ErrorKind};
 /// leaves it to the program.
 ///
 /// The sessions of clients are children of this one, so that it is there while any of them is. It
-/// ends when it was told to [shut down](TcpServer::SHUTDOWN) and the last client has gone, or when it
-/// cannot listen.
+/// ends when it was told to [shut down](TcpServer::SHUTDOWN) and the last client has gone, or when
+/// it cannot listen.
 ///
 /// A system that is out of descriptors does not end it: it accepts again when there are some.
 ///
@@ -45,8 +45,12 @@ use std::io::{self, ErrorKind};
 /// ```
 pub struct TcpServer<A = Acceptor> {
     at: Target,
+    /// What was opened elsewhere, until the session starts.
+    handed: Option<ListeningSocket>,
     alias: Option<Box<str>>,
     most: Option<usize>,
+    most_per_address: usize,
+    overload: Overload,
     started: Option<Box<Started>>,
     stopped: Option<Box<Stopped>>,
     failed: Option<Box<Failed>>,
@@ -64,14 +68,17 @@ type Stopped = dyn FnOnce(&mut Cx<'_>);
 type Failed = dyn FnOnce(&mut Cx<'_>, io::Error);
 
 impl TcpServer<()> {
-    /// A server that listens at `at`: an address or a host's name with a port, a port of this machine
-    /// alone, or an [`Endpoint`]. Port 0 has the system pick one. Of a host's addresses it takes the
-    /// first one that can be listened at.
+    /// A server that listens at `at`: an address or a host's name with a port, a port of this
+    /// machine alone, or an [`Endpoint`]. Port 0 has the system pick one. Of a host's addresses it
+    /// takes the first one that can be listened at.
     pub fn new(at: impl Into<Target>) -> Self {
         TcpServer {
             at: at.into(),
+            handed: None,
             alias: None,
             most: Some(CONNECTIONS_MAX),
+            most_per_address: usize::MAX,
+            overload: Overload::default(),
             started: None,
             stopped: None,
             failed: None,
@@ -79,6 +86,22 @@ impl TcpServer<()> {
             lookup: None,
             listener: None,
         }
+    }
+
+    /// A server that listens by a socket that was opened elsewhere: one that a supervisor hands
+    /// over (systemd's socket activation), or that was bound before privileges were dropped.
+    ///
+    /// ```
+    /// # use masque::sessions::TcpServer;
+    /// # fn main() -> std::io::Result<()> {
+    /// let socket = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let server = TcpServer::adopt(socket.try_into()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn adopt(socket: ListeningSocket) -> Self {
+        let at = socket.local().unwrap_or(Endpoint::Unnamed);
+        TcpServer { handed: Some(socket), ..Self::new(at) }
     }
 
     /// Has each client served by the connection that `connection` makes of its address, in a
@@ -93,13 +116,17 @@ impl TcpServer<()> {
         })
     }
 
-    /// Has `accept` see to each client (POE's `Acceptor`). It runs in the server's session; a session
-    /// that it spawns is that one's child. The client counts for as long as its socket is open.
+    /// Has `accept` see to each client (POE's `Acceptor`). It runs in the server's session; a
+    /// session that it spawns is that one's child. The client counts for as long as its socket is
+    /// open.
     pub fn accept(self, accept: impl FnMut(&mut Cx<'_>, Accepted) + 'static) -> TcpServer {
         TcpServer {
             at: self.at,
+            handed: self.handed,
             alias: self.alias,
             most: self.most,
+            most_per_address: self.most_per_address,
+            overload: self.overload,
             started: self.started,
             stopped: self.stopped,
             failed: self.failed,
@@ -111,18 +138,33 @@ impl TcpServer<()> {
 }
 
 impl<A> TcpServer<A> {
-    /// Lets the server's session go by `alias`, until it is told to shut down. Where it is taken, the
-    /// server fails.
+    /// Lets the server's session go by `alias`, until it is told to shut down. Where it is taken,
+    /// the server fails.
     pub fn alias(mut self, alias: impl Into<Box<str>>) -> Self {
         self.alias = Some(alias.into());
         self
     }
 
     /// Has at most `most` clients be connected at a time; 0 accepts none, `None` any number. More
-    /// clients wait in the system's backlog. Without this it is
-    /// [`CONNECTIONS_MAX`].
+    /// clients wait in the system's backlog, or are turned away: [`overload`](TcpServer::overload).
+    /// Without this it is [`CONNECTIONS_MAX`].
     pub fn concurrency(mut self, most: impl Into<Option<usize>>) -> Self {
         self.most = most.into();
+        self
+    }
+
+    /// Has at most `most` clients of one address be connected at a time; more are turned away, also
+    /// where others would wait. Without this there may be any number: whole companies and towns
+    /// share one address. See [`Listener::limit_per_address`].
+    pub fn concurrency_per_address(mut self, most: usize) -> Self {
+        self.most_per_address = most;
+        self
+    }
+
+    /// Says what becomes of clients for whom there is no room: they wait, or are told so and
+    /// closed. Without this they wait.
+    pub fn overload(mut self, overload: Overload) -> Self {
+        self.overload = overload;
         self
     }
 
@@ -155,12 +197,16 @@ impl TcpServer {
     /// [`concurrency`](TcpServer::concurrency). It takes effect at once and ends no connection.
     pub const SET_CONCURRENCY: Event<Option<usize>> = Event::new("server.set_concurrency");
 
-    /// Call it to learn where the server listens, with the port that the system picked; `None` while
-    /// its name is being looked up and when it listens no more.
+    /// Call it to learn where the server listens, with the port that the system picked; `None`
+    /// while its name is being looked up and when it listens no more.
     pub const LOCAL: Event<(), Option<Endpoint>> = Event::new("server.local");
 
     /// Call it to learn how many clients are connected. A server that was shut down does not count.
     pub const CONNECTIONS: Event<(), usize> = Event::new("server.connections");
+
+    /// Call it to learn how many clients were accepted and refused, by cause. A server that was
+    /// shut down has forgotten.
+    pub const COUNTS: Event<(), Counts> = Event::new("server.counts");
 
     const FOUND: Event<io::Result<Vec<Endpoint>>> = Event::new("server.found");
     const ACCEPTED: Event<Accepted> = Event::new("server.accepted");
@@ -187,6 +233,8 @@ impl TcpServer {
     fn listening(&mut self, cx: &mut Cx<'_>, listener: Listener) {
         self.listener = Some(listener);
         listener.limit(cx, self.most.unwrap_or(usize::MAX));
+        listener.limit_per_address(cx, self.most_per_address);
+        listener.overload(cx, std::mem::take(&mut self.overload));
         let local = listener.local(cx);
         if let (Some(started), Some(local)) = (self.started.take(), local) {
             started(cx, &local);
@@ -228,6 +276,9 @@ impl Session for TcpServer {
             .on(Self::SHUTDOWN, Self::shutdown)
             .on(Self::SET_CONCURRENCY, Self::set_concurrency)
             .on(Self::LOCAL, |server, cx, ()| server.listener?.local(cx))
+            .on(Self::COUNTS, |server, cx, ()| {
+                server.listener.map_or(Counts::default(), |listener| listener.counts(cx))
+            })
             .on(Self::CONNECTIONS, |server, cx, ()| {
                 server.listener.map_or(0, |listener| listener.connections(cx))
             });
@@ -238,6 +289,12 @@ impl Session for TcpServer {
             && let Err(taken) = cx.alias(alias.clone())
         {
             return self.fail(cx, io::Error::new(ErrorKind::AlreadyExists, taken));
+        }
+        if let Some(socket) = self.handed.take() {
+            return match Listener::adopt(cx, socket, Self::ACCEPTED) {
+                Ok(listener) => self.listening(cx, listener),
+                Err(error) => self.fail(cx, error),
+            };
         }
         match self.at.clone() {
             Target::Endpoint(endpoint) => self.listen(cx, &[endpoint]),

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 /// Connects to a server and then is gone: it tells its session once how it went.
 ///
-/// A name is looked up off the loop's thread and every address it has is tried in turn, within one time
-/// limit that the addresses share.
+/// A name is looked up off the loop's thread and every address it has is tried in turn, within one
+/// time limit that the addresses share.
 #[derive(Clone, Copy, Debug)]
 pub struct Connector {
     id: WheelId<State>,
@@ -120,7 +120,8 @@ pub(super) struct State {
 }
 
 impl Connector {
-    /// Connects to `to` within `time`. How it went is told as `connected`, never before this returns.
+    /// Connects to `to` within `time`. How it went is told as `connected`, never before this
+    /// returns.
     ///
     /// # Panics
     /// When the session's kind has no handler for the event.

@@ -1,15 +1,19 @@
-//! Accepting connections: POE's `Wheel::ListenAccept` and the server side of `Wheel::SocketFactory`.
+//! Accepting connections: POE's `Wheel::ListenAccept` and the server side of
+//! `Wheel::SocketFactory`.
 
-use crate::limits::{ACCEPT_RETRY, ACCEPTS_PER_TURN, CONNECTIONS_MAX};
+use super::crowd::Crowd;
+use super::refusal::Refusal;
+use crate::limits::{ACCEPT_RETRY, ACCEPTS_PER_TURN, CONNECTIONS_MAX, REFUSALS_MAX};
 use crate::reactor::{Cx, Endpoint, Event, ListeningSocket, Outlet, Ready, Socket, Wheel, WheelId};
+use bytes::Bytes;
 use std::io::{self, ErrorKind};
 
 /// Accepts connections for its session until it is closed or the session stops.
 ///
-/// Accepting goes in batches, so that a rush of clients leaves time for the ones that are there. When
-/// descriptors or memory run out it pauses, tells the log once and tries again, also as soon as a
-/// connection has closed. At its greatest number of connections it leaves the rest in the system's
-/// backlog.
+/// Accepting goes in batches, so that a rush of clients leaves time for the ones that are there.
+/// When descriptors or memory run out it pauses, tells the log once and tries again, also as soon
+/// as a connection has closed. At its greatest number of connections it leaves the rest in the
+/// system's backlog, or turns them away: [`overload`](Listener::overload).
 #[derive(Clone, Copy, Debug)]
 pub struct Listener {
     id: WheelId<State>,
@@ -24,11 +28,42 @@ pub struct Accepted {
     pub peer: Endpoint,
 }
 
+/// What becomes of clients for whom there is no room.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Overload {
+    /// They wait in the system's backlog until there is.
+    #[default]
+    Backlog,
+    /// They are accepted, given these bytes, such as a 503 with `Retry-After`, and closed. At most
+    /// what a new connection takes at once, which is some 10 KiB.
+    Refuse(Bytes),
+}
+
+/// What a listener has done so far, by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Connections that were accepted and delivered.
+    pub accepted: u64,
+    /// Connections that were turned away because there were as many as there may be.
+    pub refused_for_total: u64,
+    /// Connections that were turned away because their address had as many as it may have.
+    pub refused_for_address: u64,
+    /// Times that accepting had to pause because the system had no descriptor or memory to give.
+    pub starved: u64,
+}
+
 #[derive(Debug)]
 pub(super) struct State {
     socket: ListeningSocket,
     accepted: Outlet<Accepted>,
     most: usize,
+    most_per_address: usize,
+    crowd: Crowd,
+    overload: Overload,
+    counts: Counts,
+    /// Refusals that are under way.
+    refusing: usize,
     paused: bool,
     /// Whether the system refused to accept and the log knows.
     starved: bool,
@@ -44,11 +79,47 @@ impl Listener {
     /// When the session's kind has no handler for the event.
     #[track_caller]
     pub fn new(cx: &mut Cx<'_>, at: &Endpoint, accepted: Event<Accepted>) -> io::Result<Self> {
+        Self::over(cx, accepted, |cx, id| cx.listen(id, at))
+    }
+
+    /// Listens by a socket that was opened elsewhere, such as one that a supervisor hands over.
+    /// Each connection is an `accepted`, those that wait in its backlog included.
+    ///
+    /// # Errors
+    /// When the system cannot watch the socket, or the kernel's network is one in memory.
+    ///
+    /// # Panics
+    /// When the session's kind has no handler for the event.
+    #[track_caller]
+    pub fn adopt(
+        cx: &mut Cx<'_>,
+        mut socket: ListeningSocket,
+        accepted: Event<Accepted>,
+    ) -> io::Result<Self> {
+        Self::over(cx, accepted, |cx, id| cx.adopt(id, &mut socket).map(|()| socket))
+    }
+
+    #[track_caller]
+    fn over(
+        cx: &mut Cx<'_>,
+        accepted: Event<Accepted>,
+        open: impl FnOnce(&mut Cx<'_>, WheelId<State>) -> io::Result<ListeningSocket>,
+    ) -> io::Result<Self> {
         let accepted = cx.outlet(accepted);
         let id = cx.mount(|cx, id| {
-            let socket = cx.listen(id, at)?;
-            let most = CONNECTIONS_MAX;
-            Ok::<_, io::Error>(State { socket, accepted, most, paused: false, starved: false })
+            let (socket, most) = (open(cx, id)?, CONNECTIONS_MAX);
+            Ok::<_, io::Error>(State {
+                socket,
+                accepted,
+                most,
+                most_per_address: usize::MAX,
+                crowd: Crowd::default(),
+                overload: Overload::default(),
+                counts: Counts::default(),
+                refusing: 0,
+                paused: false,
+                starved: false,
+            })
         })?;
         Ok(Listener { id })
     }
@@ -58,8 +129,8 @@ impl Listener {
         cx.wheel(self.id)?.socket.local().ok()
     }
 
-    /// Has at most `most` connections be open at a time; 0 accepts none. It takes effect at once for
-    /// those to come and closes none of those that are there.
+    /// Has at most `most` connections be open at a time; 0 accepts none. It takes effect at once
+    /// for those to come and closes none of those that are there.
     pub fn limit(self, cx: &mut Cx<'_>, most: usize) {
         if let Some(state) = cx.wheel(self.id) {
             state.most = most;
@@ -67,7 +138,29 @@ impl Listener {
         }
     }
 
-    /// How many connections that it accepted are open.
+    /// Has at most `most` connections of one address be open at a time; those beyond are turned
+    /// away, for others wait behind them. A network of 64 bits counts as one address of IPv6. A
+    /// Unix socket's clients have no address and are not counted.
+    pub fn limit_per_address(self, cx: &mut Cx<'_>, most: usize) {
+        if let Some(state) = cx.wheel(self.id) {
+            state.most_per_address = most;
+        }
+    }
+
+    /// Says what becomes of clients for whom there is no room. Without it they wait.
+    pub fn overload(self, cx: &mut Cx<'_>, overload: Overload) {
+        if let Some(state) = cx.wheel(self.id) {
+            state.overload = overload;
+            cx.again(self.id);
+        }
+    }
+
+    /// What it has done so far.
+    pub fn counts(self, cx: &mut Cx<'_>) -> Counts {
+        cx.wheel(self.id).map_or(Counts::default(), |state| state.counts)
+    }
+
+    /// How many connections that it accepted are open. Those that were turned away do not count.
     pub fn connections(self, cx: &mut Cx<'_>) -> usize {
         cx.permits(self.id)
     }
@@ -98,15 +191,25 @@ impl Wheel for State {
         for _ in 0..ACCEPTS_PER_TURN {
             let open = cx.permits(me);
             let Some(state) = cx.wheel(me) else { return };
-            if state.paused || open >= state.most {
+            let is_full = open >= state.most;
+            if state.paused || (is_full && state.overload == Overload::Backlog) {
                 return; // resume(), limit() or a connection that closes runs this again
             }
             match state.socket.accept() {
                 Ok((socket, peer)) => {
                     state.starved = false;
-                    let accepted = state.accepted;
-                    let socket = socket.with_permit(cx.permit(me));
-                    cx.deliver(accepted, Accepted { socket, peer });
+                    if is_full {
+                        state.counts.refused_for_total += 1;
+                        refuse(cx, me, socket);
+                    } else if let Some(place) = state.crowd.place(&peer, state.most_per_address) {
+                        state.counts.accepted += 1;
+                        let accepted = state.accepted;
+                        let socket = socket.with_permit(cx.permit(me).with_place(place));
+                        cx.deliver(accepted, Accepted { socket, peer });
+                    } else {
+                        state.counts.refused_for_address += 1;
+                        refuse(cx, me, socket);
+                    }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 // It connected and was gone again before it was accepted.
@@ -118,13 +221,36 @@ impl Wheel for State {
     }
 }
 
-/// The system cannot give a descriptor now (EMFILE, ENFILE, ENOBUFS, ENOMEM), and the listener stays
-/// readable: try again later instead of at once for ever.
-fn starve(cx: &mut Cx<'_>, me: WheelId<State>, error: &io::Error) {
-    if let Some(state) = cx.wheel(me)
-        && !std::mem::replace(&mut state.starved, true)
+/// Turns a client away: with an answer if there is one, and not too many are being given theirs.
+fn refuse(cx: &mut Cx<'_>, me: WheelId<State>, socket: Socket) {
+    let Some(state) = cx.wheel(me) else { return };
+    let Overload::Refuse(answer) = &state.overload else { return };
+    if state.refusing >= REFUSALS_MAX {
+        return;
+    }
+    let answer = answer.clone();
+    if Refusal::begin(cx, me, socket, &answer)
+        && let Some(state) = cx.wheel(me)
     {
-        log::warn!("accepting pauses: {error}");
+        state.refusing += 1;
+    }
+}
+
+/// A refusal is over.
+pub(super) fn refused(cx: &mut Cx<'_>, me: WheelId<State>) {
+    if let Some(state) = cx.wheel(me) {
+        state.refusing -= 1;
+    }
+}
+
+/// The system cannot give a descriptor now (EMFILE, ENFILE, ENOBUFS, ENOMEM), and the listener
+/// stays readable: try again later instead of at once for ever.
+fn starve(cx: &mut Cx<'_>, me: WheelId<State>, error: &io::Error) {
+    if let Some(state) = cx.wheel(me) {
+        state.counts.starved += 1;
+        if !std::mem::replace(&mut state.starved, true) {
+            log::warn!("accepting pauses: {error}");
+        }
     }
     cx.wheel_delay(me, ACCEPT_RETRY);
 }

@@ -4,7 +4,8 @@ use crate::reactor::{Cx, Endpoint, Event, Outlet, Ready, Wheel, WheelId};
 use std::convert::Infallible;
 use std::io;
 
-/// Looks up a host off the loop's thread and then is gone: it tells its session once what was found.
+/// Looks up a host off the loop's thread and then is gone: it tells its session once what was
+/// found.
 ///
 /// [`Connector`](super::Connector) does this by itself; this is for who wants the addresses.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +20,8 @@ pub(super) struct State {
 }
 
 impl Lookup {
-    /// Looks up `host` by the system's resolver. Its addresses, each with `port` and in the resolver's
-    /// order, come as `found`, never before this returns.
+    /// Looks up `host` by the system's resolver. Its addresses, each with `port` and in the
+    /// resolver's order, come as `found`, never before this returns.
     ///
     /// # Panics
     /// When the session's kind has no handler for the event.

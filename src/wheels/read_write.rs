@@ -2,18 +2,21 @@
 
 mod input;
 mod output;
+mod patience;
 
 use crate::filters::{Filter, Output};
 use crate::limits::OUTPUT_MAX;
 use crate::reactor::{Cx, Endpoint, Event, Outlet, Ready, Socket, Wheel, WheelId};
+use patience::Watch;
 use std::fmt;
 use std::io;
+use std::time::SystemTime;
 
 /// A connection through a filter: what the peer sends arrives as items, and items are put for it.
 ///
-/// Input is read as it comes, under a budget of bytes and items for each turn. Output is written when
-/// it is put; only what the socket has no room for is kept. A handle is a copy; once the connection is
-/// gone it does nothing.
+/// Input is read as it comes, under a budget of bytes and items for each turn. Output is written
+/// when it is put; only what the socket has no room for is kept. A handle is a copy; once the
+/// connection is gone it does nothing.
 pub struct ReadWrite<F: Filter> {
     id: WheelId<State<F>>,
 }
@@ -29,17 +32,21 @@ pub enum Ended {
     /// Everything has been sent after [`finish`](ReadWrite::finish) or
     /// [`put_last`](ReadWrite::put_last). The connection is gone.
     Finished,
+    /// The peer was waited for too long: for what the filter has [`patience`](Filter::patience)
+    /// for, or to read ([`stall`](Filter::stall)). The connection is gone, after the filter's last
+    /// words.
+    TimedOut,
     /// Reading or writing failed. The connection is gone, and so is what had not been sent.
     Failed(io::Error),
-    /// This side has closed it at once, and what had not been sent is gone. A wheel never tells this,
-    /// for whoever closes knows; sessions that hide the wheel do.
+    /// This side has closed it at once, and what had not been sent is gone. A wheel never tells
+    /// this, for whoever closes knows; sessions that hide the wheel do.
     Closed,
 }
 
 impl Ended {
     /// Whether the connection is gone.
     pub fn is_final(&self) -> bool {
-        matches!(self, Ended::Finished | Ended::Failed(_) | Ended::Closed)
+        matches!(self, Ended::Finished | Ended::TimedOut | Ended::Failed(_) | Ended::Closed)
     }
 }
 
@@ -49,6 +56,7 @@ impl fmt::Display for Ended {
             Ended::Eof => f.write_str("the peer has ended"),
             Ended::Malformed(error) => error.fmt(f),
             Ended::Finished => f.write_str("all has been sent"),
+            Ended::TimedOut => f.write_str("the peer was waited for too long"),
             Ended::Failed(error) => error.fmt(f),
             Ended::Closed => f.write_str("this side has closed it"),
         }
@@ -76,6 +84,7 @@ pub struct Marks {
 }
 
 /// What the kernel keeps for a connection.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct State<F: Filter> {
     socket: Socket,
     filter: F,
@@ -90,7 +99,12 @@ pub(super) struct State<F: Filter> {
     source: Source,
     sink: Sink,
     supply: Supply,
+    watch: Watch,
     paused: bool,
+    /// Whether so much is unsent that nothing more is read.
+    is_clogged: bool,
+    /// Whether it ends because the peer was waited for too long.
+    is_late: bool,
     /// How many more items may be delivered in this turn.
     items_left: u16,
     /// Whether the wheel runs now and will look at its input by itself.
@@ -143,8 +157,8 @@ struct Extra {
 }
 
 impl<F: Filter> ReadWrite<F> {
-    /// Reads and writes `socket` through `filter`. Items come as `input`; how it ends comes as `ended`,
-    /// once with a final [`Ended`], and before that when the peer's half ends.
+    /// Reads and writes `socket` through `filter`. Items come as `input`; how it ends comes as
+    /// `ended`, once with a final [`Ended`], and before that when the peer's half ends.
     ///
     /// # Errors
     /// When the system cannot watch the socket.
@@ -162,6 +176,7 @@ impl<F: Filter> ReadWrite<F> {
         let (input, ended) = (cx.outlet(input), cx.outlet(ended));
         let id = cx.mount(|cx, id| {
             cx.register(id, &mut socket)?;
+            let watch = Watch::new(cx.now());
             Ok::<_, io::Error>(State {
                 socket,
                 filter,
@@ -174,7 +189,10 @@ impl<F: Filter> ReadWrite<F> {
                 source: Source::Open,
                 sink: Sink::Open,
                 supply: Supply::Dry,
+                watch,
                 paused: false,
+                is_clogged: false,
+                is_late: false,
                 items_left: 0,
                 running: false,
             })
@@ -194,8 +212,8 @@ impl<F: Filter> ReadWrite<F> {
         }
     }
 
-    /// Has `full` told once each time the unsent bytes rise to the high mark, and `drained` once each
-    /// time they fall to the low mark after that.
+    /// Has `full` told once each time the unsent bytes rise to the high mark, and `drained` once
+    /// each time they fall to the low mark after that.
     ///
     /// # Panics
     /// When `low` is not less than `high`, or the session's kind lacks a handler.
@@ -208,8 +226,8 @@ impl<F: Filter> ReadWrite<F> {
         }
     }
 
-    /// Puts an item for the peer. It is written at once as far as the socket has room, in one system
-    /// call; the rest follows when there is room again.
+    /// Puts an item for the peer. It is written at once as far as the socket has room, in one
+    /// system call; the rest follows when there is room again.
     ///
     /// A peer for whom more than [`OUTPUT_MAX`] bytes wait is given up: its connection fails.
     pub fn put(self, cx: &mut Cx<'_>, item: impl Into<F::Out>) -> Put {
@@ -225,8 +243,8 @@ impl<F: Filter> ReadWrite<F> {
     /// Ends the connection once everything that was put has been written; then comes
     /// [`Ended::Finished`]. Input that comes meanwhile is thrown away.
     ///
-    /// The write side is shut first and what the peer still sends is read for a while, so that it sees
-    /// the last bytes rather than a reset (RFC 9112, section 9.6).
+    /// The write side is shut first and what the peer still sends is read for a while, so that it
+    /// sees the last bytes rather than a reset (RFC 9112, section 9.6).
     pub fn finish(self, cx: &mut Cx<'_>) {
         output::finish(cx, self.id);
     }
@@ -236,11 +254,12 @@ impl<F: Filter> ReadWrite<F> {
         cx.unmount(self.id);
     }
 
-    /// Takes no more items until [`resume`](ReadWrite::resume). It takes effect at once: items that have
-    /// been read already wait as well.
+    /// Takes no more items until [`resume`](ReadWrite::resume). It takes effect at once: items that
+    /// have been read already wait as well.
     pub fn pause(self, cx: &mut Cx<'_>) {
         if let Some(state) = cx.wheel(self.id) {
             state.paused = true;
+            patience::arm(cx, self.id);
         }
     }
 
@@ -256,6 +275,19 @@ impl<F: Filter> ReadWrite<F> {
     /// How many bytes wait for the socket to have room.
     pub fn unsent(self, cx: &mut Cx<'_>) -> usize {
         cx.wheel(self.id).map_or(0, |state| state.unsent())
+    }
+
+    /// How many bytes of memory hold what has come and is not consumed, and what is not sent. What
+    /// is shared with other connections counts too.
+    pub fn buffered(self, cx: &mut Cx<'_>) -> usize {
+        cx.wheel(self.id).map_or(0, |state| {
+            state.pending.capacity() + state.unsent.as_ref().map_or(0, |output| output.room())
+        })
+    }
+
+    /// How many bytes have come that the filter has not consumed: none from a peer that is idle.
+    pub fn unread(self, cx: &mut Cx<'_>) -> usize {
+        cx.wheel(self.id).map_or(0, |state| state.pending.len())
     }
 
     /// The filter, unless the connection is gone.
@@ -303,6 +335,7 @@ impl<F: Filter> Wheel for State<F> {
         };
         state.running = true;
         if ready.has(Ready::TIMER) {
+            state.watch.fired();
             output::give_up(cx, me);
         }
         output::run(cx, me, ready.has(Ready::WRITABLE));
@@ -310,10 +343,16 @@ impl<F: Filter> Wheel for State<F> {
         if cx.wheel(me).is_some_and(|state| state.socket.writes_on()) {
             output::run(cx, me, true);
         }
+        patience::run(cx, me);
         if let Some(state) = cx.wheel(me) {
             state.running = false;
         }
         output::report(cx, me);
+    }
+
+    fn orphaned(&mut self, date: SystemTime) {
+        self.filter.set_date(date);
+        output::last_words(self);
     }
 }
 
@@ -321,6 +360,10 @@ impl<F: Filter> Wheel for State<F> {
 fn end<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, why: Ended) {
     if let Some(state) = cx.unmount(me) {
         let ended = state.ended;
+        let why = match why {
+            Ended::Finished if state.is_late => Ended::TimedOut,
+            why => why,
+        };
         drop(state); // so that the socket is closed when the session hears of it
         cx.deliver(ended, why);
     }

@@ -2,7 +2,10 @@
 #![forbid(unsafe_code)]
 
 mod captures;
+mod dashboard;
 mod examples;
+mod feed;
+mod http;
 mod kernel;
 mod sessions;
 mod support;

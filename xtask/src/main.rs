@@ -1,9 +1,11 @@
-//! The project's own commands: `cargo xtask test`, `cargo xtask picture`, `cargo xtask tidy`.
+//! The project's own commands: `cargo xtask test`, `cargo xtask bench`, `cargo xtask picture`,
+//! `cargo xtask tidy`.
 //!
 //! All that is automated is here, in the language of the project, so that it runs wherever the
 //! project does: no make, no shell scripts.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod browser;
 mod limits;
 mod run;
@@ -21,6 +23,10 @@ fn main() -> ExitCode {
             Some(steps) => steps::take(&steps),
             None => usage(),
         },
+        ["bench", words @ ..] => {
+            let words = words.join(" ");
+            steps::take_alone("bench", || bench::run(&words))
+        }
         ["picture"] => steps::take_alone("picture", browser::renew_picture),
         ["tidy"] => steps::take_alone("tidy", tidy::check),
         _ => usage(),
@@ -29,6 +35,9 @@ fn main() -> ExitCode {
 
 fn usage() -> ExitCode {
     eprintln!("usage: cargo xtask test [STEP...]   run every test, or these steps of it");
+    eprintln!(
+        "       cargo xtask bench [NAME...]  measure the dashboard beside others, or parts of it"
+    );
     eprintln!("       cargo xtask picture          renew the README's picture of the page");
     eprintln!("       cargo xtask tidy             check the house rules that a text search can");
     eprintln!("\nsteps of the test:");

@@ -65,7 +65,7 @@ pub(crate) fn take(steps: &[Step]) -> ExitCode {
 }
 
 /// Runs one piece of work that is a command of its own.
-pub(crate) fn take_alone(name: &str, work: fn() -> Result<(), Failure>) -> ExitCode {
+pub(crate) fn take_alone(name: &str, work: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
     match work() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -99,8 +99,10 @@ impl HttpClient {
     /// Reads heads until there is one that is not interim.
     fn head(&mut self, input: &mut &[u8]) -> Result<Option<Part>, HttpClientError> {
         loop {
-            let found = self.scan.find(input).map_err(|_| HttpClientError::Head)?;
-            if found.unwrap_or(input.len()) > self.head_max {
+            // No further than the limit, so that what is wrong behind it makes no difference.
+            let seen = &input[..input.len().min(self.head_max + 1)];
+            let found = self.scan.find(seen).map_err(|_| HttpClientError::Head)?;
+            if found.unwrap_or(seen.len()) > self.head_max {
                 return Err(HttpClientError::HeadTooLarge);
             }
             let Some(length) = found else { return Ok(None) };

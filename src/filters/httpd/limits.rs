@@ -1,16 +1,28 @@
-//! What a server lets a request ask for.
+//! What a server lets a client ask for, and how long it waits.
 
-use super::Httpd;
-use crate::limits::{HTTP_BODY_BYTES, HTTP_HEAD_BYTES, HTTP_HEADERS, HTTP_TARGET_BYTES};
+use super::{Httpd, Mode};
+use crate::filters::Stall;
+use crate::limits::{
+    HTTP_BODY_BYTES, HTTP_BODY_BYTES_PER_S, HTTP_BODY_TIME, HTTP_HEAD_BYTES, HTTP_HEAD_TIME,
+    HTTP_HEADERS, HTTP_IDLE_TIME, HTTP_OUTPUT_HIGH, HTTP_OUTPUT_LOW, HTTP_STALL_TIME,
+    HTTP_TARGET_BYTES,
+};
 use std::sync::Arc;
+use std::time::Duration;
 
-/// Bounds of a request, shared by all connections of a server.
+/// Bounds of a connection, shared by all connections of a server.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) head: usize,
     pub(super) target: usize,
     pub(super) headers: usize,
     pub(super) body: usize,
+    pub(super) requests: u32,
+    pub(super) head_time: Duration,
+    pub(super) body_time: Duration,
+    pub(super) body_bytes_per_s: u32,
+    pub(super) idle_time: Duration,
+    pub(super) stall: Stall,
 }
 
 const DEFAULT: Limits = Limits {
@@ -18,9 +30,26 @@ const DEFAULT: Limits = Limits {
     target: HTTP_TARGET_BYTES,
     headers: HTTP_HEADERS,
     body: HTTP_BODY_BYTES,
+    requests: u32::MAX,
+    head_time: HTTP_HEAD_TIME,
+    body_time: HTTP_BODY_TIME,
+    body_bytes_per_s: HTTP_BODY_BYTES_PER_S,
+    idle_time: HTTP_IDLE_TIME,
+    stall: Stall { high: HTTP_OUTPUT_HIGH, low: HTTP_OUTPUT_LOW, time: HTTP_STALL_TIME },
 };
 
-impl Httpd {
+impl Limits {
+    /// The time for a body of which so much has come.
+    pub(super) fn body_time(&self, received: usize) -> Duration {
+        let rate = u64::from(self.body_bytes_per_s.max(1));
+        let earned = Duration::from_millis((received as u64).saturating_mul(1000) / rate);
+        self.body_time.saturating_add(earned)
+    }
+}
+
+/// Limits; each has its default, with the reason, in [`crate::limits`]. A time of
+/// [`Duration::MAX`] is for ever.
+impl<M: Mode> Httpd<M> {
     /// Refuses heads of more than `bytes` with 431.
     pub fn with_head_max(self, bytes: usize) -> Self {
         self.with(|limits| limits.head = bytes)
@@ -36,9 +65,46 @@ impl Httpd {
         self.with(|limits| limits.headers = count)
     }
 
-    /// Refuses bodies of more than `bytes` with 413.
+    /// Refuses bodies of more than `bytes` with 413: at once when the head announces more.
     pub fn with_body_max(self, bytes: usize) -> Self {
         self.with(|limits| limits.body = bytes)
+    }
+
+    /// Closes a connection after its `count`th answer; without this there may be any number.
+    pub fn with_requests_max(self, count: u32) -> Self {
+        self.with(|limits| limits.requests = count)
+    }
+
+    /// Waits so long for a head: from its first byte, or from the beginning of the connection. Then
+    /// comes 408, or just the end when not a byte has come.
+    pub fn with_head_time(self, time: Duration) -> Self {
+        self.with(|limits| limits.head_time = time)
+    }
+
+    /// Waits so long for a body, and a second more for each
+    /// [`with_body_rate`](Httpd::with_body_rate) that has come. Then comes 408.
+    pub fn with_body_time(self, time: Duration) -> Self {
+        self.with(|limits| limits.body_time = time)
+    }
+
+    /// Has each `bytes_per_s` of a body that have come earn it a second.
+    pub fn with_body_rate(self, bytes_per_s: u32) -> Self {
+        self.with(|limits| limits.body_bytes_per_s = bytes_per_s)
+    }
+
+    /// Closes a connection that is idle so long after an answer.
+    pub fn with_idle_time(self, time: Duration) -> Self {
+        self.with(|limits| limits.idle_time = time)
+    }
+
+    /// When a client counts as one that does not read.
+    ///
+    /// # Panics
+    /// When `low` is not less than `high`.
+    #[track_caller]
+    pub fn with_stall(self, stall: Stall) -> Self {
+        assert!(stall.low < stall.high, "the low mark must be below the high mark: {stall:?}");
+        self.with(|limits| limits.stall = stall)
     }
 
     pub(super) fn limits(&self) -> &Limits {

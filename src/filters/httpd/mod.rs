@@ -2,22 +2,26 @@
 
 mod incoming;
 mod limits;
+mod mode;
+mod reading;
 mod reply;
 mod request;
 #[cfg(test)]
 mod tests;
 
+pub use mode::{Mode, RequestPart, Streamed, Whole};
 pub use reply::{Prepared, Reply};
 
 use super::head::HeadScan;
-use super::{Filter, Output};
+use super::{Filter, Output, Patience, Stall};
 use bytes::Bytes;
 use http::StatusCode;
-use incoming::{Coming, Incoming};
+use incoming::Incoming;
 use limits::Limits;
 use reply::{Asked, Body};
-use request::{HEAD_TOO_LARGE, Refusal, TARGET_TOO_LONG, bad};
+use request::{FAILED, LATE, Refusal};
 use std::convert::Infallible;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -55,6 +59,29 @@ pub type Response = http::Response<Bytes>;
 /// assert_eq!(output.to_vec(), b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n/overview\n");
 /// ```
 ///
+/// # Limits
+///
+/// | limit | default | when it is reached |
+/// |---|---|---|
+/// | [head](Httpd::with_head_max) | 16 KiB | 431, close |
+/// | [target](Httpd::with_target_max) | 8 KiB | 414, close |
+/// | [fields](Httpd::with_headers_max) | 100 | 431, close |
+/// | [body](Httpd::with_body_max) | 1 MiB | 413, close |
+/// | [requests](Httpd::with_requests_max) of a connection | none | the last answer closes |
+/// | requests at work | 1 | nothing more is read |
+/// | [time for a head](Httpd::with_head_time) | 10 s | 408 if a byte came, close |
+/// | [time for a body](Httpd::with_body_time) | 30 s, and 1 s for each 500 bytes | 408, close |
+/// | [time between requests](Httpd::with_idle_time) | 60 s | close |
+/// | [unsent bytes](Httpd::with_stall) | 256 KiB | nothing more is read, until 64 KiB |
+/// | [time without reading](Httpd::with_stall) | 30 s | close |
+///
+/// The times count while the client is waited for, never while an answer is made: a long poll may
+/// be held for as long as the program likes.
+///
+/// A client can have a connection hold a head and a body, once each; what one read brings
+/// ([`READ_BUFFER`](crate::limits::READ_BUFFER)) behind a head's worth that waits; and the unsent
+/// bytes of the high mark with the one answer that passes it.
+///
 /// A value takes less than a hundred bytes and, between requests, no other memory. Set one up, and
 /// give each connection a clone: the limits are shared.
 ///
@@ -63,17 +90,21 @@ pub type Response = http::Response<Bytes>;
 /// the connection is closed), before the end of the last one, or a part of one that was not
 /// started.
 #[derive(Clone, Debug, Default)]
-pub struct Httpd {
+pub struct Httpd<M: Mode = Whole> {
     limits: Option<Arc<Limits>>,
     date: Option<SystemTime>,
     scan: HeadScan,
-    incoming: Option<Box<Incoming>>,
+    /// The body that is coming, and what its mode keeps meanwhile.
+    incoming: Option<Box<(Incoming, M::Kept)>>,
+    /// How many heads have come.
+    requests: u32,
     asked: Asked,
     turn: Turn,
     /// An empty line has been passed over before this request.
     blank: bool,
-    /// The body is waited for by a client that waits to be told to send it.
+    /// The client holds the body back until it is told to send it.
     expected: bool,
+    mode: PhantomData<M>,
 }
 
 /// Whose turn it is on the connection.
@@ -82,14 +113,25 @@ enum Turn {
     /// The client's: a request is read.
     #[default]
     Request,
-    /// The server's: a request is to be answered.
+    /// The server's: a request is to be answered, of which the body may still be coming.
     Answer,
     /// The server's: a refusal is to be put, and nothing more is read.
     Refusal,
     /// The server's: an answer is coming in parts.
     Parts(Body),
+    /// The server's, but what it puts is dropped: an answer was under way when its request went
+    /// bad.
+    Cut,
     /// Nobody's: the last answer has been written.
     Over,
+}
+
+/// What a client is waited for, for a [`Patience`].
+#[derive(Clone, Copy)]
+enum Awaited {
+    Request,
+    Head,
+    Body,
 }
 
 impl Httpd {
@@ -98,6 +140,23 @@ impl Httpd {
         Self::default()
     }
 
+    /// The same, with requests that come in [parts](RequestPart): the head at once, and the body as
+    /// it comes. For bodies that are larger than memory, or that are looked at while they come.
+    ///
+    /// An answer may be put when the head is there, or at any time after. One that begins before
+    /// the body has ended closes the connection, for nobody can tell how much of the body is on its
+    /// way, and when it has been put nothing more of that body comes. To have a client wait with
+    /// the body, [pause](crate::wheels::ReadWrite::pause).
+    ///
+    /// A client that holds the body back (`Expect: 100-continue`) is told to send it when
+    /// [`Reply::Continue`] is put. A body that goes bad comes as the response to put, as a bad head
+    /// does; where an answer has been started, that is cut off instead.
+    pub fn with_streamed_bodies(self) -> Httpd<Streamed> {
+        Httpd { limits: self.limits, ..Httpd::default() }
+    }
+}
+
+impl<M: Mode> Httpd<M> {
     /// Closes the connection after the answer to the request at work, or before the next request:
     /// for a server that is about to end.
     pub fn close_after_answer(&mut self) {
@@ -107,110 +166,27 @@ impl Httpd {
         }
     }
 
-    /// Whether some bytes of a request have come, but not all: what tells a slow client, to be
-    /// answered with 408, from an idle one.
-    pub fn is_within_request(&self, pending: &[u8]) -> bool {
-        self.turn == Turn::Request && (self.incoming.is_some() || !pending.is_empty())
+    /// Whether some of the body at work is still to come.
+    fn is_body_coming(&self) -> bool {
+        self.incoming.as_ref().is_some_and(|incoming| !incoming.0.is_complete())
     }
 
-    fn request(&mut self, input: &mut &[u8]) -> Result<Option<Request>, Refusal> {
-        if self.incoming.is_none()
-            && let Some(request) = self.head(input)?
-        {
-            return Ok(Some(request));
-        }
-        let max = self.limits().body;
-        let Some(incoming) = &mut self.incoming else { return Ok(None) };
-        if !incoming.fill(input, max)? {
-            return Ok(None);
-        }
-        self.expected = false;
-        Ok(self.incoming.take().map(|incoming| incoming.finish()))
-    }
-
-    /// Reads a head, and the body too when it is all there; when not, the request is incoming.
-    fn head(&mut self, input: &mut &[u8]) -> Result<Option<Request>, Refusal> {
-        if !self.blank && input.starts_with(b"\r\n") {
-            // RFC 9112 section 2.2: old clients send one after a body.
-            self.blank = true;
-            self.scan = HeadScan::default();
-            *input = &input[2..];
-        }
-        // Known before the rest is, for the refusal of what may be wrong with the rest.
-        self.asked.head = input.starts_with(b"HEAD ");
-        let Some(length) = self.find_head(input)? else { return Ok(None) };
-        let (bytes, rest) = input.split_at(length);
-        *input = rest;
-        self.blank = false;
-        let head = request::parse(&Bytes::copy_from_slice(bytes), self.limits().headers)?;
-        self.asked = Asked {
-            head: head.request.method() == http::Method::HEAD,
-            http10: head.request.version() == http::Version::HTTP_10,
-            keep_alive: head.keep_alive,
-        };
-        let coming = Coming::new(head.framing, self.limits().body)?;
-        if let Coming::Length(length) = coming
-            && length <= input.len()
-        {
-            let (body, rest) = input.split_at(length);
-            *input = rest;
-            return Ok(Some(head.request.map(|()| Bytes::copy_from_slice(body))));
-        }
-        self.expected = head.expects && input.is_empty();
-        self.incoming = Some(Box::new(Incoming::new(head.request, coming)));
-        Ok(None)
-    }
-
-    fn find_head(&mut self, input: &[u8]) -> Result<Option<usize>, Refusal> {
-        let found = self.scan.find(input).map_err(|_| bad("a line does not end with CRLF"))?;
-        let limits = self.limits();
-        let length = found.unwrap_or(input.len());
-        if is_target_too_long(&input[..length], limits.target) {
-            return Err(TARGET_TOO_LONG);
-        }
-        if length > limits.head {
-            return Err(HEAD_TOO_LARGE);
-        }
-        Ok(found)
-    }
-
-    /// The next item, where `ended` says that no more bytes will come.
-    fn next(&mut self, input: &mut &[u8], ended: bool) -> Option<Result<Request, Response>> {
+    /// What the client is waited for.
+    fn awaited(&self) -> Option<Awaited> {
         match self.turn {
-            Turn::Request => {}
-            Turn::Answer | Turn::Parts(_) => return None,
-            Turn::Refusal | Turn::Over => {
-                *input = &[];
-                return None;
+            Turn::Request if self.incoming.is_some() => Some(Awaited::Body),
+            Turn::Request if self.scan.has_begun() || self.requests == 0 => Some(Awaited::Head),
+            Turn::Request => Some(Awaited::Request),
+            Turn::Answer | Turn::Parts(_) if self.is_body_coming() && !self.expected => {
+                Some(Awaited::Body)
             }
+            _ => None,
         }
-        let refusal = match self.request(input) {
-            Ok(Some(request)) => {
-                self.turn = Turn::Answer;
-                return Some(Ok(request));
-            }
-            Ok(None) if ended && (self.incoming.is_some() || !input.is_empty()) => {
-                bad("the request was cut short")
-            }
-            Ok(None) => return None,
-            Err(refusal) => refusal,
-        };
-        *input = &[];
-        self.incoming = None;
-        self.expected = false;
-        self.asked.keep_alive = false;
-        self.turn = Turn::Refusal;
-        Some(Err(refusal.response()))
     }
 
-    fn answered(&mut self, closes: bool) {
-        self.asked = Asked::default();
-        self.turn = if closes { Turn::Over } else { Turn::Request };
-    }
-
-    /// Makes sure that an answer of `status` is due, or that it needs no request.
+    /// Begins an answer of `status`, which must be due or need no request.
     #[track_caller]
-    fn expect_answer(&mut self, status: StatusCode) {
+    fn begin_answer(&mut self, status: StatusCode) {
         match self.turn {
             Turn::Answer | Turn::Refusal => {}
             // A server's own word to a slow client (408), or before it ends (503).
@@ -219,7 +195,30 @@ impl Httpd {
             }
             Turn::Request => panic!("{status} is put that nobody asked for"),
             Turn::Parts(_) => panic!("{status} is put before the end of the last answer"),
-            Turn::Over => panic!("{status} is put after the last answer"),
+            Turn::Cut | Turn::Over => panic!("{status} is put after the last answer"),
+        }
+        // What comes of a body after its answer cannot be told from the next request.
+        self.asked.keep_alive &= !self.is_body_coming();
+        self.expected = false;
+    }
+
+    fn answered(&mut self, closes: bool) {
+        self.asked = Asked::default();
+        self.incoming = None;
+        self.turn = if closes { Turn::Over } else { Turn::Request };
+    }
+
+    /// Says something that nobody asked for, and nothing more.
+    fn break_off(&mut self, refusal: Refusal, output: &mut Output) {
+        self.asked.keep_alive = false;
+        reply::whole(refusal.response(), self.asked, self.date, output);
+        self.answered(true);
+    }
+
+    /// `100 Continue`, if the client waits for it.
+    fn call_for_body(&mut self, output: &mut Output) {
+        if std::mem::take(&mut self.expected) {
+            output.text(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
     }
 
@@ -232,8 +231,8 @@ impl Httpd {
     }
 }
 
-impl Filter for Httpd {
-    type In = Result<Request, Response>;
+impl<M: Mode> Filter for Httpd<M> {
+    type In = Result<M::Item, Response>;
     type Out = Reply;
     type Error = Infallible;
 
@@ -247,14 +246,18 @@ impl Filter for Httpd {
     }
 
     fn encode(&mut self, reply: Reply, output: &mut Output) {
+        if self.turn == Turn::Cut {
+            return self.answered(true);
+        }
         match reply {
             Reply::Whole(response) if is_interim(response.status()) => {
                 if !self.asked.http10 && self.turn == Turn::Answer {
                     reply::interim(&response.into_parts().0, output);
                 }
             }
+            Reply::Continue => self.call_for_body(output),
             Reply::Whole(response) => {
-                self.expect_answer(response.status());
+                self.begin_answer(response.status());
                 let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
                 let closes = reply::whole(response, self.asked, self.date, output);
                 // After a switch another filter takes over; until then nothing is decoded.
@@ -263,12 +266,12 @@ impl Filter for Httpd {
                 }
             }
             Reply::Prepared(prepared) => {
-                self.expect_answer(prepared.status());
+                self.begin_answer(prepared.status());
                 let closes = reply::prepared(prepared, self.asked, self.date, output);
                 self.answered(closes);
             }
             Reply::Start(response) => {
-                self.expect_answer(response.status());
+                self.begin_answer(response.status());
                 let (body, closes) = reply::start(response, self.asked, self.date, output);
                 self.asked.keep_alive = !closes;
                 self.turn = Turn::Parts(body);
@@ -283,10 +286,10 @@ impl Filter for Httpd {
         }
     }
 
-    /// `100 Continue`, when the client waits for it with the body.
+    /// `100 Continue`, when the client waits for it with a body that is taken whole.
     fn respond(&mut self, output: &mut Output) {
-        if std::mem::take(&mut self.expected) {
-            output.text(b"HTTP/1.1 100 Continue\r\n\r\n");
+        if !M::STREAMS {
+            self.call_for_body(output);
         }
     }
 
@@ -300,19 +303,51 @@ impl Filter for Httpd {
     }
 
     fn is_waiting(&self) -> bool {
-        matches!(self.turn, Turn::Answer | Turn::Refusal | Turn::Parts(_))
+        match self.turn {
+            Turn::Answer | Turn::Parts(_) => self.incoming.is_none(),
+            Turn::Refusal | Turn::Cut => true,
+            Turn::Request | Turn::Over => false,
+        }
     }
 
     fn is_finished(&self) -> bool {
         self.turn == Turn::Over
     }
-}
 
-/// Whether the target in a head, complete or not, has more than `max` bytes.
-fn is_target_too_long(head: &[u8], max: usize) -> bool {
-    head.len() > max && {
-        let line = head.split(|&byte| byte == b'\r' || byte == b'\n').next().unwrap_or_default();
-        line.split(|&byte| byte == b' ').nth(1).is_some_and(|target| target.len() > max)
+    /// The client's time for a head, for a body, or until the next request.
+    fn patience(&self) -> Option<Patience> {
+        let (awaited, limits) = (self.awaited()?, self.limits());
+        let time = match awaited {
+            Awaited::Request => limits.idle_time,
+            Awaited::Head => limits.head_time,
+            Awaited::Body => {
+                limits.body_time(self.incoming.as_ref().map_or(0, |body| body.0.received()))
+            }
+        };
+        Some(Patience { wait: self.requests.wrapping_mul(4) + awaited as u32, time })
+    }
+
+    /// 408, to who has begun with a request.
+    fn timed_out(&mut self, output: &mut Output) {
+        let has_begun = match self.turn {
+            Turn::Request => self.incoming.is_some() || self.scan.has_begun(),
+            turn => turn == Turn::Answer,
+        };
+        if has_begun {
+            self.break_off(LATE, output);
+        }
+        self.turn = Turn::Over;
+    }
+
+    /// 500, where an answer was due of which nothing has been sent.
+    fn orphaned(&mut self, output: &mut Output) {
+        if let Turn::Answer | Turn::Refusal = self.turn {
+            self.break_off(FAILED, output);
+        }
+    }
+
+    fn stall(&self) -> Option<Stall> {
+        Some(self.limits().stall)
     }
 }
 

@@ -20,6 +20,10 @@ pub enum Reply {
     Whole(Response<Bytes>),
     /// One of many equal responses.
     Prepared(Prepared),
+    /// `100 Continue`, to a client that holds the body back until then; to any other, nothing. For
+    /// [streamed bodies](super::Httpd::with_streamed_bodies): whole ones are asked for by the
+    /// filter.
+    Continue,
     /// The head of an answer whose body comes in parts: chunked, or to the connection's end for an
     /// HTTP/1.0 client.
     Start(Response<()>),
@@ -81,6 +85,11 @@ impl Prepared {
     /// Its status.
     pub fn status(&self) -> StatusCode {
         self.0.status
+    }
+
+    /// How many bytes its body has, for a log.
+    pub fn body_len(&self) -> usize {
+        self.0.body.len()
     }
 }
 

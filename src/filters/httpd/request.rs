@@ -18,7 +18,7 @@ pub(super) struct Head {
 
 /// Why a request is refused: a status, and a fixed text that echoes nothing of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub struct Refusal {
     pub(super) status: StatusCode,
     pub(super) why: &'static str,
 }
@@ -34,6 +34,11 @@ pub(super) const TARGET_TOO_LONG: Refusal =
     Refusal { status: StatusCode::URI_TOO_LONG, why: "the request target is too long" };
 pub(super) const BODY_TOO_LARGE: Refusal =
     Refusal { status: StatusCode::PAYLOAD_TOO_LARGE, why: "the body is too large" };
+
+pub(super) const LATE: Refusal =
+    Refusal { status: StatusCode::REQUEST_TIMEOUT, why: "the request did not come in time" };
+pub(super) const FAILED: Refusal =
+    Refusal { status: StatusCode::INTERNAL_SERVER_ERROR, why: "the server has failed" };
 
 impl Refusal {
     /// The answer to send.
@@ -53,7 +58,10 @@ pub(super) fn parse(bytes: &Bytes, headers_max: usize) -> Result<Head, Refusal> 
         let mut parsed = httparse::Request::new(&mut []);
         match parsed.parse_with_uninit_headers(bytes, room) {
             Ok(httparse::Status::Complete(_)) => {}
-            Ok(httparse::Status::Partial) => return Err(bad("the head is not complete")),
+            // It has an end, so what is missing was passed over: httparse skips empty lines.
+            Ok(httparse::Status::Partial) => {
+                return Err(bad("empty lines stand before the request"));
+            }
             Err(error) => return Err(unparsable(error, bytes)),
         }
         // All three are there in a complete head.
@@ -74,7 +82,11 @@ fn assemble(
 ) -> Result<Head, Refusal> {
     check_host(&headers, http10)?;
     if let Some(authority) = uri.authority().filter(|_| uri.scheme().is_some()) {
-        // RFC 9112 section 3.2.2: Host is ignored for what an absolute target says.
+        // RFC 9112 section 3.2.2: Host is ignored for what an absolute target says. It is no more
+        // lenient for that: a user's name in it is how one site is dressed up as another.
+        if authority.host().is_empty() || !is_host(authority.as_str().as_bytes()) {
+            return Err(bad("the authority is malformed"));
+        }
         let host = HeaderValue::from_str(authority.as_str());
         headers.insert(HOST, host.map_err(|_| bad("the authority is malformed"))?);
     }
@@ -189,7 +201,7 @@ fn uri(method: &Method, target: Bytes) -> Result<Uri, Refusal> {
         Some(b'/') => *method != Method::CONNECT,
         Some(b'*') => *method == Method::OPTIONS && uri.path() == "*" && uri.query().is_none(),
         _ if *method == Method::CONNECT => uri.scheme().is_none() && uri.port().is_some(),
-        _ => uri.scheme().is_some() && uri.authority().is_some(),
+        _ => matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some(),
     };
     if fits { Ok(uri) } else { Err(MALFORMED) }
 }
@@ -214,22 +226,33 @@ fn is_host(host: &[u8]) -> bool {
         [b'[', address @ .., b']'] => {
             address.iter().all(|byte| byte.is_ascii_alphanumeric() || b":.".contains(byte))
         }
-        _ => name
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte)),
+        _ => is_registered_name(name),
     };
     is_name && port.iter().all(u8::is_ascii_digit)
 }
 
+/// `reg-name`, RFC 3986 section 3.2.2.
+fn is_registered_name(name: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(byte);
+    // Between percent signs; what follows one begins with two hex digits.
+    name.split(|&byte| byte == b'%').enumerate().all(|(place, part)| match part {
+        [high, low, rest @ ..] if place > 0 => {
+            high.is_ascii_hexdigit() && low.is_ascii_hexdigit() && rest.iter().all(is_plain)
+        }
+        part => place == 0 && part.iter().all(is_plain),
+    })
+}
+
 fn expects(headers: &HeaderMap) -> Result<bool, Refusal> {
-    match headers.get(EXPECT) {
-        None => Ok(false),
-        Some(value) if value.as_bytes().eq_ignore_ascii_case(b"100-continue") => Ok(true),
-        Some(_) => Err(Refusal {
-            status: StatusCode::EXPECTATION_FAILED,
-            why: "only 100-continue can be expected",
-        }),
+    let mut expectations = headers.get_all(EXPECT).into_iter().peekable();
+    let expects = expectations.peek().is_some();
+    if expectations.all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        return Ok(expects);
     }
+    Err(Refusal {
+        status: StatusCode::EXPECTATION_FAILED,
+        why: "only 100-continue can be expected",
+    })
 }
 
 #[cfg(test)]
@@ -243,11 +266,15 @@ mod tests {
 
     #[test]
     fn a_host_is_a_name_or_address_with_a_port() {
-        for good in ["", "a", "a.b-c.example:80", "127.0.0.1:8080", "[::1]", "[::1]:80", "x:"] {
+        for good in
+            ["", "a", "a.b-c.example:80", "127.0.0.1:8080", "a%2Db%41", "[::1]", "[::1]:80", "x:"]
+        {
             assert!(is_host(good.as_bytes()), "{good:?}");
         }
-        for bad in ["a b", "a@b", "a/b", "a?b", "a:b", "a:1:2", "[::1", "::1", "a\\b", "é", "[]]"]
-        {
+        for bad in [
+            "a%", "a%2", "a%2g", "a b", "a@b", "a/b", "a?b", "a:b", "a:1:2", "[::1", "::1", "a\\b",
+            "é", "[]]",
+        ] {
             assert!(!is_host(bad.as_bytes()), "{bad:?}");
         }
     }

@@ -195,6 +195,18 @@ fn limits_are_met_exactly_and_passed_by_one() {
     check_with(&Httpd::new().with_body_max(3), chunks, "413");
 }
 
+#[test]
+fn of_several_faults_the_first_counts() {
+    let small = Httpd::new().with_target_max(5).with_head_max(60);
+    check_with(&small, "GET /23456 HTTP/1.1\r\nA: b\rc\r\n\r\n", "414");
+    check_with(&small, "GET /23456\n", "414");
+    check_with(&small, "GET /2345\n6 HTTP/1.1\r\n\r\n", "400");
+    check_with(&small, format!("{} /23456 HTTP/1.1\r\n\r\n", "A".repeat(60)), "431");
+    check_with(&small, format!("{} /23456 HTTP/1.1\r\n\r\n", "A".repeat(54)), "414");
+    check_with(&small, format!("GET / HTTP/1.1\r\nA: {}\n", "b".repeat(60)), "431");
+    check_with(&small, format!("GET / HTTP/1.1\r\nA: {}\n", "b".repeat(40)), "400");
+}
+
 fn many_fields(count: usize) -> String {
     format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "A: b\r\n".repeat(count))
 }
@@ -455,4 +467,71 @@ fn damaged_requests_are_understood_one_way_only() {
 #[test]
 fn a_connection_costs_little() {
     assert!(size_of::<Httpd>() <= 96, "{}", size_of::<Httpd>());
+}
+
+/// Answers at the end of each request, with what has come of it; refusals with themselves.
+fn assemble() -> impl FnMut(&mut Httpd<Streamed>, &Result<RequestPart, Response>, &mut Output) {
+    let mut request = None;
+    move |filter, part, output| match part {
+        Ok(RequestPart::Head(head)) => request = Some((head.clone(), Vec::new())),
+        Ok(RequestPart::Data(data)) => {
+            assert!(!data.is_empty());
+            request.as_mut().expect("a head came first").1.extend_from_slice(data);
+        }
+        Ok(RequestPart::End) => {
+            let (head, body) = request.take().expect("a head came first");
+            let text = text_of(&head.map(|()| body.into()));
+            filter.encode(Response::new(text.into()).into(), output);
+        }
+        Err(refusal) => filter.encode(refusal.clone().into(), output),
+    }
+}
+
+#[test]
+fn requests_in_parts_are_the_same_as_whole_ones() {
+    let requests = b"PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello\
+        POST /b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n\
+        3;e\r\nhel\r\n2\r\nlo\r\n0\r\nG: h\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    for seed in 0..=500 {
+        let input = if seed == 0 { requests.to_vec() } else { damaged(requests, seed) };
+        let whole = Pieces::cut(&input, Vec::new()).converse(&mut Httpd::new(), echo).output;
+        each_way(&input, |pieces| {
+            let mut filter = Httpd::new().with_streamed_bodies();
+            let output = pieces.converse(&mut filter, assemble()).output;
+            assert!(output == whole, "{} in {pieces:?}", input.escape_ascii());
+        });
+    }
+}
+
+#[test]
+fn what_is_awaited_of_a_client() {
+    use crate::limits::{HTTP_BODY_TIME, HTTP_HEAD_TIME, HTTP_IDLE_TIME};
+    let mut filter = Httpd::new();
+    let mut waits = vec![];
+    let mut step = |input: &str, answer: bool, expected: Option<Duration>| {
+        let _ = filter.decode(&mut input.as_bytes());
+        if answer {
+            filter.encode(response(204, &[], "").into(), &mut Output::new());
+        }
+        let patience = filter.patience();
+        assert_eq!(patience.map(|patience| patience.time), expected, "after {input:?}");
+        waits.extend(patience.map(|patience| patience.wait));
+    };
+    step("", false, Some(HTTP_HEAD_TIME));
+    step("GE", false, Some(HTTP_HEAD_TIME)); // the same wait: it began with the connection
+    step("GET / HTTP/1.1\r\nHost: x\r\n\r\n", false, None);
+    step("", true, Some(HTTP_IDLE_TIME));
+    step("PU", false, Some(HTTP_HEAD_TIME));
+    step("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n", false, Some(HTTP_BODY_TIME));
+    step("12345", false, Some(HTTP_BODY_TIME + Duration::from_millis(10)));
+    step("6789", false, None);
+    step("", true, Some(HTTP_IDLE_TIME));
+    step("GE", false, Some(HTTP_HEAD_TIME));
+    let first = waits[0];
+    assert_eq!(waits[1], first);
+    waits.dedup();
+    let count = waits.len();
+    waits.sort_unstable();
+    waits.dedup();
+    assert_eq!((count, waits.len()), (6, 6), "each wait has a number of its own");
 }

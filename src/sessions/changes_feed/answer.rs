@@ -39,15 +39,15 @@ impl Answer {
         self.status == Some(StatusCode::OK)
     }
 
-    /// Whether the server says that this is elsewhere. 303 is for answers to a POST, and yet means the
-    /// same to a GET.
+    /// Whether the server says that this is elsewhere. 303 is for answers to a POST, and yet means
+    /// the same to a GET.
     pub(super) fn is_redirect(&self) -> bool {
         let redirects = [301, 302, 303, 307, 308];
         self.status.is_some_and(|status| redirects.contains(&status.as_u16()))
     }
 
-    /// Whether CouchDB itself says that what was asked for is not there. A proxy's 404 says nothing of a
-    /// document.
+    /// Whether CouchDB itself says that what was asked for is not there. A proxy's 404 says nothing
+    /// of a document.
     pub(super) fn is_not_found(&self) -> bool {
         self.status == Some(StatusCode::NOT_FOUND)
             && parse_reason(&self.body).is_some_and(|reason| reason.error == "not_found")

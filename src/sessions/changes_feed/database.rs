@@ -16,8 +16,8 @@ use super::encoding::{base64, decoded};
 /// feature `tls`. Without a port in the URL it is 5984 for `http`, CouchDB's own, and 443 for
 /// `https`.
 ///
-/// The credentials, percent-encoded in the URL, go to the server as Basic authentication and nowhere
-/// else: neither `Debug` nor `Display` shows them.
+/// The credentials, percent-encoded in the URL, go to the server as Basic authentication and
+/// nowhere else: neither `Debug` nor `Display` shows them.
 #[derive(Clone)]
 pub struct Database {
     scheme: Scheme,
@@ -76,7 +76,17 @@ impl std::str::FromStr for Database {
         let uri: Uri = url.parse().map_err(|_| Error::Malformed)?;
         let scheme = Scheme::of(uri.scheme_str())?;
         let authority = uri.authority().ok_or(Error::Malformed)?.as_str();
-        let userinfo = authority.rsplit_once('@').map(|(userinfo, _)| userinfo);
+        let (userinfo, host_port) = match authority.rsplit_once('@') {
+            Some((userinfo, host_port)) => (Some(userinfo), host_port),
+            None => (None, authority),
+        };
+        // `Uri` has no port both where there is none and where it is none.
+        let port = match uri.port_u16() {
+            None if !(host_port.ends_with(':') || is_without_port(host_port)) => {
+                return Err(Error::Malformed);
+            }
+            port => port.unwrap_or(scheme.database_port()),
+        };
         let path = uri.path().trim_end_matches('/');
         if path.is_empty() {
             return Err(Error::NoName);
@@ -86,8 +96,8 @@ impl std::str::FromStr for Database {
         }
         let host = uri.host().filter(|host| !host.is_empty()).ok_or(Error::Malformed)?;
         let host = host.trim_matches(['[', ']']).to_owned();
-        let port = uri.port_u16().unwrap_or(scheme.database_port());
-        // RFC 9110, section 7.2: the port is left out where it is the scheme's own, which 5984 is not.
+        // RFC 9110, section 7.2: the port is left out where it is the scheme's own, which 5984 is
+        // not.
         let shown = Target::Host(host.clone(), port).to_string();
         let own_port = format!(":{}", scheme.port());
         let shown = shown.strip_suffix(&own_port).unwrap_or(&shown);
@@ -129,8 +139,8 @@ impl Database {
         format!("{}{tail}", self.path)
     }
 
-    /// A request for `target`, with a session's cookie or else with the URL's credentials; `None` when
-    /// the target is longer than a URL can be.
+    /// A request for `target`, with a session's cookie or else with the URL's credentials; `None`
+    /// when the target is longer than a URL can be.
     pub(super) fn get(&self, target: &str, cookie: Option<&HeaderValue>) -> Option<Request<Bytes>> {
         let mut request = self.request(target)?;
         let headers = request.headers_mut();
@@ -142,8 +152,8 @@ impl Database {
         Some(request)
     }
 
-    /// A request for a session's cookie; `None` where the URL has no credentials. The sessions of a server
-    /// are beside its databases.
+    /// A request for a session's cookie; `None` where the URL has no credentials. The sessions of a
+    /// server are beside its databases.
     pub(super) fn login(&self) -> Option<Request<Bytes>> {
         let form = self.credentials.as_ref()?.form.clone();
         let beside = self.path.rsplit_once('/').map_or("", |(beside, _)| beside);
@@ -165,8 +175,8 @@ impl Database {
         Some(request)
     }
 
-    /// The target that a redirect's `location` means, if it is on this server: nobody else is to have
-    /// the credentials, nor to say how the documents stand.
+    /// The target that a redirect's `location` means, if it is on this server: nobody else is to
+    /// have the credentials, nor to say how the documents stand.
     pub(super) fn redirected(&self, location: &str) -> Result<String, &'static str> {
         let location = location.split('#').next().unwrap_or_default();
         let uri: Uri = location.parse().map_err(|_| "to no URL")?;
@@ -205,6 +215,11 @@ impl fmt::Debug for Database {
     }
 }
 
+/// Whether no port follows the host, which is in brackets when it has colons of its own.
+fn is_without_port(host_port: &str) -> bool {
+    host_port.ends_with(']') || !host_port.contains(':')
+}
+
 impl Credentials {
     /// The user and password of a URL.
     fn of(userinfo: &str) -> Result<Self, DatabaseUrlError> {
@@ -238,6 +253,8 @@ mod tests {
         };
         check("http://localhost/db", "http://localhost:5984/db", None);
         check("http://localhost:80/a/b/", "http://localhost:80/a/b", None);
+        check("http://h:/db", "http://h:5984/db", None);
+        check("http://[::1]/db", "http://[::1]:5984/db", None);
         check("http://[::1]:5984/db", "http://[::1]:5984/db", None);
         // The example of RFC 7617, section 2.
         let aladdin = Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
@@ -258,6 +275,8 @@ mod tests {
             ("ftp://h/db", Error::Scheme),
             ("http://h", Error::NoName),
             ("http://h/", Error::NoName),
+            ("http://h:99999/db", Error::Malformed),
+            ("http://[::1]:99999/db", Error::Malformed),
             ("http://%zz:x@h/db", Error::Credentials),
             ("http://%ff:x@h/db", Error::Credentials),
         ] {

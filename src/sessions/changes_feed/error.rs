@@ -20,7 +20,8 @@ pub enum FeedError {
     Tls(TlsError),
     /// Reading or writing failed.
     Io(io::Error),
-    /// What came is not HTTP; or CouchDB failed in mid-feed and wrote a second response into the first.
+    /// What came is not HTTP; or CouchDB failed in mid-feed and wrote a second response into the
+    /// first.
     Http(HttpClientError),
     /// The server refused.
     Refused {
@@ -69,7 +70,8 @@ impl FeedError {
         error.downcast().map_or_else(Self::Io, Self::Tls)
     }
 
-    /// Whether it says something of the way to the server, and nothing of what the server was about to say.
+    /// Whether it says something of the way to the server, and nothing of what the server was about
+    /// to say.
     pub(super) fn is_of_the_way(&self) -> bool {
         match self {
             Self::Connect(_) | Self::Io(_) | Self::NoAnswer(_) | Self::Silent(_) | Self::Cut => {

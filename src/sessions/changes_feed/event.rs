@@ -21,7 +21,8 @@ pub enum FeedEvent {
     Change(Change),
     /// All that there was has been told, and what comes will be. Once after each loss.
     CaughtUp,
-    /// The feed is lost; it is tried again after `retry_after`. What was told stays the last that is known.
+    /// The feed is lost; it is tried again after `retry_after`. What was told stays the last that
+    /// is known.
     Lost {
         /// Why.
         why: Arc<FeedError>,
@@ -32,8 +33,9 @@ pub enum FeedEvent {
     },
     /// The database is another than before, by the same name; its documents are told anew.
     Recreated,
-    /// The feed was lost so many times at the same sequence for the same reason: somebody should look.
-    /// Told at [`FEED_STUCK_TIMES`](crate::limits::FEED_STUCK_TIMES), and each time that doubles.
+    /// The feed was lost so many times at the same sequence for the same reason: somebody should
+    /// look. Told at [`FEED_STUCK_TIMES`](crate::limits::FEED_STUCK_TIMES), and each time that
+    /// doubles.
     Stuck {
         /// How many times in a row.
         times: u32,
@@ -42,8 +44,8 @@ pub enum FeedEvent {
         /// Why.
         why: Arc<FeedError>,
     },
-    /// A document is longer than the feed's [`line_max`](super::ChangesFeed::line_max) and was passed
-    /// over: what was told of it before is out of date.
+    /// A document is longer than the feed's [`line_max`](super::ChangesFeed::line_max) and was
+    /// passed over: what was told of it before is out of date.
     TooLong {
         /// Its id.
         id: String,
@@ -69,7 +71,8 @@ impl Change {
     }
 }
 
-/// What a feed has seen since it was started: [`ChangesFeed::COUNTERS`](super::ChangesFeed::COUNTERS).
+/// What a feed has seen since it was started:
+/// [`ChangesFeed::COUNTERS`](super::ChangesFeed::COUNTERS).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {

@@ -218,8 +218,8 @@ impl ChangesFeed {
         self.lose(cx, refusal);
     }
 
-    /// Looks whether the database is still the one that was followed; if not, or if nobody can tell,
-    /// its documents are read anew, from a sequence that was before that.
+    /// Looks whether the database is still the one that was followed; if not, or if nobody can
+    /// tell, its documents are read anew, from a sequence that was before that.
     fn look(&mut self, cx: &mut Cx<'_>) {
         let Some(info) = parse_info(&self.answer.body) else {
             return self.lose(cx, FeedError::Answer("it does not describe a database"));
@@ -265,8 +265,8 @@ impl ChangesFeed {
 
     /// The next request, on this connection if the server keeps it.
     pub(super) fn go_on(&mut self, cx: &mut Cx<'_>) {
-        let is_kept = self.wire.and_then(|wire| wire.filter(cx)).is_some_and(|f| f.is_idle());
-        if is_kept {
+        let is_idle = self.wire.and_then(|wire| wire.filter(cx)).is_some_and(|f| f.is_idle());
+        if is_idle && !self.is_single {
             self.ask(cx);
         } else {
             self.hang_up(cx);

@@ -67,7 +67,8 @@ impl ChangesFeed {
         }
     }
 
-    /// A feed has proven itself by a line that comes so long after its beginning; or, less so, by a change.
+    /// A feed has proven itself by a line that comes so long after its beginning; or, less so, by a
+    /// change.
     fn prove_by_time(&mut self, cx: &Cx<'_>) {
         let time = self.heartbeat.max(FEED_PROOF_TIME);
         if let Some(listening) = &mut self.listening
@@ -75,6 +76,7 @@ impl ChangesFeed {
             && cx.now() - listening.began >= time
         {
             listening.is_proven = true;
+            self.is_single = false;
             self.backoff.reset();
         }
     }
@@ -86,13 +88,14 @@ impl ChangesFeed {
         }
     }
 
-    /// Reads the documents of rows that came without them, once all that is there has been taken: it is
-    /// not known any more how they stand.
+    /// Reads the documents of rows that came without them, once all that is there has been taken:
+    /// it is not known any more how they stand.
     pub(super) fn reread(&mut self, cx: &mut Cx<'_>) {
         if self.step != Step::Feed || !self.docs.iter().any(|doc| doc.is_stale) {
             return;
         }
         self.hang_up(cx);
+        self.is_checked = false; // nobody looks after the database between two feeds
         let since = self.reread.map_or(FEED_REREAD_PAUSE, |then| cx.now() - then);
         let pause = FEED_REREAD_PAUSE.saturating_sub(since);
         self.reread = Some(cx.now() + pause);
@@ -103,8 +106,8 @@ impl ChangesFeed {
         }
     }
 
-    /// What a line that is none of a feed's means. Where nothing frames the body, as in HTTP/1.0, a second
-    /// response in it looks like lines, and says at its end what is the matter.
+    /// What a line that is none of a feed's means. Where nothing frames the body, as in HTTP/1.0, a
+    /// second response in it looks like lines, and says at its end what is the matter.
     fn malformed(&mut self, line: &[u8]) -> FeedError {
         if line.starts_with(b"HTTP/1.")
             && let Some(lines) = &mut self.answer.lines

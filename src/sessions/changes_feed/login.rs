@@ -78,8 +78,8 @@ impl ChangesFeed {
         self.go_on(cx);
     }
 
-    /// The server takes the credentials of a request no more: asks for a new cookie once for each loss,
-    /// for five wrong logins lock an account.
+    /// The server takes the credentials of a request no more: asks for a new cookie once for each
+    /// loss, for five wrong logins lock an account.
     pub(super) fn log_in_again(&mut self, cx: &mut Cx<'_>) {
         if self.login.cookie().is_some() && !self.is_renewed {
             self.is_renewed = true;

@@ -45,20 +45,27 @@ impl ChangesFeed {
     }
 
     pub(super) fn ended(&mut self, cx: &mut Cx<'_>, ended: Ended) {
-        let why = match ended {
-            Ended::Eof | Ended::Finished | Ended::Closed => FeedError::Cut,
-            Ended::Failed(error) => FeedError::of_io(error),
-            Ended::Malformed(error) => match error.downcast::<HttpClientError>() {
-                Ok(error) => match *error {
-                    HttpClientError::Cut | HttpClientError::Closed => FeedError::Cut,
-                    error => FeedError::Http(error),
-                },
-                Err(_) => FeedError::Answer("it is not HTTP"),
-            },
+        let (why, is_unanswered) = match ended {
+            Ended::Eof | Ended::Finished | Ended::TimedOut | Ended::Closed => {
+                (FeedError::Cut, false)
+            }
+            Ended::Failed(error) => (FeedError::of_io(error), self.answer.status.is_none()),
+            Ended::Malformed(error) => {
+                match error.downcast::<HttpClientError>().map(|error| *error) {
+                    Ok(HttpClientError::Closed) => (FeedError::Cut, true),
+                    Ok(HttpClientError::Cut) => (FeedError::Cut, false),
+                    Ok(error) => (FeedError::Http(error), false),
+                    Err(_) => (FeedError::Answer("it is not HTTP"), false),
+                }
+            }
         };
-        // A server may close a connection on which it has served a request, and a request may cross that
-        // on its way (RFC 9112, section 9.3.1). What was served is progress, so this comes to an end.
-        if self.served > 0 && self.answer.status.is_none() && why.is_of_the_way() {
+        if is_unanswered && self.served > 0 {
+            // A server may close a connection on which it has served a request, and the next may
+            // cross that on its way (RFC 9112, section 9.3.1). With a connection for each, that
+            // happens once.
+            self.is_single = true;
+            // The database may have gone with it.
+            self.is_checked &= self.step != Step::Feed;
             self.hang_up(cx);
             return self.connect(cx);
         }

@@ -34,17 +34,19 @@ use tell::Followed;
 
 /// Follows documents of a database and tells how they stand, for as long as it runs.
 ///
-/// It reads the documents as they are, then follows the feed from before that, so that nothing between
-/// the two is lost. When the feed is lost it comes back from the last sequence, after a growing, jittered,
-/// capped delay; when the database has become another, or cannot be told from another, it reads the
-/// documents anew. A revision that was told is not told again. Of a burst the newest revision is told.
+/// It reads the documents as they are, then follows the feed from before that, so that nothing
+/// between the two is lost. When the feed is lost it comes back from the last sequence, after a
+/// growing, jittered, capped delay; when the database has become another, or cannot be told from
+/// another, it reads the documents anew. A revision that was told is not told again. Of a burst the
+/// newest revision is told.
 ///
-/// There is one connection and one timer at any time, and whatever the server sends, memory is bounded by
-/// the longest line. A line or a document that is longer than that is told and passed over.
+/// There is one connection and one timer at any time, and whatever the server sends, memory is
+/// bounded by the longest line. A line or a document that is longer than that is told and passed
+/// over.
 ///
-/// The credentials of the URL go along with each request, as Basic authentication, and never expire;
-/// [`cookie_session`](Self::cookie_session) has them sent once for a cookie instead. Redirects are followed
-/// on the same server only.
+/// The credentials of the URL go along with each request, as Basic authentication, and never
+/// expire; [`cookie_session`](Self::cookie_session) has them sent once for a cookie instead.
+/// Redirects are followed on the same server only.
 ///
 /// ```no_run
 /// # use masque::reactor::{Cx, Event, Handlers, Session};
@@ -91,6 +93,8 @@ pub struct ChangesFeed {
     wire: Option<ReadWrite<HttpClient>>,
     /// How many requests this connection has served.
     served: u32,
+    /// Whether each request has a connection, for the server has closed one that it seemed to keep.
+    is_single: bool,
     answer: Answer,
     /// The feed, once it has begun.
     listening: Option<Listening>,
@@ -153,6 +157,7 @@ impl ChangesFeed {
             connector: None,
             wire: None,
             served: 0,
+            is_single: false,
             answer: Answer::default(),
             listening: None,
             login: Login::default(),
@@ -180,8 +185,8 @@ impl ChangesFeed {
         self
     }
 
-    /// Asks the server for a sign of life this often. Two and a half times that without one means that
-    /// the feed is dead. At least a millisecond.
+    /// Asks the server for a sign of life this often. Two and a half times that without one means
+    /// that the feed is dead. At least a millisecond.
     #[must_use]
     pub fn heartbeat(mut self, every: Duration) -> Self {
         self.heartbeat = every.max(Duration::from_millis(1));
@@ -203,8 +208,9 @@ impl ChangesFeed {
         self
     }
 
-    /// Logs in with the URL's credentials and then sends the session's cookie in their place; when the server
-    /// takes it no more, logs in anew. For servers that check passwords at a price, or in `_session` alone.
+    /// Logs in with the URL's credentials and then sends the session's cookie in their place; when
+    /// the server takes it no more, logs in anew. For servers that check passwords at a price, or
+    /// in `_session` alone.
     ///
     /// A server without sessions is sent the credentials as Basic authentication after all. Without
     /// credentials in the URL this does nothing.

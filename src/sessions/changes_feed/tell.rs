@@ -71,19 +71,13 @@ impl Followed {
 impl ChangesFeed {
     /// Tells `event`, after the changes that came before it.
     pub(super) fn tell(&mut self, cx: &mut Cx<'_>, event: FeedEvent) {
-        let is_empty = self.outbox.is_empty();
-        if is_empty && let Err(error) = self.post_news(cx) {
-            self.untold(cx, &error);
-        }
         if self.outbox.len() == FEED_EVENTS_MAX
             && let Some(event) = self.outbox.pop_front()
         {
             log::warn!("the changes feed of {} could not tell {event:?}", self.database);
         }
         self.outbox.push_back(event);
-        if is_empty && let Err(error) = self.post_events(cx) {
-            self.untold(cx, &error);
-        }
+        self.post_all(cx);
     }
 
     /// Tells what is new once all that is there has been taken: of a burst, the newest.
@@ -95,10 +89,18 @@ impl ChangesFeed {
 
     pub(super) fn flush(&mut self, cx: &mut Cx<'_>, (): ()) {
         self.is_flush_due = false;
-        if let Err(error) = self.post_events(cx).and_then(|()| self.post_news(cx)) {
-            self.untold(cx, &error);
-        }
+        self.post_all(cx);
         self.reread(cx);
+    }
+
+    /// Posts what can be posted. A queue that is full empties as the kernel turns; a watcher that
+    /// is gone does not come back.
+    fn post_all(&mut self, cx: &mut Cx<'_>) {
+        match self.post_news(cx).and_then(|()| self.post_events(cx)) {
+            Ok(()) => {}
+            Err(PostError::NoSession { .. }) => self.shut_down(cx, ()),
+            Err(_) => self.flush_soon(cx),
+        }
     }
 
     fn post_events(&mut self, cx: &mut Cx<'_>) -> Result<(), PostError> {
@@ -123,15 +125,6 @@ impl ChangesFeed {
             self.counters.changes += 1;
         }
         Ok(())
-    }
-
-    /// A queue that is full empties as the kernel turns; a watcher that is gone does not come back.
-    fn untold(&mut self, cx: &mut Cx<'_>, error: &PostError) {
-        if matches!(error, PostError::NoSession { .. }) {
-            self.shut_down(cx, ());
-        } else {
-            self.flush_soon(cx);
-        }
     }
 
     pub(super) fn shut_down(&mut self, cx: &mut Cx<'_>, (): ()) {

@@ -87,7 +87,7 @@ impl<F: Filter> State<F> {
     }
 
     fn takes_items(&self) -> bool {
-        !self.paused && self.items_left > 0 && !self.is_discarding()
+        !self.paused && !self.is_clogged && self.items_left > 0 && !self.is_discarding()
     }
 
     fn is_discarding(&self) -> bool {
@@ -184,8 +184,8 @@ fn end_of_input<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     }
 }
 
-/// Tells the end of the input once everything before it has been delivered, or at once when that waits
-/// for an answer: the answer may be long in coming, and the peer may have left.
+/// Tells the end of the input once everything before it has been delivered, or at once when that
+/// waits for an answer: the answer may be long in coming, and the peer may have left.
 fn tell_eof<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     while let Some(state) = cx.wheel(me)
         && state.source == Source::Eof
@@ -198,6 +198,8 @@ fn tell_eof<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
                 state.source = Source::Ended;
                 let ended = state.ended;
                 cx.deliver(ended, Ended::Eof);
+                // What waits behind a question that was answered just now.
+                drain(cx, me);
             }
             Err(error) => malformed(cx, me, error),
         }

@@ -1,6 +1,6 @@
 //! The way out: encodes, writes at once, keeps what the socket has no room for.
 
-use super::{Ended, Put, Sink, Source, State, end, overfull};
+use super::{Ended, Put, Sink, Source, State, end, overfull, patience};
 use crate::filters::Filter;
 use crate::filters::Output;
 use crate::limits::{FINISH_TIME, LINGER_BYTES, LINGER_TIME, OUTPUT_MAX, WRITE_SLICES};
@@ -18,23 +18,36 @@ pub(super) fn put<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, item: F::Ou
         cx.again(me);
         return Put::Gone;
     }
-    let mut output = state.unsent.take().unwrap_or_else(|| cx.borrow_spare());
-    let date = cx.date();
-    let Some(state) = cx.wheel(me) else { return Put::Gone };
-    state.filter.set_date(date);
-    state.filter.encode(item, &mut output);
-    write(cx, me, output);
+    write_with(cx, me, |filter, output| filter.encode(item, output));
     let Some(state) = cx.wheel(me) else { return Put::Gone };
     if state.filter.is_finished() {
         finish(cx, me);
-    } else if !state.running && !state.pending.is_empty() {
-        cx.again(me); // what waited behind the question that this answers
+    } else if !state.running {
+        if !state.pending.is_empty() {
+            cx.again(me); // what waited behind the question that this answers
+        }
+        patience::arm(cx, me);
     }
     let Some(state) = cx.wheel(me) else { return Put::Gone };
     match &state.extra {
         Some(extra) if extra.above => Put::Full,
         _ => Put::Flowing,
     }
+}
+
+/// Writes what the filter says, behind what is unsent.
+pub(super) fn write_with<F: Filter>(
+    cx: &mut Cx<'_>,
+    me: WheelId<State<F>>,
+    say: impl FnOnce(&mut F, &mut Output),
+) {
+    let date = cx.date();
+    let Some(state) = cx.wheel(me) else { return };
+    let mut output = state.unsent.take().unwrap_or_else(|| cx.borrow_spare());
+    let Some(state) = cx.wheel(me) else { return cx.return_spare(output) };
+    state.filter.set_date(date);
+    say(&mut state.filter, &mut output);
+    write(cx, me, output);
 }
 
 /// Writes what the protocol itself answers.
@@ -55,21 +68,27 @@ pub(super) fn respond<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
 
 /// Writes as much as there is room for and keeps the rest.
 fn write<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, mut output: Box<Output>) {
+    let now = cx.now();
     let Some(state) = cx.wheel(me) else { return cx.return_spare(output) };
-    if let Err(error) = flush(&mut state.socket, &mut output) {
-        state.failure = Some(error);
-        output.clear();
-        cx.again(me);
+    let before = output.len();
+    let failed = flush(&mut state.socket, &mut output).err();
+    if output.len() < before {
+        state.watch.moved(now);
     }
-    let Some(state) = cx.wheel(me) else { return cx.return_spare(output) };
+    let has_failed = failed.is_some();
+    if has_failed {
+        state.failure = failed;
+        output.clear();
+    }
     let spare = if output.is_empty() {
         Some(output)
     } else {
         state.unsent = Some(output);
         None
     };
-    if state.count() {
-        cx.again(me); // to tell of a mark that was crossed, or that all is written
+    let flows = state.unclog();
+    if state.count() || flows || has_failed {
+        cx.again(me); // to tell of a mark that was crossed, or that all is written; or to read on
     }
     if let Some(spare) = spare {
         cx.return_spare(spare);
@@ -111,6 +130,7 @@ pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, is_writable
 
 /// From now on nothing is put, and input is thrown away.
 pub(super) fn finish<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+    let now = cx.now();
     let Some(state) = cx.wheel(me) else { return };
     if state.sink != Sink::Open {
         return;
@@ -122,6 +142,7 @@ pub(super) fn finish<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
         Source::Eof => Source::Ended,
         source => source,
     };
+    state.watch.begin_to_end(now);
     cx.wheel_delay(me, FINISH_TIME);
     cx.again(me);
 }
@@ -138,17 +159,51 @@ fn shut<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     cx.wheel_delay(me, LINGER_TIME);
 }
 
-/// The time for an ending is up.
+/// The time for an ending is up, unless the peer has taken some of the last bytes meanwhile.
 pub(super) fn give_up<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+    let now = cx.now();
     let Some(state) = cx.wheel(me) else { return };
+    let left = FINISH_TIME.saturating_sub(state.watch.elapsed(now));
     match state.sink {
         Sink::Open => {}
+        Sink::Finishing if !left.is_zero() => cx.wheel_delay(me, left),
         Sink::Finishing => end(cx, me, Ended::Failed(ErrorKind::TimedOut.into())),
         Sink::Shut => end(cx, me, Ended::Finished),
     }
 }
 
+/// The session has panicked: sends what the filter has to say of that, as far as there is room, and
+/// what the peer has sent is taken, or the system would have a reset overtake those words.
+pub(super) fn last_words<F: Filter>(state: &mut State<F>) {
+    if state.sink != Sink::Open || state.failure.is_some() {
+        return;
+    }
+    let mut output = state.unsent.take().unwrap_or_default();
+    state.filter.orphaned(&mut output);
+    let said = flush(&mut state.socket, &mut output).and_then(|()| state.socket.shutdown_write());
+    let (mut bytes, mut left) = ([0; 4096], LINGER_BYTES);
+    while said.is_ok()
+        && left > 0
+        && let Ok(count @ 1..) = state.socket.read(&mut bytes)
+    {
+        left = left.saturating_sub(count);
+    }
+}
+
 impl<F: Filter> State<F> {
+    /// Compares the unsent bytes with the filter's marks; whether input that was held back can
+    /// come.
+    fn unclog(&mut self) -> bool {
+        let unsent = self.unsent();
+        if unsent == 0 {
+            return std::mem::take(&mut self.is_clogged);
+        }
+        let Some(stall) = self.filter.stall() else { return false };
+        let was_clogged = self.is_clogged;
+        self.is_clogged = unsent >= stall.high || (was_clogged && unsent > stall.low);
+        was_clogged && !self.is_clogged
+    }
+
     /// Compares the unsent bytes with the marks; whether there is something to tell.
     fn count(&mut self) -> bool {
         let unsent = self.unsent();

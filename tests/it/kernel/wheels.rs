@@ -3,6 +3,7 @@
 use super::{Actor, Journal, Scene, assert_empty, assert_ends, ms, panic_of, secs, stop};
 use masque::reactor::{Cx, Event, Handlers, Outlet, Ready, Session, SessionId, Wheel, WheelId};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::SystemTime;
 
 /// A wheel that tells its owner why it runs, and notes its own end.
 struct Teller {
@@ -18,6 +19,10 @@ impl Wheel for Teller {
         cx.deliver(outlet, ready);
         let left = if cx.wheel(me).is_some() { "there" } else { "gone" };
         journal.write(format!("wheel: {left} afterwards"));
+    }
+
+    fn orphaned(&mut self, _: SystemTime) {
+        self.journal.write("wheel: orphaned");
     }
 }
 
@@ -105,7 +110,8 @@ fn an_owner_may_stop_or_panic_over_its_wheels_event() {
 
     owner(&mut scene, |_, _| panic!("oh"));
     assert_ends(&mut scene);
-    assert_eq!(scene.journal(), [&*again(), closed[0], closed[1]]);
+    let order = [&*again(), "wheel: orphaned", closed[0], closed[1]];
+    assert_eq!(scene.journal(), order, "it has a last word");
 }
 
 #[test]

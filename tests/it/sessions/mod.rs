@@ -1,4 +1,5 @@
 //! Ready-made sessions, on virtual time.
 
 mod client;
+mod event_stream;
 mod server;

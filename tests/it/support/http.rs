@@ -3,7 +3,7 @@
 use super::PATIENCE;
 use serde_json::Value;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 /// An answer, whole.
@@ -90,6 +90,27 @@ impl Connection {
         self.input.get_mut().stream.write_all(bytes)
     }
 
+    /// Sends no more, but still reads.
+    pub(crate) fn end_sending(&mut self) -> io::Result<()> {
+        self.input.get_mut().stream.shutdown(Shutdown::Write)
+    }
+
+    /// Whether nothing has come that has not been read: no answer, and no end.
+    pub(crate) fn is_silent(&mut self) -> io::Result<bool> {
+        if !self.input.buffer().is_empty() {
+            return Ok(false);
+        }
+        let stream = &self.input.get_mut().stream;
+        stream.set_nonblocking(true)?;
+        let peeked = stream.peek(&mut [0]);
+        stream.set_nonblocking(false)?;
+        match peeked {
+            Ok(_) => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The next answer; an interim one, as 100, is an answer of its own.
     pub(crate) fn reply(&mut self, within: Duration) -> io::Result<Reply> {
         let mut reply = self.head(within)?;
@@ -150,19 +171,31 @@ impl Connection {
         Ok(bytes)
     }
 
+    /// The next chunk of an answer whose head has been read; an empty one is its end.
+    pub(crate) fn chunk(&mut self, within: Duration) -> io::Result<Vec<u8>> {
+        self.input.get_mut().end = Instant::now() + within;
+        self.next_chunk()
+    }
+
     fn chunks(&mut self) -> io::Result<Vec<u8>> {
         let mut body = Vec::new();
         loop {
-            let size = self.line()?;
-            let size = usize::from_str_radix(&size, 16).map_err(|_| invalid(&size))?;
-            body.extend(self.exactly(size)?);
-            if !self.line()?.is_empty() {
-                return Err(invalid("chunk"));
-            }
-            if size == 0 {
+            let chunk = self.next_chunk()?;
+            if chunk.is_empty() {
                 return Ok(body);
             }
+            body.extend(chunk);
         }
+    }
+
+    fn next_chunk(&mut self) -> io::Result<Vec<u8>> {
+        let size = self.line()?;
+        let size = usize::from_str_radix(&size, 16).map_err(|_| invalid(&size))?;
+        let chunk = self.exactly(size)?;
+        if !self.line()?.is_empty() {
+            return Err(invalid("chunk"));
+        }
+        Ok(chunk)
     }
 }
 

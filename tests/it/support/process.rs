@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// A running program. Dropping it kills it, by its own handle.
@@ -17,6 +17,8 @@ pub(crate) struct Program {
     lines: Receiver<String>,
     heard: Vec<String>,
     log: Arc<Mutex<String>>,
+    /// Ended when the program has closed its stdout, and its stderr.
+    readers: [JoinHandle<()>; 2],
 }
 
 impl Program {
@@ -36,7 +38,7 @@ impl Program {
 
         // Both pipes are always read, or else a program that says much would stand still.
         let (said, lines) = channel();
-        thread::spawn(move || {
+        let listener = thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 // Nobody listens any more, but the pipe is read on.
                 let _ = said.send(line);
@@ -44,8 +46,9 @@ impl Program {
         });
         let log = Arc::new(Mutex::new(String::new()));
         let kept = Arc::clone(&log);
-        thread::spawn(move || keep(stderr, &kept));
-        Program { name, child, stdin, lines, heard: Vec::new(), log }
+        let keeper = thread::spawn(move || keep(stderr, &kept));
+        let readers = [listener, keeper];
+        Program { name, child, stdin, lines, heard: Vec::new(), log, readers }
     }
 
     /// The next line of stdout that begins with `prefix`; the lines before it are passed over.
@@ -72,6 +75,16 @@ impl Program {
         self.log.lock().expect("the reader does not panic").clone()
     }
 
+    /// The lines of stdout that have come and nobody has waited for.
+    pub(crate) fn unheard(&mut self) -> Vec<String> {
+        self.lines.try_iter().collect()
+    }
+
+    /// What the system calls it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Writes a line to its stdin.
     #[track_caller]
     pub(crate) fn say(&mut self, line: &str) {
@@ -92,13 +105,13 @@ impl Program {
         assert!(status.is_ok_and(|status| status.success()), "{} has ended already", self.name);
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it has ended by itself and all that it said is there to be read.
     #[track_caller]
     pub(crate) fn wait_for_end(&mut self, within: Duration) -> ExitStatus {
         let mut status = None;
         wait_until(within, || {
             status = self.child.try_wait().expect("it is our own program");
-            status.is_some()
+            status.is_some() && self.readers.iter().all(JoinHandle::is_finished)
         });
         status.expect("it has ended")
     }

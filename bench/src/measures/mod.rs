@@ -1,0 +1,101 @@
+//! What is measured.
+
+mod connections;
+mod fan_out;
+mod feed;
+mod growth;
+mod micro;
+mod requests;
+mod stage;
+mod visits;
+
+use crate::Failure;
+use crate::contestants::{self, Contestant};
+use crate::plan::Plan;
+use crate::report::Report;
+use visits::Visits;
+
+/// One run of the benchmark.
+#[derive(Debug)]
+pub struct Bench {
+    /// How much is done.
+    pub plan: Plan,
+    /// Who takes part.
+    pub who: Vec<Contestant>,
+    /// The server's core; `None` when there is one core for all.
+    pub core: Option<usize>,
+    visits: Visits,
+}
+
+/// A measure that can be taken alone.
+#[derive(Debug, Clone, Copy)]
+pub struct Measure {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it tells.
+    pub about: &'static str,
+    take: fn(&mut Bench, &mut Report) -> Result<(), Failure>,
+}
+
+/// Every measure, in the order in which they are taken.
+pub const ALL: &[Measure] = &[
+    Measure { name: "micro", about: "what the kernel's verbs cost", take: micro::take },
+    Measure { name: "fanout", about: "one change, told to all", take: fan_out::fan_out },
+    Measure { name: "memory", about: "what a parked browser takes", take: fan_out::memory },
+    Measure { name: "growth", about: "the same for more and more browsers", take: growth::take },
+    Measure { name: "requests", about: "requests answered at once", take: requests::take },
+    Measure { name: "connections", about: "come, ask once, go", take: connections::take },
+    Measure { name: "feed", about: "lines of the feed", take: feed::take },
+];
+
+impl Bench {
+    /// A run with those of `names` that are installed, or with all for no names.
+    pub fn new(plan: Plan, names: &[String], core: Option<usize>, report: &mut Report) -> Self {
+        let mut who = vec![];
+        for contestant in contestants::ALL {
+            if !names.is_empty() && !names.iter().any(|name| name == contestant.name) {
+                continue;
+            }
+            match contestant.missing() {
+                None => who.push(*contestant),
+                Some(missing) => {
+                    report.leave_out(contestant.name, &format!("not installed: {missing}"));
+                }
+            }
+        }
+        Bench { plan, who, core, visits: Visits::default() }
+    }
+
+    /// Takes a measure and writes it into the report.
+    pub fn take(&mut self, measure: &Measure, report: &mut Report) -> Result<(), Failure> {
+        eprintln!("== {}: {}", measure.name, measure.about);
+        (measure.take)(self, report)
+    }
+
+    /// Has everyone do the same in turn, several times over; a contestant that fails is told and
+    /// left out of this measure.
+    fn alternate<T>(
+        &self,
+        report: &mut Report,
+        visit: impl Fn(&Bench, &Contestant) -> Result<T, Failure>,
+    ) -> Vec<(&'static str, Vec<T>)> {
+        let mut taken: Vec<_> = self.who.iter().map(|who| (who.name, Ok(vec![]))).collect();
+        for _ in 0..self.plan.visits {
+            for (contestant, (_, samples)) in self.who.iter().zip(&mut taken) {
+                let Ok(so_far) = samples else { continue };
+                match visit(self, contestant) {
+                    Ok(sample) => so_far.push(sample),
+                    Err(failure) => *samples = Err(failure),
+                }
+            }
+        }
+        let mut whole = vec![];
+        for (name, samples) in taken {
+            match samples {
+                Ok(samples) => whole.push((name, samples)),
+                Err(failure) => report.leave_out(name, &failure.0),
+            }
+        }
+        whole
+    }
+}

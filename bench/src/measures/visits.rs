@@ -1,0 +1,105 @@
+//! What one contestant does with so many browsers; several measures tell of it.
+
+use super::Bench;
+use super::stage::Stage;
+use crate::Failure;
+use crate::account::Memory;
+use crate::contestants::Contestant;
+use crate::load::{Again, Round, Run};
+use crate::report::Report;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// All of one turn with one number of browsers.
+#[derive(Debug, Clone)]
+pub(super) struct Visit {
+    pub(super) browsers: usize,
+    /// Every browser polls again at once; the server's time is with each.
+    pub(super) rounds: Vec<(Round, Duration)>,
+    /// They poll again when all have been answered.
+    pub(super) held: Vec<Round>,
+    /// Requests answered at once while the browsers are parked.
+    pub(super) run: (Run, Duration),
+    pub(super) memory: Stages,
+}
+
+/// Memory as it goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stages {
+    /// Before anyone came, one connection warm.
+    pub(super) start: Memory,
+    pub(super) parked: Memory,
+    pub(super) after_rounds: Memory,
+    pub(super) after_leaving: Memory,
+}
+
+/// The turns so far, by contestant, for each number of browsers.
+#[derive(Debug, Default)]
+pub(super) struct Visits {
+    taken: BTreeMap<usize, Vec<(&'static str, Vec<Visit>)>>,
+}
+
+impl Bench {
+    /// Every contestant's turns with so many browsers, taken now unless they have been.
+    pub(super) fn visits(
+        &mut self,
+        browsers: usize,
+        report: &mut Report,
+    ) -> Vec<(&'static str, Vec<Visit>)> {
+        if let Some(taken) = self.visits.taken.get(&browsers) {
+            return taken.clone();
+        }
+        let taken = self.alternate(report, |bench, contestant| {
+            eprintln!("   {} with {browsers} browsers", contestant.name);
+            visit(bench, contestant, browsers)
+        });
+        self.visits.taken.insert(browsers, taken.clone());
+        taken
+    }
+}
+
+fn visit(bench: &Bench, contestant: &Contestant, browsers: usize) -> Result<Visit, Failure> {
+    let plan = &bench.plan;
+    let mut stage = Stage::set(bench, contestant, plan.document_bytes)?;
+    stage.open(1)?;
+    stage.run(0, 100)?; // what is allocated for the first of its kind is not a browser's
+    let start = stage.account.memory()?;
+    stage.open(browsers - 1)?;
+    stage.park(0)?;
+    let parked = stage.account.memory()?;
+    stage.round(Again::AtOnce)?; // warm
+    let rounds = (0..plan.rounds).map(|_| stage.round(Again::AtOnce)).collect::<Result<_, _>>()?;
+    let after_rounds = stage.account.memory()?;
+    let held = (0..plan.rounds).map(|_| Ok(stage.round(Again::AfterAll)?.0));
+    let held = held.collect::<Result<_, Failure>>()?;
+    stage.open(plan.askers)?;
+    let run = stage.run(browsers, plan.requests)?;
+    stage.load.close();
+    stage.account.settled()?;
+    let after_leaving = stage.account.memory()?;
+    let memory = Stages { start, parked, after_rounds, after_leaving };
+    Ok(Visit { browsers, rounds, held, run, memory })
+}
+
+impl Visit {
+    /// Microseconds of the server's time for each reply, by round.
+    pub(super) fn reply_us(&self) -> impl Iterator<Item = f64> {
+        self.rounds.iter().map(|(_, time)| time.as_secs_f64() * 1e6 / self.browsers as f64)
+    }
+
+    /// Microseconds of the server's time for each request answered at once.
+    pub(super) fn request_us(&self) -> f64 {
+        let (run, time) = self.run;
+        time.as_secs_f64() * 1e6 / run.count as f64
+    }
+
+    /// Kibibytes for each parked browser.
+    pub(super) fn parked_kib(&self) -> f64 {
+        kib(self.memory.parked, self.memory.start) / self.browsers as f64
+    }
+}
+
+/// From `less` to `more`; it may have shrunk.
+pub(super) fn kib(more: Memory, less: Memory) -> f64 {
+    (more.0 as f64 - less.0 as f64) / 1024.0
+}

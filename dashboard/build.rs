@@ -1,0 +1,72 @@
+//! Makes the page's files a table of the program, each with its gzip where that is smaller.
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+/// What the page is made of. Texts for its programmers stay outside.
+const SERVED: [&str; 7] = ["LICENSE", "css", "html", "ico", "js", "png", "svg"];
+
+/// What a gzip must save to be worth its head, in bytes.
+const LEAST_SAVED_BYTES: usize = 64;
+
+fn main() -> io::Result<()> {
+    println!("cargo::rerun-if-changed=page");
+    let page = Path::new(&variable("CARGO_MANIFEST_DIR")).join("page");
+    let out = variable("OUT_DIR");
+    let mut files = vec![];
+    collect(&page, "", &mut files)?;
+    files.sort();
+
+    let mut table = String::from("&[\n");
+    for (place, name) in files.iter().enumerate() {
+        let path = page.join(name);
+        let gzip = match smaller(&fs::read(&path)?)? {
+            Some(bytes) => {
+                let gzip = Path::new(&out).join(format!("{place}.gz"));
+                fs::write(&gzip, bytes)?;
+                format!("Some(include_bytes!({:?}))", text(&gzip))
+            }
+            None => "None".into(),
+        };
+        let plain = text(&path);
+        let _ = writeln!(
+            table,
+            "BuiltIn {{ name: {name:?}, plain: include_bytes!({plain:?}), gzip: {gzip} }},"
+        );
+    }
+    table.push(']');
+    fs::write(Path::new(&out).join("page.rs"), table)
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("cargo's paths are UTF-8")
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name).expect("cargo sets it")
+}
+
+fn collect(folder: &Path, prefix: &str, files: &mut Vec<String>) -> io::Result<()> {
+    for entry in folder.read_dir()? {
+        let entry = entry?;
+        let name = entry.file_name().into_string().expect("the page's names are UTF-8");
+        if entry.file_type()?.is_dir() {
+            collect(&entry.path(), &format!("{prefix}{name}/"), files)?;
+        } else if name.rsplit_once('.').is_some_and(|(_, kind)| SERVED.contains(&kind)) {
+            files.push(format!("{prefix}{name}"));
+        }
+    }
+    Ok(())
+}
+
+/// The gzip of `content`, the same each time, unless it saves too little.
+fn smaller(content: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    let mut gzip = GzEncoder::new(vec![], Compression::best());
+    gzip.write_all(content)?;
+    let bytes = gzip.finish()?;
+    Ok(Some(bytes).filter(|bytes| bytes.len() + LEAST_SAVED_BYTES <= content.len()))
+}

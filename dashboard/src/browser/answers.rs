@@ -1,0 +1,59 @@
+//! Putting an answer, with all that goes by it: figures, the log, the end of the connection.
+
+use super::Browser;
+use crate::access_log::{AccessLog, Entry, Line};
+use http::StatusCode;
+use masque::filters::{Reply, Request, Response};
+use masque::reactor::Cx;
+
+impl Browser {
+    /// Answers the request at work.
+    pub(super) fn answer(&mut self, cx: &mut Cx<'_>, answer: impl Into<Reply>) {
+        let answer = answer.into();
+        if self.is_closing {
+            self.close_after_answer(cx);
+        }
+        let (status, body_bytes) = match &answer {
+            Reply::Whole(response) => (response.status(), response.body().len()),
+            Reply::Prepared(prepared) => (prepared.status(), prepared.body_len()),
+            Reply::Start(_) | Reply::Data(_) | Reply::End | Reply::Continue => {
+                unreachable!("it is a whole answer")
+            }
+        };
+        self.site.metrics.answered(self.kind, status);
+        self.log(cx, status, body_bytes as u64);
+        self.client.put(cx, answer);
+    }
+
+    /// Answers what cannot be understood, and ends the connection: what follows could be anything.
+    pub(super) fn refuse(&mut self, cx: &mut Cx<'_>, refusal: Response) {
+        self.site.metrics.refused(refusal.status());
+        self.log(cx, refusal.status(), refusal.body().len() as u64);
+        self.client.put_last(cx, refusal);
+    }
+
+    /// Has the answer at work be the connection's last.
+    pub(super) fn close_after_answer(&self, cx: &mut Cx<'_>) {
+        if let Some(httpd) = self.client.filter(cx) {
+            httpd.close_after_answer();
+        }
+    }
+
+    /// Keeps what the log will say of a request, if there is a log.
+    pub(super) fn note(&mut self, cx: &mut Cx<'_>, request: Option<&Request>) {
+        if self.site.access_log.is_some() {
+            let peer = self.client.peer(cx);
+            self.entry = Some(Box::new(Entry::new(peer, cx.date(), request)));
+        }
+    }
+
+    /// Has the answer logged, if there is a log.
+    pub(super) fn log(&mut self, cx: &mut Cx<'_>, status: StatusCode, body_bytes: u64) {
+        if let (Some(log), Some(entry)) = (self.site.access_log, self.entry.take()) {
+            let line = Line { entry, status: status.as_u16(), body_bytes };
+            if let Err(error) = cx.call(log, AccessLog::WRITE, line) {
+                log::debug!("{error}");
+            }
+        }
+    }
+}

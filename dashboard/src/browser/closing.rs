@@ -1,0 +1,49 @@
+//! How a connection ends with the server: nobody is cut off in the middle of something.
+
+use super::{Browser, Waits};
+use crate::metrics::PollEnd;
+use crate::site::unavailable;
+use masque::filters::Filter;
+use masque::reactor::{Cx, Event, Topic};
+use std::time::Duration;
+
+/// Told to every browser when the server is about to end.
+pub(crate) const CLOSING: Topic<()> = Topic::new("browser.closing");
+
+/// How long a request may still take to come: one that has begun to, or the first one of a
+/// connection that has just been made. A browser asks again when a later one was lost, but not for
+/// these.
+const GRACE: Duration = Duration::from_secs(1);
+
+impl Browser {
+    pub(super) const CLOSING: Event<()> = Event::new("browser.on_closing");
+    pub(super) const LEAVE: Event<()> = Event::new("browser.leave");
+
+    /// Who waits is answered, what is under way is finished, who is idle is let go.
+    pub(super) fn closing(&mut self, cx: &mut Cx<'_>, (): ()) {
+        self.is_closing = true;
+        match self.waits {
+            Waits::Change { .. } => self.respond(cx, PollEnd::Closing),
+            Waits::Events { .. } => {
+                self.close_after_answer(cx);
+                self.end_events(cx);
+            }
+            Waits::Nothing if !self.is_known || self.client.unread(cx) > 0 => {
+                cx.delay(Self::LEAVE, GRACE, ());
+            }
+            Waits::Nothing => self.leave(cx, ()),
+        }
+    }
+
+    /// Ends the connection, unless the body of a request is coming: that is waited for until the
+    /// server's own time is up.
+    pub(super) fn leave(&mut self, cx: &mut Cx<'_>, (): ()) {
+        if self.client.unread(cx) > 0 {
+            return self.refuse(cx, unavailable());
+        }
+        self.close_after_answer(cx);
+        if self.client.filter(cx).is_some_and(|httpd| httpd.is_finished()) {
+            self.client.finish(cx);
+        }
+    }
+}

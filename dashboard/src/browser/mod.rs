@@ -1,0 +1,175 @@
+//! One browser's connection.
+
+mod answers;
+mod closing;
+mod events;
+mod polls;
+
+pub(crate) use closing::CLOSING;
+
+use crate::access_log::Entry;
+use crate::conditional::Known;
+use crate::files::Files;
+use crate::metrics::{ConnectionEnd, Kind, PollEnd};
+use crate::overview::Overview;
+use crate::site::{Route, Site, not_found};
+use crate::{exposition, health};
+use masque::filters::{Httpd, Request, Response};
+use masque::reactor::{Cx, Event, Handlers, Session, Socket};
+use masque::sessions::{EventStream, TcpServer};
+use masque::wheels::{Ended, ReadWrite};
+use std::io;
+use std::sync::Arc;
+
+/// Answers a browser's requests: at once, or when the document that it waits for has changed, or
+/// with every change for as long as it listens.
+#[derive(Debug)]
+pub(crate) struct Browser {
+    client: ReadWrite<Httpd>,
+    site: Arc<Site>,
+    waits: Waits,
+    /// What the request at work is for.
+    kind: Kind,
+    /// What the log will say of it, where there is a log.
+    entry: Option<Box<Entry>>,
+    /// Whether it has sent a request.
+    is_known: bool,
+    /// Whether the server ends.
+    is_closing: bool,
+    /// Whether nothing more will come, so that nobody is kept waiting.
+    has_ended: bool,
+    end: ConnectionEnd,
+}
+
+/// What the connection waits for, when its request is not answered at once.
+#[derive(Debug)]
+enum Waits {
+    Nothing,
+    /// A poll: for the document at `place` to change.
+    Change {
+        place: usize,
+        known: Known,
+    },
+    /// A stream of events of the document at `place`.
+    Events {
+        place: usize,
+        stream: Box<EventStream>,
+    },
+}
+
+impl Browser {
+    const REQUEST: Event<Result<Request, Response>> = Event::new("browser.request");
+    const ENDED: Event<Ended> = Event::new("browser.ended");
+    const CHANGED: Event<usize> = Event::new("browser.changed");
+    const TIMED_OUT: Event<()> = Event::new("browser.timed_out");
+    const ANSWERED: Event<()> = Event::new("browser.answered");
+
+    pub(crate) fn new(cx: &mut Cx<'_>, socket: Socket, site: Arc<Site>) -> io::Result<Self> {
+        let client = ReadWrite::new(cx, socket, Httpd::new(), Self::REQUEST, Self::ENDED)?;
+        cx.watch(CLOSING, Self::CLOSING);
+        site.metrics.connections.add(1);
+        site.metrics.accepted.add(1);
+        Ok(Browser {
+            client,
+            site,
+            waits: Waits::Nothing,
+            kind: Kind::Other,
+            entry: None,
+            is_known: false,
+            is_closing: false,
+            has_ended: false,
+            end: ConnectionEnd::Cut,
+        })
+    }
+
+    fn request(&mut self, cx: &mut Cx<'_>, request: Result<Request, Response>) {
+        self.is_known = true;
+        self.note(cx, request.as_ref().ok());
+        let request = match request {
+            Ok(request) => request,
+            Err(refusal) => return self.refuse(cx, refusal), // it comes with its answer
+        };
+        let route = self.site.route(&request);
+        self.kind = route.kind();
+        match route {
+            Route::Answer(answer) => self.answer(cx, answer),
+            Route::File(name) => match cx.call(self.site.files, Files::READ, name) {
+                Ok(Some(file)) => self.answer(cx, file.answer(request.headers())),
+                Ok(None) => self.answer(cx, not_found()),
+                Err(_) => cx.stop(), // the program is ending
+            },
+            Route::Document { place, rev } => self.document(cx, &request, place, rev),
+            Route::Events { place } => self.subscribe(cx, &request, place),
+            Route::Health => {
+                let Ok(status) = cx.call(self.site.overview, Overview::STATUS, ()) else {
+                    return cx.stop();
+                };
+                self.answer(cx, health::health(&status, self.site.stale_after));
+            }
+            Route::Metrics => {
+                let Ok(status) = cx.call(self.site.overview, Overview::STATUS, ()) else {
+                    return cx.stop();
+                };
+                // A server that is ending has none any more.
+                let door = cx.call(Site::SERVER, TcpServer::COUNTS, ()).unwrap_or_default();
+                let page = exposition::exposition(&self.site.metrics, &door, &status, &cx.stats());
+                self.answer(cx, page);
+            }
+        }
+    }
+
+    fn changed(&mut self, cx: &mut Cx<'_>, changed: usize) {
+        match self.waits {
+            Waits::Change { place, .. } if place == changed => self.respond(cx, PollEnd::Changed),
+            Waits::Events { place, .. } if place == changed => self.tell_document(cx),
+            _ => {}
+        }
+    }
+
+    /// A browser that sends no more has left, or reads on with its half: a poll that waits is
+    /// answered now, which is right for either, and so are the requests that came behind it.
+    fn ended(&mut self, cx: &mut Cx<'_>, ended: Ended) {
+        if ended.is_final() {
+            self.end = match ended {
+                Ended::TimedOut => ConnectionEnd::TimedOut,
+                Ended::Failed(_) => ConnectionEnd::Failed,
+                _ => ConnectionEnd::Finished,
+            };
+            return cx.stop();
+        }
+        self.has_ended = true;
+        match self.waits {
+            Waits::Nothing => {}
+            Waits::Change { .. } => self.respond(cx, PollEnd::Left),
+            Waits::Events { .. } => self.end_events(cx),
+        }
+        // The requests behind the poll come before this does.
+        cx.yield_now(Self::ANSWERED, ());
+    }
+}
+
+impl Session for Browser {
+    fn events(on: &mut Handlers<Self>) {
+        on.on(Self::REQUEST, Self::request)
+            .on(Self::ENDED, Self::ended)
+            .on(Self::CHANGED, Self::changed)
+            .on(Self::TIMED_OUT, Self::timed_out)
+            .on(Self::ANSWERED, |browser, cx, ()| browser.client.finish(cx))
+            .on(Self::FEED_CHANGED, |browser, cx, ()| browser.tell_feed(cx))
+            .on(Self::QUIET, Self::quiet)
+            .on(Self::FULL, |_, _, ()| ()) // the stream knows
+            .on(Self::DRAINED, Self::drained)
+            .on(Self::CLOSING, Self::closing)
+            .on(Self::LEAVE, Self::leave);
+    }
+
+    fn stopped(&mut self, cx: &mut Cx<'_>) {
+        let metrics = Arc::clone(&self.site.metrics);
+        match std::mem::replace(&mut self.waits, Waits::Nothing) {
+            Waits::Nothing => {}
+            Waits::Change { .. } => metrics.poll_ended(PollEnd::Left),
+            Waits::Events { stream, .. } => self.streamed(cx, &stream),
+        }
+        metrics.connection_ended(self.end);
+    }
+}

@@ -1,0 +1,144 @@
+//! How the feed stands, for those who show it.
+
+use bytes::Bytes;
+use masque::filters::ServerSentEvent;
+use std::time::{Duration, Instant};
+
+/// What is known of the feed.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    state: State,
+    /// Since when it is in this state, a loss after a loss included.
+    since: Instant,
+    /// Why there is no feed, while there is none.
+    trouble: String,
+    last_change: Option<Instant>,
+    changes: u64,
+    losses: u64,
+    /// The state as an event of the stream.
+    event: Bytes,
+}
+
+/// Whether what is shown is up to date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// There was no feed yet.
+    Connecting,
+    /// All that there was has been told, and what comes will be.
+    Following,
+    /// There was one, and it is tried again.
+    Lost,
+}
+
+/// The feed at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Status {
+    pub(crate) state: State,
+    /// For how long it has been in this state.
+    pub(crate) state_age: Duration,
+    /// Since a document last changed.
+    pub(crate) data_age: Option<Duration>,
+    /// Since the last byte came.
+    pub(crate) silence: Option<Duration>,
+    pub(crate) changes: u64,
+    pub(crate) losses: u64,
+}
+
+impl Feed {
+    pub(crate) fn new(now: Instant) -> Self {
+        let mut feed = Feed {
+            state: State::Connecting,
+            since: now,
+            trouble: "the database is being connected to".to_owned(),
+            last_change: None,
+            changes: 0,
+            losses: 0,
+            event: Bytes::new(),
+        };
+        feed.prepare();
+        feed
+    }
+
+    pub(crate) fn changed(&mut self, now: Instant) {
+        self.last_change = Some(now);
+        self.changes += 1;
+    }
+
+    /// Whether that is news.
+    pub(crate) fn caught_up(&mut self, now: Instant) -> bool {
+        let is_news = self.state != State::Following;
+        self.enter(State::Following, now);
+        self.prepare();
+        is_news
+    }
+
+    pub(crate) fn lost(&mut self, why: String, now: Instant) {
+        self.losses += 1;
+        self.trouble = why;
+        // What never was cannot be lost.
+        if self.state == State::Following {
+            self.enter(State::Lost, now);
+        }
+        self.prepare();
+    }
+
+    /// Why there is no feed.
+    pub(crate) fn trouble(&self) -> &str {
+        &self.trouble
+    }
+
+    pub(crate) fn is_following(&self) -> bool {
+        self.state == State::Following
+    }
+
+    /// The state as an event named `feed`, the same bytes for everyone.
+    pub(crate) fn event(&self) -> Bytes {
+        self.event.clone()
+    }
+
+    /// How it stands now; `heard` is when its last byte came.
+    pub(crate) fn status(&self, heard: Option<Instant>, now: Instant) -> Status {
+        Status {
+            state: self.state,
+            state_age: now.saturating_duration_since(self.since),
+            data_age: self.last_change.map(|then| now.saturating_duration_since(then)),
+            silence: heard.map(|then| now.saturating_duration_since(then)),
+            changes: self.changes,
+            losses: self.losses,
+        }
+    }
+
+    fn enter(&mut self, state: State, now: Instant) {
+        if self.state != state {
+            (self.state, self.since) = (state, now);
+        }
+    }
+
+    fn prepare(&mut self) {
+        let state = self.state.name();
+        let data = if self.is_following() {
+            format!("{{\"state\":\"{state}\"}}")
+        } else {
+            let reason = serde_json::Value::from(self.trouble.as_str());
+            format!("{{\"state\":\"{state}\",\"reason\":{reason}}}")
+        };
+        self.event = ServerSentEvent::new(&data).named("feed").encode();
+    }
+}
+
+impl State {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            State::Connecting => "connecting",
+            State::Following => "following",
+            State::Lost => "lost",
+        }
+    }
+}
+
+impl Status {
+    /// For how long there has been no feed; `None` while there is one.
+    pub(crate) fn lost_for(&self) -> Option<Duration> {
+        Some(self.state_age).filter(|_| self.state != State::Following)
+    }
+}

@@ -1,0 +1,61 @@
+//! `GET /health`, for who watches over the program: is what it shows up to date?
+
+use crate::feed::Status;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
+use masque::filters::Response;
+use std::time::Duration;
+
+/// 200, or 503 once there has been no feed for longer than `stale_after`. A document that does not
+/// change is no fault, so its age alone makes nothing ill.
+pub(crate) fn health(status: &Status, stale_after: Duration) -> Response {
+    let is_stale = status.lost_for().is_some_and(|time| time > stale_after);
+    let body = format!(
+        "{{\"ok\":{},\"feed\":\"{}\",\"feed_state_seconds\":{},\
+         \"data_age_seconds\":{},\"feed_silence_seconds\":{}}}\n",
+        !is_stale,
+        status.state.name(),
+        seconds(Some(status.state_age)),
+        seconds(status.data_age),
+        seconds(status.silence),
+    );
+    let mut response = Response::new(body.into());
+    if is_stale {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn seconds(time: Option<Duration>) -> String {
+    time.map_or_else(|| "null".into(), |time| format!("{:.3}", time.as_secs_f64()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::State;
+
+    #[test]
+    fn a_feed_that_is_lost_for_too_long_is_ill() {
+        let second = Duration::from_secs(1);
+        for (state, state_age, expected) in [
+            (State::Following, 3600 * second, 200),
+            (State::Lost, 60 * second, 200),
+            (State::Lost, 61 * second, 503),
+            (State::Connecting, 61 * second, 503),
+        ] {
+            let (data_age, silence) = (Some(second / 2), None);
+            let status = Status { state, state_age, data_age, silence, changes: 0, losses: 0 };
+            let response = health(&status, 60 * second);
+            assert_eq!(response.status().as_u16(), expected, "{status:?}");
+            let told: serde_json::Value =
+                serde_json::from_slice(response.body()).expect("it is JSON");
+            assert_eq!(told["ok"], expected == 200);
+            assert_eq!(told["data_age_seconds"], 0.5);
+            assert_eq!(told["feed_silence_seconds"], serde_json::Value::Null);
+        }
+    }
+}

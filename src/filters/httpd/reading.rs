@@ -1,0 +1,102 @@
+//! The way in: heads, what follows them, and what is wrong with them.
+
+use super::incoming::Incoming;
+use super::reply::Asked;
+use super::request::{self, HEAD_TOO_LARGE, Refusal, TARGET_TOO_LONG, bad};
+use super::{Httpd, Mode, Response, Turn};
+use crate::filters::head::HeadScan;
+use bytes::Bytes;
+
+/// A request of which the body is still to be taken.
+pub(super) struct Head {
+    pub(super) request: http::Request<()>,
+    pub(super) body: Incoming,
+    /// Whether the client sends the body only after `100 Continue`.
+    pub(super) expects: bool,
+}
+
+impl<M: Mode> Httpd<M> {
+    /// Reads a head.
+    pub(super) fn head(&mut self, input: &mut &[u8]) -> Result<Option<Head>, Refusal> {
+        if !self.blank && input.starts_with(b"\r\n") {
+            // RFC 9112 section 2.2: old clients send one after a body.
+            self.blank = true;
+            self.scan = HeadScan::default();
+            *input = &input[2..];
+        }
+        // Known before the rest is, for the refusal of what may be wrong with the rest.
+        self.asked.head = input.starts_with(b"HEAD ");
+        let Some(length) = self.find_head(input)? else { return Ok(None) };
+        let (bytes, rest) = input.split_at(length);
+        *input = rest;
+        self.blank = false;
+        self.requests = self.requests.wrapping_add(1);
+        let limits = self.limits();
+        let (headers, body, last) = (limits.headers, limits.body, limits.requests);
+        let head = request::parse(&Bytes::copy_from_slice(bytes), headers)?;
+        self.asked = Asked {
+            head: head.request.method() == http::Method::HEAD,
+            http10: head.request.version() == http::Version::HTTP_10,
+            keep_alive: head.keep_alive && self.requests < last,
+        };
+        let body = Incoming::new(head.framing, body)?;
+        Ok(Some(Head { request: head.request, body, expects: head.expects }))
+    }
+
+    fn find_head(&mut self, input: &[u8]) -> Result<Option<usize>, Refusal> {
+        let found = self.scan.find(input);
+        let limits = self.limits();
+        // What is wrong first counts, or the answer would depend on how the bytes come.
+        let length = match found {
+            Ok(found) => found.unwrap_or(input.len()),
+            Err(_) => self.scan.line_end(input),
+        };
+        let shown = &input[..length.min(limits.head.saturating_add(1))];
+        if is_target_too_long(shown, limits.target) {
+            return Err(TARGET_TOO_LONG);
+        }
+        if length > limits.head {
+            return Err(HEAD_TOO_LARGE);
+        }
+        found.map_err(|_| bad("a line does not end with CRLF"))
+    }
+
+    /// The next item, where `ended` says that no more bytes will come.
+    pub(super) fn next(
+        &mut self,
+        input: &mut &[u8],
+        ended: bool,
+    ) -> Option<Result<M::Item, Response>> {
+        match self.turn {
+            Turn::Request => {}
+            Turn::Answer | Turn::Parts(_) if self.incoming.is_some() => {}
+            Turn::Answer | Turn::Parts(_) => return None,
+            Turn::Refusal | Turn::Cut | Turn::Over => {
+                *input = &[];
+                return None;
+            }
+        }
+        let refusal = match M::next(self, input) {
+            Ok(Some(item)) => return Some(Ok(item)),
+            Ok(None) if ended && (self.incoming.is_some() || !input.is_empty()) => {
+                bad("the request was cut short")
+            }
+            Ok(None) => return None,
+            Err(refusal) => refusal,
+        };
+        *input = &[];
+        self.incoming = None;
+        self.expected = false;
+        self.asked.keep_alive = false;
+        self.turn = if let Turn::Parts(_) = self.turn { Turn::Cut } else { Turn::Refusal };
+        Some(Err(refusal.response()))
+    }
+}
+
+/// Whether the target in a head, complete or not, has more than `max` bytes.
+fn is_target_too_long(head: &[u8], max: usize) -> bool {
+    head.len() > max && {
+        let line = head.split(|&byte| byte == b'\r' || byte == b'\n').next().unwrap_or_default();
+        line.split(|&byte| byte == b' ').nth(1).is_some_and(|target| target.len() > max)
+    }
+}

@@ -1,0 +1,112 @@
+//! One subscriber's stream of server-sent events.
+
+use crate::filters::{Httpd, Reply, ServerSentEvent};
+use crate::limits::EVENT_STREAM_MARKS;
+use crate::reactor::{Cx, Event};
+use crate::wheels::{Put, ReadWrite};
+use bytes::Bytes;
+
+/// A stream of [server-sent events](ServerSentEvent) over one connection, for the session that has
+/// it.
+///
+/// Every subscriber shares the bytes of an event. One that does not read as fast as they come is
+/// not queued for without end: once its buffer is over the high mark of [`EVENT_STREAM_MARKS`],
+/// only the newest event of each kind waits for it, and it is told nothing of those between. So a
+/// subscriber costs at most the mark, one event more, and a reference for each kind.
+///
+/// The session starts one when a request asks for it, sends what there is, and says when the buffer
+/// has [drained](EventStream::drained). How often it sends a [heartbeat](EventStream::heartbeat) is
+/// its own affair; every 15 seconds is usual.
+///
+/// ```
+/// # use masque::filters::{Httpd, Request, Response, ServerSentEvent};
+/// # use masque::reactor::{Cx, Event};
+/// # use masque::sessions::EventStream;
+/// # use masque::wheels::ReadWrite;
+/// struct Subscriber { wire: ReadWrite<Httpd>, stream: Option<EventStream> }
+///
+/// impl Subscriber {
+///     const FULL: Event<()> = Event::new("subscriber.full"); // `send` sees to it
+///     const DRAINED: Event<()> = Event::new("subscriber.drained");
+///
+///     fn request(&mut self, cx: &mut Cx<'_>, _: Result<Request, Response>) {
+///         let mut stream = EventStream::start(cx, self.wire, Self::FULL, Self::DRAINED);
+///         stream.send(cx, "greeting", &ServerSentEvent::new("hello").encode());
+///         self.stream = Some(stream);
+///     }
+///
+///     fn drained(&mut self, cx: &mut Cx<'_>, (): ()) {
+///         if let Some(stream) = &mut self.stream {
+///             stream.drained(cx);
+///         }
+///     }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct EventStream {
+    wire: ReadWrite<Httpd>,
+    is_full: bool,
+    /// The newest event of each kind that waits for the buffer to drain, oldest kind first.
+    waiting: Vec<(&'static str, Bytes)>,
+    sent_bytes: u64,
+}
+
+impl EventStream {
+    /// Answers the request at work with the beginning of a stream. The wire's marks become the
+    /// stream's: pass what comes as `drained` on to [`EventStream::drained`]; `full` may be
+    /// ignored.
+    ///
+    /// # Panics
+    /// When the session's kind lacks a handler for one of the events, or no request is at work.
+    #[track_caller]
+    pub fn start(
+        cx: &mut Cx<'_>,
+        wire: ReadWrite<Httpd>,
+        full: Event<()>,
+        drained: Event<()>,
+    ) -> Self {
+        wire.on_marks(cx, EVENT_STREAM_MARKS, full, drained);
+        wire.put(cx, Reply::Start(ServerSentEvent::head()));
+        EventStream { wire, is_full: false, waiting: vec![], sent_bytes: 0 }
+    }
+
+    /// Sends an encoded event, or has it wait in place of an older one of its `kind` that waits.
+    pub fn send(&mut self, cx: &mut Cx<'_>, kind: &'static str, event: &Bytes) {
+        if self.is_full {
+            self.waiting.retain(|(waiting, _)| *waiting != kind);
+            self.waiting.push((kind, event.clone()));
+        } else {
+            self.put(cx, event.clone());
+        }
+    }
+
+    /// Sends a sign of life, unless events wait: then the connection is not quiet.
+    pub fn heartbeat(&mut self, cx: &mut Cx<'_>) {
+        if !self.is_full {
+            self.put(cx, ServerSentEvent::HEARTBEAT);
+        }
+    }
+
+    /// Goes on with what waits: there is room again.
+    pub fn drained(&mut self, cx: &mut Cx<'_>) {
+        self.is_full = false;
+        for (kind, event) in std::mem::take(&mut self.waiting) {
+            self.send(cx, kind, &event);
+        }
+    }
+
+    /// Ends the answer. Browsers come back by themselves, with the id of the last event.
+    pub fn end(self, cx: &mut Cx<'_>) {
+        self.wire.put(cx, Reply::End);
+    }
+
+    /// How many bytes of events were put so far.
+    pub fn sent_bytes(&self) -> u64 {
+        self.sent_bytes
+    }
+
+    fn put(&mut self, cx: &mut Cx<'_>, event: Bytes) {
+        self.sent_bytes += event.len() as u64;
+        self.is_full = self.wire.put(cx, Reply::Data(event)) == Put::Full;
+    }
+}

@@ -1,0 +1,122 @@
+//! How long a peer is waited for, with one timer for each connection.
+//!
+//! What is waited for changes with every request; the timer does not. It is set when there is none
+//! that is early enough, and when it fires it is set again for what is left. So a request costs a
+//! comparison, and a connection an occasional look at its watch.
+
+use super::{Ended, Sink, Source, State, end, output};
+use crate::filters::Filter;
+use crate::reactor::{Cx, WheelId};
+use std::time::{Duration, Instant};
+
+/// What the peer is waited for, and since when.
+#[derive(Debug)]
+pub(super) struct Watch {
+    what: Option<Awaited>,
+    since: Instant,
+    /// When the timer fires.
+    due: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Awaited {
+    /// To take some of what is unsent.
+    Room,
+    /// To send what the filter calls by this number.
+    Input(u32),
+}
+
+impl Watch {
+    pub(super) fn new(now: Instant) -> Self {
+        Watch { what: None, since: now, due: None }
+    }
+
+    /// Its timer has fired.
+    pub(super) fn fired(&mut self) {
+        self.due = None;
+    }
+
+    /// From now on the peer is waited for to take its last bytes.
+    pub(super) fn begin_to_end(&mut self, now: Instant) {
+        self.what = Some(Awaited::Room);
+        self.since = now;
+    }
+
+    /// For how long it has been waited.
+    pub(super) fn elapsed(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.since)
+    }
+
+    /// The peer has taken some of what is unsent.
+    pub(super) fn moved(&mut self, now: Instant) {
+        if self.what == Some(Awaited::Room) {
+            self.since = now;
+        }
+    }
+}
+
+impl<F: Filter> State<F> {
+    fn awaited(&self) -> Option<(Awaited, Duration)> {
+        if self.unsent.is_some()
+            && let Some(stall) = self.filter.stall()
+        {
+            return Some((Awaited::Room, stall.time));
+        }
+        if self.paused || self.source != Source::Open {
+            return None;
+        }
+        let patience = self.filter.patience()?;
+        Some((Awaited::Input(patience.wait), patience.time))
+    }
+
+    /// Notes what is waited for now; what, and until when.
+    fn deadline(&mut self, now: Instant) -> Option<(Awaited, Instant)> {
+        if self.sink != Sink::Open || self.failure.is_some() {
+            return None; // its end has a time of its own
+        }
+        let awaited = self.awaited();
+        let what = awaited.map(|(what, _)| what);
+        if self.watch.what != what {
+            self.watch.what = what;
+            self.watch.since = now;
+        }
+        let (what, time) = awaited?;
+        Some((what, self.watch.since.checked_add(time)?))
+    }
+}
+
+/// Sees that the wheel runs when the time for what is waited for is up.
+pub(super) fn arm<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+    let now = cx.now();
+    let Some(state) = cx.wheel(me) else { return };
+    let Some((_, deadline)) = state.deadline(now) else { return };
+    if state.watch.due.is_none_or(|due| deadline < due) {
+        state.watch.due = Some(deadline);
+        cx.wheel_delay(me, deadline.saturating_duration_since(now));
+    }
+}
+
+/// Ends the connection if the time is up. For a wheel that runs, since it may have to tell its
+/// session.
+pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+    let now = cx.now();
+    let Some(state) = cx.wheel(me) else { return };
+    match state.deadline(now) {
+        Some((what, deadline)) if deadline <= now => expire(cx, me, what),
+        Some(_) => arm(cx, me),
+        None => {}
+    }
+}
+
+fn expire<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, what: Awaited) {
+    match what {
+        Awaited::Room => end(cx, me, Ended::TimedOut),
+        Awaited::Input(_) => {
+            output::write_with(cx, me, F::timed_out);
+            if let Some(state) = cx.wheel(me) {
+                state.is_late = true;
+            }
+            output::finish(cx, me);
+        }
+    }
+}

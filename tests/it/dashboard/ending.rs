@@ -1,0 +1,85 @@
+//! How it ends: everybody who waits is answered, nobody is waited for.
+
+use super::program::{self, FOR_EVER, answer, tag};
+use crate::support::PATIENCE;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+/// The program ends within three seconds: one for requests that are still coming, two for who does
+/// not close. This is for a busy machine, and less than the ten seconds after which nobody is
+/// spared.
+const LEAVE: Duration = Duration::from_secs(8);
+
+fn ends_well(signal: &str) {
+    let (mut dashboard, rev) = program::with_board(r#"{"n":1}"#, &FOR_EVER);
+    let mut idle = dashboard.connect();
+    dashboard.send(&mut idle, "/board");
+    assert_eq!(answer(&mut idle).status, 200);
+    let mut silent = dashboard.connect();
+    let mut unfinished = dashboard.connect();
+    unfinished.send(b"GET /board HTTP/1.1\r\nHos").expect("it reads");
+    let mut polls: Vec<_> = (0..20).map(|_| dashboard.park("board", &rev)).collect();
+    let mut pipelined = dashboard.park("board", &rev);
+    dashboard.send(&mut pipelined, &format!("/board/{rev}"));
+    dashboard.catch_up();
+
+    dashboard.program.signal(signal);
+    for poll in polls.iter_mut().chain([&mut pipelined]) {
+        let reply = answer(poll);
+        assert_eq!((reply.status, tag(&reply)), (200, rev.as_str()));
+        assert_eq!(reply.json()["n"], 1);
+        assert_eq!(reply.header("Connection"), Some("close"));
+        assert!(poll.rest(PATIENCE).expect("it is closed in good order").is_empty());
+    }
+    let status = dashboard.program.wait_for_end(LEAVE);
+    assert_eq!(status.code(), Some(0), "{}", dashboard.program.log());
+    for connection in [&mut idle, &mut silent] {
+        assert!(connection.rest(PATIENCE).expect("it is closed in good order").is_empty());
+    }
+    assert!(TcpStream::connect(dashboard.address()).is_err(), "nobody listens any more");
+}
+
+#[test]
+fn sigint_answers_the_polls_and_ends() {
+    ends_well("INT");
+}
+
+#[test]
+fn sigterm_answers_the_polls_and_ends() {
+    ends_well("TERM");
+}
+
+#[test]
+fn it_ends_while_the_database_is_not_there() {
+    for arguments in [&[][..], &["--log", "off"]] {
+        let mut dashboard = program::follow("http://127.0.0.1:1/numbers", arguments);
+        assert_eq!(dashboard.get("/overview").status, 503);
+        dashboard.program.signal("INT");
+        assert_eq!(dashboard.program.wait_for_end(LEAVE).code(), Some(0));
+    }
+}
+
+/// After the first signal it waits for the poll's connection to be closed; after the second, for
+/// none. A machine that is busy may take as long for other reasons, but not every time.
+#[test]
+fn a_second_signal_leaves_at_once() {
+    let took = |signals: &[&str]| {
+        let (mut dashboard, rev) = program::with_board(r#"{"n":1}"#, &FOR_EVER);
+        let mut poll = dashboard.park("board", &rev);
+        let start = Instant::now();
+        for signal in signals {
+            dashboard.program.signal(signal);
+            // Once the poll is answered the first signal has been heard.
+            if poll.is_silent().expect("it is open") {
+                assert_eq!(answer(&mut poll).status, 200);
+            }
+        }
+        assert_eq!(dashboard.program.wait_for_end(LEAVE).code(), Some(0));
+        start.elapsed()
+    };
+    let once = took(&["INT"]);
+    for second in ["INT", "TERM"] {
+        let is_quicker = (0..10).any(|_| took(&["INT", second]) < once / 2);
+        assert!(is_quicker, "{second} does not hurry it: {once:?} after one signal");
+    }
+}

@@ -1,0 +1,176 @@
+//! The long poll: who waits, what ends the wait, and what is left afterwards.
+
+use super::program::{self, FOR_EVER, answer, tag};
+use crate::support::{PATIENCE, wait_until};
+use serde_json::json;
+
+#[test]
+fn a_poll_waits_for_the_change_and_has_it() {
+    let (dashboard, rev) = program::with_board(r#"{"n":1}"#, &FOR_EVER);
+    let mut poll = dashboard.park("board", &rev);
+    let next = dashboard.store("board", r#"{"n":2}"#);
+    let reply = answer(&mut poll);
+    assert_eq!((reply.status, tag(&reply)), (200, next.as_str()));
+    assert_eq!(reply.json(), json!({ "_id": "board", "_rev": next, "n": 2 }));
+
+    dashboard.send(&mut poll, &format!("/board/{next}"));
+    dashboard.catch_up();
+    assert!(
+        poll.is_silent().expect("it stays open"),
+        "the next poll waits, on the same connection"
+    );
+    dashboard.send(&mut dashboard.connect(), "/board");
+    let last = dashboard.store("board", r#"{"n":3}"#);
+    assert_eq!(tag(&answer(&mut poll)), last);
+}
+
+#[test]
+fn a_poll_that_waits_in_vain_has_the_current_document() {
+    let (dashboard, rev) = program::with_board(r#"{"n":1}"#, &["--long-poll", "0.05"]);
+    let mut poll = dashboard.connect();
+    for _ in 0..3 {
+        dashboard.send(&mut poll, &format!("/board/{rev}"));
+        let reply = answer(&mut poll);
+        assert_eq!((reply.status, tag(&reply)), (200, rev.as_str()));
+        assert_eq!(reply.json()["n"], 1);
+    }
+}
+
+#[test]
+fn each_document_wakes_its_own_polls_alone() {
+    let dashboard = program::start(&["--doc", "a", "--doc", "b", "--long-poll", "3600"]);
+    let (a, b) = (dashboard.store("a", r#"{"n":1}"#), dashboard.store("b", r#"{"n":2}"#));
+    dashboard.wait_for("a", &a);
+    dashboard.wait_for("b", &b);
+    assert_eq!(dashboard.get("/b").json()["n"], 2);
+
+    let mut on_a = dashboard.park("a", &a);
+    let mut on_b = dashboard.park("b", &b);
+    let b = dashboard.store("b", r#"{"n":3}"#);
+    assert_eq!(tag(&answer(&mut on_b)), b);
+    dashboard.catch_up();
+    assert!(on_a.is_silent().expect("it stays open"), "a has not changed");
+    let a = dashboard.store("a", r#"{"n":4}"#);
+    let reply = answer(&mut on_a);
+    assert_eq!((tag(&reply), &reply.json()["n"]), (a.as_str(), &json!(4)));
+}
+
+#[test]
+fn a_deleted_document_ends_the_wait_with_404() {
+    let (dashboard, rev) = program::with_board(r#"{"n":1}"#, &FOR_EVER);
+    let mut poll = dashboard.park("board", &rev);
+    program::delete(dashboard.couch.as_ref().expect("its own"), "board", &rev);
+    let reply = answer(&mut poll);
+    assert_eq!((reply.status, reply.json()["reason"].as_str()), (404, Some("deleted")));
+    assert_eq!(reply.header("ETag"), None);
+
+    dashboard.send(&mut poll, &format!("/board/{rev}"));
+    assert_eq!(answer(&mut poll).status, 404, "nobody waits for what is gone");
+    let again = dashboard.store("board", r#"{"n":2}"#);
+    dashboard.wait_for("board", &again);
+}
+
+#[test]
+fn a_client_that_sends_no_more_is_answered_at_once() {
+    let (dashboard, rev) = program::with_board(r#"{"n":1}"#, &FOR_EVER);
+    let mut poll = dashboard.park("board", &rev);
+    poll.end_sending().expect("it is open");
+    let reply = answer(&mut poll);
+    assert_eq!((reply.status, tag(&reply)), (200, rev.as_str()));
+    assert!(poll.rest(PATIENCE).expect("it is closed in good order").is_empty());
+}
+
+#[test]
+fn pipelined_polls_are_answered_in_order() {
+    let (dashboard, mut rev) = program::with_board(r#"{"n":0}"#, &FOR_EVER);
+    let mut connection = dashboard.connect();
+    // The first waits, so do all behind it; the second waits for what the first will have told.
+    dashboard.send(&mut connection, &format!("/board/{rev}"));
+    dashboard.send(&mut connection, "/none");
+    dashboard.send(&mut connection, "/board/1-old");
+    dashboard.catch_up();
+    assert!(connection.is_silent().expect("it stays open"));
+    for n in 1..=3 {
+        let next = dashboard.store("board", &json!({ "n": n }).to_string());
+        let reply = answer(&mut connection);
+        assert_eq!((reply.status, tag(&reply)), (200, next.as_str()));
+        assert_eq!(answer(&mut connection).status, 404);
+        let reply = answer(&mut connection);
+        assert_eq!((reply.status, &reply.json()["n"]), (200, &json!(n)));
+        rev = next;
+        for path in [&format!("/board/{rev}"), "/none", "/board/1-old"] {
+            dashboard.send(&mut connection, path);
+        }
+    }
+}
+
+#[test]
+fn http_1_0_is_spoken() {
+    let (dashboard, rev) = program::with_board(r#"{"n":1}"#, &FOR_EVER);
+    let mut plain = dashboard.connect();
+    plain.send(format!("GET /board/{rev} HTTP/1.0\r\n\r\n").as_bytes()).expect("it reads");
+    let mut kept = dashboard.connect();
+    let request = format!("GET /board/{rev} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    kept.send(request.as_bytes()).expect("it reads");
+    dashboard.catch_up();
+    assert!(plain.is_silent().expect("it is open") && kept.is_silent().expect("it is open"));
+
+    let next = dashboard.store("board", r#"{"n":2}"#);
+    assert_eq!(tag(&answer(&mut plain)), next);
+    assert!(plain.rest(PATIENCE).expect("it is closed").is_empty(), "closed without being asked");
+    let reply = answer(&mut kept);
+    assert_eq!((tag(&reply), reply.header("Connection")), (next.as_str(), Some("keep-alive")));
+    kept.send(b"GET /board HTTP/1.0\r\n\r\n").expect("it is still open");
+    assert_eq!(tag(&answer(&mut kept)), next);
+}
+
+#[test]
+fn clients_that_leave_while_they_wait_leave_nothing() {
+    let (dashboard, mut rev) = program::with_board(r#"{"n":0}"#, &FOR_EVER);
+    let before = dashboard.descriptors_at_rest();
+    for round in 1..=10 {
+        let polls: Vec<_> = (0..20).map(|_| dashboard.park("board", &rev)).collect();
+        assert!(dashboard.descriptors() >= before + polls.len());
+        drop(polls);
+        dashboard.wait_for_descriptors(before);
+        rev = dashboard.store("board", &json!({ "n": round }).to_string());
+        dashboard.wait_for("board", &rev);
+    }
+    dashboard.wait_for_descriptors(before);
+}
+
+#[test]
+fn a_large_document_reaches_those_who_read_late() {
+    let (dashboard, rev) = program::with_board(r#"{"n":0}"#, &FOR_EVER);
+    let mut polls: Vec<_> = (0..10).map(|_| dashboard.park("board", &rev)).collect();
+    // More than the system keeps for both sides of a connection.
+    let text: String = (b'a'..=b'w').map(char::from).cycle().take(1_200_000).collect();
+    let text = text.repeat(5);
+    let rev = dashboard.store("board", &json!({ "text": text }).to_string());
+    dashboard.wait_for("board", &rev);
+    for poll in &mut polls {
+        let document = answer(poll).json();
+        assert_eq!(document["_rev"], rev);
+        assert!(document["text"] == text, "not a byte is lost");
+    }
+}
+
+#[test]
+fn a_document_that_never_was_is_not_called_deleted() {
+    let dashboard = program::start(&["--doc", "board"]);
+    wait_until(PATIENCE, || dashboard.get("/board").status == 404);
+    assert_eq!(dashboard.get("/board").json()["reason"], "missing");
+}
+
+#[test]
+fn requests_behind_a_poll_are_answered_too_when_the_client_sends_no_more() {
+    let (dashboard, rev) = program::with_board(r#"{"n":1}"#, &FOR_EVER);
+    let mut connection = dashboard.connect();
+    for path in [&format!("/board/{rev}"), "/none", "/favicon.ico"] {
+        dashboard.send(&mut connection, path);
+    }
+    connection.end_sending().expect("it is open");
+    let statuses = [(); 3].map(|()| answer(&mut connection).status);
+    assert_eq!(statuses, [200, 404, 200]);
+    assert!(connection.rest(PATIENCE).expect("it is closed in good order").is_empty());
+}

@@ -1,0 +1,234 @@
+//! Documents and databases that go and come again.
+
+use super::*;
+
+#[test]
+fn a_document_that_is_deleted_and_made_again_is_told_so() {
+    let gone = r#"{"seq":5,"id":"x","changes":[{"rev":"4-d"}],"deleted":true,"doc":{}}"#;
+    let mut stage = Stage::with_feeds(move |_| {
+        let gone = chunk(&format!("{gone}\n"));
+        vec![begin(), gone.clone(), Act::wait_s(1.0), gone, chunk(&row("6", "x", "5-e"))]
+    })
+    .follow();
+    stage.check(
+        2.0,
+        "0.000 #1 GET /db
+        0.000 #1 GET /db/x
+        0.000 #1 feed since 3-c
+        0.000 x is 3-c
+        0.000 connected #1 since 3-c
+        0.000 caught up
+        0.000 x is gone at 4-d
+        1.000 x is 5-e",
+    );
+}
+
+#[test]
+fn a_document_that_never_was_is_gone_until_it_is_there() {
+    let mut stage =
+        Stage::with_feeds(move |_| vec![begin(), Act::wait_s(1.0), chunk(&row("6", "y", "1-a"))])
+            .follow_as("http://couch/db", |feed| feed.doc("y"));
+    stage.run_s(2.0);
+    assert_eq!(stage.revs("y"), ["-", "1-a"]);
+}
+
+#[test]
+fn a_conflict_that_is_resolved_to_an_older_revision_is_what_is_current() {
+    let lines =
+        [row("4", "x", "5-z"), row("5", "x", "2-b"), row("6", "x", "2-a"), row("7", "x", "2-b")];
+    let mut stage = Stage::with_feeds(move |_| {
+        let each = lines.iter().flat_map(|line| [chunk(line), Act::wait_s(1.0)]);
+        [begin()].into_iter().chain(each).collect()
+    })
+    .follow();
+    stage.run_s(5.0);
+    assert_eq!(stage.revs("x"), ["3-c", "5-z", "2-b", "2-a", "2-b"]);
+}
+
+#[test]
+fn a_cluster_that_rewinds_tells_nothing_twice() {
+    // As `cluster_since_rewind` was seen to.
+    let mut stage = Stage::with_feeds(move |asked| {
+        let rows =
+            [row("\"5-b\"", "x", "4-d"), row("\"2-a\"", "x", "4-d"), row("\"3-a\"", "y", "1-y")];
+        match asked.feeds {
+            1 => vec![begin(), chunk(&rows.concat()), chunk("\n"), Act::wait_s(1.0), Act::Kill],
+            _ => vec![
+                begin(),
+                chunk(&rows.concat()),
+                chunk("\n"),
+                Act::wait_s(1.0),
+                chunk(&row("\"4-e\"", "x", "5-e")),
+            ],
+        }
+    })
+    .follow();
+    stage.run_s(3.0);
+    assert_eq!(stage.revs("x"), ["3-c", "4-d", "5-e"]);
+    let world = stage.world.borrow();
+    assert_eq!(world.asked.last().unwrap().since(), "3-a", "never compared, never sorted");
+}
+
+/// A database whose life is told by `identity`, `None` for one that is not there.
+fn lives(mut identity: impl FnMut(usize) -> Option<String> + 'static) -> Stage {
+    let mut looks = 0;
+    let mut current = None;
+    Stage::new(move |asked| match (asked.target.as_str(), &current) {
+        ("/db", _) => {
+            looks += 1;
+            current = identity(looks);
+            match &current {
+                Some(identity) => vec![info(&format!("\"{looks}-seq\""), identity)],
+                None => vec![json(
+                    "404 Object Not Found",
+                    r#"{"error":"not_found","reason":"Database does not exist."}"#,
+                )],
+            }
+        }
+        ("/db/x", Some(identity)) => {
+            vec![json("200 OK", &format!(r#"{{"_id":"x","_rev":"1-{identity}"}}"#))]
+        }
+        _ => {
+            let last = format!("{{\"last_seq\":\"{}\"}}\n", asked.since());
+            let first = [begin(), chunk("\n")].into_iter();
+            first.chain(beats(3)).chain([chunk(&last), end()]).collect()
+        }
+    })
+    .follow()
+}
+
+#[test]
+fn a_database_that_is_deleted_is_told_plainly_and_looked_for_slowly() {
+    let mut stage = lives(|looks| (looks == 1 || looks > 4).then(|| looks.clamp(1, 5).to_string()));
+    stage.run_s(30.0);
+    stage.clear();
+    let gone = "the server answered 404 Not Found: not_found: Database does not exist.";
+    stage.run_s(200.0);
+    let log = stage.world.borrow().log.join("\n");
+    assert_eq!(log.matches(gone).count(), 2, "{log}");
+    let mut delays =
+        log.lines().filter_map(|line| line.split_once("again in ")).map(|at| &at.1[..6]);
+    assert!(delays.all(|delay| delay.parse::<f64>().unwrap() >= 15.0), "{log}");
+    assert!(log.contains("recreated\n"), "{log}");
+    assert!(log.contains("feed since 5-seq"), "{log}");
+    assert_eq!(stage.revs("x"), ["1-1", "1-5"]);
+}
+
+#[test]
+fn a_database_that_is_made_again_at_once_is_read_anew() {
+    let mut stage = lives(|looks| Some(if looks == 1 { "a" } else { "b" }.into()));
+    stage.check(
+        31.0,
+        "0.000 #1 GET /db
+        0.000 #1 GET /db/x
+        0.000 #1 feed since 1-seq
+        0.000 x is 1-a
+        0.000 connected #1 since 1-seq
+        0.000 caught up
+        30.000 #2 GET /db
+        30.000 #2 GET /db/x
+        30.000 recreated
+        30.000 #2 feed since 2-seq
+        30.000 x is 1-b
+        30.000 connected #2 since 2-seq",
+    );
+}
+
+#[test]
+fn a_database_that_cannot_be_told_from_another_is_read_anew_and_nothing_is_told_twice() {
+    let mut stage = lives(|_| Some("0".into()));
+    stage.check(
+        31.0,
+        "0.000 #1 GET /db
+        0.000 #1 GET /db/x
+        0.000 #1 feed since 1-seq
+        0.000 x is 1-0
+        0.000 connected #1 since 1-seq
+        0.000 caught up
+        30.000 #2 GET /db
+        30.000 #2 GET /db/x
+        30.000 #2 feed since 2-seq
+        30.000 connected #2 since 2-seq",
+    );
+}
+
+#[test]
+fn a_database_that_is_the_same_is_followed_on_without_reading() {
+    let mut stage = lives(|_| Some("1".into()));
+    stage.run_s(29.0);
+    stage.clear();
+    stage.check(
+        2.0,
+        "30.000 #2 GET /db
+        30.000 #2 feed since 1-seq
+        30.000 connected #2 since 1-seq",
+    );
+}
+
+#[test]
+fn a_database_that_goes_with_the_connection_is_noticed() {
+    // It is made again while the request for its feed goes unanswered.
+    let mut is_first = true;
+    let mut stage = Stage::new(move |asked| match (asked.target.as_str(), is_first) {
+        ("/db", true) => vec![info("\"9-a\"", "a")],
+        ("/db", false) => vec![info("\"2-b\"", "b")],
+        ("/db/x", true) => vec![json("200 OK", r#"{"_id":"x","_rev":"9-a"}"#)],
+        ("/db/x", false) => vec![json("200 OK", r#"{"_id":"x","_rev":"1-b"}"#)],
+        (_, true) => {
+            is_first = false;
+            vec![Act::Kill]
+        }
+        _ => vec![begin(), chunk("\n")],
+    })
+    .follow();
+    stage.run_s(1.0);
+    assert_eq!(stage.revs("x"), ["9-a", "1-b"]);
+    assert_eq!(stage.counters().losses, 0);
+}
+
+#[test]
+fn a_sequence_that_the_server_does_not_take_makes_a_new_beginning() {
+    let mut stage = Stage::with_feeds(|asked| match (asked.feeds, asked.since().as_str()) {
+        (1, _) => vec![begin(), chunk(&row("\"4-d\"", "x", "4-d")), Act::Kill],
+        (_, "4-d") => vec![json(
+            "400 Bad Request",
+            r#"{"error":"bad_request","reason":"Malformed sequence"}"#,
+        )],
+        _ => vec![begin(), chunk("\n")],
+    })
+    .follow();
+    stage.run_s(60.0);
+    let log = stage.world.borrow().log.join("\n");
+    assert!(log.contains("400 Bad Request: bad_request: Malformed sequence"), "{log}");
+    assert!(log.contains("connected #3 since 3-c"), "{log}");
+}
+
+#[test]
+fn what_does_not_describe_a_database_is_refused() {
+    for (body, why) in [
+        ("<html>", "it does not describe a database"),
+        ("{}", "it tells no update_seq"),
+        (r#"{"update_seq":null}"#, "it tells no update_seq"),
+    ] {
+        let mut stage = Stage::new(move |_| vec![json("200 OK", body)]).follow();
+        stage.run_s(0.0);
+        let log = stage.world.borrow().log.join("\n");
+        assert!(log.contains(why), "{log}");
+    }
+    let long = "x".repeat(70_000);
+    let mut stage = Stage::new(move |_| vec![json("200 OK", &long)]).follow();
+    stage.run_s(0.0);
+    assert!(stage.world.borrow().log.join("\n").contains("it is too long"));
+}
+
+#[test]
+fn a_404_that_is_not_of_couchdb_says_nothing_of_a_document() {
+    let mut stage = Stage::new(|asked| match asked.target.as_str() {
+        "/db" => vec![info("1", "1")],
+        _ => vec![json("404 Not Found", "<html>nginx</html>")],
+    })
+    .follow();
+    stage.run_s(1.0);
+    assert!(stage.revs("x").is_empty());
+    assert!(stage.world.borrow().log.join("\n").contains("lost (1)"));
+}

@@ -1,0 +1,281 @@
+//! How feeds are lost, told, and come back.
+
+use super::*;
+use masque::limits::FEED_STUCK_TIMES;
+use std::time::Duration;
+
+/// The first feed ends with `acts`; later ones are well.
+fn first(acts: Vec<Act>) -> Stage {
+    Stage::with_feeds(move |asked| match asked.feeds {
+        1 => acts.clone(),
+        _ => vec![begin(), chunk("\n")],
+    })
+    .follow()
+}
+
+/// Runs until `acts` have made the first feed be lost, and compares why and when, and from where it
+/// came back.
+#[track_caller]
+fn check(acts: Vec<Act>, lost_at_s: f64, why: &str, since: &str) {
+    let mut stage = first(acts);
+    stage.run_s(lost_at_s + 1.0);
+    let log = stage.world.borrow().log.join("\n");
+    let lost = stage.world.borrow().log.iter().find(|line| line.contains("lost (")).cloned();
+    let lost = lost.unwrap_or_else(|| panic!("it was not lost: {log}"));
+    assert!(
+        lost.starts_with(&format!("{lost_at_s:.3} ")) && lost.ends_with(&format!(": {why}")),
+        "{log}"
+    );
+    let world = stage.world.borrow();
+    assert_eq!(world.asked.last().unwrap().since(), since, "{log}");
+    assert_eq!((world.connections, world.most_open), (2, 1), "{log}");
+    // Whatever has happened, the database is looked at again first.
+    assert!(log.contains("#2 GET /db\n"), "{log}");
+}
+
+const CUT: &str = "the connection ended in the middle of the feed";
+
+#[test]
+fn each_fault_is_named_and_the_feed_comes_back_from_the_last_sequence() {
+    let fourth = || chunk(&row("\"4-d\"", "x", "4-d"));
+    let second_response = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 40\r\n\r\n\
+                           {\"error\":\"unknown\",\"reason\":\"it throws\"}";
+    check(vec![begin(), fourth(), Act::Finish], 0.0, CUT, "4-d");
+    check(vec![begin(), fourth(), Act::Kill], 0.0, CUT, "4-d");
+    check(vec![begin(), fourth(), end()], 0.0, CUT, "4-d");
+    check(vec![begin(), fourth(), Act::send("5\r\n{\"se"), Act::Kill], 0.0, CUT, "4-d");
+    check(vec![Act::send("HTTP/1.1 2"), Act::Finish], 0.0, CUT, "3-c");
+    let silent = "nothing, not even a heartbeat, for 25s";
+    check(vec![begin(), fourth()], 25.0, silent, "4-d");
+    check(vec![begin(), Act::wait_s(24.0), fourth()], 49.0, silent, "4-d");
+    check(vec![], 30.0, "no answer within 30s", "3-c");
+    check(vec![Act::send("HTTP/1.1 200 OK\r\nX: y")], 30.0, "no answer within 30s", "3-c");
+    let last = r#"{"last_seq":"9-z","pending":0}"#.to_owned() + "\n";
+    let ended = "the feed ended again without anything new";
+    check(vec![begin(), chunk(&last), end()], 0.0, ended, "9-z");
+    let error = r#"{"error":"forbidden","reason":"no\nmore"}"#.to_owned() + "\n";
+    check(
+        vec![begin(), fourth(), chunk(&error)],
+        0.0,
+        "the server reports forbidden: no more",
+        "4-d",
+    );
+    let not_a_line = "not a line of a changes feed: <html>";
+    check(vec![begin(), fourth(), chunk("<html>\n")], 0.0, not_a_line, "4-d");
+    check(
+        vec![begin(), fourth(), Act::send(second_response)],
+        0.0,
+        "a second response stands in the body: 500 Internal Server Error, unknown: it throws",
+        "4-d",
+    );
+    check(
+        vec![Act::send("HTTP/1.0 200 OK\r\n\r\n\n"), Act::send(second_response), Act::send("\n")],
+        0.0,
+        "the server reports unknown: it throws",
+        "3-c",
+    );
+    let gzip = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let compressed = "not CouchDB's answer: it is compressed, which was not asked for";
+    check(vec![Act::send(gzip)], 0.0, compressed, "3-c");
+    check(vec![Act::send("SSH-2.0-x\r\n\r\n")], 0.0, "the head of a response is malformed", "3-c");
+    let huge = format!("HTTP/1.1 200 OK\r\nX: {}", "y".repeat(20_000));
+    check(vec![Act::send(huge)], 0.0, "the head of a response is too large", "3-c");
+    let refusal = json(
+        "500 Internal Server Error",
+        r#"{"error":"nodedown","reason":"progress not possible"}"#,
+    );
+    let told = "the server answered 500 Internal Server Error: nodedown: progress not possible";
+    check(vec![refusal], 0.0, told, "3-c");
+    let rate =
+        "HTTP/1.1 500 Oops\r\nContent-Length: 100000\r\n\r\n".to_owned() + &"x".repeat(70_000);
+    check(vec![Act::send(rate)], 0.0, "the server answered 500 Internal Server Error", "3-c");
+}
+
+#[test]
+fn a_bad_chunk_is_an_error_and_never_a_row() {
+    for bad in ["zz\r\n", "\r\n", "-1\r\n", "5 \n", "FFFFFFFFFFFFFFFFF\r\n", "3\r\nabcX"] {
+        let mut stage = first(vec![begin(), chunk(&row("\"4-d\"", "x", "4-d")), Act::send(bad)]);
+        stage.run_s(1.0);
+        assert_eq!(stage.counters().losses, 1, "{bad:?}");
+        assert_eq!(stage.revs("x"), ["3-c", "4-d"], "{bad:?}");
+        assert_eq!(stage.world.borrow().asked.last().unwrap().since(), "4-d");
+    }
+}
+
+#[test]
+fn feeds_that_end_in_good_order_after_a_while_are_asked_for_again_at_once() {
+    let mut stage = Stage::with_feeds(|asked| {
+        let last = format!("{{\"last_seq\":\"{}-z\"}}\n", asked.feeds);
+        vec![begin(), chunk("\n"), Act::wait_s(60.0), chunk(&last), end()]
+    })
+    .follow_as("http://couch/db", |feed| feed.doc("x").heartbeat(Duration::from_secs(30)));
+    stage.run_s(3600.0);
+    assert_eq!((stage.counters().losses, stage.connections()), (0, 61));
+    stage.clear();
+    stage.run_s(60.0);
+    let since = stage.world.borrow().asked.last().unwrap().since();
+    assert_eq!(since, "61-z");
+}
+
+/// How many connections a server gets in an hour that does `acts` to each request for a feed.
+fn connections_an_hour(mut acts: impl FnMut(&Asked) -> Vec<Act> + 'static) -> usize {
+    let mut stage = Stage::with_feeds(move |asked| acts(asked)).follow();
+    stage.run_s(3600.0);
+    assert_eq!(stage.world.borrow().most_open, 1);
+    assert!(stage.rig.stats().timers <= 2, "one of the feed, one of the server");
+    stage.connections()
+}
+
+#[test]
+fn a_server_that_fails_at_once_again_and_again_is_spared() {
+    // With full jitter up to 30 s, some 240.
+    let hour = 200..300;
+    let check = |connections: usize| assert!(hour.contains(&connections), "{connections}");
+    // It might have closed the connections for idleness, so each request has one.
+    check(connections_an_hour(|_| vec![Act::Kill]) / 2);
+    check(connections_an_hour(|_| vec![begin(), Act::Finish]));
+    check(connections_an_hour(|_| vec![begin(), chunk("\n"), end()]));
+    // It says that it ends, and each time at another sequence.
+    check(connections_an_hour(|asked| {
+        vec![begin(), chunk(&format!("{{\"last_seq\":\"{}-x\"}}\n", asked.feeds)), end()]
+    }));
+    // The same row again and again, also with other sequences, or with none.
+    check(connections_an_hour(|_| vec![begin(), chunk(&row("\"4-d\"", "x", "4-d")), Act::Kill]));
+    check(connections_an_hour(|asked| {
+        vec![begin(), chunk(&row(&asked.feeds.to_string(), "x", "4-d")), Act::Kill]
+    }));
+    check(connections_an_hour(|_| vec![begin(), chunk(&row("null", "x", "4-d")), Act::Kill]));
+    check(connections_an_hour(|_| vec![json("503 Service Unavailable", "{}")]));
+    check(connections_an_hour(|_| vec![begin(), chunk("nonsense\n")]));
+}
+
+#[test]
+fn a_server_that_never_sends_documents_is_read_once_a_second() {
+    let bare =
+        |n: usize| format!("{{\"seq\":{n},\"id\":\"x\",\"changes\":[{{\"rev\":\"{n}-r\"}}]}}\n");
+    let connections = connections_an_hour(move |asked| vec![begin(), chunk(&bare(asked.feeds))]);
+    assert!((3500..=3602).contains(&connections), "{connections}");
+}
+
+#[test]
+fn delays_grow_with_losses_and_start_over_only_after_a_feed_has_proven_itself() {
+    let mut stage = Stage::with_feeds(|asked| match asked.feeds {
+        12 => vec![begin(), chunk("\n"), Act::wait_s(10.0), chunk("\n"), Act::Kill],
+        _ => vec![begin(), chunk("\n"), Act::Kill],
+    })
+    .follow();
+    stage.run_s(1200.0);
+    let told = stage.told.borrow();
+    let losses: Vec<_> = told
+        .iter()
+        .filter_map(|event| match event {
+            masque::sessions::FeedEvent::Lost { retry_after, times, .. } => {
+                Some((*times, *retry_after))
+            }
+            _ => None,
+        })
+        .collect();
+    let times: Vec<_> = losses.iter().map(|loss| loss.0).take(14).collect();
+    assert_eq!(times, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2, 3]);
+    for (times, delay) in losses {
+        let ceiling = Duration::from_millis(500 << (times - 1).min(6)).min(Duration::from_secs(30));
+        assert!(delay <= ceiling, "{times}: {delay:?}");
+    }
+}
+
+#[test]
+fn the_same_failure_at_the_same_sequence_is_told_as_stuck() {
+    let mut stage = Stage::with_feeds(|asked| match asked.since().as_str() {
+        "3-c" => vec![begin(), chunk(&row("\"4-d\"", "x", "4-d")), chunk("poison\n")],
+        _ => vec![begin(), chunk("poison\n")],
+    })
+    .follow();
+    stage.run_s(1800.0);
+    let log = stage.world.borrow().log.join("\n");
+    let stuck: Vec<_> =
+        log.lines().filter_map(|line| line.split_once(" stuck ")).map(|at| at.1).collect();
+    assert_eq!(
+        stuck[0],
+        format!("({FEED_STUCK_TIMES}) at 4-d: not a line of a changes feed: poison")
+    );
+    assert!(stuck[1].starts_with("(10) at 4-d"), "{stuck:?}");
+    // Told as the number doubles, not each time.
+    assert!(stuck.len() < 8, "{stuck:?}");
+}
+
+#[test]
+fn a_quiet_database_on_a_bad_way_is_not_stuck() {
+    let mut stage = Stage::with_feeds(|_| {
+        let mut acts = vec![begin(), chunk("\n")];
+        acts.extend(beats(6));
+        acts.push(Act::Kill);
+        acts
+    })
+    .follow();
+    stage.run_s(3600.0);
+    let log = stage.world.borrow().log.join("\n");
+    assert!(log.matches("lost (1)").count() > 50 && !log.contains("lost (2)"), "{log}");
+    assert!(!log.contains("stuck"), "{log}");
+}
+
+#[test]
+fn hours_without_a_server_pass_and_what_was_missed_is_told() {
+    let mut looks = 0;
+    let mut stage = Stage::new(move |asked| match (asked.target.as_str(), asked.feeds) {
+        ("/db", _) => {
+            looks += 1;
+            vec![info(&format!("\"{looks}-seq\""), "1")]
+        }
+        ("/db/x", _) => vec![json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#)],
+        (_, 1) => [begin(), chunk("\n")].into_iter().chain(beats(6)).chain([Act::Kill]).collect(),
+        _ => vec![begin(), chunk(&row("\"9-i\"", "x", "9-i")), chunk("\n")],
+    })
+    .follow();
+    stage.run_s(30.0);
+    stage.clear();
+    stage.stop_server();
+    stage.run_s(12.0 * 3600.0);
+    let losses = stage.counters().losses;
+    assert!((2400..3400).contains(&losses), "{losses}");
+    let log = std::mem::take(&mut stage.world.borrow_mut().log);
+    assert!(log[1].contains("cannot connect to couch:5984: "), "{}", log[1]);
+    assert!(!log.iter().any(|line| line.contains("stuck")));
+    stage.start_server();
+    stage.run_s(31.0);
+    let log = stage.world.borrow().log.join("\n");
+    // Caught up is what follows the missed change, not what comes before it.
+    let [connected, changed, caught_up] =
+        ["connected #", "x is 9-i", "caught up"].map(|what| log.find(what).expect(&log));
+    assert!(connected < changed && changed < caught_up, "{log}");
+}
+
+#[test]
+fn a_name_that_is_unknown_is_looked_up_again() {
+    let mut stage = Stage::with_feeds(|_| vec![begin(), chunk("\n")])
+        .follow_as("http://nowhere/db", |feed| feed.doc("x"));
+    stage.run_s(600.0);
+    assert_eq!(stage.connections(), 0);
+    let log = stage.world.borrow().log.join("\n");
+    assert!(log.contains("cannot look up nowhere:5984: no such host"), "{log}");
+    let attempts = stage.counters().connections;
+    assert!((30..80).contains(&attempts), "{attempts}");
+    stage.rig.name("nowhere", &[[127, 0, 0, 1].into()]);
+    stage.run_s(31.0);
+    assert_eq!(stage.revs("x"), ["3-c"]);
+}
+
+#[test]
+fn a_feed_ends_when_it_is_told_to_in_whatever_state_it_is() {
+    for seconds in [0.0, 0.01, 5.0] {
+        let mut stage =
+            Stage::with_feeds(|_| vec![begin(), chunk("\n"), Act::wait_s(1.0), Act::Kill]).follow();
+        stage.rig.settle();
+        stage.run_s(seconds);
+        let feed = stage.feed();
+        stage.rig.post(feed, masque::sessions::ChangesFeed::SHUTDOWN, ()).unwrap();
+        stage.rig.settle();
+        stage.clear();
+        stage.stop_server();
+        stage.check(3600.0, "");
+    }
+}

@@ -1,0 +1,16 @@
+//! The follower of a changes feed against servers that misbehave on purpose, on virtual time.
+
+mod access;
+mod bursts;
+mod framing;
+mod identity;
+mod losses;
+mod odd_lines;
+mod property;
+mod recordings;
+mod server;
+mod stage;
+mod start;
+
+use server::{Act, Asked, beats, begin, chunk, end, info, json, row};
+use stage::Stage;

@@ -1,0 +1,225 @@
+//! Lines that other followers stumble over.
+
+use super::*;
+
+/// A feed whose first row has `seq`, then is cut; what it is asked for next.
+fn asked_after(seq: &str) -> String {
+    let line = row(seq, "x", "4-d");
+    let mut stage = Stage::with_feeds(move |asked| match asked.feeds {
+        1 => vec![begin(), chunk(&line), Act::Kill],
+        _ => vec![begin()],
+    })
+    .follow();
+    stage.run_s(1.0);
+    assert_eq!(stage.revs("x"), ["3-c", "4-d"]);
+    let target = stage.world.borrow().asked.last().unwrap().target.clone();
+    target.split("since=").nth(1).unwrap().split('&').next().unwrap().to_owned()
+}
+
+#[test]
+fn sequences_are_sent_back_as_they_came() {
+    for (seq, since) in [
+        (r#""4-g1AAA_-Bc""#, "4-g1AAA_-Bc"),
+        ("4", "4"),
+        ("18446744073709551616000", "18446744073709551616000"),
+        (r#"[4,"g1,A+/="]"#, "%5B4%2C%22g1%2CA%2B%2F%3D%22%5D"),
+        (r#"{"a":1}"#, "%7B%22a%22%3A1%7D"),
+        (r#""a b\"&#é""#, "a%20b%22%26%23%C3%A9"),
+        // No checkpoint.
+        ("null", "3-c"),
+    ] {
+        assert_eq!(asked_after(seq), since, "{seq}");
+    }
+}
+
+#[test]
+fn rows_between_sequences_carry_no_checkpoint_and_the_next_one_does() {
+    let lines = row("null", "x", "4-d")
+        + &row("null", "x", "5-e")
+        + &row("\"6-f\"", "y", "1-y")
+        + &row("null", "x", "6-f");
+    let mut stage = Stage::with_feeds(move |asked| match asked.feeds {
+        1 => vec![begin(), chunk(&lines), Act::Kill],
+        _ => vec![begin()],
+    })
+    .follow();
+    stage.run_s(1.0);
+    assert_eq!(stage.world.borrow().asked.last().unwrap().since(), "6-f");
+    assert_eq!(stage.revs("x"), ["3-c", "6-f"]);
+}
+
+#[test]
+fn a_sequence_that_no_request_can_carry_makes_a_new_beginning() {
+    let long = format!("\"{}\"", "é".repeat(20_000));
+    let mut stage = Stage::with_feeds(move |asked| match asked.feeds {
+        1 => vec![begin(), chunk(&row(&long, "x", "4-d")), Act::Kill],
+        _ => vec![begin(), chunk("\n")],
+    })
+    .follow();
+    stage.run_s(60.0);
+    let shown = stage.world.borrow().log.join("\n");
+    assert!(
+        shown.contains("not CouchDB's answer: its sequence is too long to be sent back"),
+        "{shown}"
+    );
+    assert!(shown.ends_with("caught up"), "{shown}");
+    assert_eq!(stage.world.borrow().asked.last().unwrap().since(), "3-c");
+}
+
+#[test]
+fn documents_come_out_as_the_server_wrote_them() {
+    let doc = "{\"_id\":\"x\",\"big\":12345678901234567890123,\"n\":1.50,\
+               \"s\":\"\u{2028}\\ud800\",\"s\":2}";
+    let rest = r#""unknown":[1],"changes":[{"rev":"4-d"}],"id":"x","seq":7}"#;
+    let line = format!("{{\"doc\":{doc},{rest}\n");
+    let mut stage = Stage::with_feeds(move |_| vec![begin(), chunk(&line)]).follow();
+    stage.run_s(1.0);
+    let told = stage.told.borrow();
+    let masque::sessions::FeedEvent::Change(change) = told.last().unwrap() else {
+        panic!("{told:?}")
+    };
+    assert_eq!(change.doc.as_deref(), Some(doc.as_bytes()));
+}
+
+#[test]
+fn lines_of_a_feed_that_are_none_of_its_own_end_it() {
+    for line in [
+        "{}",
+        "[]",
+        "7",
+        "null",
+        "{\"seq\":4}",
+        "{\"seq\":4,\"id\":5}",
+        "{\"seq\":4,\"id\":\"x\"",
+        "\u{1}",
+    ] {
+        let mut stage =
+            Stage::with_feeds(move |_| vec![begin(), chunk(&format!("{line}\n"))]).follow();
+        stage.run_s(0.1);
+        assert!(stage.counters().losses >= 1, "{line}");
+        let log = stage.world.borrow().log.join("\n");
+        assert!(log.contains("not a line of a changes feed"), "{line}: {log}");
+    }
+}
+
+#[test]
+fn a_line_that_is_too_long_is_passed_by_asking_without_documents() {
+    let long = |rev: &str| {
+        row("\"4-d\"", "y", rev)
+            .replace("{\"_id\"", &format!("{{\"l\":\"{}\",\"_id\"", "y".repeat(1000)))
+    };
+    let mut stage = Stage::with_feeds(move |asked| {
+        let bare = "{\"seq\":\"4-d\",\"id\":\"y\",\"changes\":[{\"rev\":\"1-y\"}]}\n";
+        match (asked.since().as_str(), asked.target.contains("include_docs=true")) {
+            ("3-c", true) => vec![begin(), chunk(&long("1-y"))],
+            ("3-c", false) => vec![begin(), chunk(bare), Act::wait_s(20.0), Act::Kill],
+            _ => vec![begin(), chunk(&row("\"5-e\"", "x", "5-e"))],
+        }
+    })
+    .follow_as("http://couch/db", |feed| feed.doc("x").line_max(500));
+    stage.check(
+        21.0,
+        "0.000 #1 GET /db
+        0.000 #1 GET /db/x
+        0.000 #1 feed since 3-c
+        0.000 x is 3-c
+        0.000 connected #1 since 3-c
+        0.000 caught up
+        0.000 lost (1), again in 0.430: a line is longer than 500 bytes
+        0.430 #2 GET /db
+        0.430 #2 GET /db/_changes?feed=continuous&include_docs=false&heartbeat=10000&since=3-c\
+&filter=_doc_ids&doc_ids=%5B%22x%22%5D
+        0.430 connected #2 since 3-c
+        0.430 caught up
+        20.430 lost (2), again in 0.394: the connection ended in the middle of the feed
+        20.824 #3 GET /db
+        20.824 #3 feed since 4-d
+        20.824 connected #3 since 4-d
+        20.824 x is 5-e",
+    );
+}
+
+#[test]
+fn a_document_that_is_too_long_is_told_and_passed_over_until_it_is_short_again() {
+    let doc =
+        |rev: &str| format!("{{\"_id\":\"x\",\"_rev\":\"{rev}\",\"l\":\"{}\"}}", "y".repeat(1000));
+    let mut reads = 0;
+    let mut stage = Stage::new(move |asked| {
+        let bare = "{\"seq\":\"4-d\",\"id\":\"x\",\"changes\":[{\"rev\":\"4-d\"}]}\n";
+        let long = bare.replace("]}", &format!("],\"doc\":{}}}", doc("4-d")));
+        match (asked.target.as_str(), asked.since().as_str()) {
+            ("/db", _) => vec![info(r#""3-c""#, "1")],
+            ("/db/x", _) => {
+                reads += 1;
+                let short = r#"{"_id":"x","_rev":"3-c"}"#.to_owned();
+                vec![json("200 OK", &if reads == 1 { short } else { doc("4-d") })]
+            }
+            (target, "3-c") if target.contains("include_docs=true") => vec![begin(), chunk(&long)],
+            (_, "3-c") => vec![begin(), chunk(bare)],
+            _ => vec![begin(), Act::wait_s(5.0), chunk(&row("\"5-e\"", "x", "5-e"))],
+        }
+    })
+    .follow_as("http://couch/db", |feed| feed.doc("x").line_max(500));
+    stage.check(
+        6.0,
+        "0.000 #1 GET /db
+        0.000 #1 GET /db/x
+        0.000 #1 feed since 3-c
+        0.000 x is 3-c
+        0.000 connected #1 since 3-c
+        0.000 caught up
+        0.000 lost (1), again in 0.430: a line is longer than 500 bytes
+        0.430 #2 GET /db
+        0.430 #2 GET /db/_changes?feed=continuous&include_docs=false&heartbeat=10000&since=3-c\
+&filter=_doc_ids&doc_ids=%5B%22x%22%5D
+        0.430 connected #2 since 3-c
+        0.430 caught up
+        0.430 #3 GET /db
+        0.430 #3 GET /db/x
+        0.430 x is longer than 500
+        0.430 #4 feed since 4-d
+        0.430 connected #4 since 4-d
+        5.430 x is 5-e",
+    );
+}
+
+#[test]
+fn a_line_that_is_too_long_even_so_is_told_as_stuck_and_not_asked_for_at_full_speed() {
+    let mut stage = Stage::with_feeds(|_| vec![begin(), chunk(&"x".repeat(600))])
+        .follow_as("http://couch/db", |feed| feed.doc("x").line_max(500));
+    stage.run_s(3600.0);
+    assert!((200..300).contains(&stage.connections()), "{}", stage.connections());
+    let log = stage.world.borrow().log.join("\n");
+    assert!(log.contains("stuck (5) at 3-c: a line is longer than 500 bytes"), "{log}");
+}
+
+#[test]
+fn a_change_without_its_document_is_read_by_a_request_of_its_own() {
+    let bare = |seq: &str, rev: &str| {
+        format!("{{\"seq\":\"{seq}\",\"id\":\"x\",\"changes\":[{{\"rev\":\"{rev}\"}}]}}\n")
+    };
+    let mut stage = Stage::with_feeds(move |asked| match asked.feeds {
+        // Known already, then a burst of news.
+        1 => vec![
+            begin(),
+            chunk(&bare("3-c", "3-c")),
+            Act::wait_s(1.0),
+            chunk(&(bare("4-d", "4-d") + &bare("5-e", "5-e"))),
+        ],
+        _ => vec![begin(), chunk("\n")],
+    })
+    .follow();
+    stage.check(
+        2.0,
+        "0.000 #1 GET /db
+        0.000 #1 GET /db/x
+        0.000 #1 feed since 3-c
+        0.000 x is 3-c
+        0.000 connected #1 since 3-c
+        0.000 caught up
+        1.000 #2 GET /db
+        1.000 #2 GET /db/x
+        1.000 #2 feed since 5-e
+        1.000 connected #2 since 5-e",
+    );
+}

@@ -1,0 +1,271 @@
+//! For any life of a database and any faults on the way, the watcher ends on the newest revisions,
+//! sees revisions in the server's order, and none twice.
+
+use super::*;
+use proptest::prelude::*;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+const DOCS: [&str; 3] = ["x", "y", "z"];
+
+/// What happens while a feed is open.
+#[derive(Clone, Debug)]
+enum Op {
+    Write(usize),
+    Delete(usize),
+    /// The last row comes once more.
+    Again,
+    /// A row without its document.
+    Bare(usize),
+    /// A row without a sequence.
+    Unnumbered(usize),
+    Beat,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Kill,
+    Finish,
+    LastSeq,
+    Silence,
+    Nonsense,
+    /// The database is deleted and made again.
+    Recreate,
+}
+
+/// What the server does at one try.
+#[derive(Clone, Debug)]
+struct Try {
+    refuses: bool,
+    /// A document is written before each reading of a document.
+    between: Option<usize>,
+    /// How many changes the feed goes back before what it is asked for.
+    rewinds: usize,
+    ops: Vec<Op>,
+    /// The part of the feed after which it is cut, in thousandths.
+    cut: Option<usize>,
+    end: End,
+    piece: usize,
+}
+
+fn tries() -> impl Strategy<Value = Vec<Try>> {
+    let doc = 0..DOCS.len();
+    let op = prop_oneof![
+        4 => doc.clone().prop_map(Op::Write),
+        1 => doc.clone().prop_map(Op::Delete),
+        1 => Just(Op::Again),
+        1 => doc.clone().prop_map(Op::Bare),
+        1 => doc.clone().prop_map(Op::Unnumbered),
+        1 => Just(Op::Beat),
+    ];
+    let end = prop_oneof![
+        Just(End::Kill),
+        Just(End::Finish),
+        Just(End::LastSeq),
+        Just(End::Silence),
+        Just(End::Nonsense),
+        Just(End::Recreate),
+    ];
+    let one = (
+        prop::bool::weighted(0.1),
+        prop::option::weighted(0.3, doc),
+        0..4_usize,
+        prop::collection::vec(op, 0..10),
+        prop::option::weighted(0.5, 0..1000_usize),
+        end,
+        1..300_usize,
+    )
+        .prop_map(|(refuses, between, rewinds, ops, cut, end, piece)| Try {
+            refuses,
+            between,
+            rewinds,
+            ops,
+            cut,
+            end,
+            piece,
+        });
+    prop::collection::vec(one, 0..8)
+}
+
+/// The database as it is, and all that its documents ever were.
+#[derive(Default)]
+struct Couch {
+    life: usize,
+    /// Document and revision of each change, `-` where it was deleted; its sequence is its place.
+    changes: Vec<(usize, String)>,
+    revs: usize,
+    stands: BTreeMap<usize, Vec<String>>,
+    tries: Vec<Try>,
+}
+
+impl Couch {
+    fn change(&mut self, doc: usize, is_gone: bool) {
+        self.revs += 1;
+        let rev = if is_gone { "-".into() } else { format!("{}-r", self.revs) };
+        self.changes.push((doc, rev.clone()));
+        self.stands.get_mut(&doc).unwrap().push(rev);
+    }
+
+    fn stand(&self, doc: usize) -> &str {
+        self.stands[&doc].last().unwrap()
+    }
+
+    fn seq(&self, place: usize) -> String {
+        format!("\"{place}-{}\"", self.life)
+    }
+
+    fn line(&self, place: usize, is_bare: bool, is_unnumbered: bool) -> String {
+        let (doc, rev) = &self.changes[place - 1];
+        let seq = if is_unnumbered { "null".into() } else { self.seq(place) };
+        let line = row(&seq, DOCS[*doc], rev);
+        match rev.as_str() {
+            "-" => line.replace("\"doc\":", "\"deleted\":true,\"doc\":"),
+            _ if is_bare => format!("{}}}\n", &line[..line.find(",\"doc\"").unwrap()]),
+            _ => line,
+        }
+    }
+
+    /// Every document's last change after `place`, in their order.
+    fn after(&self, place: usize) -> Vec<usize> {
+        let is_last = |at: &usize| {
+            let doc = self.changes[*at - 1].0;
+            self.changes[*at..].iter().all(|change| change.0 != doc)
+        };
+        (place + 1..=self.changes.len()).filter(is_last).collect()
+    }
+
+    fn recreate(&mut self) {
+        self.life += 1;
+        self.changes.clear();
+        self.stands
+            .values_mut()
+            .filter(|revs| revs.last().unwrap() != "-")
+            .for_each(|revs| revs.push("-".into()));
+    }
+
+    fn answer(&mut self, asked: &Asked) -> Vec<Act> {
+        if asked.target == "/db" {
+            if self.tries.first().is_some_and(|now| now.refuses) {
+                self.tries.remove(0);
+                return vec![json("503 Service Unavailable", "{}")];
+            }
+            return vec![info(&self.seq(self.changes.len()), &format!("life {}", self.life))];
+        }
+        if !asked.is_feed() {
+            if let Some(doc) = self.tries.first().and_then(|now| now.between) {
+                self.change(doc, false);
+            }
+            let doc = DOCS.iter().position(|doc| asked.target == format!("/db/{doc}")).unwrap();
+            return vec![match self.stand(doc) {
+                "-" => json("404 Object Not Found", r#"{"error":"not_found","reason":"deleted"}"#),
+                rev => json("200 OK", &format!(r#"{{"_id":"{}","_rev":"{rev}"}}"#, DOCS[doc])),
+            }];
+        }
+        let is_idle = self.tries.is_empty();
+        let now = if is_idle { Try::well() } else { self.tries.remove(0) };
+        let since = asked.since();
+        let (place, life) = since.split_once('-').unwrap();
+        let is_known = life == self.life.to_string();
+        let place = if is_known { place.parse::<usize>().unwrap() } else { 0 };
+        let mut lines = vec!["\n".to_owned()];
+        for place in self.after(place.saturating_sub(now.rewinds)) {
+            lines.push(self.line(place, false, false));
+        }
+        for op in &now.ops {
+            let (is_bare, is_unnumbered) =
+                (matches!(op, Op::Bare(_)), matches!(op, Op::Unnumbered(_)));
+            match op {
+                Op::Write(doc) | Op::Bare(doc) | Op::Unnumbered(doc) => self.change(*doc, false),
+                Op::Delete(doc) if self.stand(*doc) != "-" => self.change(*doc, true),
+                Op::Again if !self.changes.is_empty() => {}
+                _ => {
+                    lines.push("\n".into());
+                    continue;
+                }
+            }
+            lines.push(self.line(self.changes.len(), is_bare, is_unnumbered));
+        }
+        let last = match now.end {
+            End::LastSeq | End::Recreate => {
+                format!("{{\"last_seq\":{}}}\n", self.seq(self.changes.len()))
+            }
+            End::Nonsense => "<html>\n".into(),
+            _ => String::new(),
+        };
+        if matches!(now.end, End::Recreate) {
+            self.recreate();
+        }
+        Self::acts(&now, &(lines.concat() + &last), is_idle)
+    }
+
+    fn acts(now: &Try, text: &str, is_idle: bool) -> Vec<Act> {
+        let mut bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+        for piece in text.as_bytes().chunks(now.piece * 2) {
+            bytes.extend(format!("{:x}\r\n", piece.len()).bytes());
+            bytes.extend(piece);
+            bytes.extend(b"\r\n");
+        }
+        if matches!(now.end, End::LastSeq | End::Recreate) {
+            bytes.extend(b"0\r\n\r\n");
+        }
+        if let Some(cut) = now.cut {
+            bytes.truncate(bytes.len() * cut / 1000);
+        }
+        let pieces = bytes.chunks(now.piece).map(Act::send);
+        let end = match now.end {
+            _ if is_idle => beats(200).collect(),
+            _ if now.cut.is_some() => vec![Act::Kill],
+            End::Kill => vec![Act::Kill],
+            End::Silence => vec![],
+            _ => vec![Act::Finish],
+        };
+        pieces.chain(end).collect()
+    }
+}
+
+impl Try {
+    fn well() -> Self {
+        let ops = vec![];
+        Try {
+            refuses: false,
+            between: None,
+            rewinds: 0,
+            ops,
+            cut: None,
+            end: End::Silence,
+            piece: 100,
+        }
+    }
+}
+
+/// Lives through `tries` and compares what was told with what was.
+fn check(tries: Vec<Try>) -> Result<(), TestCaseError> {
+    let stands = (0..DOCS.len()).map(|doc| (doc, vec!["-".to_owned()])).collect();
+    let couch = Rc::new(RefCell::new(Couch { stands, tries, ..Couch::default() }));
+    let server = couch.clone();
+    let mut stage = Stage::new(move |asked| server.borrow_mut().answer(asked))
+        .follow_as("http://couch/db", |feed| feed.doc("x").doc("y"));
+    stage.run_s(1000.0);
+    let couch = couch.borrow();
+    prop_assert!(couch.tries.is_empty());
+    prop_assert_eq!(stage.world.borrow().most_open, 1);
+    for (doc, stands) in couch.stands.iter().filter(|(doc, _)| DOCS[**doc] != "z") {
+        let told = stage.revs(DOCS[*doc]);
+        let shown = || format!("{told:?} of {stands:?}\n{}", stage.world.borrow().log.join("\n"));
+        prop_assert_eq!(told.last(), stands.last(), "{}", shown());
+        let mut rest = stands.iter();
+        prop_assert!(told.iter().all(|rev| rest.any(|stand| stand == rev)), "{}", shown());
+        prop_assert!(told.windows(2).all(|two| two[0] != two[1]), "{}", shown());
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn watchers_end_on_the_newest_in_order_and_hear_nothing_twice(tries in tries()) {
+        check(tries)?;
+    }
+}

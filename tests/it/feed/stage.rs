@@ -1,0 +1,188 @@
+//! A stage for one follower: its server, its watcher, and the timeline of what they did.
+
+use super::server::{Act, Asked, Wire, World, info, json};
+use masque::limits::Limits;
+use masque::reactor::{Cx, Event, Handlers, Rig, Session, SessionId};
+use masque::sessions::{ChangesFeed, Counters, Database, FeedEvent, TcpServer};
+use std::cell::{Cell, RefCell};
+use std::fmt::Write;
+use std::rc::Rc;
+use std::time::Duration;
+
+pub(super) struct Stage {
+    pub(super) rig: Rig,
+    pub(super) world: Rc<RefCell<World>>,
+    /// Everything that was told, as a log or a debugger would show it.
+    pub(super) told: Rc<RefCell<Vec<FeedEvent>>>,
+    feed: Rc<Cell<Option<SessionId>>>,
+    server: SessionId,
+    watcher: Option<SessionId>,
+}
+
+impl Stage {
+    /// A server that answers with what `answers` gives.
+    pub(super) fn new(answers: impl FnMut(&Asked) -> Vec<Act> + 'static) -> Self {
+        let world = Rc::new(RefCell::new(World::new(answers)));
+        let mut rig = Rig::new();
+        let server = listen(&mut rig, &world);
+        Stage { rig, world, told: Rc::default(), feed: Rc::default(), server, watcher: None }
+    }
+
+    /// A server that has a database `db`, and in it, at sequence `3-c`, a document `x` at revision
+    /// `3-c`; requests for a feed are answered with what `feeds` gives.
+    pub(super) fn with_feeds(mut feeds: impl FnMut(&Asked) -> Vec<Act> + 'static) -> Self {
+        Self::new(move |asked| match asked.target.as_str() {
+            "/db" => vec![info(r#""3-c""#, "1")],
+            "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#)],
+            _ if asked.is_feed() => feeds(asked),
+            _ => vec![json("404 Object Not Found", r#"{"error":"not_found","reason":"missing"}"#)],
+        })
+    }
+
+    /// The same with other limits.
+    pub(super) fn limited(mut self, limits: Limits) -> Self {
+        self.rig = Rig::with_limits(limits);
+        self.start_server();
+        self
+    }
+
+    /// Follows `x`.
+    pub(super) fn follow(self) -> Self {
+        self.follow_as("http://couch/db", |feed| feed.doc("x"))
+    }
+
+    pub(super) fn follow_as(
+        mut self,
+        url: &str,
+        set: impl FnOnce(ChangesFeed) -> ChangesFeed + 'static,
+    ) -> Self {
+        self.rig.name("couch", &[[127, 0, 0, 1].into()]);
+        let watcher = Watcher {
+            world: self.world.clone(),
+            told: self.told.clone(),
+            feed: self.feed.clone(),
+            database: url.parse().unwrap(),
+            set: Some(Box::new(set)),
+        };
+        self.watcher = Some(self.rig.spawn(watcher));
+        self
+    }
+
+    pub(super) fn run_s(&mut self, seconds: f64) {
+        self.rig.run_for(Duration::from_secs_f64(seconds));
+    }
+
+    pub(super) fn stop_watcher(&mut self) {
+        self.rig.post(self.watcher.unwrap(), Watcher::LEAVE, ()).unwrap();
+    }
+
+    /// The server takes no more connections, or does so again.
+    pub(super) fn stop_server(&mut self) {
+        self.rig.post(self.server, TcpServer::SHUTDOWN, ()).unwrap();
+        self.rig.settle();
+    }
+
+    pub(super) fn start_server(&mut self) {
+        self.server = listen(&mut self.rig, &self.world);
+    }
+
+    pub(super) fn counters(&mut self) -> Counters {
+        let feed = self.feed.get().unwrap();
+        self.rig.call(feed, ChangesFeed::COUNTERS, ()).unwrap()
+    }
+
+    pub(super) fn feed(&self) -> SessionId {
+        self.feed.get().unwrap()
+    }
+
+    /// Forgets what has been done so far.
+    pub(super) fn clear(&mut self) {
+        self.world.borrow_mut().log.clear();
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.world.borrow().connections
+    }
+
+    /// Runs for so long and compares all that was done since the last time.
+    #[track_caller]
+    pub(super) fn check(&mut self, seconds: f64, expected: &str) {
+        self.run_s(seconds);
+        let log = std::mem::take(&mut self.world.borrow_mut().log).join("\n");
+        let expected: Vec<_> = expected.trim().lines().map(str::trim_start).collect();
+        let expected = expected.join("\n");
+        assert!(log == expected, "this was done:\n{log}\n\nand this expected:\n{expected}");
+        assert!(self.world.borrow().most_open <= 1, "there was more than one connection");
+    }
+
+    /// The revisions that were told of a document, `-` where it was gone.
+    pub(super) fn revs(&self, id: &str) -> Vec<String> {
+        let told = self.told.borrow();
+        let changes = told.iter().filter_map(|event| match event {
+            FeedEvent::Change(change) if change.id == id => Some(change),
+            _ => None,
+        });
+        let rev = |rev: Option<String>| rev.unwrap_or_default();
+        changes.map(|c| c.doc.as_ref().map_or("-".into(), |_| rev(c.rev.clone()))).collect()
+    }
+}
+
+fn listen(rig: &mut Rig, world: &Rc<RefCell<World>>) -> SessionId {
+    let world = world.clone();
+    rig.spawn(TcpServer::new(("127.0.0.1", 5984)).serve(move |_| Wire::new(&world)))
+}
+
+/// Writes down what it is told.
+struct Watcher {
+    world: Rc<RefCell<World>>,
+    told: Rc<RefCell<Vec<FeedEvent>>>,
+    feed: Rc<Cell<Option<SessionId>>>,
+    database: Database,
+    set: Option<Box<Set>>,
+}
+
+type Set = dyn FnOnce(ChangesFeed) -> ChangesFeed;
+
+impl Watcher {
+    const FEED: Event<FeedEvent> = Event::new("watcher.feed");
+    const LEAVE: Event<()> = Event::new("watcher.leave");
+
+    fn feed(&mut self, cx: &mut Cx<'_>, event: FeedEvent) {
+        let mut shown = String::new();
+        match &event {
+            FeedEvent::Connected { connection, since } => {
+                write!(shown, "connected #{connection} since {since}")
+            }
+            FeedEvent::CaughtUp => write!(shown, "caught up"),
+            FeedEvent::Change(change) => match (&change.rev, &change.doc) {
+                (Some(rev), Some(_)) => write!(shown, "{} is {rev}", change.id),
+                (Some(rev), None) => write!(shown, "{} is gone at {rev}", change.id),
+                (None, _) => write!(shown, "{} is gone", change.id),
+            },
+            FeedEvent::Lost { why, retry_after, times } => {
+                write!(shown, "lost ({times}), again in {:.3}: {why}", retry_after.as_secs_f64())
+            }
+            FeedEvent::Recreated => write!(shown, "recreated"),
+            FeedEvent::Stuck { times, since, why } => {
+                write!(shown, "stuck ({times}) at {since}: {why}")
+            }
+            FeedEvent::TooLong { id, max } => write!(shown, "{id} is longer than {max}"),
+            other => write!(shown, "{other:?}"),
+        }
+        .unwrap();
+        self.world.borrow_mut().note(cx, &shown);
+        self.told.borrow_mut().push(event);
+    }
+}
+
+impl Session for Watcher {
+    fn events(on: &mut Handlers<Self>) {
+        on.on(Self::FEED, Self::feed).on(Self::LEAVE, |_, cx, ()| cx.stop());
+    }
+
+    fn started(&mut self, cx: &mut Cx<'_>) {
+        let feed = ChangesFeed::new(self.database.clone(), cx.postback(Self::FEED)).seed(1);
+        let set = self.set.take().unwrap();
+        self.feed.set(Some(cx.spawn(set(feed))));
+    }
+}

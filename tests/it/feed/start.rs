@@ -1,0 +1,180 @@
+//! How a feed begins, and what it tells in good times.
+
+use super::*;
+
+#[test]
+fn a_feed_reads_the_documents_and_follows_from_before_that() {
+    let mut stage = Stage::with_feeds(|_| {
+        let mut acts =
+            vec![begin(), chunk("\n"), Act::wait_s(2.5), chunk(&row("\"4-d\"", "x", "4-d"))];
+        acts.extend(beats(400));
+        acts
+    })
+    .follow();
+    stage.check(
+        3600.0,
+        "0.000 #1 GET /db
+        0.000 #1 GET /db/x
+        0.000 #1 feed since 3-c
+        0.000 x is 3-c
+        0.000 connected #1 since 3-c
+        0.000 caught up
+        2.500 x is 4-d",
+    );
+    let target = stage.world.borrow().asked[2].target.clone();
+    assert_eq!(
+        target,
+        "/db/_changes?feed=continuous&include_docs=true&heartbeat=10000&since=3-c\
+         &filter=_doc_ids&doc_ids=%5B%22x%22%5D"
+    );
+    let counters = stage.counters();
+    assert_eq!((counters.connections, counters.rows, counters.changes), (1, 1, 2));
+    assert_eq!((counters.heartbeats, counters.losses), (1 + 359, 0));
+    // Three bodies, and a line end for each heartbeat.
+    assert!(counters.bytes > 400, "{counters:?}");
+    assert_eq!(
+        counters.heard.unwrap() - counters.last_row.unwrap(),
+        std::time::Duration::from_secs(3590)
+    );
+    assert_eq!(stage.rig.stats().timers, 2, "one of the feed, one of the server");
+}
+
+#[test]
+fn nothing_is_asked_for_that_would_hold_a_feed_back() {
+    let mut stage = Stage::with_feeds(|_| vec![begin()]).follow();
+    stage.run_s(1.0);
+    for asked in &stage.world.borrow().asked {
+        assert_eq!(asked.header("accept-encoding"), None);
+        assert_eq!(asked.header("host"), Some("couch:5984"));
+        assert_eq!(asked.header("authorization"), None);
+    }
+}
+
+#[test]
+fn the_heartbeat_may_be_a_fraction_of_a_second() {
+    let mut stage = Stage::with_feeds(|_| vec![begin(), chunk("\n")])
+        .follow_as("http://couch/db", |feed| {
+            feed.doc("x").heartbeat(std::time::Duration::from_millis(400))
+        });
+    stage.run_s(0.1);
+    assert!(stage.world.borrow().asked[2].target.contains("&heartbeat=400&"));
+    stage.run_s(0.9);
+    // Two and a half times that.
+    let log = stage.world.borrow().log.join(
+        "
+",
+    );
+    assert!(
+        log.contains(
+            "
+1.000 lost (1)"
+        ),
+        "{log}"
+    );
+    assert!(log.contains("nothing, not even a heartbeat, for 1s"), "{log}");
+}
+
+#[test]
+fn several_documents_have_one_feed() {
+    let mut stage = Stage::with_feeds(|_| {
+        let rows = row("4", "b/2", "2-b") + &row("5", "x", "4-d") + &row("6", "other", "1-o");
+        vec![begin(), chunk(&rows)]
+    })
+    .follow_as("http://couch/db", |feed| feed.doc("x").doc("b/2").doc("ü").doc("x"));
+    stage.check(
+        1.0,
+        "0.000 #1 GET /db
+        0.000 #1 GET /db/x
+        0.000 #1 GET /db/b%2F2
+        0.000 #1 GET /db/%C3%BC
+        0.000 #1 GET /db/_changes?feed=continuous&include_docs=true&heartbeat=10000&since=3-c\
+&filter=_doc_ids&doc_ids=%5B%22x%22%2C%22b%2F2%22%2C%22%C3%BC%22%5D
+        0.000 x is 3-c
+        0.000 b/2 is gone
+        0.000 ü is gone
+        0.000 connected #1 since 3-c
+        0.000 caught up
+        0.000 x is 4-d
+        0.000 b/2 is 2-b",
+    );
+}
+
+#[test]
+fn a_server_that_does_not_filter_is_asked_for_everything() {
+    let refuse = |status: &'static str| {
+        Stage::with_feeds(move |asked| {
+            if asked.target.contains("filter") {
+                return vec![json(status, r#"{"error":"not_found","reason":"missing"}"#)];
+            }
+            vec![begin(), chunk(&(row("4", "y", "9-y") + &row("5", "x", "4-d")))]
+        })
+        .follow()
+    };
+    for status in ["404 Not Found", "400 Bad Request", "405 Method Not Allowed", "414 URI Too Long"]
+    {
+        let mut stage = refuse(status);
+        stage.check(
+            1.0,
+            "0.000 #1 GET /db
+            0.000 #1 GET /db/x
+            0.000 #1 feed since 3-c
+            0.000 #1 GET /db/_changes?feed=continuous&include_docs=true&heartbeat=10000&since=3-c
+            0.000 x is 3-c
+            0.000 connected #1 since 3-c
+            0.000 caught up
+            0.000 x is 4-d",
+        );
+    }
+}
+
+#[test]
+fn too_many_documents_for_a_request_are_picked_here() {
+    let mut stage = Stage::with_feeds(|_| vec![begin(), chunk(&row("4", "d499", "1-a"))])
+        .follow_as("http://couch/db", |feed| {
+            (0..500).fold(feed, |feed, n| feed.doc(format!("d{n}")))
+        });
+    stage.run_s(1.0);
+    assert!(!stage.world.borrow().asked.last().unwrap().target.contains("filter"));
+    assert_eq!(stage.revs("d499"), ["-", "1-a"]);
+    assert_eq!(stage.revs("d498"), ["-"]);
+}
+
+#[test]
+fn servers_that_close_after_each_answer_are_asked_on_new_connections() {
+    let close = |body: &str| vec![Act::send(format!("HTTP/1.0 200 OK\r\n\r\n{body}")), Act::Finish];
+    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+        "/db" => close(r#"{"update_seq":7,"instance_start_time":"1"}"#),
+        "/db/x" => close(r#"{"_id":"x","_rev":"3-c"}"#),
+        _ => vec![
+            Act::send("HTTP/1.0 200 OK\r\n\r\n\n"),
+            Act::wait_s(5.0),
+            Act::send(row("8", "x", "4-d")),
+        ],
+    })
+    .follow();
+    stage.check(
+        6.0,
+        "0.000 #1 GET /db
+        0.000 #2 GET /db/x
+        0.000 #3 feed since 7
+        0.000 x is 3-c
+        0.000 connected #3 since 7
+        0.000 caught up
+        5.000 x is 4-d",
+    );
+}
+
+#[test]
+fn a_connection_that_is_closed_idle_costs_a_new_one_and_is_no_loss() {
+    // It says nothing of closing, but does, after each answer.
+    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+        "/db" => vec![info("7", "1"), Act::Kill],
+        "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#), Act::Kill],
+        _ => vec![begin(), chunk(&row("8", "x", "4-d"))],
+    })
+    .follow();
+    stage.run_s(1.0);
+    assert_eq!(stage.revs("x").last().unwrap(), "4-d");
+    assert_eq!(stage.counters().losses, 0);
+    assert!(stage.connections() <= 3);
+}

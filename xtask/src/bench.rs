@@ -1,0 +1,10 @@
+//! The benchmark: the release builds of the dashboard and of its peers, and the program that
+//! measures them.
+
+use crate::run::{Failure, cargo, program, target};
+
+/// Runs the benchmark with these arguments of its own.
+pub(crate) fn run(arguments: &str) -> Result<(), Failure> {
+    cargo("build --release --package dashboard --package bench --bins").run()?;
+    program(&target().join("release/bench"), arguments).run()
+}
