@@ -1,6 +1,6 @@
 //! What a server has cost, as the system counts it: its process and those that it started.
 
-use crate::Failure;
+use crate::{Failure, sys};
 use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
@@ -41,6 +41,13 @@ impl Account {
             next += 1;
         }
         Account { processes }
+    }
+
+    /// Asks its last process to end: the server itself, if somebody profiles it.
+    pub fn terminate(&self) {
+        if let Some(last) = self.processes.last() {
+            sys::terminate(*last);
+        }
     }
 
     /// How long its threads have run on a core. Exact when they do not run now.

@@ -38,6 +38,12 @@ pub fn die_with_parent() -> io::Result<()> {
     Ok(())
 }
 
+/// Asks a process to end.
+pub fn terminate(process: u32) {
+    // SAFETY: no memory is involved.
+    unsafe { libc::kill(process.cast_signed(), libc::SIGTERM) };
+}
+
 /// Has this process killed after so long, so that nothing runs on for ever.
 pub fn end_after(time: Duration) {
     // SAFETY: no memory is involved.

@@ -5,7 +5,8 @@ use crate::run::{Failure, cargo, program, target};
 use crate::steps::Outcome;
 
 /// Runs the benchmark with these arguments of its own.
-pub(crate) fn run(arguments: &str) -> Result<Outcome, Failure> {
+pub(crate) fn run(arguments: &[&str]) -> Result<Outcome, Failure> {
     cargo("build --release --package dashboard --package bench --bins").run()?;
-    program(&target().join("release/bench"), arguments).run()
+    let bench = program(&target().join("release/bench"), "");
+    arguments.iter().fold(bench, |bench, word| bench.arg(word)).run()
 }

@@ -24,6 +24,8 @@ pub struct Bench {
     pub who: Vec<Contestant>,
     /// The server's core; `None` when there is one core for all.
     pub core: Option<usize>,
+    /// What servers are run under: a profiler and its options, or nothing.
+    pub under: Vec<String>,
     visits: Visits,
 }
 
@@ -63,7 +65,7 @@ impl Bench {
                 }
             }
         }
-        Bench { plan, who, core, visits: Visits::default() }
+        Bench { plan, who, core, under: vec![], visits: Visits::default() }
     }
 
     /// Takes a measure and writes it into the report.

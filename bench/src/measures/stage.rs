@@ -28,7 +28,7 @@ impl Stage {
         document_bytes: usize,
     ) -> Result<Self, Failure> {
         let feeder = Feeder::start(document_bytes)?;
-        let server = contestant.start(&feeder.url(), bench.core)?;
+        let server = contestant.start(&feeder.url(), bench.core, &bench.under)?;
         let begin = Instant::now();
         while feeder.followers() == 0 {
             if begin.elapsed() > FOLLOW {
