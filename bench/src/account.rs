@@ -78,6 +78,11 @@ impl Account {
         Ok(Memory(kibibytes * 1024))
     }
 
+    /// Waits until it does nothing; its time since it was `before`.
+    pub fn settled_since(&self, before: Duration) -> Result<Duration, Failure> {
+        Ok(self.settled()?.saturating_sub(before))
+    }
+
     /// Waits until it does nothing; its time then.
     pub fn settled(&self) -> Result<Duration, Failure> {
         let begin = Instant::now();

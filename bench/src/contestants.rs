@@ -1,6 +1,7 @@
 //! Who takes part, and how each is started.
 
 use crate::account::Account;
+use crate::asking::Asking;
 use crate::{Failure, sys};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddrV4;
@@ -19,15 +20,6 @@ pub struct Contestant {
     /// How a browser tells it what it has.
     pub asking: Asking,
     command: fn(&Path, &str) -> Result<Command, Missing>,
-}
-
-/// How a browser tells which revision it has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asking {
-    /// In the path: `GET /overview/REV`.
-    Path,
-    /// As a cache does: with the validators of the last reply.
-    Validators,
 }
 
 /// What is not installed.

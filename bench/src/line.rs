@@ -44,7 +44,8 @@ pub fn followed(line: &[u8]) -> Option<Change> {
 /// The request for the feed from its beginning.
 pub fn request(path: &str, host: &str) -> String {
     format!(
-        "GET {path}/_changes?feed=continuous&include_docs=true&since=0 HTTP/1.1\r\nHost: {host}\r\n\r\n"
+        "GET {path}/_changes?feed=continuous&include_docs=true&since=0 HTTP/1.1\r\n\
+         Host: {host}\r\n\r\n"
     )
 }
 

@@ -37,23 +37,19 @@ fn run(options: Options) -> Result<(), Failure> {
     if descriptors < most + 200 {
         return Err(Failure(format!("{most} browsers need more than {descriptors} descriptors")));
     }
-    let core = match sys::cores()[..] {
-        [server, .., load] => {
-            sys::pin(load)?;
-            Some(server)
-        }
-        _ => {
-            report.note("There is one core for both server and load: no figure means much");
-            None
-        }
+    let core = if let [server, .., load] = sys::cores()[..] {
+        sys::pin(load)?;
+        Some(server)
+    } else {
+        report.note("There is one core for both server and load: no figure means much");
+        None
     };
     let mut bench = Bench::new(plan, &only, core, &mut report);
     bench.under = under;
     for measure in &measures {
-        let taken = bench.take(measure, &mut report);
+        bench.take(measure, &mut report);
         // What there is so far is worth keeping, whatever comes next.
         report.write(&out)?;
-        taken?;
     }
     println!("written to {}", out.display());
     Ok(())

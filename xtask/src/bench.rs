@@ -1,5 +1,5 @@
-//! The benchmark: the release builds of the dashboard and of its peers, and the program that measures
-//! them.
+//! The benchmark: the release builds of the dashboard and of its peers, and the program that
+//! measures them.
 
 use crate::run::{Failure, cargo, program, target};
 use crate::steps::Outcome;

@@ -36,7 +36,7 @@ pub struct Measure {
     pub name: &'static str,
     /// What it tells.
     pub about: &'static str,
-    take: fn(&mut Bench, &mut Report) -> Result<(), Failure>,
+    take: fn(&mut Bench, &mut Report),
 }
 
 /// Every measure, in the order in which they are taken.
@@ -69,13 +69,13 @@ impl Bench {
     }
 
     /// Takes a measure and writes it into the report.
-    pub fn take(&mut self, measure: &Measure, report: &mut Report) -> Result<(), Failure> {
+    pub fn take(&mut self, measure: &Measure, report: &mut Report) {
         eprintln!("== {}: {}", measure.name, measure.about);
-        (measure.take)(self, report)
+        (measure.take)(self, report);
     }
 
-    /// Has everyone do the same in turn, several times over; a contestant that fails is told and left
-    /// out of this measure.
+    /// Has everyone do the same in turn, several times over; a contestant that fails is told and
+    /// left out of this measure.
     fn alternate<T>(
         &self,
         report: &mut Report,

@@ -54,14 +54,14 @@ impl Stage {
         self.quiet()
     }
 
-    /// One change, told to everyone; with it, the server's time from that to when everyone is parked
-    /// again.
+    /// One change, told to everyone; with it, the server's time from that to when everyone is
+    /// parked again.
     pub(super) fn round(&mut self, again: Again) -> Result<(Round, Duration), Failure> {
         let before = self.account.settled()?;
         let change = self.feeder.prepare();
         let document = change.document.clone();
         let round = self.load.round(again, &document, || change.tell())?;
-        let time = self.account.settled()? - before;
+        let time = self.account.settled_since(before)?;
         self.quiet()?;
         Ok((round, time))
     }
@@ -70,7 +70,7 @@ impl Stage {
     pub(super) fn run(&mut self, from: usize, count: usize) -> Result<(Run, Duration), Failure> {
         let before = self.account.settled()?;
         let run = self.load.run(from, count, &self.feeder.document())?;
-        Ok((run, self.account.settled()? - before))
+        Ok((run, self.account.settled_since(before)?))
     }
 
     /// Nobody gets what it has not asked for.
