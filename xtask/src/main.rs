@@ -23,10 +23,7 @@ fn main() -> ExitCode {
             Some(steps) => steps::take(&steps),
             None => usage(),
         },
-        ["bench", words @ ..] => {
-            let words = words.join(" ");
-            steps::take_alone("bench", || bench::run(&words))
-        }
+        ["bench", words @ ..] => steps::take_alone("bench", || bench::run(words)),
         ["picture"] => steps::take_alone("picture", browser::renew_picture),
         ["tidy"] => steps::take_alone("tidy", tidy::check),
         _ => usage(),

@@ -25,7 +25,7 @@ fn main() -> Result<(), Failure> {
     let mut feed = TcpStream::connect(host)?;
     feed.write_all(bench::line::request(path, host).as_bytes())?;
     let mut publisher = connect(port)?;
-    // What it writes last, so it has all open by then; and a program that is killed cleans nothing up.
+    // What it writes last, so it has all open by then; and who is killed cleans nothing up.
     until(|| fs::read(folder.join("pid")).is_ok_and(|pid| !pid.is_empty()).then_some(()))?;
     fs::remove_dir_all(&folder)?;
     println!("http://127.0.0.1:{port}/");
