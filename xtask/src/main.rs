@@ -1,5 +1,5 @@
-//! The project's own commands: `cargo xtask test`, `cargo xtask bench`, `cargo xtask picture`,
-//! `cargo xtask tidy`.
+//! The project's own commands: `cargo xtask test`, `cargo xtask bench`, `cargo xtask soak`,
+//! `cargo xtask picture`, `cargo xtask tidy`.
 //!
 //! All that is automated is here, in the language of the project, so that it runs wherever the
 //! project does: no make, no shell scripts.
@@ -9,11 +9,13 @@ mod bench;
 mod browser;
 mod limits;
 mod run;
+mod soak;
 mod steps;
 mod tidy;
 mod tools;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -24,6 +26,13 @@ fn main() -> ExitCode {
             None => usage(),
         },
         ["bench", words @ ..] => steps::take_alone("bench", || bench::run(words)),
+        ["soak"] => steps::take_alone("soak", || soak::run(soak::DEFAULT_TIME)),
+        ["soak", seconds] => match seconds.parse() {
+            Ok(seconds @ 1..=86_400) => {
+                steps::take_alone("soak", || soak::run(Duration::from_secs(seconds)))
+            }
+            _ => usage(),
+        },
         ["picture"] => steps::take_alone("picture", browser::renew_picture),
         ["tidy"] => steps::take_alone("tidy", tidy::check),
         _ => usage(),
@@ -35,6 +44,7 @@ fn usage() -> ExitCode {
     eprintln!(
         "       cargo xtask bench [NAME...]  measure the dashboard beside others, or parts of it"
     );
+    eprintln!("       cargo xtask soak [SECONDS]   let every kind of browser at it for minutes");
     eprintln!("       cargo xtask picture          renew the README's picture of the page");
     eprintln!("       cargo xtask tidy             check the house rules that a text search can");
     eprintln!("\nsteps of the test:");

@@ -35,6 +35,7 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "tls", about: "lints and tests with the feature `tls`", work: tls },
     Step { name: "doctest", about: "the programs in the documentation", work: doctest },
     Step { name: "servers", about: "servers and clients that others wrote", work: servers },
+    Step { name: "peers", about: "tools that break, measure and proxy servers", work: peers },
     Step { name: "limits", about: "few dependencies, a small binary", work: limits::check },
     Step { name: "browser", about: "the page in headless Chromium", work: browser::test },
 ];
@@ -114,7 +115,14 @@ fn doctest() -> Result<(), Failure> {
 
 fn servers() -> Result<(), Failure> {
     build_what_tests_start()?;
-    cargo("test --workspace --test * -- --ignored").run()
+    cargo("test --workspace --test * -- --ignored --skip dashboard::tools").run()
+}
+
+/// All at once, as most of them wait for a limit of the server to be reached.
+fn peers() -> Result<(), Failure> {
+    tools::prepare_peers()?;
+    build_what_tests_start()?;
+    cargo("test --package masque --test it dashboard::tools -- --ignored --test-threads=16").run()
 }
 
 /// The integration tests start the examples and the dashboard as programs; Cargo builds neither for

@@ -1,4 +1,5 @@
-//! What the tests need and Cargo does not bring: Node with two sets of packages, and Chromium.
+//! What the tests need and Cargo does not bring: Node with two sets of packages, Chromium, and
+//! the programs of others that stand before a server or attack it.
 
 use crate::run::{Failure, cargo, program, root};
 use std::fs;
@@ -17,6 +18,16 @@ const CHROMIUM: &[&str] = &[
     "google-chrome-stable",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+];
+
+/// Programs of others that the dashboard is tested with, and Debian's packages of them.
+const PEERS: &[(&str, &str)] = &[
+    ("ab", "apache2-utils"),
+    ("curl", "curl"),
+    ("haproxy", "haproxy"),
+    ("nginx", "nginx"),
+    ("slowhttptest", "slowhttptest"),
+    ("wrk", "wrk"),
 ];
 
 /// Checks for the tools, and installs what can be installed without a question.
@@ -85,12 +96,42 @@ fn packages(folder: &Path) -> Result<(), Failure> {
         .map_err(|error| Failure(format!("cannot write {}: {error}", installed.display())))
 }
 
-/// Debian's way, where it is open to us.
+/// Installs those of [`PEERS`] that are not there.
+pub(crate) fn prepare_peers() -> Result<(), Failure> {
+    let absent = || -> Vec<&str> {
+        let absent = PEERS.iter().filter(|(name, _)| !is_installed(name));
+        absent.map(|(_, package)| *package).collect()
+    };
+    let packages = absent();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let wanted = format!("what is in Debian's packages {}", packages.join(", "));
+    install(&packages.join(" "), &wanted)?;
+    if absent().is_empty() { Ok(()) } else { missing(&wanted) }
+}
+
+/// Debian keeps servers where only root looks.
+fn is_installed(name: &str) -> bool {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders = std::env::split_paths(&folders).chain(["/usr/sbin".into()]);
+    folders.any(|folder| folder.join(name).is_file())
+}
+
 fn install_chromium() -> Result<(), Failure> {
     if std::env::var_os("CHROMIUM").is_some() {
         return missing("the Chromium that CHROMIUM names: it does not answer to --version");
     }
     let wanted = "Chromium: install it, or give its path in CHROMIUM";
+    install("chromium", wanted)?;
+    match chromium() {
+        Some(_) => Ok(()),
+        None => missing(wanted),
+    }
+}
+
+/// Installs packages in Debian's way, where it is open to us; else `wanted` is what is missing.
+fn install(packages: &str, wanted: &str) -> Result<(), Failure> {
     let is_root = program(Path::new("id"), "-u").read().is_ok_and(|user| user == "0");
     let can_sudo = || program(Path::new("sudo"), "-n true").read().is_ok();
     let sudo = match (is_root, program(Path::new("apt-get"), "--version").read()) {
@@ -99,17 +140,14 @@ fn install_chromium() -> Result<(), Failure> {
         _ => return missing(wanted),
     };
     // Another installation may hold the lock: wait for it rather than fail.
-    for verb in ["update", "install -y --no-install-recommends chromium"] {
+    for verb in ["update", &format!("install -y --no-install-recommends {packages}")] {
         let words = format!(
             "{sudo}env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -q {verb}"
         );
         let (first, rest) = words.split_once(' ').expect("it has several words");
         program(Path::new(first), rest).run()?;
     }
-    match chromium() {
-        Some(_) => Ok(()),
-        None => missing(wanted),
-    }
+    Ok(())
 }
 
 fn missing<T>(what: &str) -> Result<T, Failure> {

@@ -13,5 +13,6 @@ mod polls;
 mod program;
 mod servers;
 mod signals;
+mod tools;
 mod trouble;
 mod watching;

@@ -105,15 +105,21 @@ impl Program {
         assert!(status.is_ok_and(|status| status.success()), "{} has ended already", self.name);
     }
 
+    /// Whether it has ended by itself and all that it said is there to be read.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.status().is_some()
+    }
+
     /// Waits until it has ended by itself and all that it said is there to be read.
     #[track_caller]
     pub(crate) fn wait_for_end(&mut self, within: Duration) -> ExitStatus {
-        let mut status = None;
-        wait_until(within, || {
-            status = self.child.try_wait().expect("it is our own program");
-            status.is_some() && self.readers.iter().all(JoinHandle::is_finished)
-        });
-        status.expect("it has ended")
+        wait_until(within, || self.has_ended());
+        self.status().expect("it has ended")
+    }
+
+    fn status(&mut self) -> Option<ExitStatus> {
+        let status = self.child.try_wait().expect("it is our own program");
+        status.filter(|_| self.readers.iter().all(JoinHandle::is_finished))
     }
 
     /// Ends it at once; it is told nothing.

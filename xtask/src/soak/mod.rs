@@ -1,0 +1,105 @@
+//! `cargo xtask soak`: minutes of browsers that come, wait, and leave as they like, and send what
+//! they like, while the documents change. At the end the server must be as it was before.
+//!
+//! It is the debug build that is soaked: its assertions and overflow checks are on. Linux only, for
+//! the memory and the descriptors of another process are read from `/proc`.
+
+mod browsers;
+mod figures;
+mod server;
+mod wire;
+
+use crate::run::{Failure, cargo};
+use browsers::{Kind, Tally};
+use figures::{Figures, Row};
+use server::Server;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long it takes when nobody says.
+pub(crate) const DEFAULT_TIME: Duration = Duration::from_secs(180);
+
+/// The same load, before the figures are taken for the first time: tables and the allocator keep
+/// what they once needed, and that is no leak.
+const WARM_UP_TIME: Duration = Duration::from_secs(15);
+
+/// How long the server may take to forget the last browser.
+const REST_TIME: Duration = Duration::from_secs(60);
+
+/// How much more memory may be resident afterwards. Less than a hundredth of a byte for each
+/// request that it has had.
+const MEMORY_KIB_MAX: u64 = 4 * 1024;
+
+/// Soaks the dashboard for this long.
+pub(crate) fn run(time: Duration) -> Result<(), Failure> {
+    cargo("build --package dashboard").run()?;
+    let server = Server::start()?;
+    let before = {
+        load(&server, WARM_UP_TIME)?;
+        rest(&server)?
+    };
+    let (tallies, during) = load(&server, time)?;
+    let after = rest(&server)?;
+    let log = server.end()?;
+
+    println!("\n| browsers | at a time | visits | answers | faults |\n|---|---:|---:|---:|---:|");
+    for (kind, tally) in browsers::ALL.iter().zip(&tallies) {
+        let Tally { visits, answers, faults, .. } = tally;
+        println!("| {} | {} | {visits} | {answers} | {faults} |", kind.about, kind.many());
+    }
+    println!("\n| figure | before | half-way | after |\n|---|---:|---:|---:|");
+    for Row { name, values, .. } in figures::table([&before, &during, &after]) {
+        println!("| {name} | {} | {} | {} |", values[0], values[1], values[2]);
+    }
+    println!();
+    let faults = tallies.iter().zip(browsers::ALL);
+    let faults = faults.filter_map(|(tally, kind)| Some((kind.about, tally.first.as_ref()?)));
+    let mut complaints: Vec<String> =
+        faults.map(|(about, fault)| format!("browsers that {about}: {fault}")).collect();
+    complaints.extend(figures::complaints(&before, &after, MEMORY_KIB_MAX));
+    if !log.is_empty() {
+        complaints.push(format!("the server complained: {}", log.lines().next().unwrap_or("")));
+    }
+    if complaints.is_empty() { Ok(()) } else { Err(Failure(complaints.join("; "))) }
+}
+
+/// Every kind of browser for this long: what became of each, and the figures in the middle.
+fn load(server: &Server, time: Duration) -> Result<(Vec<Tally>, Figures), Failure> {
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let start = |kind: &'static Kind| {
+            let threads = (0..kind.threads).map(|number| {
+                let is_over = &is_over;
+                scope.spawn(move || kind.run(server, number, is_over))
+            });
+            threads.collect::<Vec<_>>()
+        };
+        let running: Vec<_> = browsers::ALL.iter().map(start).collect();
+        let began = Instant::now();
+        thread::sleep(time / 2);
+        let during = server.figures();
+        thread::sleep(time.saturating_sub(began.elapsed()));
+        is_over.store(true, Ordering::Relaxed);
+        let tallies = running.into_iter().map(|threads| {
+            let tallies = threads.into_iter().map(|one| one.join().expect("it does not panic"));
+            tallies.fold(Tally::default(), Tally::add)
+        });
+        Ok((tallies.collect(), during?))
+    })
+}
+
+/// Waits until nobody is connected but who asks, and gives the figures.
+fn rest(server: &Server) -> Result<Figures, Failure> {
+    let end = Instant::now() + REST_TIME;
+    loop {
+        let figures = server.figures()?;
+        if figures.is_at_rest() {
+            return Ok(figures);
+        }
+        if Instant::now() > end {
+            return Err(Failure(format!("after {REST_TIME:?} somebody is left: {figures:?}")));
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+}
