@@ -1,6 +1,6 @@
 //! What a server has cost, as the system counts it: its process and those that it started.
 
-use crate::Failure;
+use crate::{Failure, sys};
 use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
@@ -43,6 +43,13 @@ impl Account {
         Account { processes }
     }
 
+    /// Asks its last process to end: the server itself, if somebody profiles it.
+    pub fn terminate(&self) {
+        if let Some(last) = self.processes.last() {
+            sys::terminate(*last);
+        }
+    }
+
     /// How long its threads have run on a core. Exact when they do not run now.
     pub fn time(&self) -> Result<Duration, Failure> {
         let mut nanos = 0;
@@ -69,6 +76,11 @@ impl Account {
             kibibytes += field(&rollup, "Pss_Anon:") + field(&rollup, "Pss_Shmem:");
         }
         Ok(Memory(kibibytes * 1024))
+    }
+
+    /// Waits until it does nothing; its time since it was `before`.
+    pub fn settled_since(&self, before: Duration) -> Result<Duration, Failure> {
+        Ok(self.settled()?.saturating_sub(before))
     }
 
     /// Waits until it does nothing; its time then.

@@ -1,12 +1,14 @@
 //! Who takes part, and how each is started.
 
 use crate::account::Account;
+use crate::asking::Asking;
 use crate::{Failure, sys};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddrV4;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// A program that follows the feed and answers long polls.
 #[derive(Debug, Clone, Copy)]
@@ -18,15 +20,6 @@ pub struct Contestant {
     /// How a browser tells it what it has.
     pub asking: Asking,
     command: fn(&Path, &str) -> Result<Command, Missing>,
-}
-
-/// How a browser tells which revision it has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asking {
-    /// In the path: `GET /overview/REV`.
-    Path,
-    /// As a cache does: with the validators of the last reply.
-    Validators,
 }
 
 /// What is not installed.
@@ -103,11 +96,21 @@ impl Contestant {
         programs().ok().and_then(|programs| (self.command)(&programs, "").err())
     }
 
-    /// Starts it on the server's core.
-    pub fn start(&self, feed: &str, core: Option<usize>) -> Result<Server, Failure> {
+    /// Starts it on the server's core, `under` another program if that is not empty: a profiler.
+    pub fn start(
+        &self,
+        feed: &str,
+        core: Option<usize>,
+        under: &[String],
+    ) -> Result<Server, Failure> {
         let command = (self.command)(&programs()?, feed);
         let mut command =
             command.map_err(|missing| Failure(format!("{} lacks {missing}", self.name)))?;
+        if let [profiler, options @ ..] = under {
+            let own = command;
+            command = Command::new(profiler);
+            command.args(options).arg(own.get_program()).args(own.get_args());
+        }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         // SAFETY: only system calls are made between fork and exec.
         unsafe {
@@ -151,8 +154,16 @@ impl Server {
     }
 }
 
+/// The time that a server, or who profiles it, has to write what it found.
+const END: Duration = Duration::from_secs(5);
+
 impl Drop for Server {
     fn drop(&mut self) {
+        let begin = Instant::now();
+        self.account().terminate();
+        while begin.elapsed() < END && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         // It has ended already where this fails.
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -114,8 +114,8 @@ impl Feeder {
         Prepared { feeder: self.clone(), sequence, document, line }
     }
 
-    /// Writes so many thousand lines, each with a document of the length that the feeder was
-    /// started with; the last of each thousand is the followed one, and the `others` are ready.
+    /// Writes so many thousand lines, each with a document of the length that this was started
+    /// with; the last of each thousand is the followed one, and the `others` are ready.
     pub fn pour(&self, thousands: usize, others: &[u8]) -> io::Result<()> {
         for _ in 0..thousands {
             // All of a thousand under the lock, so that no heartbeat falls into a line.
@@ -220,7 +220,7 @@ fn request(input: &mut BufReader<TcpStream>) -> io::Result<Option<String>> {
             return Ok(None);
         }
         if first.is_empty() {
-            first = line.split(' ').nth(1).unwrap_or_default().to_owned();
+            line.split(' ').nth(1).unwrap_or_default().clone_into(&mut first);
         } else if line == "\r\n" {
             return Ok(Some(first));
         }

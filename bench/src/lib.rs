@@ -4,6 +4,7 @@
 //! of a server is its own account with the system: nanoseconds on a core, bytes of memory.
 
 pub mod account;
+pub mod asking;
 pub mod contestants;
 pub mod feeder;
 pub mod line;

@@ -2,9 +2,9 @@
 //! matters as much, for what the load takes long to do looks as if the server did.
 
 use crate::Failure;
-use crate::contestants::Asking;
+use crate::asking::Asking;
 use crate::feeder::Document;
-use crate::reply::{Replies, Reply, field};
+use crate::reply::{Replies, Reply};
 use crate::sys::{self, Epoll};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
@@ -66,8 +66,13 @@ pub struct Run {
     pub load_busy: f64,
 }
 
+type HeadAndBody = (Vec<u8>, Vec<u8>);
+
 /// Longest that any one thing may take before the benchmark gives up on a server.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Requests one after the other end after this: those who are parked meanwhile must not time out.
+const RUN: Duration = Duration::from_secs(10);
 
 /// Connections opened before the server is let answer them, well below any backlog.
 const BATCH: usize = 100;
@@ -99,7 +104,7 @@ impl Load {
 
     /// Opens further browsers: each connects and asks for what there is, as a page does first.
     pub fn open(&mut self, count: usize, document: &Document) -> Result<(), Failure> {
-        let request = self.request(None);
+        let request = self.asking.request(None);
         let end = self.browsers.len() + count;
         while self.browsers.len() < end {
             let begin = self.browsers.len();
@@ -148,8 +153,7 @@ impl Load {
                 }
             }
         }
-        let (last, ran) = (times[count - 1], sys::thread_time() - ran);
-        let load_busy = ran.as_secs_f64() / begin.elapsed().as_secs_f64();
+        let (last, load_busy) = (times[count - 1], busy(begin, ran));
         if again == Again::AfterAll {
             self.park(0)?;
         }
@@ -157,9 +161,9 @@ impl Load {
     }
 
     /// The browsers from this place on ask again as soon as they are answered, so many times in
-    /// all.
+    /// all, or until some time has passed.
     pub fn run(&mut self, from: usize, count: usize, document: &Document) -> Result<Run, Failure> {
-        let request = self.request(None);
+        let request = self.asking.request(None);
         let (mut asked, mut answered) = (0, 0);
         let (begin, ran) = (Instant::now(), sys::thread_time());
         for browser in &mut self.browsers[from..] {
@@ -173,7 +177,7 @@ impl Load {
                 let place = self.poll.ready(place);
                 if self.receive(place, document)? {
                     answered += 1;
-                    if asked < count {
+                    if asked < count && begin.elapsed() < RUN {
                         asked += 1;
                         self.browsers[place].has_answer = false;
                         self.browsers[place].send(&request)?;
@@ -188,7 +192,7 @@ impl Load {
     pub fn visits(&mut self, count: usize, document: &Document) -> Result<Run, Failure> {
         const AT_A_TIME: usize = 32;
         self.close();
-        let request = self.request(None);
+        let request = self.asking.request(None);
         let (begin, ran) = (Instant::now(), sys::thread_time());
         let (mut come, mut gone) = (0, 0);
         while gone < count {
@@ -230,7 +234,7 @@ impl Load {
                     return Ok(());
                 }
                 let rev = Document::new(got, bytes).rev;
-                let request = self.request(Some((&rev, &head)));
+                let request = self.asking.request(Some((&rev, &head)));
                 self.browsers[0].send(&request)?;
             }
         }
@@ -302,7 +306,7 @@ impl Load {
             }
             Reply::Whole { head, .. } => {
                 if self.poll_request.is_empty() {
-                    self.poll_request = request(self.asking, Some((&document.rev, head)));
+                    self.poll_request = self.asking.request(Some((&document.rev, head)));
                 }
                 browser.has_answer = true;
                 browser.partial.clear();
@@ -312,7 +316,7 @@ impl Load {
     }
 
     /// Takes a whole reply, whatever its body.
-    fn take(&mut self, place: usize) -> Result<Option<(Vec<u8>, Vec<u8>)>, Failure> {
+    fn take(&mut self, place: usize) -> Result<Option<HeadAndBody>, Failure> {
         let browser = &mut self.browsers[place];
         match browser.stream.read(&mut self.buffer) {
             Ok(0) => return Err(Failure("the server closed a connection".into())),
@@ -328,16 +332,11 @@ impl Load {
         browser.partial.clear();
         Ok(Some(taken))
     }
-
-    fn request(&self, has: Option<(&str, &[u8])>) -> Vec<u8> {
-        request(self.asking, has)
-    }
 }
 
 impl Run {
     fn since(begin: Instant, ran: Duration, count: usize) -> Self {
-        let (time, ran) = (begin.elapsed(), sys::thread_time() - ran);
-        Run { count, time, load_busy: ran.as_secs_f64() / time.as_secs_f64() }
+        Run { count, time: begin.elapsed(), load_busy: busy(begin, ran) }
     }
 }
 
@@ -351,6 +350,12 @@ impl Browser {
     }
 }
 
+/// The part of the time since `begin` in which this thread has run; it `ran` so long before.
+fn busy(begin: Instant, ran: Duration) -> f64 {
+    let time = sys::thread_time().saturating_sub(ran);
+    time.as_secs_f64() / begin.elapsed().as_secs_f64()
+}
+
 fn source(place: usize) -> Ipv4Addr {
     Ipv4Addr::new(127, 0, 0, (2 + place / PER_ADDRESS) as u8)
 }
@@ -359,48 +364,4 @@ fn sequence_of(body: &[u8]) -> u64 {
     let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let rev = value["_rev"].as_str().and_then(|rev| rev.split('-').next());
     rev.and_then(|rev| rev.parse().ok()).unwrap_or_default()
-}
-
-/// A request as browsers send them: about 400 bytes.
-fn request(asking: Asking, has: Option<(&str, &[u8])>) -> Vec<u8> {
-    let mut path = "/overview".to_owned();
-    let mut validators = String::new();
-    match (asking, has) {
-        (_, None) => {}
-        (Asking::Path, Some((rev, _))) => path = format!("/overview/{rev}"),
-        (Asking::Validators, Some((_, head))) => {
-            let value = |name| field(head, name).unwrap_or_default();
-            validators = format!(
-                "If-Modified-Since: {}\r\nIf-None-Match: {}\r\n",
-                value("last-modified"),
-                value("etag")
-            );
-        }
-    }
-    format!(
-        "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: keep-alive\r\n\
-         User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n\
-         Accept: application/json\r\nAccept-Language: en-US,en;q=0.5\r\n\
-         Accept-Encoding: gzip, deflate, br\r\nReferer: http://127.0.0.1/file/index.html\r\n\
-         {validators}Sec-Fetch-Dest: empty\r\nSec-Fetch-Mode: cors\r\n\
-         Sec-Fetch-Site: same-origin\r\n\r\n"
-    )
-    .into_bytes()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::request;
-    use crate::contestants::Asking;
-
-    #[test]
-    fn a_request_is_as_long_as_a_browsers() {
-        let rev = format!("7-{:032x}", 1);
-        let length = request(Asking::Path, Some((&rev, b""))).len();
-        assert!((380..480).contains(&length), "{length}");
-        let head = b"HTTP/1.1 200 OK\r\nLast-Modified: then\r\nEtag: 0\r\n\r\n";
-        let asked = request(Asking::Validators, Some((&rev, head)));
-        let asked = String::from_utf8(asked).expect("text");
-        assert!(asked.contains("If-Modified-Since: then\r\nIf-None-Match: 0\r\n"), "{asked}");
-    }
 }

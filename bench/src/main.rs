@@ -1,4 +1,4 @@
-//! `bench [MEASURE...] [--quick] [--only CONTESTANT]... [--out DIR]`
+//! `bench [MEASURE...] [--quick] [--only CONTESTANT]... [--under COMMAND] [--out DIR]`
 
 use bench::contestants;
 use bench::machine::Machine;
@@ -13,6 +13,7 @@ struct Options {
     measures: Vec<Measure>,
     plan: Plan,
     only: Vec<String>,
+    under: Vec<String>,
     out: PathBuf,
 }
 
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> Result<(), Failure> {
-    let Options { measures, plan, only, out } = options;
+    let Options { measures, plan, only, under, out } = options;
     let mut report = Report::new(Machine::here());
     sys::end_after(plan.time);
     let descriptors = sys::raise_descriptors()? as usize;
@@ -36,22 +37,19 @@ fn run(options: Options) -> Result<(), Failure> {
     if descriptors < most + 200 {
         return Err(Failure(format!("{most} browsers need more than {descriptors} descriptors")));
     }
-    let core = match sys::cores()[..] {
-        [server, .., load] => {
-            sys::pin(load)?;
-            Some(server)
-        }
-        _ => {
-            report.note("There is one core for both server and load: no figure means much");
-            None
-        }
+    let core = if let [server, .., load] = sys::cores()[..] {
+        sys::pin(load)?;
+        Some(server)
+    } else {
+        report.note("There is one core for both server and load: no figure means much");
+        None
     };
     let mut bench = Bench::new(plan, &only, core, &mut report);
+    bench.under = under;
     for measure in &measures {
-        let taken = bench.take(measure, &mut report);
+        bench.take(measure, &mut report);
         // What there is so far is worth keeping, whatever comes next.
         report.write(&out)?;
-        taken?;
     }
     println!("written to {}", out.display());
     Ok(())
@@ -62,12 +60,16 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Option<Options> {
         measures: vec![],
         plan: Plan::full(),
         only: vec![],
+        under: vec![],
         out: PathBuf::from("target/bench"),
     };
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--quick" => options.plan = Plan::quick(),
             "--out" => options.out = arguments.next()?.into(),
+            "--under" => {
+                options.under = arguments.next()?.split_whitespace().map(str::to_owned).collect();
+            }
             "--only" => {
                 let name = arguments.next()?;
                 contestants::ALL.iter().find(|own| own.name == name)?;
@@ -86,7 +88,13 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Option<Options> {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: bench [MEASURE...] [--quick] [--only CONTESTANT]... [--out DIR]");
+    eprintln!(
+        "usage: bench [MEASURE...] [--quick] [--only CONTESTANT]... [--under COMMAND] [--out DIR]"
+    );
+    eprintln!("  --quick           a smoke run of two minutes: its figures mean little");
+    eprintln!("  --only CONTESTANT leave all others out");
+    eprintln!("  --under COMMAND   start servers under this: a profiler");
+    eprintln!("  --out DIR         write the report there rather than to target/bench");
     eprintln!("\nmeasures (all, unless some are named):");
     for measure in measures::ALL {
         eprintln!("  {:12} {}", measure.name, measure.about);

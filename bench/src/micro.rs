@@ -17,8 +17,11 @@ pub struct Case {
     /// How often a batch does it.
     pub batch: usize,
     /// Who does it, and how its batch is made ready.
-    pub columns: &'static [(&'static str, fn() -> Batch)],
+    pub columns: &'static [(&'static str, MakeBatch)],
 }
+
+/// Makes a batch ready.
+pub type MakeBatch = fn() -> Batch;
 
 /// Does the verb as often as the case says.
 pub type Batch = Box<dyn FnMut()>;

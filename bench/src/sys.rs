@@ -38,6 +38,12 @@ pub fn die_with_parent() -> io::Result<()> {
     Ok(())
 }
 
+/// Asks a process to end.
+pub fn terminate(process: u32) {
+    // SAFETY: no memory is involved.
+    unsafe { libc::kill(process.cast_signed(), libc::SIGTERM) };
+}
+
 /// Has this process killed after so long, so that nothing runs on for ever.
 pub fn end_after(time: Duration) {
     // SAFETY: no memory is involved.
@@ -106,7 +112,7 @@ pub struct Epoll {
 }
 
 /// Readiness that one wait brings: more of it means fewer system calls for thousands of replies.
-const EVENTS: usize = 512;
+const EVENTS: u16 = 512;
 
 impl Epoll {
     /// A new one.
@@ -116,7 +122,7 @@ impl Epoll {
             let fd = checked(libc::epoll_create1(libc::EPOLL_CLOEXEC))?;
             OwnedFd::from_raw_fd(fd)
         };
-        Ok(Epoll { fd, ready: Vec::with_capacity(EVENTS) })
+        Ok(Epoll { fd, ready: Vec::with_capacity(EVENTS.into()) })
     }
 
     /// Hears of input on `fd` until it is closed.
@@ -133,10 +139,10 @@ impl Epoll {
     /// Waits; the tokens of those that are ready are in [`ready`](Epoll::ready).
     pub fn wait(&mut self, most: Duration) -> io::Result<usize> {
         let timeout = i32::try_from(most.as_millis()).unwrap_or(i32::MAX);
-        let mut events = [libc::epoll_event { events: 0, u64: 0 }; EVENTS];
+        let mut events = [libc::epoll_event { events: 0, u64: 0 }; EVENTS as usize];
         // SAFETY: the kernel writes at most EVENTS events.
         let count = checked(unsafe {
-            let (at, most) = (events.as_mut_ptr(), EVENTS as libc::c_int);
+            let (at, most) = (events.as_mut_ptr(), libc::c_int::from(EVENTS));
             libc::epoll_wait(self.fd.as_raw_fd(), at, most, timeout)
         });
         let count = match count {

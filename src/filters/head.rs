@@ -25,6 +25,12 @@ impl HeadScan {
         self.scanned > 0
     }
 
+    /// Where the line that is being looked at ends, without LF.
+    pub(super) fn line_end(self, input: &[u8]) -> usize {
+        let line = self.line as usize;
+        memchr::memchr(b'\n', &input[line..]).map_or(input.len(), |length| line + length)
+    }
+
     /// The length of the head with its empty line, once it is there. O(new bytes).
     pub(super) fn find(&mut self, input: &[u8]) -> Result<Option<usize>, BareLineEnd> {
         let mut at = self.scanned as usize;

@@ -134,9 +134,6 @@ impl Layer for Tls {
     /// it means with every socket.
     fn read(&mut self, transport: &mut Transport, buffer: &mut [u8]) -> io::Result<usize> {
         self.reads_on = false;
-        if let Some(error) = self.failure.take() {
-            return Err(error);
-        }
         let (mut filled, mut budget) = (0, READ_PER_TURN);
         while filled < buffer.len() {
             match self.read_some(transport, &mut buffer[filled..], &mut budget) {
@@ -156,7 +153,8 @@ impl Layer for Tls {
     fn write(&mut self, transport: &mut Transport, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.flush(transport)?;
         self.has_refused = self.connection.is_handshaking();
-        if self.has_refused || !self.outgoing.is_empty() {
+        // Of a failure reading tells, after what came before it.
+        if self.has_refused || self.failure.is_some() || !self.outgoing.is_empty() {
             return Err(ErrorKind::WouldBlock.into());
         }
         let written = self.connection.writer().write_vectored(slices)?;
@@ -214,6 +212,9 @@ impl Tls {
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Err(self.cut()),
                 result => return result,
             }
+            if let Some(error) = self.failure.take() {
+                return Err(error);
+            }
             if *budget == 0 {
                 self.reads_on = true; // records without a byte for us, as many as somebody likes
                 return Err(ErrorKind::WouldBlock.into());
@@ -224,7 +225,7 @@ impl Tls {
             // Reading may have to be answered: by the handshake, by new keys, by an alert. Whether
             // that can be sent is for the next write to say, and nothing that came is lost for it.
             let _ = self.flush(transport);
-            processed.map_err(TlsError::from)?;
+            self.failure = processed.err().map(|error| TlsError::from(error).into());
         }
     }
 
@@ -265,6 +266,10 @@ impl From<rustls::Error> for TlsError {
         use CertificateError as Bad;
         use rustls::Error;
         let text = match &error {
+            // So `openssl req -x509` makes them, unless it is told otherwise.
+            Error::InvalidCertificate(error) if error.to_string().contains("CaUsedAsEndEntity") => {
+                "it is an authority's and not a server's; it needs basicConstraints=CA:FALSE".into()
+            }
             Error::InvalidCertificate(error) => error.to_string(),
             Error::InvalidMessage(_) => format!("what comes is no TLS: {error}"),
             error => error.to_string(),

@@ -4,7 +4,8 @@
 use crate::run::{Failure, cargo, program, target};
 
 /// Runs the benchmark with these arguments of its own.
-pub(crate) fn run(arguments: &str) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     cargo("build --release --package dashboard --package bench --bins").run()?;
-    program(&target().join("release/bench"), arguments).run()
+    let bench = program(&target().join("release/bench"), "");
+    arguments.iter().fold(bench, |bench, word| bench.arg(word)).run()
 }

@@ -25,10 +25,7 @@ fn main() -> ExitCode {
             Some(steps) => steps::take(&steps),
             None => usage(),
         },
-        ["bench", words @ ..] => {
-            let words = words.join(" ");
-            steps::take_alone("bench", || bench::run(&words))
-        }
+        ["bench", words @ ..] => steps::take_alone("bench", || bench::run(words)),
         ["soak"] => steps::take_alone("soak", || soak::run(soak::DEFAULT_TIME)),
         ["soak", seconds] => match seconds.parse() {
             Ok(seconds @ 1..=86_400) => {

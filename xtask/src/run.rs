@@ -48,6 +48,13 @@ pub(crate) fn program(path: &Path, arguments: &str) -> Run {
 }
 
 impl Run {
+    /// Adds an argument, blanks and all.
+    pub(crate) fn arg(mut self, word: &str) -> Run {
+        self.line = format!("{} {word}", self.line);
+        self.command.arg(word);
+        self
+    }
+
     /// Sets a variable of its environment.
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Run {
         self.command.env(name, value);

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [samples] => samples.parse().map_or(ExitCode::from(2), |samples| time_all(samples)),
+        [samples] => samples.parse().map_or(ExitCode::from(2), time_all),
         [case, column, batches] => do_one(case, column, batches).unwrap_or(ExitCode::from(2)),
         _ => ExitCode::from(2),
     }

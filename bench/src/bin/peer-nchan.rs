@@ -25,7 +25,8 @@ fn main() -> Result<(), Failure> {
     let mut feed = TcpStream::connect(host)?;
     feed.write_all(bench::line::request(path, host).as_bytes())?;
     let mut publisher = connect(port)?;
-    // It has all open by now, and a program that is killed cleans nothing up.
+    // What it writes last, so it has all open by then; and who is killed cleans nothing up.
+    until(|| fs::read(folder.join("pid")).is_ok_and(|pid| !pid.is_empty()).then_some(()))?;
     fs::remove_dir_all(&folder)?;
     println!("http://127.0.0.1:{port}/");
     let mut input = BufReader::with_capacity(64 * 1024, feed);
@@ -104,16 +105,22 @@ fn free_port() -> Result<u16, Failure> {
 }
 
 fn connect(port: u16) -> Result<TcpStream, Failure> {
+    let stream = until(|| TcpStream::connect(("127.0.0.1", port)).ok())?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Tries until nginx is there.
+fn until<T>(attempt: impl Fn() -> Option<T>) -> Result<T, Failure> {
     let begin = Instant::now();
     loop {
-        match TcpStream::connect(("127.0.0.1", port)) {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Err(error) if begin.elapsed() > START => return Err(error.into()),
-            Err(_) => std::thread::sleep(Duration::from_millis(10)),
+        if let Some(found) = attempt() {
+            return Ok(found);
         }
+        if begin.elapsed() > START {
+            return Err(Failure("nginx does not start".into()));
+        }
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

@@ -2,10 +2,9 @@
 
 use super::Bench;
 use super::stage::Stage;
-use crate::Failure;
 use crate::report::{Report, runs_table};
 
-pub(super) fn take(bench: &mut Bench, report: &mut Report) -> Result<(), Failure> {
+pub(super) fn take(bench: &mut Bench, report: &mut Report) {
     let visits = bench.alternate(report, |bench, contestant| {
         eprintln!("   {}", contestant.name);
         let mut stage = Stage::set(bench, contestant, bench.plan.document_bytes)?;
@@ -13,8 +12,7 @@ pub(super) fn take(bench: &mut Bench, report: &mut Report) -> Result<(), Failure
         stage.load.visits(bench.plan.connections / 10, &document)?; // warm
         let before = stage.account.settled()?;
         let run = stage.load.visits(bench.plan.connections, &document)?;
-        Ok((run, stage.account.settled()? - before))
+        Ok((run, stage.account.settled_since(before)?))
     });
     report.add(runs_table("Connections that come, ask once and go", "connection", &visits));
-    Ok(())
 }

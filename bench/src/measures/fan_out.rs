@@ -2,26 +2,37 @@
 
 use super::Bench;
 use super::visits::{Visit, kib};
-use crate::Failure;
 use crate::account::Memory;
 use crate::load::Round;
 use crate::report::{Figure, Report, Table, thousands};
 use crate::spread::Spread;
 use std::time::Duration;
 
-pub(super) fn fan_out(bench: &mut Bench, report: &mut Report) -> Result<(), Failure> {
+type Time = fn(&Round) -> Duration;
+
+const TIMES: [(&str, Time); 3] = [
+    ("first reply", |round| round.first),
+    ("median reply", |round| round.median),
+    ("last reply", |round| round.last),
+];
+
+type Stage = fn(&Visit) -> Memory;
+
+const STAGES: [(&str, Stage); 4] = [
+    ("all, at the start", |visit| visit.memory.start),
+    ("all, with everyone parked", |visit| visit.memory.parked),
+    ("all, after the rounds", |visit| visit.memory.after_rounds),
+    ("all, after all have left", |visit| visit.memory.after_leaving),
+];
+
+pub(super) fn fan_out(bench: &mut Bench, report: &mut Report) {
     for browsers in bench.plan.browsers.clone() {
         let visits = bench.visits(browsers, report);
         let title = format!("A change told to {} browsers", thousands(browsers));
         let mut table = Table::new(&title);
         let per_reply = Figure::new("CPU per reply", "µs");
         table.add(per_reply, &visits, |visits| Spread::of(visits.iter().flat_map(Visit::reply_us)));
-        let times: [(&str, fn(&Round) -> Duration); 3] = [
-            ("first reply", |round| round.first),
-            ("median reply", |round| round.median),
-            ("last reply", |round| round.last),
-        ];
-        for (name, time) in times {
+        for (name, time) in TIMES {
             table.add(Figure::new(name, "ms"), &visits, |visits| {
                 let rounds = rounds(visits);
                 Spread::of(rounds.map(|round| time(round).as_secs_f64() * 1e3))
@@ -42,13 +53,12 @@ pub(super) fn fan_out(bench: &mut Bench, report: &mut Report) -> Result<(), Fail
         table.mark_where_load_is_limit(LAST_HELD, "load's core with that");
         report.add(table);
     }
-    Ok(())
 }
 
 /// With the load out of the way, this is the server's own.
 const LAST_HELD: &str = "last reply, polls held back until then";
 
-pub(super) fn memory(bench: &mut Bench, report: &mut Report) -> Result<(), Failure> {
+pub(super) fn memory(bench: &mut Bench, report: &mut Report) {
     let browsers = bench.plan.browsers.last().copied().unwrap_or_default();
     let visits = bench.visits(browsers, report);
     let mut table = Table::new(&format!("Memory with {} browsers", thousands(browsers)));
@@ -60,19 +70,12 @@ pub(super) fn memory(bench: &mut Bench, report: &mut Report) -> Result<(), Failu
             kib(visit.memory.after_rounds, visit.memory.start) / visit.browsers as f64
         }))
     });
-    let stages: [(&str, fn(&Visit) -> Memory); 4] = [
-        ("all, at the start", |visit| visit.memory.start),
-        ("all, with everyone parked", |visit| visit.memory.parked),
-        ("all, after the rounds", |visit| visit.memory.after_rounds),
-        ("all, after all have left", |visit| visit.memory.after_leaving),
-    ];
-    for (name, memory) in stages {
+    for (name, memory) in STAGES {
         table.add(Figure::new(name, "KiB").plain(), &visits, |visits| {
             Spread::of(visits.iter().map(|visit| kib(memory(visit), Memory(0))))
         });
     }
     report.add(table);
-    Ok(())
 }
 
 fn rounds(visits: &[Visit]) -> impl Iterator<Item = &Round> {

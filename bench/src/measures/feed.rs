@@ -8,7 +8,7 @@ use crate::report::{Figure, Report, Table, thousands};
 use crate::spread::Spread;
 use std::time::{Duration, Instant};
 
-pub(super) fn take(bench: &mut Bench, report: &mut Report) -> Result<(), Failure> {
+pub(super) fn take(bench: &mut Bench, report: &mut Report) {
     for (lines, bytes) in bench.plan.feed.clone() {
         let visits = bench.alternate(report, |bench, contestant| {
             eprintln!("   {} with documents of {bytes} bytes", contestant.name);
@@ -17,7 +17,7 @@ pub(super) fn take(bench: &mut Bench, report: &mut Report) -> Result<(), Failure
             stage.park(0)?;
             let before = stage.account.settled()?;
             let time = pour(&mut stage, lines / PER_FOLLOWED, bytes)?;
-            Ok((time, stage.account.settled()? - before))
+            Ok((time, stage.account.settled_since(before)?))
         });
         let title = format!(
             "A feed of {} lines with documents of {} bytes, one in {} followed",
@@ -34,7 +34,6 @@ pub(super) fn take(bench: &mut Bench, report: &mut Report) -> Result<(), Failure
         });
         report.add(table);
     }
-    Ok(())
 }
 
 /// The time from the first line until a browser has the last document.

@@ -2,7 +2,6 @@
 
 use super::Bench;
 use super::visits::Visit;
-use crate::Failure;
 use crate::plot::{Line, Panel};
 use crate::report::{Figure, Report, Table, thousands};
 use crate::spread::Spread;
@@ -16,7 +15,7 @@ const QUANTITIES: [Quantity; 3] = [
     ("CPU per request answered at once", "µs", |visit| vec![visit.request_us()]),
 ];
 
-pub(super) fn take(bench: &mut Bench, report: &mut Report) -> Result<(), Failure> {
+pub(super) fn take(bench: &mut Bench, report: &mut Report) {
     let counts = bench.plan.growth.clone();
     let all: Vec<_> = counts.iter().map(|count| (*count, bench.visits(*count, report))).collect();
     for (name, unit, samples) in QUANTITIES {
@@ -38,5 +37,4 @@ pub(super) fn take(bench: &mut Bench, report: &mut Report) -> Result<(), Failure
         report.add(table);
         report.plot(Panel { title: format!("{name}, {unit}"), lines });
     }
-    Ok(())
 }

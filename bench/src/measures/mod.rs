@@ -24,6 +24,8 @@ pub struct Bench {
     pub who: Vec<Contestant>,
     /// The server's core; `None` when there is one core for all.
     pub core: Option<usize>,
+    /// What servers are run under: a profiler and its options, or nothing.
+    pub under: Vec<String>,
     visits: Visits,
 }
 
@@ -34,7 +36,7 @@ pub struct Measure {
     pub name: &'static str,
     /// What it tells.
     pub about: &'static str,
-    take: fn(&mut Bench, &mut Report) -> Result<(), Failure>,
+    take: fn(&mut Bench, &mut Report),
 }
 
 /// Every measure, in the order in which they are taken.
@@ -63,13 +65,13 @@ impl Bench {
                 }
             }
         }
-        Bench { plan, who, core, visits: Visits::default() }
+        Bench { plan, who, core, under: vec![], visits: Visits::default() }
     }
 
     /// Takes a measure and writes it into the report.
-    pub fn take(&mut self, measure: &Measure, report: &mut Report) -> Result<(), Failure> {
+    pub fn take(&mut self, measure: &Measure, report: &mut Report) {
         eprintln!("== {}: {}", measure.name, measure.about);
-        (measure.take)(self, report)
+        (measure.take)(self, report);
     }
 
     /// Has everyone do the same in turn, several times over; a contestant that fails is told and

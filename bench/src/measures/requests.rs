@@ -2,10 +2,9 @@
 
 use super::Bench;
 use super::stage::Stage;
-use crate::Failure;
 use crate::report::{Report, runs_table};
 
-pub(super) fn take(bench: &mut Bench, report: &mut Report) -> Result<(), Failure> {
+pub(super) fn take(bench: &mut Bench, report: &mut Report) {
     let askers = bench.plan.askers;
     let visits = bench.alternate(report, |bench, contestant| {
         eprintln!("   {}", contestant.name);
@@ -16,5 +15,4 @@ pub(super) fn take(bench: &mut Bench, report: &mut Report) -> Result<(), Failure
     });
     let title = format!("Requests answered at once, on {askers} connections that stay");
     report.add(runs_table(&title, "request", &visits));
-    Ok(())
 }

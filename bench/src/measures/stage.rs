@@ -28,7 +28,7 @@ impl Stage {
         document_bytes: usize,
     ) -> Result<Self, Failure> {
         let feeder = Feeder::start(document_bytes)?;
-        let server = contestant.start(&feeder.url(), bench.core)?;
+        let server = contestant.start(&feeder.url(), bench.core, &bench.under)?;
         let begin = Instant::now();
         while feeder.followers() == 0 {
             if begin.elapsed() > FOLLOW {
@@ -61,7 +61,7 @@ impl Stage {
         let change = self.feeder.prepare();
         let document = change.document.clone();
         let round = self.load.round(again, &document, || change.tell())?;
-        let time = self.account.settled()? - before;
+        let time = self.account.settled_since(before)?;
         self.quiet()?;
         Ok((round, time))
     }
@@ -70,7 +70,7 @@ impl Stage {
     pub(super) fn run(&mut self, from: usize, count: usize) -> Result<(Run, Duration), Failure> {
         let before = self.account.settled()?;
         let run = self.load.run(from, count, &self.feeder.document())?;
-        Ok((run, self.account.settled()? - before))
+        Ok((run, self.account.settled_since(before)?))
     }
 
     /// Nobody gets what it has not asked for.

@@ -79,7 +79,9 @@ pub(super) fn notify() -> Batch {
         adders.iter().map(|adder| adder.clone().recipient()).collect();
     Box::new(move || {
         system.block_on(async {
-            watchers.iter().for_each(|watcher| watcher.do_send(Add(1)));
+            for watcher in &watchers {
+                watcher.do_send(Add(1));
+            }
             let last = adders.last().expect("there are many");
             last.send(Sum).await.expect("it is there");
         });

@@ -4,7 +4,7 @@
 use crate::load::Run;
 use crate::spread::Spread;
 use serde_json::{Map, Value, json};
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
 /// Figures of everyone who took part.
@@ -207,19 +207,19 @@ pub fn runs_table(
 /// Three digits, as many as the samples are worth.
 fn digits(value: f64) -> String {
     match value.abs() {
-        size if size >= 1000.0 => thousands(value.round() as usize),
+        size if size >= 1000.0 => thousands(format_args!("{value:.0}")),
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),
         _ => format!("{value:.2}"),
     }
 }
 
-/// A number with commas.
-pub fn thousands(number: usize) -> String {
+/// A whole number with commas.
+pub fn thousands(number: impl Display) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+        if !matches!(text.as_str(), "" | "-") && (digits.len() - place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -251,6 +251,7 @@ mod tests {
     #[test]
     fn numbers_are_told_with_three_digits() {
         assert_eq!(thousands(1_234_567), "1,234,567");
+        assert_eq!(thousands(-123), "-123");
         assert_eq!(["0.12", "12.3", "123", "1,234"], [0.123, 12.34, 123.4, 1234.2].map(digits)[..]);
     }
 }

@@ -44,16 +44,21 @@ impl<M: Mode> Httpd<M> {
     }
 
     fn find_head(&mut self, input: &[u8]) -> Result<Option<usize>, Refusal> {
-        let found = self.scan.find(input).map_err(|_| bad("a line does not end with CRLF"))?;
+        let found = self.scan.find(input);
         let limits = self.limits();
-        let length = found.unwrap_or(input.len());
-        if is_target_too_long(&input[..length], limits.target) {
+        // What is wrong first counts, or the answer would depend on how the bytes come.
+        let length = match found {
+            Ok(found) => found.unwrap_or(input.len()),
+            Err(_) => self.scan.line_end(input),
+        };
+        let shown = &input[..length.min(limits.head.saturating_add(1))];
+        if is_target_too_long(shown, limits.target) {
             return Err(TARGET_TOO_LONG);
         }
         if length > limits.head {
             return Err(HEAD_TOO_LARGE);
         }
-        Ok(found)
+        found.map_err(|_| bad("a line does not end with CRLF"))
     }
 
     /// The next item, where `ended` says that no more bytes will come.

@@ -195,6 +195,18 @@ fn limits_are_met_exactly_and_passed_by_one() {
     check_with(&Httpd::new().with_body_max(3), chunks, "413");
 }
 
+#[test]
+fn of_several_faults_the_first_counts() {
+    let small = Httpd::new().with_target_max(5).with_head_max(60);
+    check_with(&small, "GET /23456 HTTP/1.1\r\nA: b\rc\r\n\r\n", "414");
+    check_with(&small, "GET /23456\n", "414");
+    check_with(&small, "GET /2345\n6 HTTP/1.1\r\n\r\n", "400");
+    check_with(&small, format!("{} /23456 HTTP/1.1\r\n\r\n", "A".repeat(60)), "431");
+    check_with(&small, format!("{} /23456 HTTP/1.1\r\n\r\n", "A".repeat(54)), "414");
+    check_with(&small, format!("GET / HTTP/1.1\r\nA: {}\n", "b".repeat(60)), "431");
+    check_with(&small, format!("GET / HTTP/1.1\r\nA: {}\n", "b".repeat(40)), "400");
+}
+
 fn many_fields(count: usize) -> String {
     format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "A: b\r\n".repeat(count))
 }

@@ -1,6 +1,6 @@
 //! The way in: reads until the socket would block, decodes, delivers.
 
-use super::{Ended, Source, State, Supply, end, output};
+use super::{Ended, Sink, Source, State, Supply, end, output};
 use crate::filters::Filter;
 use crate::limits::{ITEMS_PER_TURN, READ_BUFFER, READ_PER_TURN};
 use crate::reactor::{Cx, WheelId};
@@ -178,8 +178,10 @@ fn deliver<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, item: F::In) {
 fn end_of_input<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     let Some(state) = cx.wheel(me) else { return };
     state.supply = Supply::Dry;
-    match state.source {
-        Source::Discarding(_) => end(cx, me, Ended::Finished),
+    match (state.source, state.sink) {
+        (Source::Discarding(_), Sink::Shut) => end(cx, me, Ended::Finished),
+        // It has sent its last byte and reads on: the last bytes for it are still to go out.
+        (Source::Discarding(_), _) => state.source = Source::Ended,
         _ => state.source = Source::Eof,
     }
 }

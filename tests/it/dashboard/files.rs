@@ -40,7 +40,7 @@ fn check_all(folder: &Path, prefix: &str, check: &dyn Fn(&str, &[u8])) -> usize 
         let name = format!("{prefix}{}", entry.file_name().to_str().expect("it is text"));
         if entry.path().is_dir() {
             count += check_all(&entry.path(), &format!("{name}/"), check);
-        } else if !name.ends_with(".md") {
+        } else if entry.path().extension().is_none_or(|extension| extension != "md") {
             check(&name, &fs::read(entry.path()).expect("it is readable"));
             count += 1;
         }

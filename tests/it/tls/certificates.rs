@@ -67,9 +67,10 @@ impl Authority {
 }
 
 /// A certificate that nobody else has signed, and its PEM.
-pub(super) fn self_signed(wanted: &Wanted<'_>) -> (Identity, String) {
-    let key = KeyPair::generate().unwrap();
-    let certificate = wanted.params().self_signed(&key).unwrap();
+pub(super) fn self_signed(wanted: &Wanted<'_>, is_ca: IsCa) -> (Identity, String) {
+    let (key, mut params) = (KeyPair::generate().unwrap(), wanted.params());
+    params.is_ca = is_ca;
+    let certificate = params.self_signed(&key).unwrap();
     let pem = certificate.pem();
     (Identity { chain: vec![certificate.der().clone()], key: key.serialize_der() }, pem)
 }

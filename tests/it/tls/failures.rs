@@ -8,6 +8,7 @@ use masque::filters::Stream;
 use masque::limits::ANSWER_TIME;
 use masque::reactor::{Rig, TlsError};
 use masque::sessions::{FeedError, TcpServer};
+use rcgen::{BasicConstraints, IsCa};
 use std::mem::discriminant;
 use std::time::Duration;
 
@@ -67,18 +68,25 @@ fn a_certificate_of_somebody_else() {
     let identity = Authority::named("others").sign(&of(&["couch"]));
     let words = ["nobody who is trusted has signed the certificate"];
     check_refused(&identity, &Authority::new().pem(), TlsError::UnknownIssuer, &words);
-    let (own, _) = self_signed(&of(&["couch"]));
+    let (own, _) = self_signed(&of(&["couch"]), IsCa::NoCa);
     check_refused(&own, &Authority::new().pem(), TlsError::UnknownIssuer, &words);
 }
 
 #[test]
 fn a_certificate_that_signs_itself_is_good_when_it_is_trusted() {
-    let (identity, pem) = self_signed(&of(&["couch"]));
+    let (identity, pem) = self_signed(&of(&["couch"]), IsCa::NoCa);
     let (mut rig, _) = serve(&identity.server(), couch(DOC.into(), |_, _| ()));
     let (watcher, told) = Watcher::new(&format!("https://couch:{SERVER}/db"), &pem);
     rig.spawn(watcher);
     rig.settle();
     assert_eq!(told.take(), ["x is 1-a", "connected", "caught up"]);
+}
+
+#[test]
+fn a_certificate_that_signs_itself_as_an_authority() {
+    let is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let (identity, pem) = self_signed(&of(&["couch"]), is_ca);
+    check_refused(&identity, &pem, TlsError::Certificate, &["basicConstraints=CA:FALSE"]);
 }
 
 #[test]
@@ -170,8 +178,9 @@ fn bytes_that_were_changed_on_the_way() {
     let (mut rig, _) = serve(
         &config,
         couch(DOC.into(), move |cx, wire| {
-            garbling.garble_next_bytes();
+            garbling.garble_next_bytes(); // the last of them
             say(cx, wire, row("2-b"));
+            say(cx, wire, row("3-c"));
         }),
     );
     trouble.spawn(&mut rig);
@@ -181,5 +190,6 @@ fn bytes_that_were_changed_on_the_way() {
     let (why, _) = told.loss();
     assert!(!why.is_lasting(), "the next connection may be better");
     assert_eq!(why.to_string(), "TLS failed: cannot decrypt peer's message");
-    assert!(!told.take().contains(&"x is 2-b".to_owned()));
+    let told = told.take();
+    assert_eq!(told[3..], ["x is 2-b", "lost: TLS failed: cannot decrypt peer's message"]);
 }

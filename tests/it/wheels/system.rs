@@ -387,3 +387,48 @@ fn starve() {
     });
     assert_eq!(&heard[..count], b"hello\n");
 }
+
+/// Says more than two sockets hold, and ends.
+struct Orator;
+
+const SPEECH: usize = 16 * 1024 * 1024;
+
+impl Connection for Orator {
+    type Filter = Stream;
+
+    fn filter(&self) -> Stream {
+        Stream
+    }
+
+    fn connected(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Stream>) {
+        wire.put_last(cx, vec![7; SPEECH]);
+    }
+
+    fn input(&mut self, _: &mut Cx<'_>, _: ReadWrite<Stream>, _: bytes::Bytes) {}
+
+    fn disconnected(&mut self, cx: &mut Cx<'_>, _: &Ended) {
+        cx.post("orator", TcpServer::SHUTDOWN, ()).expect("it is there until now");
+    }
+}
+
+#[test]
+fn last_bytes_were_lost_when_the_peer_ended_its_half_before_it_had_them() {
+    let mut reactor = Reactor::new().expect("the system has a poll");
+    let (tell, told) = channel();
+    let server = TcpServer::new(("127.0.0.1", 0)).alias("orator");
+    let started = move |_: &mut Cx<'_>, at: &Endpoint| tell.send(at.clone()).expect("it listens");
+    reactor.spawn(server.started(started).serve(|_| Orator));
+    let listener = thread::spawn(move || {
+        let Ok(Endpoint::Tcp(at)) = told.recv() else { panic!("it listens at an address") };
+        let mut peer = TcpStream::connect(at).expect("somebody listens");
+        peer.set_read_timeout(Some(PATIENCE)).expect("it is a time");
+        let mut first = [0; 1];
+        peer.read_exact(&mut first).expect("the speech has begun");
+        peer.shutdown(Shutdown::Write).expect("it is open");
+        let mut rest = vec![];
+        peer.read_to_end(&mut rest).expect("the speech ends");
+        rest.len() + 1
+    });
+    run(&mut reactor);
+    assert_eq!(listener.join().expect("it heard"), SPEECH);
+}
