@@ -6,14 +6,12 @@ use std::io;
 const NONE_AT_REST: [&str; 3] = ["dashboard_parked", "dashboard_streams", "masque_queued"];
 
 /// What must be as it was.
-const KEPT: [&str; 6] = [
-    "dashboard_connections",
-    "descriptors",
-    "masque_sessions",
-    "masque_timers",
-    "masque_watchers",
-    "masque_wheels",
-];
+const KEPT: [&str; 5] =
+    ["dashboard_connections", "descriptors", "masque_sessions", "masque_watchers", "masque_wheels"];
+
+/// What must be no more than it was. A connection that has become busy leaves the timer of its idle
+/// minute to run out, as that of the feed does in the first minute.
+const NOT_MORE: [&str; 1] = ["masque_timers"];
 
 /// What must not have happened.
 const NEVER: [&str; 3] =
@@ -77,7 +75,7 @@ impl Figures {
 }
 
 fn names() -> Vec<&'static str> {
-    [&NONE_AT_REST[..], &KEPT, &NEVER, &TOLD].concat()
+    [&NONE_AT_REST[..], &KEPT, &NOT_MORE, &NEVER, &TOLD].concat()
 }
 
 /// The figures that are told, side by side.
@@ -89,7 +87,10 @@ pub(super) fn table(moments: [&Figures; 3]) -> Vec<Row> {
 /// What is not as it was.
 pub(super) fn complaints(before: &Figures, after: &Figures, memory_kib_max: u64) -> Vec<String> {
     let kept = KEPT.iter().filter(|name| before.of(name) != after.of(name));
-    let kept = kept.map(|name| format!("{name} was {}, is {}", before.of(name), after.of(name)));
+    let more = NOT_MORE.iter().filter(|name| before.of(name) < after.of(name));
+    let kept = kept
+        .chain(more)
+        .map(|name| format!("{name} was {}, is {}", before.of(name), after.of(name)));
     let never = NEVER.iter().filter(|name| after.of(name) > 0);
     let never = never.map(|name| format!("{name} is {}", after.of(name)));
     let mut complaints: Vec<String> = kept.chain(never).collect();
