@@ -14,12 +14,23 @@ use crate::metrics::{ConnectionEnd, Kind, PollEnd};
 use crate::overview::Overview;
 use crate::site::{Route, Site, not_found};
 use crate::{exposition, health};
+use http::header::{ACCEPT_ENCODING, HeaderName, IF_NONE_MATCH, REFERER, USER_AGENT};
 use masque::filters::{Httpd, Request, Response};
 use masque::reactor::{Cx, Event, Handlers, Session, Socket};
 use masque::sessions::{EventStream, TcpServer};
 use masque::wheels::{Ended, ReadWrite};
 use std::io;
 use std::sync::Arc;
+
+/// The fields that are looked at, and behind them those that the access log alone wants.
+static FIELDS: [HeaderName; 5] =
+    [IF_NONE_MATCH, ACCEPT_ENCODING, events::LAST_EVENT_ID, REFERER, USER_AGENT];
+
+/// What browsers' connections are read by. A browser sends a dozen fields with each poll; what nobody
+/// looks at is not kept.
+pub(crate) fn httpd(is_logged: bool) -> Httpd {
+    Httpd::new().with_fields(if is_logged { &FIELDS } else { &FIELDS[..3] })
+}
 
 /// Answers a browser's requests: at once, or when the document that it waits for has changed, or
 /// with every change for as long as it listens.
@@ -65,7 +76,7 @@ impl Browser {
     const ANSWERED: Event<()> = Event::new("browser.answered");
 
     pub(crate) fn new(cx: &mut Cx<'_>, socket: Socket, site: Arc<Site>) -> io::Result<Self> {
-        let client = ReadWrite::new(cx, socket, Httpd::new(), Self::REQUEST, Self::ENDED)?;
+        let client = ReadWrite::new(cx, socket, site.httpd.clone(), Self::REQUEST, Self::ENDED)?;
         cx.watch(CLOSING, Self::CLOSING);
         site.metrics.connections.add(1);
         site.metrics.accepted.add(1);
