@@ -8,7 +8,7 @@ use masque::reactor::{Cx, Event};
 use masque::sessions::EventStream;
 
 /// The id of the last event that a browser got before it came back.
-pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 impl Browser {
     pub(super) const FEED_CHANGED: Event<()> = Event::new("browser.feed_changed");

@@ -14,7 +14,6 @@ use crate::metrics::{ConnectionEnd, Kind, PollEnd};
 use crate::overview::Overview;
 use crate::site::{Route, Site, not_found};
 use crate::{exposition, health};
-use http::header::{ACCEPT_ENCODING, HeaderName, IF_NONE_MATCH, REFERER, USER_AGENT};
 use masque::filters::{Httpd, Request, Response};
 use masque::reactor::{Cx, Event, Handlers, Session, Socket};
 use masque::sessions::{EventStream, TcpServer};
@@ -23,8 +22,8 @@ use std::io;
 use std::sync::Arc;
 
 /// The fields that are looked at, and behind them those that the access log alone wants.
-static FIELDS: [HeaderName; 5] =
-    [IF_NONE_MATCH, ACCEPT_ENCODING, events::LAST_EVENT_ID, REFERER, USER_AGENT];
+const FIELDS: [&str; 5] =
+    ["if-none-match", "accept-encoding", "last-event-id", "referer", "user-agent"];
 
 /// What browsers' connections are read by. A browser sends a dozen fields with each poll; what nobody
 /// looks at is not kept.

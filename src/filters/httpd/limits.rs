@@ -7,7 +7,6 @@ use crate::limits::{
     HTTP_HEADERS, HTTP_IDLE_TIME, HTTP_OUTPUT_HIGH, HTTP_OUTPUT_LOW, HTTP_STALL_TIME,
     HTTP_TARGET_BYTES,
 };
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, TRANSFER_ENCODING};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ pub(super) struct Limits {
     pub(super) target: usize,
     pub(super) headers: usize,
     /// The fields that a session looks at; `None`: it may look at all.
-    pub(super) fields: Option<&'static [HeaderName]>,
+    pub(super) fields: Option<&'static [&'static str]>,
     pub(super) body: usize,
     pub(super) requests: u32,
     pub(super) head_time: Duration,
@@ -43,12 +42,12 @@ const DEFAULT: Limits = Limits {
 };
 
 /// What this filter looks at itself.
-static OWN: [HeaderName; 5] = [HOST, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, EXPECT];
+const OWN: [&str; 5] = ["host", "connection", "content-length", "transfer-encoding", "expect"];
 
 impl Limits {
     /// Whether a field of this name is part of the request.
     pub(super) fn keeps(&self, name: &str) -> bool {
-        let is_named = |own: &HeaderName| own.as_str().eq_ignore_ascii_case(name);
+        let is_named = |own: &&str| own.eq_ignore_ascii_case(name);
         self.fields.is_none_or(|fields| OWN.iter().chain(fields).any(is_named))
     }
 
@@ -79,8 +78,9 @@ impl<M: Mode> Httpd<M> {
     }
 
     /// Keeps these fields of a request and those that say how it is framed; the others are read past,
-    /// which is the better part of what a browser's head costs. They are checked as ever.
-    pub fn with_fields(self, names: &'static [HeaderName]) -> Self {
+    /// which is the better part of what a browser's head costs. They are checked as ever. Names are in
+    /// any case.
+    pub fn with_fields(self, names: &'static [&'static str]) -> Self {
         self.with(|limits| limits.fields = Some(names))
     }
 

@@ -69,7 +69,8 @@ pub(super) fn parse(bytes: &Bytes, limits: &Limits) -> Result<Head, Refusal> {
         let method = method(parsed.method.unwrap_or_default())?;
         let target = parsed.path.unwrap_or_default();
         let http10 = parsed.version == Some(0);
-        let headers = head::fields(parsed.headers, bytes, |name| limits.keeps(name));
+        let room = limits.fields.map_or(usize::MAX, |names| names.len() + 2);
+        let headers = head::fields(parsed.headers, bytes, room, |name| limits.keeps(name));
         let headers = headers.ok_or(bad("a field is malformed"))?;
         let uri = uri(&method, bytes.slice_ref(target.as_bytes()))?;
         assemble(method, uri, http10, headers)
