@@ -55,6 +55,16 @@ impl Figures {
         }
     }
 
+    /// The lower of both, one by one; of what only grows, that is the earlier.
+    pub(super) fn least(&self, other: &Figures) -> Figures {
+        // They are the same rows, unless a figure has come or gone: then the others' do.
+        let least = |(name, value): &(String, u64)| {
+            let theirs = other.0.iter().find(|(found, _)| found == name);
+            (name.clone(), theirs.map_or(*value, |(_, theirs)| *value.min(theirs)))
+        };
+        Figures(self.0.iter().map(least).collect())
+    }
+
     fn of(&self, name: &str) -> u64 {
         let found = self.0.iter().find(|(found, _)| found == name);
         found.expect("all have been found").1
@@ -124,6 +134,12 @@ mod tests {
         assert!(before.is_at_rest());
         assert!(!figures("dashboard_parked", 1, 0).is_at_rest());
         assert!(!figures("dashboard_connections", 2, 0).is_at_rest());
+    }
+
+    #[test]
+    fn the_least_of_each_is_taken() {
+        let least = figures("masque_timers", 4, 30).least(&figures("masque_timers", 3, 40));
+        assert_eq!((least.of("masque_timers"), least.of(super::MEMORY)), (3, 30));
     }
 
     #[test]

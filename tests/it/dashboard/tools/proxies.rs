@@ -8,7 +8,7 @@ use crate::support::http::{self, Connection};
 use crate::support::{PATIENCE, wait_until};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 type Start = fn(&[&str]) -> Proxy;
@@ -140,13 +140,11 @@ fn drains(start: Start) {
             }
             Ok::<_, String>(())
         };
-        let users: Vec<_> = (0..USERS).map(|_| scope.spawn(user)).collect();
+        let users: Vec<ScopedJoinHandle<'_, _>> = (0..USERS).map(|_| scope.spawn(user)).collect();
         let more = |count| {
             let target = answered.load(Ordering::Relaxed) + count;
             let have = || answered.load(Ordering::Relaxed) >= target;
-            wait_until(PATIENCE, || {
-                have() || users.iter().any(std::thread::ScopedJoinHandle::is_finished)
-            });
+            wait_until(PATIENCE, || have() || users.iter().any(ScopedJoinHandle::is_finished));
         };
         more(500);
         leaves.program.signal("TERM");

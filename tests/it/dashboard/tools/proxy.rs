@@ -8,8 +8,8 @@ use crate::support::{PATIENCE, wait_until};
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 
-/// As its documentation has it for upstreams that are kept alive and streams of events; the rest is
-/// by default, such as 60 s for an answer to begin.
+/// As its documentation has it for upstreams that are kept alive; the rest is by default: 60 s for
+/// an answer to begin, and buffers, but for the events, which forbid them.
 const NGINX: &str = "
 daemon off;
 master_process off;
@@ -34,7 +34,6 @@ SERVERS
             proxy_pass http://dashboards;
             proxy_http_version 1.1;
             proxy_set_header Connection \"\";
-            proxy_buffering off;
         }
     }
 }
