@@ -65,8 +65,8 @@ pub(super) fn with_room<'b, R>(
     }
 }
 
-/// The fields that are kept as a map whose values share `head`'s bytes, with `room` for so many from
-/// the start; `None` when one of them cannot be. The map is most of what a head costs.
+/// The fields that are kept as a map whose values share `head`'s bytes, with `room` for so many
+/// from the start; `None` when one of them cannot be. The map is most of what a head costs.
 pub(super) fn fields(
     parsed: &[httparse::Header<'_>],
     head: &Bytes,

@@ -25,8 +25,8 @@ use std::sync::Arc;
 const FIELDS: [&str; 5] =
     ["if-none-match", "accept-encoding", "last-event-id", "referer", "user-agent"];
 
-/// What browsers' connections are read by. A browser sends a dozen fields with each poll; what nobody
-/// looks at is not kept.
+/// What browsers' connections are read by. A browser sends a dozen fields with each poll; what
+/// nobody looks at is not kept.
 pub(crate) fn httpd(is_logged: bool) -> Httpd {
     Httpd::new().with_fields(if is_logged { &FIELDS } else { &FIELDS[..3] })
 }

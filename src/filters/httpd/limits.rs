@@ -77,9 +77,9 @@ impl<M: Mode> Httpd<M> {
         self.with(|limits| limits.headers = count)
     }
 
-    /// Keeps these fields of a request and those that say how it is framed; the others are read past,
-    /// which is the better part of what a browser's head costs. They are checked as ever. Names are in
-    /// any case.
+    /// Keeps these fields of a request and those that say how it is framed; the others are read
+    /// past, which is the better part of what a browser's head costs. They are checked as ever.
+    /// Names are in any case.
     pub fn with_fields(self, names: &'static [&'static str]) -> Self {
         self.with(|limits| limits.fields = Some(names))
     }
