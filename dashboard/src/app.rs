@@ -1,7 +1,7 @@
 //! The program: what it starts, and how it ends.
 
 use crate::access_log::AccessLog;
-use crate::browser::{Browser, CLOSING};
+use crate::browser::{self, Browser, CLOSING};
 use crate::command_line::Options;
 use crate::embedded::{self, Embedded};
 use crate::exposition::summary;
@@ -128,6 +128,7 @@ impl App {
             overview,
             access_log,
             metrics,
+            httpd: browser::httpd(options.access_log.is_some()),
         }
     }
 

@@ -4,8 +4,9 @@ use crate::metrics::{Kind, Metrics};
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, StatusCode};
-use masque::filters::{Request, Response};
+use masque::filters::{Httpd, Request, Response};
 use masque::reactor::SessionId;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub(crate) struct Site {
     /// Who is told of each answer.
     pub(crate) access_log: Option<SessionId>,
     pub(crate) metrics: Arc<Metrics>,
+    /// What each connection is read by: a clone of this.
+    pub(crate) httpd: Httpd,
 }
 
 /// What a request is for.
@@ -72,7 +75,7 @@ impl Site {
         let Some(segments) = segments(request.uri().path()) else {
             return Route::Answer(plain(StatusCode::BAD_REQUEST, "The path is not valid.\n"));
         };
-        let segments: Vec<_> = segments.iter().map(String::as_str).collect();
+        let segments: Vec<_> = segments.iter().map(|segment| &**segment).collect();
         let found = match segments[..] {
             [""] => Some(Route::Answer(self.to_page())),
             ["favicon.ico"] => Some(Route::File("favicon.ico".to_owned())),
@@ -139,7 +142,7 @@ fn not_allowed() -> Response {
 }
 
 /// The segments of a path, each decoded once; `None` when one is not text, or could lead elsewhere.
-fn segments(path: &str) -> Option<Vec<String>> {
+fn segments(path: &str) -> Option<Vec<Cow<'_, str>>> {
     let segments = path.strip_prefix('/')?.split('/').map(decoded);
     segments.map(|segment| segment.filter(|segment| is_harmless(segment))).collect()
 }
@@ -148,7 +151,11 @@ fn is_harmless(segment: &str) -> bool {
     segment != ".." && segment != "." && !segment.contains(['\0', '/', '\\'])
 }
 
-fn decoded(segment: &str) -> Option<String> {
+/// Most have nothing to decode.
+fn decoded(segment: &str) -> Option<Cow<'_, str>> {
+    if !segment.contains('%') {
+        return Some(Cow::Borrowed(segment));
+    }
     let mut bytes = segment.bytes();
     let mut decoded = vec![];
     while let Some(byte) = bytes.next() {
@@ -159,7 +166,7 @@ fn decoded(segment: &str) -> Option<String> {
             byte
         });
     }
-    String::from_utf8(decoded).ok()
+    String::from_utf8(decoded).ok().map(Cow::Owned)
 }
 
 fn encoded(text: &str) -> String {

@@ -65,10 +65,16 @@ pub(super) fn with_room<'b, R>(
     }
 }
 
-/// The fields as a map whose values share `head`'s bytes; `None` when one of them cannot be.
-pub(super) fn fields(parsed: &[httparse::Header<'_>], head: &Bytes) -> Option<HeaderMap> {
-    let mut headers = HeaderMap::with_capacity(parsed.len());
-    for field in parsed {
+/// The fields that are kept as a map whose values share `head`'s bytes, with `room` for so many
+/// from the start; `None` when one of them cannot be. The map is most of what a head costs.
+pub(super) fn fields(
+    parsed: &[httparse::Header<'_>],
+    head: &Bytes,
+    room: usize,
+    is_kept: impl Fn(&str) -> bool,
+) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::with_capacity(room.min(parsed.len()));
+    for field in parsed.iter().filter(|field| is_kept(field.name)) {
         let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
         // An empty value may be no part of the head.
         let value = match field.value {

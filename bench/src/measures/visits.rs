@@ -8,7 +8,7 @@ use crate::contestants::Contestant;
 use crate::load::{Again, Round, Run};
 use crate::report::Report;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// All of one turn with one number of browsers.
 #[derive(Debug, Clone)]
@@ -68,17 +68,26 @@ fn visit(bench: &Bench, contestant: &Contestant, browsers: usize) -> Result<Visi
     stage.park(0)?;
     let parked = stage.account.memory()?;
     stage.round(Again::AtOnce)?; // warm
-    let rounds = (0..plan.rounds).map(|_| stage.round(Again::AtOnce)).collect::<Result<_, _>>()?;
+    let at_once = rounds(plan.rounds, || stage.round(Again::AtOnce))?;
     let after_rounds = stage.account.memory()?;
-    let held = (0..plan.rounds).map(|_| Ok(stage.round(Again::AfterAll)?.0));
-    let held = held.collect::<Result<_, Failure>>()?;
+    let held = rounds(plan.rounds, || Ok(stage.round(Again::AfterAll)?.0))?;
     stage.open(plan.askers)?;
     let run = stage.run(browsers, plan.requests)?;
     stage.load.close();
     stage.account.settled()?;
     let after_leaving = stage.account.memory()?;
     let memory = Stages { start, parked, after_rounds, after_leaving };
-    Ok(Visit { browsers, rounds, held, run, memory })
+    Ok(Visit { browsers, rounds: at_once, held, run, memory })
+}
+
+/// So many rounds, or fewer of a server that is slow.
+fn rounds<T>(
+    count: usize,
+    mut round: impl FnMut() -> Result<T, Failure>,
+) -> Result<Vec<T>, Failure> {
+    const TIME: Duration = Duration::from_secs(15);
+    let begin = Instant::now();
+    (0..count).take_while(|_| begin.elapsed() < TIME).map(|_| round()).collect()
 }
 
 impl Visit {

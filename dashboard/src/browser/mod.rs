@@ -21,6 +21,16 @@ use masque::wheels::{Ended, ReadWrite};
 use std::io;
 use std::sync::Arc;
 
+/// The fields that are looked at, and behind them those that the access log alone wants.
+const FIELDS: [&str; 5] =
+    ["if-none-match", "accept-encoding", "last-event-id", "referer", "user-agent"];
+
+/// What browsers' connections are read by. A browser sends a dozen fields with each poll; what
+/// nobody looks at is not kept.
+pub(crate) fn httpd(is_logged: bool) -> Httpd {
+    Httpd::new().with_fields(if is_logged { &FIELDS } else { &FIELDS[..3] })
+}
+
 /// Answers a browser's requests: at once, or when the document that it waits for has changed, or
 /// with every change for as long as it listens.
 #[derive(Debug)]
@@ -65,7 +75,7 @@ impl Browser {
     const ANSWERED: Event<()> = Event::new("browser.answered");
 
     pub(crate) fn new(cx: &mut Cx<'_>, socket: Socket, site: Arc<Site>) -> io::Result<Self> {
-        let client = ReadWrite::new(cx, socket, Httpd::new(), Self::REQUEST, Self::ENDED)?;
+        let client = ReadWrite::new(cx, socket, site.httpd.clone(), Self::REQUEST, Self::ENDED)?;
         cx.watch(CLOSING, Self::CLOSING);
         site.metrics.connections.add(1);
         site.metrics.accepted.add(1);

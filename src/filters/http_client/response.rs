@@ -47,7 +47,8 @@ pub(super) fn parse(
             return Ok(None);
         }
         let http10 = parsed.version == Some(0);
-        let headers = head::fields(parsed.headers, bytes).ok_or(HttpClientError::Head)?;
+        let headers = head::fields(parsed.headers, bytes, usize::MAX, |_| true)
+            .ok_or(HttpClientError::Head)?;
         let body = body(&headers, asked, status, http10)?;
         let keep_alive = body != Body::ToEnd
             && if http10 {

@@ -16,6 +16,8 @@ pub(super) struct Limits {
     pub(super) head: usize,
     pub(super) target: usize,
     pub(super) headers: usize,
+    /// The fields that a session looks at; `None`: it may look at all.
+    pub(super) fields: Option<&'static [&'static str]>,
     pub(super) body: usize,
     pub(super) requests: u32,
     pub(super) head_time: Duration,
@@ -29,6 +31,7 @@ const DEFAULT: Limits = Limits {
     head: HTTP_HEAD_BYTES,
     target: HTTP_TARGET_BYTES,
     headers: HTTP_HEADERS,
+    fields: None,
     body: HTTP_BODY_BYTES,
     requests: u32::MAX,
     head_time: HTTP_HEAD_TIME,
@@ -38,7 +41,16 @@ const DEFAULT: Limits = Limits {
     stall: Stall { high: HTTP_OUTPUT_HIGH, low: HTTP_OUTPUT_LOW, time: HTTP_STALL_TIME },
 };
 
+/// What this filter looks at itself.
+const OWN: [&str; 5] = ["host", "connection", "content-length", "transfer-encoding", "expect"];
+
 impl Limits {
+    /// Whether a field of this name is part of the request.
+    pub(super) fn keeps(&self, name: &str) -> bool {
+        let is_named = |own: &&str| own.eq_ignore_ascii_case(name);
+        self.fields.is_none_or(|fields| OWN.iter().chain(fields).any(is_named))
+    }
+
     /// The time for a body of which so much has come.
     pub(super) fn body_time(&self, received: usize) -> Duration {
         let rate = u64::from(self.body_bytes_per_s.max(1));
@@ -63,6 +75,13 @@ impl<M: Mode> Httpd<M> {
     /// Refuses heads of more than `count` fields with 431.
     pub fn with_headers_max(self, count: usize) -> Self {
         self.with(|limits| limits.headers = count)
+    }
+
+    /// Keeps these fields of a request and those that say how it is framed; the others are read
+    /// past, which is the better part of what a browser's head costs. They are checked as ever.
+    /// Names are in any case.
+    pub fn with_fields(self, names: &'static [&'static str]) -> Self {
+        self.with(|limits| limits.fields = Some(names))
     }
 
     /// Refuses bodies of more than `bytes` with 413: at once when the head announces more.

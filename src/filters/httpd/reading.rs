@@ -32,8 +32,8 @@ impl<M: Mode> Httpd<M> {
         self.blank = false;
         self.requests = self.requests.wrapping_add(1);
         let limits = self.limits();
-        let (headers, body, last) = (limits.headers, limits.body, limits.requests);
-        let head = request::parse(&Bytes::copy_from_slice(bytes), headers)?;
+        let (body, last) = (limits.body, limits.requests);
+        let head = request::parse(&Bytes::copy_from_slice(bytes), limits)?;
         self.asked = Asked {
             head: head.request.method() == http::Method::HEAD,
             http10: head.request.version() == http::Version::HTTP_10,

@@ -1,5 +1,6 @@
 //! From the bytes of a head to a request, or to the reason why it is refused.
 
+use super::limits::Limits;
 use crate::filters::head::{self, Framing, FramingError};
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderValue};
@@ -53,8 +54,8 @@ impl Refusal {
 }
 
 /// Reads a whole head, empty line included. RFC 9112 sections 3, 5 and 6; RFC 9110 section 7.2.
-pub(super) fn parse(bytes: &Bytes, headers_max: usize) -> Result<Head, Refusal> {
-    head::with_room(headers_max, |room| {
+pub(super) fn parse(bytes: &Bytes, limits: &Limits) -> Result<Head, Refusal> {
+    head::with_room(limits.headers, |room| {
         let mut parsed = httparse::Request::new(&mut []);
         match parsed.parse_with_uninit_headers(bytes, room) {
             Ok(httparse::Status::Complete(_)) => {}
@@ -68,7 +69,9 @@ pub(super) fn parse(bytes: &Bytes, headers_max: usize) -> Result<Head, Refusal> 
         let method = method(parsed.method.unwrap_or_default())?;
         let target = parsed.path.unwrap_or_default();
         let http10 = parsed.version == Some(0);
-        let headers = head::fields(parsed.headers, bytes).ok_or(bad("a field is malformed"))?;
+        let room = limits.fields.map_or(usize::MAX, |names| names.len() + 2);
+        let headers = head::fields(parsed.headers, bytes, room, |name| limits.keeps(name));
+        let headers = headers.ok_or(bad("a field is malformed"))?;
         let uri = uri(&method, bytes.slice_ref(target.as_bytes()))?;
         assemble(method, uri, http10, headers)
     })

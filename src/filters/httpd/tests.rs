@@ -535,3 +535,19 @@ fn what_is_awaited_of_a_client() {
     waits.dedup();
     assert_eq!((count, waits.len()), (6, 6), "each wait has a number of its own");
 }
+
+#[test]
+fn fields_that_nobody_looks_at_are_checked_and_not_kept() {
+    let only = Httpd::new().with_fields(&["Accept"]);
+    let mut httpd = only.clone();
+    let mut input = &b"POST / HTTP/1.1\r\nhost: x\r\nCookie: a\r\nACCEPT: b\r\nAccept: c\r\n\
+                       Content-Length: 1\r\n\r\n1"[..];
+    let request = httpd.decode(&mut input).unwrap().unwrap().unwrap();
+    let names: Vec<_> = request.headers().keys().map(http::HeaderName::as_str).collect();
+    assert_eq!(names, ["host", "accept", "content-length"]);
+    assert_eq!(request.headers().get_all("accept").iter().count(), 2);
+    assert_eq!(request.body(), "1");
+    check_with(&only, "GET / HTTP/1.1\r\nHost: x\r\nCookie : a\r\n\r\n", "400");
+    check_with(&only, "GET / HTTP/1.1\r\nHost: x\r\nCookie: \x01\r\n\r\n", "400");
+    check_with(&only, "GET / HTTP/1.1\r\nCookie: a\r\n\r\n", "400");
+}
