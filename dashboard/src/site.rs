@@ -72,6 +72,9 @@ impl Site {
     /// Finds what a request is for. Nothing of the request is echoed.
     pub(crate) fn route(&self, request: &Request) -> Route {
         let is_read = [Method::GET, Method::HEAD].contains(request.method());
+        if request.method() == Method::OPTIONS && request.uri().path() == "*" {
+            return Route::Answer(options());
+        }
         let Some(segments) = segments(request.uri().path()) else {
             return Route::Answer(plain(StatusCode::BAD_REQUEST, "The path is not valid.\n"));
         };
@@ -89,6 +92,7 @@ impl Site {
         };
         match found {
             None => Route::Answer(not_found()),
+            Some(_) if request.method() == Method::OPTIONS => Route::Answer(options()),
             Some(_) if !is_read => Route::Answer(not_allowed()),
             Some(route) => route,
         }
@@ -135,9 +139,20 @@ fn plain(status: StatusCode, text: &'static str) -> Response {
     response
 }
 
+/// What can be done with everything that is here.
+const ALLOWED: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+
 fn not_allowed() -> Response {
     let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are.\n");
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response.headers_mut().insert(ALLOW, ALLOWED);
+    response
+}
+
+/// RFC 9110, section 9.3.7.
+fn options() -> Response {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(ALLOW, ALLOWED);
     response
 }
 

@@ -70,13 +70,17 @@ fn other_methods_are_refused_where_there_is_something() {
     let (dashboard, rev) = program::with_board(DOCUMENT, &program::FOR_EVER);
     let poll = format!("/board/{rev}");
     for path in ["/", "/board", &poll, "/board/1-x", "/favicon.ico", "/file/index.html"] {
-        for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"] {
+        for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"] {
             let reply = dashboard.ask(method, path);
             assert_eq!(reply.status, 405, "{method} {path}");
-            assert_eq!(reply.header("Allow"), Some("GET, HEAD"), "{method} {path}");
+            assert_eq!(reply.header("Allow"), Some("GET, HEAD, OPTIONS"), "{method} {path}");
         }
+        let reply = dashboard.ask("OPTIONS", path);
+        let allowed = reply.header("Allow");
+        assert_eq!((reply.status, allowed), (204, Some("GET, HEAD, OPTIONS")), "{path}");
     }
     assert_eq!(dashboard.ask("PUT", "/none").status, 404, "nothing is there for any method");
+    assert_eq!(dashboard.ask("OPTIONS", "/none").status, 404);
     assert_eq!(dashboard.ask("BREW", "/board").status, 501);
     assert_eq!(dashboard.ask("get", "/board").status, 501, "methods have their case");
     assert_eq!(tag(&dashboard.get("/board")), rev, "and nothing has changed");

@@ -52,7 +52,8 @@ fn curl_is_answered_whatever_it_asks_for() {
 
     // Methods and bodies; the server knows the resource, and that it has no such method.
     check("/board", &["--head"], "200 1.1 0 1");
-    check("/board", &["--request", "OPTIONS"], "405 1.1 *");
+    check("/board", &["--request", "OPTIONS"], "204 1.1 *");
+    check("/", &["--request", "OPTIONS", "--request-target", "*"], "204 1.1 *");
     check("/board", &["--request", "DELETE"], "405 1.1 *");
     check("/board", &["--request", "BREW"], "501 1.1 *");
     check("/board", &["--data-binary", &small], "405 1.1 *");
