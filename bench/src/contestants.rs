@@ -19,6 +19,8 @@ pub struct Contestant {
     pub about: &'static str,
     /// How a browser tells it what it has.
     pub asking: Asking,
+    /// With more it takes minutes to begin: it is left out.
+    pub browsers_max: usize,
     command: fn(&Path, &str) -> Result<Command, Missing>,
 }
 
@@ -31,12 +33,14 @@ pub const ALL: &[Contestant] = &[
         name: "floor",
         about: "the least code on bare epoll: one read and one write a reply",
         asking: Asking::Path,
+        browsers_max: usize::MAX,
         command: |programs, feed| sibling(programs, "floor", feed),
     },
     Contestant {
         name: "masque",
         about: "the dashboard, as it is",
         asking: Asking::Path,
+        browsers_max: usize::MAX,
         command: |programs, feed| {
             let mut command = sibling(programs, "dashboard", "--couch")?;
             command.args([feed, "--listen", "127.0.0.1:0"]);
@@ -47,12 +51,14 @@ pub const ALL: &[Contestant] = &[
         name: "hyper",
         about: "tokio on one thread and hyper 1, a task for each connection, a watch channel",
         asking: Asking::Path,
+        browsers_max: usize::MAX,
         command: |programs, feed| sibling(programs, "peer-hyper", feed),
     },
     Contestant {
         name: "nchan",
         about: "nginx with nchan, and an adapter that publishes what the feed brings",
         asking: Asking::Validators,
+        browsers_max: usize::MAX,
         command: |programs, feed| {
             if !Path::new(NCHAN).exists() || find("nginx").is_none() {
                 return Err("nginx with nchan (Debian: nginx, libnginx-mod-nchan)");
@@ -64,6 +70,7 @@ pub const ALL: &[Contestant] = &[
         name: "node",
         about: "Node's own http module",
         asking: Asking::Path,
+        browsers_max: usize::MAX,
         command: |_, feed| {
             let mut command = Command::new(find("node").ok_or("Node")?);
             command.arg(peers().join("node.mjs")).arg(feed);
@@ -74,6 +81,7 @@ pub const ALL: &[Contestant] = &[
         name: "perl-poe",
         about: "POE itself, with POE::Filter::HTTPD and a loop on poll(2)",
         asking: Asking::Path,
+        browsers_max: 1000,
         command: |_, feed| {
             let perl = find("perl").ok_or("Perl")?;
             let probe = Command::new(&perl).args(["-MPOE", "-MHTTP::Response", "-e", "1"]).output();

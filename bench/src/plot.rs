@@ -1,6 +1,7 @@
 //! The plot of the growth.
 
 use crate::Failure;
+use crate::report::thousands;
 use plotters::prelude::*;
 use std::path::Path;
 
@@ -54,7 +55,7 @@ impl Panel {
     ) -> Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>> {
         let points = || self.lines.iter().flat_map(|line| &line.points);
         let most = |of: fn(&(f64, f64)) -> f64| points().map(of).fold(0.0, f64::max);
-        let (right, top) = (most(|point| point.0) * 1.02, most(|point| point.1) * 1.15);
+        let (right, top) = (most(|point| point.0) * 1.02, most(|point| point.1) * 1.5);
         let mut chart = ChartBuilder::on(area)
             .caption(&self.title, ("sans-serif", 16))
             .margin(12)
@@ -65,6 +66,7 @@ impl Panel {
             .configure_mesh()
             .x_desc("browsers")
             .x_labels(5)
+            .x_label_formatter(&|browsers| thousands(format_args!("{browsers:.0}")))
             .y_labels(6)
             .light_line_style(TRANSPARENT)
             .bold_line_style(BLACK.mix(0.12))

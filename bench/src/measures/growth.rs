@@ -15,6 +15,9 @@ const QUANTITIES: [Quantity; 3] = [
     ("CPU per request answered at once", "µs", |visit| vec![visit.request_us()]),
 ];
 
+/// They have their place in the tables; in the plot, they would press all others to the ground.
+const OFF_THE_SCALE: [&str; 2] = ["node", "perl-poe"];
+
 pub(super) fn take(bench: &mut Bench, report: &mut Report) {
     let counts = bench.plan.growth.clone();
     let all: Vec<_> = counts.iter().map(|count| (*count, bench.visits(*count, report))).collect();
@@ -25,7 +28,7 @@ pub(super) fn take(bench: &mut Bench, report: &mut Report) {
             let figure = Figure::new(&format!("{} browsers", thousands(*count)), unit);
             let figure = if unit == "KiB" { figure.plain() } else { figure };
             table.add(figure, visits, |visits| Spread::of(visits.iter().flat_map(samples)));
-            for (who, visits) in visits {
+            for (who, visits) in visits.iter().filter(|(who, _)| !OFF_THE_SCALE.contains(who)) {
                 let Some(spread) = Spread::of(visits.iter().flat_map(samples)) else { continue };
                 let point = (*count as f64, spread.median);
                 match lines.iter_mut().find(|line| line.name == *who) {

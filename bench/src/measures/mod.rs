@@ -79,11 +79,13 @@ impl Bench {
     fn alternate<T>(
         &self,
         report: &mut Report,
+        browsers: usize,
         visit: impl Fn(&Bench, &Contestant) -> Result<T, Failure>,
     ) -> Vec<(&'static str, Vec<T>)> {
-        let mut taken: Vec<_> = self.who.iter().map(|who| (who.name, Ok(vec![]))).collect();
+        let who: Vec<_> = self.who.iter().filter(|who| who.browsers_max >= browsers).collect();
+        let mut taken: Vec<_> = who.iter().map(|who| (who.name, Ok(vec![]))).collect();
         for _ in 0..self.plan.visits {
-            for (contestant, (_, samples)) in self.who.iter().zip(&mut taken) {
+            for (contestant, (_, samples)) in who.iter().zip(&mut taken) {
                 let Ok(so_far) = samples else { continue };
                 match visit(self, contestant) {
                     Ok(sample) => so_far.push(sample),
