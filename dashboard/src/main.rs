@@ -19,6 +19,7 @@ mod handed_over;
 mod health;
 mod metrics;
 mod overview;
+mod percent;
 mod say;
 mod site;
 

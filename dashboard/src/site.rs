@@ -1,6 +1,7 @@
 //! What all browsers' connections share: the paths, and what is under them.
 
 use crate::metrics::{Kind, Metrics};
+use crate::percent::{decoded, encoded};
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, StatusCode};
@@ -158,7 +159,7 @@ fn options() -> Response {
 
 /// The segments of a path, each decoded once; `None` when one is not text, or could lead elsewhere.
 fn segments(path: &str) -> Option<Vec<Cow<'_, str>>> {
-    let segments = path.strip_prefix('/')?.split('/').map(decoded);
+    let segments = path.strip_prefix('/')?.split('/').map(text_of);
     segments.map(|segment| segment.filter(|segment| is_harmless(segment))).collect()
 }
 
@@ -167,31 +168,9 @@ fn is_harmless(segment: &str) -> bool {
 }
 
 /// Most have nothing to decode.
-fn decoded(segment: &str) -> Option<Cow<'_, str>> {
+fn text_of(segment: &str) -> Option<Cow<'_, str>> {
     if !segment.contains('%') {
         return Some(Cow::Borrowed(segment));
     }
-    let mut bytes = segment.bytes();
-    let mut decoded = vec![];
-    while let Some(byte) = bytes.next() {
-        decoded.push(if byte == b'%' {
-            let mut digit = || char::from(bytes.next()?).to_digit(16);
-            (digit()? * 16 + digit()?) as u8
-        } else {
-            byte
-        });
-    }
-    String::from_utf8(decoded).ok().map(Cow::Owned)
-}
-
-fn encoded(text: &str) -> String {
-    use std::fmt::Write;
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(byte.into());
-        } else {
-            let _ = write!(encoded, "%{byte:02X}"); // a String takes everything
-        }
-        encoded
-    })
+    String::from_utf8(decoded(segment)?).ok().map(Cow::Owned)
 }

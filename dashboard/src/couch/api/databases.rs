@@ -2,9 +2,9 @@
 
 use http::{HeaderValue, Method, StatusCode, header};
 
-use super::path::encode;
 use super::{Answer, Call, Couch, Refusal, answer, now};
 use crate::couch::store::{Database, Draft, push_string};
+use crate::percent::encoded;
 
 impl Couch {
     pub(super) fn database(&mut self, call: &Call<'_>, db: &str) -> Result<Answer, Refusal> {
@@ -51,7 +51,7 @@ impl Call<'_> {
     /// Where what was made can be found; nothing when the client named no host.
     pub(super) fn location(&self, names: &[&str]) -> Option<(header::HeaderName, HeaderValue)> {
         let host = self.header(header::HOST)?;
-        let path: Vec<String> = names.iter().map(|name| encode(name)).collect();
+        let path: Vec<String> = names.iter().map(|name| encoded(name)).collect();
         let url = format!("http://{host}/{}", path.join("/"));
         HeaderValue::try_from(url).ok().map(|url| (header::LOCATION, url))
     }

@@ -1,7 +1,7 @@
 //! What a request's path names.
 
 use super::Refusal;
-use crate::couch::store::push_args;
+use crate::percent::decoded;
 
 /// What a path names. All names are percent-decoded, once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,43 +59,14 @@ impl Target {
 
 /// Decodes `%41`. Strict: two hex digits behind each percent sign, and UTF-8 in the end.
 fn decode(text: &str) -> Result<String, Refusal> {
-    let bytes = decode_bytes(text).ok_or_else(|| Refusal::bad_request("Bad percent-encoding"))?;
+    let bytes = decoded(text).ok_or_else(|| Refusal::bad_request("Bad percent-encoding"))?;
     String::from_utf8(bytes).map_err(|_| Refusal::bad_request("The path is not UTF-8"))
-}
-
-/// The bytes that percent-encoding stands for. `None` where a percent sign has no two hex digits
-/// behind it.
-pub(super) fn decode_bytes(text: &str) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    let digit = |b: u8| char::from(b).to_digit(16);
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let (high, low) = (digit(rest.next()?)?, digit(rest.next()?)?);
-            out.push((high * 16 + low) as u8);
-        } else {
-            out.push(byte);
-        }
-    }
-    Some(out)
-}
-
-/// Encodes a name for a `Location`: all but the unreserved characters of RFC 3986, section 2.3.
-pub(super) fn encode(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            push_args(&mut out, format_args!("%{byte:02X}"));
-        }
-    }
-    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::percent::encoded;
 
     fn document(db: &str, id: &str) -> Target {
         Target::Document { db: db.into(), id: id.into() }
@@ -137,9 +108,9 @@ mod tests {
 
     #[test]
     fn encoding_is_undone_by_decoding() {
-        assert_eq!(encode("_local/checkpoint"), "_local%2Fcheckpoint");
+        assert_eq!(encoded("_local/checkpoint"), "_local%2Fcheckpoint");
         for name in ["", "a b", "é/%", "~"] {
-            assert_eq!(decode(&encode(name)).unwrap(), name);
+            assert_eq!(decode(&encoded(name)).unwrap(), name);
         }
     }
 }

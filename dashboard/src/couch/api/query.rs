@@ -2,8 +2,8 @@
 //! does.
 
 use super::Refusal;
-use super::path::decode_bytes;
 use crate::couch::store::{ParseRevisionError, Revision, parse_number};
+use crate::percent::decoded;
 
 /// Names and values, percent-decoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub(super) fn parse_rev(text: &str) -> Result<Revision, Refusal> {
 
 fn decode(text: &str) -> Result<String, Refusal> {
     let text = text.replace('+', " ");
-    let Some(bytes) = decode_bytes(&text) else { return Ok(text) };
+    let Some(bytes) = decoded(&text) else { return Ok(text) };
     String::from_utf8(bytes).map_err(|_| Refusal::bad_request("The query is not UTF-8"))
 }
 
