@@ -1,8 +1,7 @@
 //! The way out: encodes, writes at once, keeps what the socket has no room for.
 
 use super::{Ended, Put, Sink, Source, State, end, overfull, patience};
-use crate::filters::Filter;
-use crate::filters::Output;
+use crate::filters::{Filter, Output};
 use crate::limits::{FINISH_TIME, LINGER_BYTES, LINGER_TIME, OUTPUT_MAX, WRITE_SLICES};
 use crate::reactor::{Cx, Socket, WheelId};
 use std::io::{self, ErrorKind, IoSlice};
@@ -42,8 +41,7 @@ pub(super) fn write_with<F: Filter>(
     say: impl FnOnce(&mut F, &mut Output),
 ) {
     let date = cx.date();
-    let Some(state) = cx.wheel(me) else { return };
-    let mut output = state.unsent.take().unwrap_or_else(|| cx.borrow_spare());
+    let Some(mut output) = take_output(cx, me) else { return };
     let Some(state) = cx.wheel(me) else { return cx.return_spare(output) };
     state.filter.set_date(date);
     say(&mut state.filter, &mut output);
@@ -52,8 +50,7 @@ pub(super) fn write_with<F: Filter>(
 
 /// Writes what the protocol itself answers.
 pub(super) fn respond<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
-    let Some(state) = cx.wheel(me) else { return };
-    let mut output = state.unsent.take().unwrap_or_else(|| cx.borrow_spare());
+    let Some(mut output) = take_output(cx, me) else { return };
     let Some(state) = cx.wheel(me) else { return cx.return_spare(output) };
     let before = output.len();
     state.filter.respond(&mut output);
@@ -64,6 +61,12 @@ pub(super) fn respond<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     } else {
         state.unsent = Some(output);
     }
+}
+
+/// What is unsent, to go on behind it, or an empty one that all connections share.
+fn take_output<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) -> Option<Box<Output>> {
+    let unsent = cx.wheel(me)?.unsent.take();
+    Some(unsent.unwrap_or_else(|| cx.borrow_spare()))
 }
 
 /// Writes as much as there is room for and keeps the rest.
@@ -115,8 +118,10 @@ pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, is_writable
     if let Some(error) = state.failure.take() {
         return end(cx, me, Ended::Failed(error));
     }
-    if is_writable && state.unsent() > 0 {
-        let output = state.unsent.take().unwrap_or_else(|| cx.borrow_spare());
+    if is_writable
+        && state.unsent() > 0
+        && let Some(output) = take_output(cx, me)
+    {
         write(cx, me, output);
     }
     let Some(state) = cx.wheel(me) else { return };
