@@ -192,9 +192,12 @@ pub const SECOND_RESPONSE_BYTES: usize = 64 * 1024;
 pub const STREAM_INPUT_BYTES: usize = 64 * 1024;
 
 /// Room for text that an [`Output`](crate::filters::Output) keeps for the next item once all is
-/// written, in bytes: two heads of a response. More is given back, since most connections only
-/// wait.
-pub const OUTPUT_KEPT_BYTES: usize = 1024;
+/// written, in bytes: two heads of a response, each with a body that is copied. More is given back.
+pub const OUTPUT_KEPT_BYTES: usize = 4096;
+
+/// A buffer of so many bytes or less is copied behind the text rather than shared: a second slice
+/// makes a write dearer than that copy.
+pub const OUTPUT_COPIED_BYTES: usize = 1024;
 
 /// When a subscriber to server-sent events counts as one that does not read, and when it can be
 /// sent to again: what a socket of the system holds anyway, so that a slow one is no dearer than a

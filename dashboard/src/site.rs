@@ -76,19 +76,18 @@ impl Site {
         if request.method() == Method::OPTIONS && request.uri().path() == "*" {
             return Route::Answer(options());
         }
-        let Some(segments) = segments(request.uri().path()) else {
+        let Some((first, rest)) = split(request.uri().path()) else {
             return Route::Answer(plain(StatusCode::BAD_REQUEST, "The path is not valid.\n"));
         };
-        let segments: Vec<_> = segments.iter().map(|segment| &**segment).collect();
-        let found = match segments[..] {
-            [""] => Some(Route::Answer(self.to_page())),
-            ["favicon.ico"] => Some(Route::File("favicon.ico".to_owned())),
-            ["file", ref name @ ..] => Some(Route::File(name.join("/"))),
-            ["health"] => Some(Route::Health),
-            ["metrics"] => Some(Route::Metrics),
-            [doc] => self.document(doc, None),
-            [doc, "events"] => self.place(doc).map(|place| Route::Events { place }),
-            [doc, rev] => self.document(doc, Some(rev.to_owned())),
+        let found = match (&*first, rest.as_deref()) {
+            ("", None) => Some(Route::Answer(self.to_page())),
+            ("favicon.ico", None) => Some(Route::File("favicon.ico".to_owned())),
+            ("file", name) => Some(Route::File(name.unwrap_or_default().to_owned())),
+            ("health", None) => Some(Route::Health),
+            ("metrics", None) => Some(Route::Metrics),
+            (doc, None) => self.document(doc, None),
+            (doc, Some("events")) => self.place(doc).map(|place| Route::Events { place }),
+            (doc, Some(rev)) if !rev.contains('/') => self.document(doc, Some(rev.to_owned())),
             _ => None,
         };
         match found {
@@ -157,20 +156,33 @@ fn options() -> Response {
     response
 }
 
-/// The segments of a path, each decoded once; `None` when one is not text, or could lead elsewhere.
-fn segments(path: &str) -> Option<Vec<Cow<'_, str>>> {
-    let segments = path.strip_prefix('/')?.split('/').map(text_of);
-    segments.map(|segment| segment.filter(|segment| is_harmless(segment))).collect()
-}
-
-fn is_harmless(segment: &str) -> bool {
-    segment != ".." && segment != "." && !segment.contains(['\0', '/', '\\'])
+/// The first segment of a path and what is behind it, each segment decoded once; `None` when one is
+/// not text, or could lead elsewhere. No segment has a slash when it is decoded.
+fn split(path: &str) -> Option<(Cow<'_, str>, Option<Cow<'_, str>>)> {
+    let path = path.strip_prefix('/')?;
+    let (first, rest) = match path.split_once('/') {
+        Some((first, rest)) => (first, Some(rest)),
+        None => (path, None),
+    };
+    let rest = match rest {
+        None => None,
+        Some(rest) if rest.contains('/') => {
+            let segments: Option<Vec<_>> = rest.split('/').map(segment).collect();
+            Some(Cow::Owned(segments?.join("/")))
+        }
+        Some(rest) => Some(segment(rest)?),
+    };
+    Some((segment(first)?, rest))
 }
 
 /// Most have nothing to decode.
-fn text_of(segment: &str) -> Option<Cow<'_, str>> {
-    if !segment.contains('%') {
-        return Some(Cow::Borrowed(segment));
-    }
-    String::from_utf8(decoded(segment)?).ok().map(Cow::Owned)
+fn segment(encoded: &str) -> Option<Cow<'_, str>> {
+    let segment = match encoded.contains('%') {
+        false => Cow::Borrowed(encoded),
+        true => Cow::Owned(String::from_utf8(decoded(encoded)?).ok()?),
+    };
+    let is_harmless = segment != ".."
+        && segment != "."
+        && !segment.bytes().any(|byte| matches!(byte, b'\0' | b'/' | b'\\'));
+    is_harmless.then_some(segment)
 }

@@ -17,6 +17,7 @@
 
 pub mod chunked;
 mod event_stream;
+mod framing;
 mod head;
 mod http_client;
 mod httpd;

@@ -1,16 +1,17 @@
 //! Bytes on their way out: small text that is copied and large shared buffers that are not.
 
-use crate::limits::OUTPUT_KEPT_BYTES;
+use crate::limits::{OUTPUT_COPIED_BYTES, OUTPUT_KEPT_BYTES};
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, IoSlice};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What is still to be written, in order: copied text and shared buffers.
 ///
 /// All text stands in one reused buffer; a shared buffer is a mark in it. So a head of many fields
-/// and a body make two slices for one gathered write, and an `Output` that has been written empty
-/// allocates nothing for the next item.
+/// and a large body make two slices for one gathered write, a head and a small body one for a plain
+/// one, and an `Output` that has been written empty allocates nothing for the next item.
 #[derive(Debug, Default)]
 pub struct Output {
     text: Vec<u8>,
@@ -18,7 +19,12 @@ pub struct Output {
     written: usize,
     shared: VecDeque<Shared>,
     len: usize,
+    /// The date that was last appended, and its second.
+    date: Option<(u64, [u8; DATE_BYTES])>,
 }
+
+/// What a date of HTTP takes: `Sun, 06 Nov 1994 08:49:37 GMT`.
+const DATE_BYTES: usize = 29;
 
 /// A shared buffer, written when the text before `at` has been.
 #[derive(Debug)]
@@ -30,7 +36,7 @@ struct Shared {
 impl Output {
     /// An empty output; allocates nothing.
     pub const fn new() -> Self {
-        Self { text: Vec::new(), written: 0, shared: VecDeque::new(), len: 0 }
+        Self { text: Vec::new(), written: 0, shared: VecDeque::new(), len: 0, date: None }
     }
 
     /// Appends a copy of `text`. O(`text`).
@@ -39,12 +45,35 @@ impl Output {
         self.len += text.len();
     }
 
-    /// Appends `bytes` without a copy. O(1).
+    /// Appends `bytes`, without a copy unless they are so few
+    /// ([`OUTPUT_COPIED_BYTES`]) that a copy costs less. O(1).
     pub fn shared(&mut self, bytes: Bytes) {
-        if !bytes.is_empty() {
+        if bytes.len() <= OUTPUT_COPIED_BYTES {
+            self.text(&bytes);
+        } else {
             self.len += bytes.len();
             self.shared.push_back(Shared { at: self.text.len(), bytes });
         }
+    }
+
+    /// Appends a date as HTTP writes it (RFC 9110, section 5.6.7). It is put together once a second;
+    /// for the rest of it, a copy.
+    ///
+    /// # Panics
+    /// When `date` is before the Unix epoch, or after the year 9999.
+    pub fn date(&mut self, date: SystemTime) {
+        let since = date.duration_since(UNIX_EPOCH).expect("a date of HTTP is after the epoch");
+        let second = since.as_secs();
+        let text = match self.date {
+            Some((of, text)) if of == second => text,
+            _ => {
+                let mut text = [0; DATE_BYTES];
+                text.copy_from_slice(httpdate::fmt_http_date(date).as_bytes());
+                self.date = Some((second, text));
+                text
+            }
+        };
+        self.text(&text);
     }
 
     /// Bytes still to be written. O(1).
@@ -171,29 +200,39 @@ impl io::Write for Output {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn filled() -> Output {
         let mut output = Output::new();
         output.text(b"head ");
         output.text(b"one|");
-        output.shared(Bytes::from_static(b"body one|"));
-        output.shared(Bytes::from_static(b"and more|"));
+        output.shared(Bytes::from_static(&BODIES[0]));
+        output.shared(Bytes::from_static(&BODIES[1]));
         output.text(b"head two|");
         output.shared(Bytes::new());
-        output.shared(Bytes::from_static(b"body two|"));
+        output.shared(Bytes::from_static(b"small|"));
+        output.shared(Bytes::from_static(&BODIES[2]));
         output.text(b"tail");
         output
     }
 
-    const ALL: &[u8] = b"head one|body one|and more|head two|body two|tail";
+    const SHARED_BYTES: usize = OUTPUT_COPIED_BYTES + 1;
+    static BODIES: [[u8; SHARED_BYTES]; 3] =
+        [[b'1'; SHARED_BYTES], [b'2'; SHARED_BYTES], [b'3'; SHARED_BYTES]];
+
+    fn all() -> Vec<u8> {
+        let [one, two, three] = &BODIES;
+        [b"head one|", &one[..], two, b"head two|small|", three, b"tail"].concat()
+    }
 
     #[test]
     fn is_written_in_order_in_writes_of_any_length() {
-        for step in 1..=ALL.len() {
+        let all = all();
+        for step in (1..=100).chain((101..=all.len()).step_by(101)) {
             let mut output = filled();
             let mut written = Vec::new();
             while !output.is_empty() {
-                assert_eq!(output.len(), ALL.len() - written.len());
+                assert_eq!(output.len(), all.len() - written.len());
                 let mut slices = [IoSlice::new(&[]); 3];
                 let count = output.gather(&mut slices);
                 let front: Vec<u8> =
@@ -202,7 +241,7 @@ mod tests {
                 written.extend_from_slice(&front[..step]);
                 output.advance(step);
             }
-            assert_eq!(written.escape_ascii().to_string(), ALL.escape_ascii().to_string());
+            assert_eq!(written.escape_ascii().to_string(), all.escape_ascii().to_string());
         }
     }
 
@@ -212,19 +251,42 @@ mod tests {
         let mut slices = [IoSlice::new(&[]); 8];
         assert_eq!(output.gather(&mut slices), 6);
         assert_eq!(&*slices[0], b"head one|");
-        assert_eq!(&*slices[1], b"body one|");
+        assert_eq!(&*slices[1], BODIES[0]);
         assert_eq!(output.gather(&mut slices[..2]), 2);
         assert_eq!(Output::new().gather(&mut slices), 0);
     }
 
     #[test]
     fn a_shared_buffer_is_not_copied() {
-        let body = Bytes::from(vec![b'x'; 10]);
+        let body = Bytes::from(vec![b'x'; OUTPUT_COPIED_BYTES + 1]);
         let mut output = Output::new();
         output.shared(body.clone());
         let mut slices = [IoSlice::new(&[]); 1];
         output.gather(&mut slices);
         assert_eq!(slices[0].as_ptr(), body.as_ptr());
+    }
+
+    #[test]
+    fn a_small_buffer_goes_in_one_slice_with_what_is_before_it() {
+        let mut output = Output::new();
+        output.text(b"head ");
+        output.shared(Bytes::from(vec![b'x'; OUTPUT_COPIED_BYTES]));
+        let mut slices = [IoSlice::new(&[]); 2];
+        assert_eq!(output.gather(&mut slices), 1);
+        assert_eq!(slices[0].len(), 5 + OUTPUT_COPIED_BYTES);
+    }
+
+    #[test]
+    fn a_date_is_that_of_its_second() {
+        let mut output = Output::new();
+        for millis in [784_111_777_000, 784_111_777_999, 784_111_778_000, 784_111_777_000] {
+            output.date(UNIX_EPOCH + Duration::from_millis(millis));
+            output.text(b"\n");
+        }
+        let written = String::from_utf8(output.to_vec()).unwrap();
+        let seconds: Vec<_> = written.lines().map(|date| &date[23..25]).collect();
+        assert_eq!(seconds, ["37", "37", "38", "37"]);
+        assert!(written.starts_with("Sun, 06 Nov 1994 08:49:37 GMT\n"), "{written}");
     }
 
     #[test]
@@ -246,8 +308,8 @@ mod tests {
         output.text(b"behind");
         for _ in 0..10_000 {
             output.text(&[b'x'; 100]);
-            output.shared(Bytes::from_static(b"body"));
-            output.advance(104);
+            output.shared(Bytes::from_static(&BODIES[0]));
+            output.advance(100 + SHARED_BYTES);
         }
         assert_eq!(output.len(), 6);
         assert!(output.text.capacity() < 8 * OUTPUT_KEPT_BYTES, "{}", output.text.capacity());

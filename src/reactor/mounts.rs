@@ -261,7 +261,10 @@ impl Spares {
         }
     }
 
-    pub(super) fn give_back(&mut self, spare: Box<dyn Any>) {
-        self.0.push(spare);
+    /// One of a kind is kept: who had one of its own to give back is not soon to want another.
+    pub(super) fn give_back<T: 'static>(&mut self, spare: Box<T>) {
+        if !self.0.iter().any(|kept| kept.is::<T>()) {
+            self.0.push(spare);
+        }
     }
 }

@@ -51,10 +51,13 @@ impl Transport {
     }
 
     pub(super) fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        retry(|| match self {
-            Transport::Tcp(stream) => stream.write_vectored(slices),
-            Transport::Unix(stream) => stream.write_vectored(slices),
-            Transport::Memory(socket) => socket.write(slices),
+        // The system takes one slice faster than a list of one.
+        retry(|| match (&mut *self, slices) {
+            (Transport::Tcp(stream), [slice]) => stream.write(slice),
+            (Transport::Tcp(stream), slices) => stream.write_vectored(slices),
+            (Transport::Unix(stream), [slice]) => stream.write(slice),
+            (Transport::Unix(stream), slices) => stream.write_vectored(slices),
+            (Transport::Memory(socket), slices) => socket.write(slices),
         })
     }
 

@@ -108,8 +108,7 @@ impl HttpClient {
             let Some(length) = found else { return Ok(None) };
             let (bytes, rest) = input.split_at(length);
             *input = rest;
-            let bytes = Bytes::copy_from_slice(bytes);
-            let Some(head) = response::parse(&bytes, &self.asked, self.headers_max)? else {
+            let Some(head) = response::parse(bytes, &self.asked, self.headers_max)? else {
                 continue;
             };
             let Head { response, body, keep_alive } = head;

@@ -1,10 +1,10 @@
 //! From the bytes of a head to a response, and to where its body ends.
 
 use super::HttpClientError;
-use crate::filters::head::{self, Framing, FramingError, HeadScan};
+use crate::filters::framing::{Directions, Framing, FramingError};
+use crate::filters::head::{self, Copied, HeadScan};
 use crate::limits::SECOND_RESPONSE_BYTES;
 use bytes::Bytes;
-use http::header::CONNECTION;
 use http::{Method, Response, StatusCode, Version};
 
 /// A response whose body is still to come.
@@ -26,7 +26,7 @@ pub(super) enum Body {
 
 /// Reads a whole head, empty line included, of a response to `asked`; `None` for an interim one.
 pub(super) fn parse(
-    bytes: &Bytes,
+    bytes: &[u8],
     asked: &Method,
     headers_max: usize,
 ) -> Result<Option<Head>, HttpClientError> {
@@ -47,15 +47,11 @@ pub(super) fn parse(
             return Ok(None);
         }
         let http10 = parsed.version == Some(0);
-        let headers = head::fields(parsed.headers, bytes, usize::MAX, |_| true)
-            .ok_or(HttpClientError::Head)?;
-        let body = body(&headers, asked, status, http10)?;
-        let keep_alive = body != Body::ToEnd
-            && if http10 {
-                head::has_token(&headers, CONNECTION, "keep-alive")
-            } else {
-                !head::has_token(&headers, CONNECTION, "close")
-            };
+        let headers = Copied::new(bytes).fields(parsed.headers, usize::MAX, |_| true);
+        let headers = headers.ok_or(HttpClientError::Head)?;
+        let directions = Directions::of(parsed.headers);
+        let body = body(&directions, asked, status, http10)?;
+        let keep_alive = body != Body::ToEnd && directions.keeps_alive(http10);
         let mut response = Response::new(());
         *response.status_mut() = status;
         *response.version_mut() = if http10 { Version::HTTP_10 } else { Version::HTTP_11 };
@@ -78,7 +74,7 @@ pub(super) fn second(input: &[u8], headers_max: usize, full: bool) -> Option<Res
         _ => return unreadable(input),
     };
     let (bytes, rest) = input.split_at(length);
-    let head = parse(&Bytes::copy_from_slice(bytes), &Method::GET, headers_max);
+    let head = parse(bytes, &Method::GET, headers_max);
     let Ok(Some(Head { response, body, .. })) = head else { return unreadable(input) };
     match body {
         Body::Length(length) => {
@@ -99,12 +95,12 @@ fn shown(bytes: &[u8]) -> &[u8] {
 }
 
 fn body(
-    headers: &http::HeaderMap,
+    directions: &Directions<'_>,
     asked: &Method,
     status: StatusCode,
     http10: bool,
 ) -> Result<Body, HttpClientError> {
-    let framing = head::framing(headers, http10).map_err(|error| match error {
+    let framing = directions.framing(http10).map_err(|error| match error {
         FramingError::Length => HttpClientError::ContentLength,
         FramingError::Coding | FramingError::UnknownCoding => HttpClientError::TransferEncoding,
     })?;

@@ -2,7 +2,7 @@
 
 use super::request::{BODY_TOO_LARGE, Refusal, bad};
 use crate::filters::chunked::{Decoder, Piece};
-use crate::filters::head::Framing;
+use crate::filters::framing::Framing;
 use crate::limits::HTTP_BODY_RESERVED_BYTES;
 
 /// A body of which something is still to come.

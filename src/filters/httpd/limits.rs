@@ -18,6 +18,8 @@ pub(super) struct Limits {
     pub(super) headers: usize,
     /// The fields that a session looks at; `None`: it may look at all.
     pub(super) fields: Option<&'static [&'static str]>,
+    /// The lengths of their names, a bit each.
+    field_lengths: u64,
     pub(super) body: usize,
     pub(super) requests: u32,
     pub(super) head_time: Duration,
@@ -32,6 +34,7 @@ const DEFAULT: Limits = Limits {
     target: HTTP_TARGET_BYTES,
     headers: HTTP_HEADERS,
     fields: None,
+    field_lengths: 0,
     body: HTTP_BODY_BYTES,
     requests: u32::MAX,
     head_time: HTTP_HEAD_TIME,
@@ -41,14 +44,19 @@ const DEFAULT: Limits = Limits {
     stall: Stall { high: HTTP_OUTPUT_HIGH, low: HTTP_OUTPUT_LOW, time: HTTP_STALL_TIME },
 };
 
-/// What this filter looks at itself.
-const OWN: [&str; 5] = ["host", "connection", "content-length", "transfer-encoding", "expect"];
+/// The bit of a name's length; long ones share one.
+fn length_bit(name: &str) -> u64 {
+    1 << name.len().min(63)
+}
 
 impl Limits {
     /// Whether a field of this name is part of the request.
     pub(super) fn keeps(&self, name: &str) -> bool {
-        let is_named = |own: &&str| own.eq_ignore_ascii_case(name);
-        self.fields.is_none_or(|fields| OWN.iter().chain(fields).any(is_named))
+        let is_named = |named: &&str| named.eq_ignore_ascii_case(name);
+        self.fields.is_none_or(|fields| {
+            // Most are of another length than any that is looked at.
+            self.field_lengths & length_bit(name) != 0 && fields.iter().any(is_named)
+        })
     }
 
     /// The time for a body of which so much has come.
@@ -77,11 +85,14 @@ impl<M: Mode> Httpd<M> {
         self.with(|limits| limits.headers = count)
     }
 
-    /// Keeps these fields of a request and those that say how it is framed; the others are read
-    /// past, which is the better part of what a browser's head costs. They are checked as ever.
-    /// Names are in any case.
+    /// Keeps these fields of a request alone; the others are read past, which is the better part of
+    /// what a browser's head costs. They are checked as ever, and those that say how a request is
+    /// framed are heeded. Names are in any case.
     pub fn with_fields(self, names: &'static [&'static str]) -> Self {
-        self.with(|limits| limits.fields = Some(names))
+        self.with(|limits| {
+            limits.fields = Some(names);
+            limits.field_lengths = names.iter().fold(0, |bits, name| bits | length_bit(name));
+        })
     }
 
     /// Refuses bodies of more than `bytes` with 413: at once when the head announces more.

@@ -5,7 +5,6 @@ use super::reply::Asked;
 use super::request::{self, HEAD_TOO_LARGE, Refusal, TARGET_TOO_LONG, bad};
 use super::{Httpd, Mode, Response, Turn};
 use crate::filters::head::HeadScan;
-use bytes::Bytes;
 
 /// A request of which the body is still to be taken.
 pub(super) struct Head {
@@ -26,14 +25,23 @@ impl<M: Mode> Httpd<M> {
         }
         // Known before the rest is, for the refusal of what may be wrong with the rest.
         self.asked.head = input.starts_with(b"HEAD ");
-        let Some(length) = self.find_head(input)? else { return Ok(None) };
-        let (bytes, rest) = input.split_at(length);
-        *input = rest;
+        let at_once = match self.scan.has_begun() {
+            false => request::parse_at_once(input, self.limits()),
+            true => None,
+        };
+        let (length, head) = match at_once {
+            Some(parsed) => parsed,
+            None => match self.find_head(input)? {
+                Some(length) => (length, request::parse(&input[..length], self.limits())),
+                None => return Ok(None),
+            },
+        };
+        *input = &input[length..];
         self.blank = false;
         self.requests = self.requests.wrapping_add(1);
         let limits = self.limits();
         let (body, last) = (limits.body, limits.requests);
-        let head = request::parse(&Bytes::copy_from_slice(bytes), limits)?;
+        let head = head?;
         self.asked = Asked {
             head: head.request.method() == http::Method::HEAD,
             http10: head.request.version() == http::Version::HTTP_10,

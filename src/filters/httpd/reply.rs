@@ -1,6 +1,6 @@
 //! From responses to bytes.
 
-use crate::filters::{Output, chunked, head};
+use crate::filters::{Output, chunked, framing};
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use http::{Response, StatusCode, response};
@@ -210,8 +210,9 @@ fn write_head(parts: &response::Parts, output: &mut Output) {
 /// `Date`, `Connection` and the empty line.
 fn finish_head(closing: Closes, asked: Asked, date: Option<SystemTime>, output: &mut Output) {
     if let Some(date) = date {
-        // Writing to an Output cannot fail.
-        let _ = write!(output, "date: {}\r\n", httpdate::HttpDate::from(date));
+        output.text(b"date: ");
+        output.date(date);
+        output.text(b"\r\n");
     }
     if closing {
         output.text(b"connection: close\r\n");
@@ -264,5 +265,6 @@ fn has_no_body(status: StatusCode) -> bool {
 }
 
 fn closes(headers: &HeaderMap) -> Closes {
-    head::has_token(headers, CONNECTION, "close")
+    let mut lists = headers.get_all(CONNECTION).into_iter();
+    lists.any(|list| framing::has_token(list.as_bytes(), "close"))
 }

@@ -1,9 +1,10 @@
 //! From the bytes of a head to a request, or to the reason why it is refused.
 
 use super::limits::Limits;
-use crate::filters::head::{self, Framing, FramingError};
+use crate::filters::framing::{Directions, Framing, FramingError, Single};
+use crate::filters::head::{self, Copied};
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderValue};
+use http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 
 /// A request whose body is still to come.
@@ -54,36 +55,54 @@ impl Refusal {
 }
 
 /// Reads a whole head, empty line included. RFC 9112 sections 3, 5 and 6; RFC 9110 section 7.2.
-pub(super) fn parse(bytes: &Bytes, limits: &Limits) -> Result<Head, Refusal> {
+pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<Head, Refusal> {
     head::with_room(limits.headers, |room| {
         let mut parsed = httparse::Request::new(&mut []);
         match parsed.parse_with_uninit_headers(bytes, room) {
-            Ok(httparse::Status::Complete(_)) => {}
+            Ok(httparse::Status::Complete(_)) => assemble(&parsed, bytes, limits),
             // It has an end, so what is missing was passed over: httparse skips empty lines.
-            Ok(httparse::Status::Partial) => {
-                return Err(bad("empty lines stand before the request"));
-            }
-            Err(error) => return Err(unparsable(error, bytes)),
+            Ok(httparse::Status::Partial) => Err(bad("empty lines stand before the request")),
+            Err(error) => Err(unparsable(error, bytes)),
         }
-        // All three are there in a complete head.
-        let method = method(parsed.method.unwrap_or_default())?;
-        let target = parsed.path.unwrap_or_default();
-        let http10 = parsed.version == Some(0);
-        let room = limits.fields.map_or(usize::MAX, |names| names.len() + 2);
-        let headers = head::fields(parsed.headers, bytes, room, |name| limits.keeps(name));
-        let headers = headers.ok_or(bad("a field is malformed"))?;
-        let uri = uri(&method, bytes.slice_ref(target.as_bytes()))?;
-        assemble(method, uri, http10, headers)
+    })
+}
+
+/// Reads a head at the front of `input` in one pass, if it is there whole and nothing about its
+/// lines is out of the ordinary, which most are; and its length. `None` says nothing about it.
+pub(super) fn parse_at_once(
+    input: &[u8],
+    limits: &Limits,
+) -> Option<(usize, Result<Head, Refusal>)> {
+    head::with_room(limits.headers, |room| {
+        let mut parsed = httparse::Request::new(&mut []);
+        let Ok(httparse::Status::Complete(length)) = parsed.parse_with_uninit_headers(input, room)
+        else {
+            return None;
+        };
+        let bytes = &input[..length];
+        let is_plain = length <= limits.head
+            && parsed.path.is_some_and(|target| target.len() <= limits.target)
+            && head::has_strict_lines(bytes, parsed.headers);
+        is_plain.then(|| (length, assemble(&parsed, bytes, limits)))
     })
 }
 
 fn assemble(
-    method: Method,
-    uri: Uri,
-    http10: bool,
-    mut headers: HeaderMap,
+    parsed: &httparse::Request<'_, '_>,
+    bytes: &[u8],
+    limits: &Limits,
 ) -> Result<Head, Refusal> {
-    check_host(&headers, http10)?;
+    // All three are there in a complete head.
+    let method = method(parsed.method.unwrap_or_default())?;
+    let target = parsed.path.unwrap_or_default();
+    let http10 = parsed.version == Some(0);
+    let copied = Copied::new(bytes);
+    let room = limits.fields.map_or(usize::MAX, <[_]>::len);
+    let headers = copied.fields(parsed.headers, room, |name| limits.keeps(name));
+    let mut headers = headers.ok_or(bad("a field is malformed"))?;
+    let uri = uri(&method, copied.share(target.as_bytes()))?;
+    let directions = Directions::of(parsed.headers);
+    check_host(directions.host, http10)?;
     if let Some(authority) = uri.authority().filter(|_| uri.scheme().is_some()) {
         // RFC 9112 section 3.2.2: Host is ignored for what an absolute target says. It is no more
         // lenient for that: a user's name in it is how one site is dressed up as another.
@@ -91,27 +110,25 @@ fn assemble(
             return Err(bad("the authority is malformed"));
         }
         let host = HeaderValue::from_str(authority.as_str());
-        headers.insert(HOST, host.map_err(|_| bad("the authority is malformed"))?);
+        let host = host.map_err(|_| bad("the authority is malformed"))?;
+        if limits.keeps("host") {
+            headers.insert(HOST, host);
+        }
     }
-    let framing = head::framing(&headers, http10).map_err(|error| match error {
+    let framing = directions.framing(http10).map_err(|error| match error {
         FramingError::Length => bad("Content-Length is not one number"),
         FramingError::Coding => bad("Transfer-Encoding is not one final chunked"),
         FramingError::UnknownCoding => {
             Refusal { status: StatusCode::NOT_IMPLEMENTED, why: "the transfer coding is unknown" }
         }
     })?;
-    let keep_alive = if http10 {
-        head::has_token(&headers, CONNECTION, "keep-alive")
-    } else {
-        !head::has_token(&headers, CONNECTION, "close")
-    };
-    let expects = !http10 && expects(&headers)?;
+    let expects = !http10 && expects(&directions)?;
     let mut request = Request::new(());
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     *request.version_mut() = if http10 { Version::HTTP_10 } else { Version::HTTP_11 };
     *request.headers_mut() = headers;
-    Ok(Head { request, framing, keep_alive, expects })
+    Ok(Head { request, framing, keep_alive: directions.keeps_alive(http10), expects })
 }
 
 fn unparsable(error: httparse::Error, bytes: &[u8]) -> Refusal {
@@ -209,12 +226,11 @@ fn uri(method: &Method, target: Bytes) -> Result<Uri, Refusal> {
     if fits { Ok(uri) } else { Err(MALFORMED) }
 }
 
-fn check_host(headers: &HeaderMap, http10: bool) -> Result<(), Refusal> {
-    let mut hosts = headers.get_all(HOST).into_iter();
-    match (hosts.next(), hosts.next()) {
-        (None, _) if http10 => Ok(()),
-        (Some(host), None) if is_host(host.as_bytes()) => Ok(()),
-        (Some(_), None) => Err(bad("Host is malformed")),
+fn check_host(host: Single<'_>, http10: bool) -> Result<(), Refusal> {
+    match host {
+        Single::Absent if http10 => Ok(()),
+        Single::Once(host) if is_host(host) => Ok(()),
+        Single::Once(_) => Err(bad("Host is malformed")),
         _ => Err(bad("there is not one Host")),
     }
 }
@@ -234,9 +250,26 @@ fn is_host(host: &[u8]) -> bool {
     is_name && port.iter().all(u8::is_ascii_digit)
 }
 
+/// What a name has besides what is percent-encoded.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        plain[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let marks = b"-._~!$&'()*+,;=";
+    let mut mark = 0;
+    while mark < marks.len() {
+        plain[marks[mark] as usize] = true;
+        mark += 1;
+    }
+    plain
+};
+
 /// `reg-name`, RFC 3986 section 3.2.2.
 fn is_registered_name(name: &[u8]) -> bool {
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(byte);
+    let is_plain = |byte: &u8| PLAIN[usize::from(*byte)];
     // Between percent signs; what follows one begins with two hex digits.
     name.split(|&byte| byte == b'%').enumerate().all(|(place, part)| match part {
         [high, low, rest @ ..] if place > 0 => {
@@ -246,10 +279,10 @@ fn is_registered_name(name: &[u8]) -> bool {
     })
 }
 
-fn expects(headers: &HeaderMap) -> Result<bool, Refusal> {
-    let mut expectations = headers.get_all(EXPECT).into_iter().peekable();
+fn expects(directions: &Directions<'_>) -> Result<bool, Refusal> {
+    let mut expectations = directions.expectations().peekable();
     let expects = expectations.peek().is_some();
-    if expectations.all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+    if expectations.all(|value| value.eq_ignore_ascii_case(b"100-continue")) {
         return Ok(expects);
     }
     Err(Refusal {

@@ -341,8 +341,8 @@ fn the_date_is_sent_once_it_is_told() {
 }
 
 #[test]
-fn a_prepared_body_is_shared() {
-    let body = Bytes::from(vec![b'x'; 10]);
+fn a_large_prepared_body_is_shared() {
+    let body = Bytes::from(vec![b'x'; crate::limits::OUTPUT_COPIED_BYTES + 1]);
     let prepared = Prepared::new(Response::new(body.clone()));
     let mut filter = Httpd::new();
     let mut output = Output::new();
@@ -544,7 +544,7 @@ fn fields_that_nobody_looks_at_are_checked_and_not_kept() {
                        Content-Length: 1\r\n\r\n1"[..];
     let request = httpd.decode(&mut input).unwrap().unwrap().unwrap();
     let names: Vec<_> = request.headers().keys().map(http::HeaderName::as_str).collect();
-    assert_eq!(names, ["host", "accept", "content-length"]);
+    assert_eq!(names, ["accept"]);
     assert_eq!(request.headers().get_all("accept").iter().count(), 2);
     assert_eq!(request.body(), "1");
     check_with(&only, "GET / HTTP/1.1\r\nHost: x\r\nCookie : a\r\n\r\n", "400");

@@ -48,18 +48,16 @@ pub(super) fn write_with<F: Filter>(
     write(cx, me, output);
 }
 
-/// Writes what the protocol itself answers.
+/// Writes what the protocol itself answers, which is mostly nothing.
 pub(super) fn respond<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
-    let Some(mut output) = take_output(cx, me) else { return };
-    let Some(state) = cx.wheel(me) else { return cx.return_spare(output) };
-    let before = output.len();
-    state.filter.respond(&mut output);
-    if output.len() > before {
+    let mut said = Output::new();
+    let Some(state) = cx.wheel(me) else { return };
+    state.filter.respond(&mut said);
+    if !said.is_empty()
+        && let Some(mut output) = take_output(cx, me)
+    {
+        output.text(&said.to_vec());
         write(cx, me, output);
-    } else if output.is_empty() {
-        cx.return_spare(output);
-    } else {
-        state.unsent = Some(output);
     }
 }
 
