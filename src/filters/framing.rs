@@ -62,8 +62,10 @@ impl<'h> Directions<'h> {
                 4 if is("host") => found.host.add(field.value),
                 6 if is("expect") => found.has_expectation = true,
                 10 if is("connection") => {
-                    found.says_close |= has_token(field.value, "close");
-                    found.says_keep_alive |= has_token(field.value, "keep-alive");
+                    for item in items(field.value) {
+                        found.says_close |= item.eq_ignore_ascii_case(b"close");
+                        found.says_keep_alive |= item.eq_ignore_ascii_case(b"keep-alive");
+                    }
                 }
                 14 if is("content-length") => found.length.add(field.value),
                 17 if is("transfer-encoding") => found.has_coding = true,

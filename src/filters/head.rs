@@ -77,28 +77,35 @@ pub(super) fn has_strict_lines(head: &[u8], parsed: &[httparse::Header<'_>]) -> 
         && parsed.iter().all(|field| ends_before(field.name))
 }
 
-/// A head that was parsed where it stood, and the copy of it that what is kept of it shares.
+/// A head that was parsed where it stood, and how what is kept of it is copied from there: all at
+/// once, to be shared, or each part by itself where they are few.
 pub(super) struct Copied<'h> {
     head: &'h [u8],
-    copy: Bytes,
+    whole: Option<Bytes>,
 }
 
 impl<'h> Copied<'h> {
-    pub(super) fn new(head: &'h [u8]) -> Self {
-        Copied { head, copy: Bytes::copy_from_slice(head) }
+    pub(super) fn whole(head: &'h [u8]) -> Self {
+        Copied { head, whole: Some(Bytes::copy_from_slice(head)) }
     }
 
-    /// The same bytes as `part`, which is one of the head's or empty, in the copy.
-    pub(super) fn share(&self, part: &[u8]) -> Bytes {
-        if part.is_empty() {
-            return Bytes::new();
+    pub(super) fn in_parts(head: &'h [u8]) -> Self {
+        Copied { head, whole: None }
+    }
+
+    /// A copy of `part`, which is one of the head's or empty.
+    pub(super) fn part(&self, part: &[u8]) -> Bytes {
+        match &self.whole {
+            Some(whole) if !part.is_empty() => {
+                let at = part.as_ptr().addr() - self.head.as_ptr().addr();
+                whole.slice(at..at + part.len())
+            }
+            _ => Bytes::copy_from_slice(part),
         }
-        let at = part.as_ptr().addr() - self.head.as_ptr().addr();
-        self.copy.slice(at..at + part.len())
     }
 
-    /// The fields that are kept as a map whose values share the copy, with `room` for so many from
-    /// the start; `None` when one of them cannot be. The map is most of what a head costs.
+    /// The fields that are kept as a map, with `room` for so many from the start; `None` when one of
+    /// them cannot be. The map is most of what a head costs.
     pub(super) fn fields(
         &self,
         parsed: &[httparse::Header<'_>],
@@ -108,7 +115,7 @@ impl<'h> Copied<'h> {
         let mut headers = HeaderMap::with_capacity(room.min(parsed.len()));
         for field in parsed.iter().filter(|field| is_kept(field.name)) {
             let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
-            let value = HeaderValue::from_maybe_shared(self.share(field.value)).ok()?;
+            let value = HeaderValue::from_maybe_shared(self.part(field.value)).ok()?;
             headers.try_append(name, value).ok()?;
         }
         Some(headers)

@@ -96,6 +96,10 @@ impl Output {
     /// Fills `slices` with the front of what is to be written, for one gathered write; answers how
     /// many. O(`slices`).
     pub fn gather<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        if let (true, Some(slice)) = (self.shared.is_empty() && self.len > 0, slices.first_mut()) {
+            *slice = IoSlice::new(&self.text[self.written..]);
+            return 1;
+        }
         let mut free = slices.iter_mut();
         let room = free.len();
         for part in self.parts() {
@@ -113,6 +117,9 @@ impl Output {
     /// When more is marked than there is.
     pub fn advance(&mut self, written: usize) {
         assert!(written <= self.len, "{written} of {} bytes marked as written", self.len);
+        if written == self.len {
+            return self.clear();
+        }
         self.len -= written;
         let mut left = written;
         while left > 0 {
@@ -130,9 +137,7 @@ impl Output {
                 self.shared.pop_front();
             }
         }
-        if self.len == 0 {
-            self.clear();
-        } else if self.written > self.text.len() / 2 && self.written > OUTPUT_KEPT_BYTES {
+        if self.written > self.text.len() / 2 && self.written > OUTPUT_KEPT_BYTES {
             self.close_up();
         }
     }

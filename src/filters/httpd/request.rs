@@ -96,11 +96,13 @@ fn assemble(
     let method = method(parsed.method.unwrap_or_default())?;
     let target = parsed.path.unwrap_or_default();
     let http10 = parsed.version == Some(0);
-    let copied = Copied::new(bytes);
-    let room = limits.fields.map_or(usize::MAX, <[_]>::len);
+    let (copied, room) = match limits.fields {
+        None => (Copied::whole(bytes), usize::MAX),
+        Some(kept) => (Copied::in_parts(bytes), kept.len()),
+    };
     let headers = copied.fields(parsed.headers, room, |name| limits.keeps(name));
     let mut headers = headers.ok_or(bad("a field is malformed"))?;
-    let uri = uri(&method, copied.share(target.as_bytes()))?;
+    let uri = uri(&method, copied.part(target.as_bytes()))?;
     let directions = Directions::of(parsed.headers);
     check_host(directions.host, http10)?;
     if let Some(authority) = uri.authority().filter(|_| uri.scheme().is_some()) {
@@ -270,6 +272,9 @@ const PLAIN: [bool; 256] = {
 /// `reg-name`, RFC 3986 section 3.2.2.
 fn is_registered_name(name: &[u8]) -> bool {
     let is_plain = |byte: &u8| PLAIN[usize::from(*byte)];
+    if name.iter().all(is_plain) {
+        return true; // as nearly all are
+    }
     // Between percent signs; what follows one begins with two hex digits.
     name.split(|&byte| byte == b'%').enumerate().all(|(place, part)| match part {
         [high, low, rest @ ..] if place > 0 => {

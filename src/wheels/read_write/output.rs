@@ -227,6 +227,9 @@ impl<F: Filter> State<F> {
 
 /// Tells of marks that were crossed and of an empty buffer, each once.
 pub(super) fn report<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+    if cx.wheel(me).is_none_or(|state| state.extra.is_none()) {
+        return;
+    }
     let tell = |cx: &mut Cx<'_>, which: fn(&mut super::Extra) -> Option<super::Outlet<()>>| {
         let outlet = cx.wheel(me).and_then(|state| which(state.extra.as_mut()?));
         if let Some(outlet) = outlet {
