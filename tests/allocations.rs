@@ -124,6 +124,40 @@ fn watches_allocate_nothing_once_warm() {
 }
 
 #[test]
+fn what_a_crowd_took_is_given_back_when_it_has_left() {
+    let mut rig = Rig::new();
+    let _stays = rig.spawn(Talker { friend: None, postback: None, sum: 0 });
+    let crowd = |count: usize, rig: &mut Rig| {
+        let new = |_| rig.spawn(Talker { friend: None, postback: None, sum: 0 });
+        let came: Vec<_> = (0..count).map(new).collect();
+        rig.run_for(Duration::from_millis(1));
+        came
+    };
+    let leave = |came: Vec<SessionId>, rig: &mut Rig| {
+        for id in came {
+            let stop: Verb = |_, cx| cx.stop();
+            rig.call(id, Talker::DO, stop).expect("it is there");
+        }
+        rig.run_for(Duration::from_millis(1));
+    };
+    let few = crowd(100, &mut rig);
+    leave(few, &mut rig);
+    let mut ids = vec![];
+    let counted = allocation_counter::measure(|| {
+        let many = crowd(2_000, &mut rig);
+        ids.extend_from_slice(&many[1_990..]);
+        leave(many, &mut rig);
+    });
+    assert!(counted.bytes_max > 2_000_000, "{counted:?}");
+    assert!(counted.bytes_current < 20_000, "{counted:?}");
+    // Whoever takes the places of those who left is not taken for them.
+    let after = crowd(2_000, &mut rig);
+    for id in ids {
+        assert!(rig.call(id, Talker::SUM, ()).is_err() && !after.contains(&id), "{id}");
+    }
+}
+
+#[test]
 fn the_counter_counts() {
     let counted = allocation_counter::measure(|| drop(std::hint::black_box(Box::new(1_u64))));
     assert_eq!(counted.count_total, 1);

@@ -53,6 +53,11 @@ impl Releases {
         self.waiting().pop_front()
     }
 
+    /// Gives back the room that is not needed.
+    pub(super) fn shrink(&self) {
+        self.waiting().shrink_to_fit();
+    }
+
     fn waiting(&self) -> MutexGuard<'_, VecDeque<Release>> {
         self.0.lock().expect("nothing panics while it holds the releases")
     }

@@ -74,6 +74,12 @@ impl Wheels {
         self.ready.len()
     }
 
+    /// Gives back the room behind the last wheel. O(room).
+    pub(super) fn shrink(&mut self) {
+        self.mounted.shrink_to_fit();
+        self.ready.shrink_to_fit();
+    }
+
     pub(super) fn state(&mut self, wheel: RawWheel) -> Option<&mut dyn Any> {
         Some(&mut *self.find(wheel)?.state)
     }

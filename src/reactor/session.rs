@@ -166,6 +166,8 @@ pub(super) struct Entry {
     pub(super) call: fn(&mut dyn Any, &mut Cx<'_>, At, &mut dyn Any),
     /// Drops the payload at this place of the inbox.
     pub(super) discard: fn(&mut Kernel, At, u32),
+    /// Gives back the inbox's room that is not needed.
+    pub(super) shrink: fn(&mut Entry),
 }
 
 struct Inbox<P, R> {
@@ -205,6 +207,7 @@ impl Entry {
                 let payload = kernel.entry(at).inbox::<P, R>().remove(payload as usize);
                 drop(payload);
             },
+            shrink: |entry| entry.inbox::<P, R>().shrink_to_fit(),
         }
     }
 

@@ -51,6 +51,9 @@ pub(super) struct Slots {
     free: Vec<u32>,
     live: usize,
     born: u64,
+    /// The first generation of a place that is made now: later than any of a place that was given
+    /// back.
+    generation: u32,
 }
 
 impl Slots {
@@ -81,8 +84,10 @@ impl Slots {
             aliases: vec![],
         };
         let Some(index) = self.free.pop() else {
+            slot.generation = self.generation;
             self.places.push(slot);
-            return SessionId { index: self.places.len() as u32 - 1, generation: 0 };
+            let index = self.places.len() as u32 - 1;
+            return SessionId { index, generation: self.generation };
         };
         let place = &mut self.places[index as usize];
         slot.generation = place.generation + 1;
@@ -128,6 +133,21 @@ impl Slots {
         if id.generation < u32::MAX {
             self.free.push(id.index);
         }
+    }
+
+    /// Gives back the places behind the last session. O(places).
+    pub(super) fn shrink(&mut self) {
+        while let Some(last) = self.places.last()
+            && last.phase == Phase::Vacant
+            && last.generation < u32::MAX
+        {
+            self.generation = self.generation.max(last.generation + 1);
+            self.places.pop();
+        }
+        let left = self.places.len() as u32;
+        self.free.retain(|index| *index < left);
+        self.free.shrink_to_fit();
+        self.places.shrink_to_fit();
     }
 
     /// All sessions, the newest first.

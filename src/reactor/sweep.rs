@@ -4,6 +4,7 @@
 use super::hold::Release;
 use super::kernel::Kernel;
 use super::session::SessionId;
+use crate::limits::SESSIONS_KEPT;
 
 impl Kernel {
     /// Counts one more thing that can wake a session.
@@ -46,6 +47,29 @@ impl Kernel {
         }
         if self.slots.live() == 0 {
             self.drop_queue(); // for there is no next turn
+        }
+        self.shrink();
+    }
+
+    /// Gives back what the tables took for many more sessions than there are now. Amortised O(1): so
+    /// many have ended since the last time.
+    fn shrink(&mut self) {
+        let live = self.slots.live();
+        self.peak = self.peak.max(live);
+        if self.peak < SESSIONS_KEPT || live > self.peak / 4 {
+            return;
+        }
+        self.peak = live;
+        self.slots.shrink();
+        self.wheels.shrink();
+        self.timers.shrink();
+        self.topics.shrink();
+        self.releases.shrink();
+        self.queue.shrink_to_fit();
+        self.marks.shrink_to_fit();
+        self.young.shrink_to_fit();
+        for entry in self.kinds.iter_mut().flat_map(|kind| &mut kind.table) {
+            (entry.shrink)(entry);
         }
     }
 

@@ -113,6 +113,12 @@ impl<T> Timers<T> {
         self.settle(place);
     }
 
+    /// Gives back the room behind the last timer. O(room).
+    pub(super) fn shrink(&mut self) {
+        self.entries.shrink_to_fit();
+        self.heap.shrink_to_fit();
+    }
+
     fn next_sequence(&mut self) -> u64 {
         self.sequence += 1;
         self.sequence

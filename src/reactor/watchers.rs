@@ -43,6 +43,11 @@ impl Topics {
     pub(super) fn watchers(&self) -> usize {
         self.watchers
     }
+
+    /// Gives back the room that watchers have left. O(topics).
+    pub(super) fn shrink(&mut self) {
+        self.all.iter_mut().for_each(|registry| registry.places.shrink_to_fit());
+    }
 }
 
 impl Cx<'_> {
