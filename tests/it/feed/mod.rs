@@ -4,6 +4,7 @@ mod access;
 mod bursts;
 mod framing;
 mod identity;
+mod keepalive;
 mod losses;
 mod odd_lines;
 mod property;
