@@ -211,9 +211,10 @@ impl ChangesFeed {
 
     /// The server does not give the feed.
     fn refused(&mut self, cx: &mut Cx<'_>) {
-        let (refusal, status) = (self.answer.refusal(), self.answer.status);
-        let is_forbidden = status == Some(StatusCode::FORBIDDEN);
-        if self.is_filtered && refusal.is_lasting() && !is_forbidden {
+        let (refusal, status) = (self.answer.refusal_of_feed(), self.answer.status);
+        let is_of_all =
+            status == Some(StatusCode::FORBIDDEN) || matches!(refusal, FeedError::NoDatabase(_));
+        if self.is_filtered && refusal.is_lasting() && !is_of_all {
             self.is_filtered = false; // an old server, or a proxy that knows better
             return self.go_on(cx);
         }

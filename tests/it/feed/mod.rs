@@ -9,6 +9,7 @@ mod losses;
 mod odd_lines;
 mod property;
 mod recordings;
+mod retry;
 mod server;
 mod stage;
 mod start;
