@@ -10,6 +10,7 @@ mod odd_lines;
 mod property;
 mod recordings;
 mod retry;
+mod secrets;
 mod server;
 mod stage;
 mod start;
