@@ -220,6 +220,14 @@ pub const SILENCE_FLOOR: Duration = Duration::from_millis(500);
 /// The time in which a feed's server must be connected to.
 pub const FEED_CONNECT_TIME: Duration = Duration::from_secs(10);
 
+/// How long nothing must have come of a feed's server before the system asks whether it is there:
+/// longer than the usual heartbeats, so that nothing is asked while they come, and shorter than
+/// most ways between remember a connection on which nothing happens.
+pub const FEED_KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+
+/// How often it is asked again; the system gives up after some nine times without an answer.
+pub const FEED_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
 /// The time in which a server must have answered a request.
 pub const ANSWER_TIME: Duration = Duration::from_secs(30);
 

@@ -5,10 +5,12 @@ use super::memory::{MemoryListener, MemorySocket};
 use super::sockets::Sockets;
 use super::transport::{Layer, Transport, retry};
 use super::wheel::Permit;
+use socket2::{SockRef, TcpKeepalive};
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where a socket is or goes: an IP address with a port, or a path of the file system.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -129,6 +131,23 @@ impl Socket {
         match &mut self.layer {
             Some(layer) => layer.shutdown_write(&mut self.transport),
             None => self.transport.shutdown_write(),
+        }
+    }
+
+    /// Has the system ask the peer whether it is still there, once nothing has come for `idle` and
+    /// then each `interval`, and end the connection when it does not answer: keep-alives (RFC 9293,
+    /// section 3.8.4). Both in whole seconds, at least one.
+    ///
+    /// That costs the peer's program nothing and finds what no program says: a machine that is
+    /// gone, a way between that forgot the connection. Of a program that hangs it finds nothing. A
+    /// Unix socket and one in memory have no such way and need none: for them nothing is done.
+    pub fn set_keepalive(&self, idle: Duration, interval: Duration) -> io::Result<()> {
+        match &self.transport {
+            Transport::Tcp(stream) => {
+                let keepalive = TcpKeepalive::new().with_time(idle).with_interval(interval);
+                SockRef::from(stream).set_tcp_keepalive(&keepalive)
+            }
+            Transport::Unix(_) | Transport::Memory(_) => Ok(()),
         }
     }
 

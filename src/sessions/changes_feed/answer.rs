@@ -1,7 +1,7 @@
 //! One answer of the server while it comes.
 
 use super::error::FeedError;
-use super::row::parse_reason;
+use super::row::{Reason, parse_reason};
 use crate::filters::Lines;
 use crate::limits::FEED_RETRY_AFTER_MAX;
 use http::header::{CONTENT_ENCODING, LOCATION, RETRY_AFTER};
@@ -46,21 +46,43 @@ impl Answer {
         self.status.is_some_and(|status| redirects.contains(&status.as_u16()))
     }
 
-    /// Whether CouchDB itself says that what was asked for is not there. A proxy's 404 says nothing
-    /// of a document.
+    /// What CouchDB itself says of what is not there. A proxy's 404 says nothing of it.
+    fn missing(&self) -> Option<Reason> {
+        let reason = parse_reason(&self.body).filter(|reason| reason.error == "not_found");
+        reason.filter(|_| self.status == Some(StatusCode::NOT_FOUND))
+    }
+
+    /// Whether the database is there, and what was asked for in it is not.
     pub(super) fn is_not_found(&self) -> bool {
-        self.status == Some(StatusCode::NOT_FOUND)
-            && parse_reason(&self.body).is_some_and(|reason| reason.error == "not_found")
+        self.missing().is_some_and(|reason| !is_of_database(&reason))
     }
 
     /// The refusal that this answer is.
     pub(super) fn refusal(&self) -> FeedError {
-        FeedError::Refused {
-            status: self.status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-            reason: parse_reason(&self.body),
-            retry_after: self.retry_after,
+        match self.missing() {
+            Some(reason) if is_of_database(&reason) => FeedError::NoDatabase(reason),
+            _ => FeedError::Refused {
+                status: self.status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+                reason: parse_reason(&self.body),
+                retry_after: self.retry_after,
+            },
         }
     }
+
+    /// The refusal that this answer is to who asked for a feed: what else could be missing?
+    pub(super) fn refusal_of_feed(&self) -> FeedError {
+        match self.missing() {
+            Some(reason) if !is_of_database(&reason) => FeedError::NoFilter(reason),
+            _ => self.refusal(),
+        }
+    }
+}
+
+/// Whether it is the database that is not there. A design document is `missing` or `deleted`, and
+/// of a filter a `missing json key` is told.
+fn is_of_database(reason: &Reason) -> bool {
+    // CouchDB since 2.0; before that, and PouchDB.
+    ["Database does not exist.", "no_db_file"].contains(&reason.reason.as_str())
 }
 
 /// Whether a body is to be read as it is. A feed that is compressed is a feed that is held back.

@@ -32,6 +32,10 @@ pub enum FeedError {
         /// How long it asks to be left alone.
         retry_after: Option<Duration>,
     },
+    /// There is no such database: its answer, which tells that from other answers of 404.
+    NoDatabase(Reason),
+    /// There is no such filter, or no design document that would have it; the database is there.
+    NoFilter(Reason),
     /// No answer came within this time.
     NoAnswer(Duration),
     /// Nothing, not even a heartbeat, came for this time.
@@ -59,7 +63,7 @@ impl FeedError {
             [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
         match self {
             Self::Refused { status, .. } => status.is_client_error() && !passing.contains(status),
-            Self::Redirect(_) => true,
+            Self::NoDatabase(_) | Self::NoFilter(_) | Self::Redirect(_) => true,
             Self::Tls(error) => error.is_lasting(),
             _ => false,
         }
@@ -102,6 +106,8 @@ impl fmt::Display for FeedError {
                 write!(f, "the server answered {status}: {reason}")
             }
             Self::Refused { status, .. } => write!(f, "the server answered {status}"),
+            Self::NoDatabase(reason) => write!(f, "there is no such database: {reason}"),
+            Self::NoFilter(reason) => write!(f, "there is no such filter: {reason}"),
             Self::NoAnswer(time) => write!(f, "no answer within {time:?}"),
             Self::Silent(time) => write!(f, "nothing, not even a heartbeat, for {time:?}"),
             Self::Cut => f.write_str("the connection ended in the middle of the feed"),

@@ -31,6 +31,17 @@ pub enum FeedEvent {
         /// How many losses there were in a row, this one included.
         times: u32,
     },
+    /// The feed is lost and not tried again, as [`retry_limit`](super::ChangesFeed::retry_limit) or
+    /// [`retry_if`](super::ChangesFeed::retry_if) will have it. This is the last event; then the
+    /// feed's session ends.
+    GaveUp {
+        /// Why.
+        why: Arc<FeedError>,
+        /// How many losses there were in a row, this one included.
+        times: u32,
+        /// From where it would have gone on, if it ever came so far.
+        since: Option<Seq>,
+    },
     /// The database is another than before, by the same name; its documents are told anew.
     Recreated,
     /// The feed was lost so many times at the same sequence for the same reason: somebody should

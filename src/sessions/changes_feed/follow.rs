@@ -8,7 +8,8 @@ use super::row::{parse_info, parse_rev};
 use super::{Change, ChangesFeed, FeedEvent, Step};
 use crate::filters::{HttpClient, Lines, Part};
 use crate::limits::{
-    ANSWER_TIME, FEED_ANSWER_BYTES, FEED_CONNECT_TIME, FEED_FILTER_BYTES, FEED_REDIRECTS_MAX,
+    ANSWER_TIME, FEED_ANSWER_BYTES, FEED_CONNECT_TIME, FEED_FILTER_BYTES, FEED_KEEPALIVE_IDLE,
+    FEED_KEEPALIVE_INTERVAL, FEED_REDIRECTS_MAX,
 };
 use crate::reactor::{Cx, Socket};
 use crate::wheels::{ConnectError, Connector, ReadWrite};
@@ -30,6 +31,10 @@ impl ChangesFeed {
             Ok(socket) => socket,
             Err(error) => return self.lose(cx, FeedError::Connect(error)),
         };
+        let is_kept = socket.set_keepalive(FEED_KEEPALIVE_IDLE, FEED_KEEPALIVE_INTERVAL);
+        if let Err(error) = is_kept {
+            log::debug!("the way to {} is not watched: {error}", self.database);
+        }
         let socket = match self.database.dress(socket, cx.date()) {
             Ok(socket) => socket,
             Err(error) => return self.lose(cx, FeedError::Tls(error)),
@@ -206,9 +211,10 @@ impl ChangesFeed {
 
     /// The server does not give the feed.
     fn refused(&mut self, cx: &mut Cx<'_>) {
-        let (refusal, status) = (self.answer.refusal(), self.answer.status);
-        let is_forbidden = status == Some(StatusCode::FORBIDDEN);
-        if self.is_filtered && refusal.is_lasting() && !is_forbidden {
+        let (refusal, status) = (self.answer.refusal_of_feed(), self.answer.status);
+        let is_of_all =
+            status == Some(StatusCode::FORBIDDEN) || matches!(refusal, FeedError::NoDatabase(_));
+        if self.is_filtered && refusal.is_lasting() && !is_of_all {
             self.is_filtered = false; // an old server, or a proxy that knows better
             return self.go_on(cx);
         }

@@ -94,6 +94,9 @@ impl ChangesFeed {
         }
         retry_after = retry_after.max(why.retry_after().unwrap_or_default());
         let (why, times) = (Arc::new(why), self.backoff.tries());
+        if !self.retry.allows(&why, times) {
+            return self.give_up(cx, why, times);
+        }
         self.tell(cx, FeedEvent::Lost { why: why.clone(), retry_after, times });
         if let (Some(times), Some(since)) = (stuck, self.since.clone()) {
             self.tell(cx, FeedEvent::Stuck { times, since, why });

@@ -9,6 +9,7 @@ mod follow;
 mod listen;
 mod login;
 mod loss;
+mod retry;
 mod row;
 mod scheme;
 mod tell;
@@ -28,6 +29,7 @@ use answer::Answer;
 use listen::Listening;
 use login::Login;
 use loss::Stuck;
+use retry::RetryPolicy;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tell::Followed;
@@ -36,9 +38,10 @@ use tell::Followed;
 ///
 /// It reads the documents as they are, then follows the feed from before that, so that nothing
 /// between the two is lost. When the feed is lost it comes back from the last sequence, after a
-/// growing, jittered, capped delay; when the database has become another, or cannot be told from
-/// another, it reads the documents anew. A revision that was told is not told again. Of a burst the
-/// newest revision is told.
+/// growing, jittered, capped delay, for ever unless [`retry_limit`](Self::retry_limit) or
+/// [`retry_if`](Self::retry_if) say otherwise; when the database has become another, or cannot be
+/// told from another, it reads the documents anew. A revision that was told is not told again. Of a
+/// burst the newest revision is told.
 ///
 /// There is one connection and one timer at any time, and whatever the server sends, memory is
 /// bounded by the longest line. A line or a document that is longer than that is told and passed
@@ -74,6 +77,7 @@ pub struct ChangesFeed {
     docs: Vec<Followed>,
     heartbeat: Duration,
     retry_cap: Duration,
+    retry: RetryPolicy,
     line_max: usize,
     backoff: Backoff,
     postback: Postback<FeedEvent>,
@@ -136,6 +140,8 @@ enum Step {
     Feed,
     /// Waiting to try again.
     Waiting,
+    /// Nothing any more: only what happened has yet to be told.
+    GivenUp,
 }
 
 impl ChangesFeed {
@@ -146,6 +152,7 @@ impl ChangesFeed {
             docs: vec![],
             heartbeat: HEARTBEAT,
             retry_cap: FEED_RETRY_CAP,
+            retry: RetryPolicy::default(),
             line_max: FEED_LINE_BYTES,
             backoff: Backoff::new(FEED_RETRY_FIRST, FEED_RETRY_CAP),
             postback,

@@ -102,7 +102,7 @@ fn a_database_that_is_deleted_is_told_plainly_and_looked_for_slowly() {
     let mut stage = lives(|looks| (looks == 1 || looks > 4).then(|| looks.clamp(1, 5).to_string()));
     stage.run_s(30.0);
     stage.clear();
-    let gone = "the server answered 404 Not Found: not_found: Database does not exist.";
+    let gone = "there is no such database: not_found: Database does not exist.";
     stage.run_s(200.0);
     let log = stage.world.borrow().log.join("\n");
     assert_eq!(log.matches(gone).count(), 2, "{log}");

@@ -162,6 +162,10 @@ impl Watcher {
             FeedEvent::Lost { why, retry_after, times } => {
                 write!(shown, "lost ({times}), again in {:.3}: {why}", retry_after.as_secs_f64())
             }
+            FeedEvent::GaveUp { why, times, since } => {
+                let since = since.as_ref().map_or("nowhere", |since| since.as_str());
+                write!(shown, "gave up ({times}) at {since}: {why}")
+            }
             FeedEvent::Recreated => write!(shown, "recreated"),
             FeedEvent::Stuck { times, since, why } => {
                 write!(shown, "stuck ({times}) at {since}: {why}")

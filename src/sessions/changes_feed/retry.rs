@@ -1,0 +1,68 @@
+//! Whether a feed that was lost is tried again, and how it ends when it is not.
+
+use super::error::FeedError;
+use super::{ChangesFeed, FeedEvent, Step};
+use crate::reactor::Cx;
+use std::sync::Arc;
+
+/// Which losses are followed by another try: all, unless it is told otherwise.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RetryPolicy {
+    limit: u32,
+    condition: fn(&FeedError) -> bool,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        RetryPolicy { limit: u32::MAX, condition: |_| true }
+    }
+}
+
+impl RetryPolicy {
+    /// Whether there is another try after `why`, the last of so many losses in a row.
+    pub(super) fn allows(&self, why: &FeedError, losses: u32) -> bool {
+        losses <= self.limit && (self.condition)(why)
+    }
+}
+
+impl ChangesFeed {
+    /// Tries again at most so many times in a row; a feed that loses more often than that
+    /// [gives up](FeedEvent::GaveUp). By default there is no limit.
+    ///
+    /// What counts is [`Lost`](FeedEvent::Lost)'s `times`: a feed that has proven itself, or has
+    /// told a change, starts over.
+    #[must_use]
+    pub fn retry_limit(mut self, times: u32) -> Self {
+        self.retry.limit = times;
+        self
+    }
+
+    /// Tries again after the errors that `condition` is true for, and [gives up](FeedEvent::GaveUp)
+    /// at once after any other, be it at the start or years later. By default a feed tries again
+    /// whatever happens, slowly where that [will not help](FeedError::is_lasting) until somebody
+    /// has done something about it. A sequence that the server does not take (400) is such an
+    /// error, after which it would begin anew.
+    ///
+    /// ```
+    /// # use masque::sessions::{ChangesFeed, FeedError};
+    /// # fn three(feed: fn() -> ChangesFeed) {
+    /// // Whatever time will not heal is the end.
+    /// feed().retry_if(|why| !why.is_lasting());
+    /// // So it is, and yet the database may be made, or made again.
+    /// feed().retry_if(|why| !why.is_lasting() || matches!(why, FeedError::NoDatabase(_)));
+    /// // A feed is over when its database is deleted.
+    /// feed().retry_if(|why| !matches!(why, FeedError::NoDatabase(_)));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn retry_if(mut self, condition: fn(&FeedError) -> bool) -> Self {
+        self.retry.condition = condition;
+        self
+    }
+
+    /// Tells the last event. Once it is told nothing can wake the session, and so it ends.
+    pub(super) fn give_up(&mut self, cx: &mut Cx<'_>, why: Arc<FeedError>, times: u32) {
+        self.step = Step::GivenUp;
+        self.tell(cx, FeedEvent::GaveUp { why, times, since: self.since.clone() });
+    }
+}

@@ -1,0 +1,288 @@
+//! When a feed that was lost is tried again, and how it ends when it is not.
+
+use super::*;
+use masque::sessions::{ChangesFeed, FeedError};
+use std::path::Path;
+
+/// What a real server answered.
+fn recorded(name: &str) -> Act {
+    let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures");
+    Act::send(std::fs::read(captures.join(name)).unwrap())
+}
+
+/// A database that is there for so many looks at it, then gone for `gone` of them, and then back.
+fn comes_and_goes(there: usize, gone: usize) -> Stage {
+    let mut looks = 0;
+    Stage::new(move |asked| match asked.target.as_str() {
+        "/db" => {
+            looks += 1;
+            let is_gone = (there..there + gone).contains(&(looks - 1));
+            vec![if is_gone { recorded(NO_DATABASE) } else { info(r#""3-c""#, "1") }]
+        }
+        "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#)],
+        _ => vec![begin(), chunk("\n"), Act::wait_s(10.0), chunk("\n"), Act::Finish],
+    })
+}
+
+const NO_DATABASE: &str = "couchdb/err_404_missing_db.response";
+
+/// The feed has ended, and with it who watched it.
+#[track_caller]
+fn check_over(mut stage: Stage) {
+    stage.clear();
+    stage.check(3600.0, "");
+    stage.stop_server();
+    assert_eq!(stage.rig.stats().sessions, 0);
+}
+
+#[test]
+fn a_feed_with_a_limit_gives_up_at_the_start() {
+    let mut stage =
+        Stage::new(|_| vec![]).follow_as("http://couch:1/db", |feed| feed.doc("x").retry_limit(2));
+    stage.check(
+        3600.0,
+        "0.000 lost (1), again in 0.430: cannot connect to couch:1: connection refused
+        0.430 lost (2), again in 0.394: cannot connect to couch:1: connection refused
+        0.824 gave up (3) at nowhere: cannot connect to couch:1: connection refused",
+    );
+    check_over(stage);
+}
+
+#[test]
+fn a_feed_with_a_limit_gives_up_later_and_what_came_is_told_before() {
+    let mut stage = Stage::with_feeds(|asked| match asked.feeds {
+        1 => vec![begin(), chunk("\n"), Act::wait_s(10.0), chunk("\n"), Act::Kill],
+        2 => vec![begin(), chunk(&row("\"4-d\"", "x", "4-d")), Act::Kill],
+        3 | 4 => vec![begin(), Act::Kill],
+        _ => vec![begin(), chunk(&row("\"5-e\"", "y", "5-e")), chunk("nonsense\n")],
+    })
+    .follow_as("http://couch/db", |feed| feed.doc("x").retry_limit(3));
+    stage.check(
+        60.0,
+        "0.000 #1 GET /db
+        0.000 #1 GET /db/x
+        0.000 #1 feed since 3-c
+        0.000 x is 3-c
+        0.000 connected #1 since 3-c
+        0.000 caught up
+        10.000 lost (1), again in 0.430: the connection ended in the middle of the feed
+        10.430 #2 GET /db
+        10.430 #2 feed since 3-c
+        10.430 connected #2 since 3-c
+        10.430 caught up
+        10.430 x is 4-d
+        10.430 lost (1), again in 0.197: the connection ended in the middle of the feed
+        10.627 #3 GET /db
+        10.627 #3 feed since 4-d
+        10.627 connected #3 since 4-d
+        10.627 lost (2), again in 0.481: the connection ended in the middle of the feed
+        11.108 #4 GET /db
+        11.108 #4 feed since 4-d
+        11.108 connected #4 since 4-d
+        11.108 lost (3), again in 0.378: the connection ended in the middle of the feed
+        11.486 #5 GET /db
+        11.486 #5 feed since 4-d
+        11.486 connected #5 since 4-d
+        11.486 gave up (4) at 5-e: not a line of a changes feed: nonsense",
+    );
+    check_over(stage);
+}
+
+#[test]
+fn a_limit_of_0_is_one_try() {
+    let mut stage =
+        comes_and_goes(1, 0).follow_as("http://couch/db", |feed| feed.doc("x").retry_limit(0));
+    stage.check(
+        60.0,
+        "0.000 #1 GET /db
+        0.000 #1 GET /db/x
+        0.000 #1 feed since 3-c
+        0.000 x is 3-c
+        0.000 connected #1 since 3-c
+        0.000 caught up
+        10.000 gave up (1) at 3-c: the connection ended in the middle of the feed",
+    );
+    check_over(stage);
+}
+
+type Condition = fn(&FeedError) -> bool;
+
+const WHATEVER: Condition = |_| true;
+const NOT_LASTING: Condition = |why| !why.is_lasting();
+const DATABASE_COMES: Condition =
+    |why| !why.is_lasting() || matches!(why, FeedError::NoDatabase(_));
+const DATABASE_GOES: Condition = |why| !matches!(why, FeedError::NoDatabase(_));
+
+/// Has a server be well for `feeds` feeds and then answer everything with `answer`, and compares
+/// for which conditions the feed gives up at that.
+#[track_caller]
+fn check(answer: &Act, gives_up: &[Condition]) {
+    for condition in [WHATEVER, NOT_LASTING, DATABASE_COMES, DATABASE_GOES] {
+        for feeds in [0, 1] {
+            let bad = answer.clone();
+            let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+                _ if asked.feeds >= feeds && !asked.is_feed() => vec![bad.clone()],
+                "/db" => vec![info(r#""3-c""#, "1")],
+                "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#)],
+                _ => vec![begin(), chunk("\n"), Act::Finish],
+            })
+            .follow_as("http://couch/db", move |feed| feed.doc("x").retry_if(condition));
+            stage.run_s(600.0);
+            let log = stage.world.borrow().log.join("\n");
+            let is_given_up = gives_up.iter().any(|other| std::ptr::fn_addr_eq(*other, condition));
+            assert_eq!(log.contains(" gave up ("), is_given_up, "after {feeds} feeds: {log}");
+            if is_given_up {
+                check_over(stage);
+            } else {
+                assert!(stage.counters().losses > 10, "{log}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_feed_gives_up_where_it_is_told_to_at_the_start_as_later() {
+    let lasting = [NOT_LASTING, DATABASE_COMES];
+    check(&recorded("couchdb/err_401_wrong_password.response"), &lasting);
+    check(&recorded("couchdb/err_403_not_member.response"), &lasting);
+    check(&recorded("couchdb/err_405_delete.response"), &lasting);
+    check(&recorded("couchdb/err_since_word.response"), &lasting);
+    check(&json("415 Unsupported Media Type", "{}"), &lasting);
+    check(&json("404 Not Found", "<h1>a proxy</h1>"), &lasting);
+    let elsewhere = "HTTP/1.1 302 Found\r\nLocation: http://other/db\r\nContent-Length: 0\r\n\r\n";
+    check(&Act::send(elsewhere), &lasting);
+    for no_database in [NO_DATABASE, "pouchdb/err_404_missing_db.response"] {
+        check(&recorded(no_database), &[NOT_LASTING, DATABASE_GOES]);
+    }
+    for passing in ["408 Request Timeout", "425 Too Early", "429 Slow", "500 Oops", "503 Later"] {
+        check(&json(passing, "{}"), &[]);
+    }
+    check(&Act::Kill, &[]);
+    check(&Act::send("nonsense\r\n\r\n"), &[]);
+}
+
+#[test]
+fn a_database_that_is_not_there_is_waited_for_at_the_start_as_later() {
+    let mut stage = comes_and_goes(0, 2).follow();
+    stage.check(
+        31.0,
+        "0.000 #1 GET /db
+        0.000 lost (1), again in 15.215: there is no such \
+        database: not_found: Database does not exist.
+        15.215 #2 GET /db
+        15.215 lost (2), again in 15.197: there is no such \
+        database: not_found: Database does not exist.
+        30.412 #3 GET /db
+        30.412 #3 GET /db/x
+        30.412 #3 feed since 3-c
+        30.412 x is 3-c
+        30.412 connected #3 since 3-c
+        30.412 caught up",
+    );
+    let mut stage = comes_and_goes(1, 2).follow();
+    stage.check(
+        50.0,
+        "0.000 #1 GET /db
+        0.000 #1 GET /db/x
+        0.000 #1 feed since 3-c
+        0.000 x is 3-c
+        0.000 connected #1 since 3-c
+        0.000 caught up
+        10.000 lost (1), again in 0.430: the connection ended in the middle of the feed
+        10.430 #2 GET /db
+        10.430 lost (2), again in 15.197: there is no such \
+        database: not_found: Database does not exist.
+        25.627 #3 GET /db
+        25.627 lost (3), again in 15.481: there is no such \
+        database: not_found: Database does not exist.
+        41.108 #4 GET /db
+        41.108 #4 feed since 3-c
+        41.108 connected #4 since 3-c
+        41.108 caught up",
+    );
+}
+
+#[test]
+fn a_database_that_goes_while_its_documents_are_read_has_not_lost_them() {
+    let mut stage = Stage::new(|asked| match asked.target.as_str() {
+        "/db" => vec![info(r#""3-c""#, "1")],
+        _ => vec![recorded(NO_DATABASE)],
+    })
+    .follow_as("http://couch/db", |feed| feed.doc("x").retry_limit(0));
+    stage.check(
+        1.0,
+        "0.000 #1 GET /db
+        0.000 #1 GET /db/x
+        0.000 gave up (1) at 3-c: there is no such database: not_found: Database does not exist.",
+    );
+}
+
+#[test]
+fn a_missing_filter_is_told_apart_from_a_missing_database() {
+    let check = |name: &'static str, feeds: usize, why: &str| {
+        let mut stage = Stage::with_feeds(move |_| vec![recorded(name)])
+            .follow_as("http://couch/db", |feed| feed.doc("x").retry_limit(0));
+        stage.run_s(1.0);
+        let log = stage.world.borrow().log.clone();
+        assert_eq!(log.last().unwrap(), &format!("0.000 gave up (1) at 3-c: {why}"));
+        // A server without the one filter is asked for everything, one without the database is not.
+        let asked = stage.world.borrow().asked.len() - 2;
+        assert_eq!(asked, feeds, "{log:?}");
+    };
+    let no_database = "there is no such database: not_found: Database does not exist.";
+    check(NO_DATABASE, 1, no_database);
+    check(
+        "pouchdb/err_404_missing_db.response",
+        1,
+        "there is no such database: not_found: no_db_file",
+    );
+    let no_filter = "there is no such filter: not_found: missing";
+    check("couchdb/cont_filter_missing.response", 2, &format!("{no_filter} json key: nope"));
+    check("couchdb/cont_filter_missing_ddoc.response", 2, no_filter);
+    check("pouchdb/cont_filter_missing.response", 2, no_filter);
+}
+
+#[test]
+fn the_last_event_is_told_also_when_the_queue_is_full() {
+    let mut limits = masque::limits::Limits::default();
+    limits.queue = 1;
+    let mut stage = Stage::with_feeds(|_| vec![begin(), chunk("\n"), Act::Kill])
+        .limited(limits)
+        .follow_as("http://couch/db", |feed: ChangesFeed| {
+            feed.doc("x").doc("y").doc("z").retry_limit(0)
+        });
+    stage.check(
+        1.0,
+        "0.000 #1 GET /db
+        0.000 #1 GET /db/x
+        0.000 #1 GET /db/y
+        0.000 #1 GET /db/z
+        0.000 #1 GET /db/_changes?feed=continuous&include_docs=true&heartbeat=10000&since=3-c\
+        &filter=_doc_ids&doc_ids=%5B%22x%22%2C%22y%22%2C%22z%22%5D
+        0.000 x is 3-c
+        0.000 y is gone
+        0.000 z is gone
+        0.000 connected #1 since 3-c
+        0.000 caught up
+        0.000 gave up (1) at 3-c: the connection ended in the middle of the feed",
+    );
+    check_over(stage);
+}
+
+#[test]
+fn a_feed_that_has_given_up_reads_no_document() {
+    let bare = "{\"seq\":4,\"id\":\"x\",\"changes\":[{\"rev\":\"4-d\"}]}\nnonsense\n";
+    let mut stage = Stage::with_feeds(move |_| vec![begin(), chunk(bare)])
+        .follow_as("http://couch/db", |feed| feed.doc("x").retry_limit(0));
+    stage.check(
+        60.0,
+        "0.000 #1 GET /db
+        0.000 #1 GET /db/x
+        0.000 #1 feed since 3-c
+        0.000 x is 3-c
+        0.000 connected #1 since 3-c
+        0.000 caught up
+        0.000 gave up (1) at 4: not a line of a changes feed: nonsense",
+    );
+    check_over(stage);
+}
