@@ -23,7 +23,7 @@ impl ChangesFeed {
         let has_begun = self.answer.status.is_some();
         match self.step {
             Step::Waiting => self.connect(cx),
-            Step::Connecting => {}
+            Step::Connecting | Step::GivenUp => {}
             Step::Feed if has_begun => {
                 let silence = self.silence();
                 self.listen_on(cx, silence, FeedError::Silent(silence));
@@ -37,7 +37,9 @@ impl ChangesFeed {
 
     /// Waits until nothing has come for `time`.
     fn listen_on(&mut self, cx: &mut Cx<'_>, time: Duration, why: FeedError) {
-        let heard = self.counters.heard.map_or(Duration::ZERO, |then| cx.now() - then);
+        let resumed = self.listening.and_then(|listening| listening.resumed);
+        let heard = self.counters.heard.max(resumed);
+        let heard = heard.map_or(Duration::ZERO, |then| cx.now() - then);
         match time.checked_sub(heard) {
             Some(left) if !left.is_zero() => cx.delay(Self::TICK, left, ()),
             _ => self.lose(cx, why),

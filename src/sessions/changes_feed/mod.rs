@@ -1,22 +1,35 @@
-//! Following documents of a CouchDB database through its continuous `_changes` feed.
+//! Following a CouchDB database through its `_changes` feed: documents of it, or every change.
 
 mod answer;
+mod checkpoint;
+mod checkpoint_file;
 mod database;
 mod encoding;
 mod error;
 mod event;
+mod every_change;
 mod follow;
+mod ledger;
 mod listen;
 mod login;
 mod loss;
+mod query;
+mod recent;
 mod row;
+mod rows;
+mod save;
 mod scheme;
+mod subject;
 mod tell;
 
+pub use checkpoint::{Checkpoint, Mismatch, NoCheckpoint};
+pub use checkpoint_file::{CheckpointError, CheckpointFile};
 pub use database::{Database, DatabaseUrlError};
 pub use error::FeedError;
 pub use event::{Change, Counters, FeedEvent};
-pub use row::{Reason, Seq};
+pub use every_change::{EveryChange, FeedEnd, OnMismatch, OnRecreated, Start};
+pub use query::{Query, QueryError};
+pub use row::{Reason, Row, Seq};
 pub use scheme::AuthorityError;
 
 use crate::filters::{HttpClient, Part};
@@ -28,8 +41,10 @@ use answer::Answer;
 use listen::Listening;
 use login::Login;
 use loss::Stuck;
+use rows::Rows;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+use subject::Subject;
 use tell::Followed;
 
 /// Follows documents of a database and tells how they stand, for as long as it runs.
@@ -71,7 +86,7 @@ use tell::Followed;
 #[expect(clippy::struct_excessive_bools, reason = "each is one fact that the next step depends on")]
 pub struct ChangesFeed {
     database: Database,
-    docs: Vec<Followed>,
+    subject: Subject,
     heartbeat: Duration,
     retry_cap: Duration,
     line_max: usize,
@@ -128,6 +143,8 @@ enum Step {
     Connecting,
     /// `POST /_session`.
     Login,
+    /// `GET /`.
+    Server,
     /// `GET /db`.
     Info,
     /// `GET /db/doc`, for the document at this place.
@@ -136,6 +153,8 @@ enum Step {
     Feed,
     /// Waiting to try again.
     Waiting,
+    /// Nothing any more: only what happened has yet to be told.
+    GivenUp,
 }
 
 impl ChangesFeed {
@@ -143,7 +162,7 @@ impl ChangesFeed {
     pub fn new(database: Database, postback: Postback<FeedEvent>) -> Self {
         ChangesFeed {
             database,
-            docs: vec![],
+            subject: Subject::Documents(vec![]),
             heartbeat: HEARTBEAT,
             retry_cap: FEED_RETRY_CAP,
             line_max: FEED_LINE_BYTES,
@@ -176,12 +195,32 @@ impl ChangesFeed {
     }
 
     /// Follows one more document.
+    ///
+    /// # Panics
+    /// When every change is followed already.
     #[must_use]
+    #[track_caller]
     pub fn doc(mut self, id: impl Into<String>) -> Self {
         let id = id.into();
-        if self.docs.iter().all(|doc| doc.id != id) {
-            self.docs.push(Followed::new(id));
+        let Subject::Documents(docs) = &mut self.subject else {
+            panic!("the feed follows every change: {id} cannot be followed besides")
+        };
+        if docs.iter().all(|doc| doc.id != id) {
+            docs.push(Followed::new(id));
         }
+        self
+    }
+
+    /// Follows every change, or those that are picked, rather than how documents stand.
+    ///
+    /// # Panics
+    /// When documents are followed already.
+    #[must_use]
+    #[track_caller]
+    pub fn every_change(mut self, every: EveryChange) -> Self {
+        assert!(self.subject.docs().is_empty(), "the feed follows documents already");
+        self.is_filtered = false; // whoever asks for a filter means it
+        self.subject = Subject::Rows(Box::new(Rows::new(every)));
         self
     }
 
@@ -231,7 +270,13 @@ impl ChangesFeed {
 
     /// Call it to learn what the feed has seen, and when.
     pub const COUNTERS: Event<(), Counters> = Event::new("changes_feed.counters");
-    /// Ends the feed at once, in whatever state it is.
+    /// Post it with the number of a [`FeedEvent::Row`] when that row is handled. In any order; a
+    /// number that is not awaited is passed over.
+    pub const HANDLED: Event<u64> = Event::new("changes_feed.handled");
+    /// Call it to learn up to where every change is handled, for who keeps that in a place of their
+    /// own; `None` before the database was first reached.
+    pub const CHECKPOINT: Event<(), Option<Checkpoint>> = Event::new("changes_feed.checkpoint");
+    /// Ends the feed at once, in whatever state it is; then its checkpoint file has the newest.
     pub const SHUTDOWN: Event<()> = Event::new("changes_feed.shutdown");
 
     const CONNECTED: Event<Result<Socket, ConnectError>> = Event::new("changes_feed.connected");
@@ -239,6 +284,7 @@ impl ChangesFeed {
     const ENDED: Event<Ended> = Event::new("changes_feed.ended");
     const TICK: Event<()> = Event::new("changes_feed.tick");
     const FLUSH: Event<()> = Event::new("changes_feed.flush");
+    const SAVE: Event<()> = Event::new("changes_feed.save");
 }
 
 impl Session for ChangesFeed {
@@ -248,11 +294,19 @@ impl Session for ChangesFeed {
             .on(Self::ENDED, Self::ended)
             .on(Self::TICK, Self::tick)
             .on(Self::FLUSH, Self::flush)
+            .on(Self::SAVE, Self::save)
+            .on(Self::HANDLED, Self::handled)
             .on(Self::COUNTERS, |feed, _, ()| feed.counters)
+            .on(Self::CHECKPOINT, |feed, _, ()| feed.checkpoint())
             .on(Self::SHUTDOWN, Self::shut_down);
     }
 
     fn started(&mut self, cx: &mut Cx<'_>) {
+        self.start_saving(cx);
         self.connect(cx);
+    }
+
+    fn stopped(&mut self, _: &mut Cx<'_>) {
+        self.save_at_last();
     }
 }

@@ -2,12 +2,15 @@
 
 mod access;
 mod bursts;
+mod checkpoints;
 mod framing;
 mod identity;
 mod losses;
 mod odd_lines;
 mod property;
 mod recordings;
+mod rows;
+mod rows_property;
 mod server;
 mod stage;
 mod start;
