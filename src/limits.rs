@@ -254,12 +254,12 @@ pub const FEED_EVENTS_MAX: usize = 64;
 
 // Following every change.
 
-/// Rows that a feed tells beyond the last before which all are handled, unless it is told otherwise:
-/// enough for a watcher with many workers, few enough to be told again after a loss.
+/// Rows that a feed tells beyond the last before which all are handled, unless it is told
+/// otherwise: enough for a watcher with many workers, few enough to be told again after a loss.
 pub const FEED_WINDOW_ROWS: usize = 1000;
 
-/// Bytes of rows that are told and not handled, at which a feed reads nothing more, however few rows
-/// that are: with their documents, rows may be as long as [`FEED_LINE_BYTES`].
+/// Bytes of rows that are told and not handled, at which a feed reads nothing more, however few
+/// rows that are: with their documents, rows may be as long as [`FEED_LINE_BYTES`].
 pub const FEED_WINDOW_BYTES: usize = 16 * 1024 * 1024;
 
 /// Rows that a feed remembers to mark those that come again: some hundred kilobytes. What a cluster

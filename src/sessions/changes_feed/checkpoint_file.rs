@@ -126,9 +126,8 @@ impl Writer {
     pub(super) fn outcome(&mut self) -> Option<io::Result<()>> {
         let outcome = match self.written.try_recv() {
             Ok(outcome) => outcome,
-            Err(TryRecvError::Empty) => return None,
             Err(TryRecvError::Disconnected) if self.is_busy => Err(gone()),
-            Err(TryRecvError::Disconnected) => return None,
+            Err(_) => return None,
         };
         self.is_busy = false;
         Some(outcome)

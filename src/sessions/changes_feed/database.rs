@@ -205,14 +205,6 @@ impl Database {
     }
 }
 
-/// The same request with something to be read: JSON.
-pub(super) fn posting(mut request: Request<Bytes>, body: Bytes) -> Request<Bytes> {
-    *request.method_mut() = Method::POST;
-    *request.body_mut() = body;
-    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    request
-}
-
 const AGENT: &str = concat!("masque/", env!("CARGO_PKG_VERSION"));
 
 impl fmt::Display for Database {

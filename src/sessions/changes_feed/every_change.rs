@@ -10,8 +10,8 @@ use crate::limits::FEED_WINDOW_ROWS;
 ///
 /// Each row is told as [`FeedEvent::Row`](super::FeedEvent::Row), at least once and in the server's
 /// order. Who has handled it says so by [`ChangesFeed::HANDLED`](super::ChangesFeed::HANDLED), in
-/// any order; until then it is unfinished. The sequence of the last row before which all are handled
-/// is the checkpoint: where a later run goes on.
+/// any order; until then it is unfinished. The sequence of the last row before which all are
+/// handled is the checkpoint: where a later run goes on.
 ///
 /// Server clusters may send rows again, and so may a reconnection: handle a row so that doing it
 /// twice does no harm. Of what comes again in this run, the last
@@ -73,7 +73,8 @@ pub enum FeedEnd {
 }
 
 impl EveryChange {
-    /// Every change from `start` on; where there is a checkpoint file with a checkpoint, from there.
+    /// Every change from `start` on; where there is a checkpoint file with a checkpoint, from
+    /// there.
     pub fn since(start: Start) -> Self {
         EveryChange {
             start,

@@ -1,7 +1,7 @@
 //! The way to a feed: connect, look at the database, read the documents, ask for what follows.
 
 use super::answer::{Answer, is_plain};
-use super::database::{encoded, posting};
+use super::database::encoded;
 use super::error::FeedError;
 use super::listen::Listening;
 use super::row::{parse_info, parse_rev};
@@ -12,7 +12,8 @@ use crate::limits::{ANSWER_TIME, FEED_ANSWER_BYTES, FEED_CONNECT_TIME, FEED_REDI
 use crate::reactor::{Cx, Socket};
 use crate::wheels::{ConnectError, Connector, ReadWrite};
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 
 impl ChangesFeed {
     pub(super) fn connect(&mut self, cx: &mut Cx<'_>) {
@@ -217,7 +218,9 @@ impl ChangesFeed {
         match &mut self.subject {
             Subject::Documents(docs) if !is_same || self.since.is_none() => {
                 self.since.clone_from(&info.update_seq);
-                docs.iter_mut().for_each(|doc| doc.is_stale = true);
+                for doc in docs {
+                    doc.is_stale = true;
+                }
             }
             Subject::Documents(_) => {}
             Subject::Rows(_) => {
@@ -267,4 +270,12 @@ impl ChangesFeed {
             self.connect(cx);
         }
     }
+}
+
+/// The same request with something to be read: JSON.
+fn posting(mut request: Request<Bytes>, body: Bytes) -> Request<Bytes> {
+    *request.method_mut() = Method::POST;
+    *request.body_mut() = body;
+    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    request
 }

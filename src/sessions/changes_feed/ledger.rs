@@ -49,8 +49,8 @@ impl Ledger {
         }
     }
 
-    /// The row of this number is handled; whether the acknowledged sequence has moved. A number that
-    /// is not, or no longer, unfinished changes nothing. O(1), amortized.
+    /// The row of this number is handled; whether the acknowledged sequence has moved. A number
+    /// that is not, or no longer, unfinished changes nothing. O(1), amortized.
     pub(super) fn handle(&mut self, number: u64) -> bool {
         let first = self.last + 1 - self.told.len() as u64;
         let place = number.checked_sub(first).and_then(|place| usize::try_from(place).ok());
@@ -94,8 +94,8 @@ impl Ledger {
 mod tests {
     use super::*;
 
-    /// Does what `script` says and compares the acknowledged sequence after each: `a` tells a row of
-    /// that sequence, `-` one of none, `2` handles the second row, `=z` is a `last_seq`.
+    /// Does what `script` says and compares the acknowledged sequence after each: `a` tells a row
+    /// of that sequence, `-` one of none, `2` handles the second row, `=z` is a `last_seq`.
     #[track_caller]
     fn check(script: &str, expected: &str) {
         let mut ledger = Ledger::default();

@@ -65,8 +65,8 @@ impl ChangesFeed {
         self.pause_if_full(cx);
     }
 
-    /// Leaves what comes to the socket, and in the end to the server, while the watcher has enough to
-    /// do.
+    /// Leaves what comes to the socket, and in the end to the server, while the watcher has enough
+    /// to do.
     pub(super) fn pause_if_full(&mut self, cx: &mut Cx<'_>) {
         if self.is_full()
             && let (Some(listening), Some(wire)) = (&mut self.listening, self.wire)

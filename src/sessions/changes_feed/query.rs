@@ -20,9 +20,8 @@ use std::fmt;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
     has_docs: bool,
-    has_conflicts: bool,
-    has_attachments: bool,
-    has_all_revs: bool,
+    /// What else rows are to carry, as parameters.
+    extras: Vec<&'static str>,
     pick: Pick,
     pub(super) limit: Option<u64>,
 }
@@ -80,19 +79,26 @@ impl Query {
 
     /// Has documents tell of their conflicts. Implies [`include_docs`](Self::include_docs).
     pub fn conflicts(self) -> Self {
-        Query { has_conflicts: true, has_docs: true, ..self }
+        self.include_docs().extra("&conflicts=true")
     }
 
     /// Has documents carry their attachments, in base64. Implies
     /// [`include_docs`](Self::include_docs); mind [`line_max`](super::ChangesFeed::line_max).
     pub fn attachments(self) -> Self {
-        Query { has_attachments: true, has_docs: true, ..self }
+        self.include_docs().extra("&attachments=true")
     }
 
     /// Has each row name every leaf revision (`style=all_docs`), which a replicator needs, rather
     /// than the winning one alone.
     pub fn all_revs(self) -> Self {
-        Query { has_all_revs: true, ..self }
+        self.extra("&style=all_docs")
+    }
+
+    fn extra(mut self, parameter: &'static str) -> Self {
+        if !self.extras.contains(&parameter) {
+            self.extras.push(parameter);
+        }
+        self
     }
 
     /// Picks rows by a filter function, `design/name`, or by a built-in one such as `_view` with
@@ -105,13 +111,13 @@ impl Query {
         name: &str,
         parameters: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self, QueryError> {
-        let mut text = format!("&filter={}", encoded(name));
+        let mut text = "&filter=".to_owned() + &encoded(name);
         for (key, value) in parameters {
             let (key, value) = (key.as_ref(), value.as_ref());
             if OWN.contains(&key) {
                 return Err(QueryError::Parameter(key.to_owned()));
             }
-            text += &format!("&{}={}", encoded(key), encoded(value));
+            text.extend(["&", &encoded(key), "=", &encoded(value)]);
         }
         Ok(Query { pick: Pick::Filter(text), ..self })
     }
@@ -147,20 +153,12 @@ impl Query {
 
     /// What stands in a request's target behind what every feed has.
     pub(super) fn parameters(&self) -> String {
-        let mut text = String::new();
-        for (is_wanted, parameter) in [
-            (self.has_all_revs, "&style=all_docs"),
-            (self.has_conflicts, "&conflicts=true"),
-            (self.has_attachments, "&attachments=true"),
-        ] {
-            text += if is_wanted { parameter } else { "" };
-        }
+        let extras = self.extras.concat();
         match &self.pick {
-            Pick::All => {}
-            Pick::Filter(filter) => text += filter,
-            Pick::Body(name, _) => text += &format!("&filter={name}"),
+            Pick::All => extras,
+            Pick::Filter(filter) => extras + filter,
+            Pick::Body(name, _) => extras + "&filter=" + name,
         }
-        text
     }
 
     /// What is posted, where the query is too long for a target. It goes out whole with each
@@ -224,7 +222,7 @@ mod tests {
         check(Query::new().include_docs().limit(7), "", None);
         let all = Query::new().conflicts().attachments().all_revs();
         assert!(all.has_docs());
-        check(all, "&style=all_docs&conflicts=true&attachments=true", None);
+        check(all, "&conflicts=true&attachments=true&style=all_docs", None);
         let filtered = Query::new().filter("app/mine", [("who", "a&b"), ("é", "1")]);
         check(filtered.unwrap(), "&filter=app%2Fmine&who=a%26b&%C3%A9=1", None);
         let none: [(&str, &str); 0] = [];

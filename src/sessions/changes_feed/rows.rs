@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 /// Every change of a database, as far as it was told.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one fact that the next step depends on")]
 pub(super) struct Rows {
     pub(super) query: Query,
     start: Start,

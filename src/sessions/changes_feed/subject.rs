@@ -74,7 +74,8 @@ impl ChangesFeed {
             Subject::Rows(rows) => tail += &rows.query.parameters(),
         }
         if let Some(rows) = self.rows_at_most() {
-            tail += &format!("&limit={rows}");
+            tail += "&limit=";
+            tail += &rows.to_string();
         }
         tail
     }

@@ -80,7 +80,7 @@ fn a_feed_goes_on_where_it_was() {
         0.000 row 2: d4 1-a at 4-s",
     );
     // Whoever is stopped with everybody else keeps it as well.
-    drop(stage.rig.stop_all());
+    stage.rig.stop();
     stage.rig.settle();
     assert_eq!(folder.seq(), "4-s");
 }

@@ -63,14 +63,14 @@ impl Couch {
         let mut text = "\n".to_owned();
         for n in place.saturating_sub(now.rewinds) + 1..=self.rows {
             let seq = if n % now.interval == 0 { format!("\"{n}-s\"") } else { "null".to_owned() };
-            text +=
-                &format!("{{\"seq\":{seq},\"id\":\"{n}\",\"changes\":[{{\"rev\":\"1-a\"}}]}}\n");
+            let rest = format!("\"id\":\"{n}\",\"changes\":[{{\"rev\":\"1-a\"}}]}}\n");
+            text.extend(["{\"seq\":", &seq, ",", &rest]);
         }
         if is_idle {
             return vec![begin(), chunk(&text)].into_iter().chain(beats(300)).collect();
         }
         if now.has_last_seq {
-            text += &format!("{{\"last_seq\":\"{}-s\"}}\n", self.rows);
+            text.extend(["{\"last_seq\":\"", &self.rows.to_string(), "-s\"}\n"]);
         }
         let mut bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
         for piece in text.as_bytes().chunks(now.piece * 2) {
