@@ -252,6 +252,10 @@ pub const FEED_REDIRECTS_MAX: u32 = 5;
 /// Events that wait for a kernel's queue to have room, besides the newest change of each document.
 pub const FEED_EVENTS_MAX: usize = 64;
 
+/// Rows that one answer of `feed=longpoll` or `feed=normal` is asked to have: a proxy that does not
+/// stream holds all of it. nano's figure.
+pub const FEED_PAGE_ROWS: u64 = 100;
+
 // Following every change.
 
 /// Rows that a feed tells beyond the last before which all are handled, unless it is told

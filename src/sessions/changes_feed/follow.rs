@@ -7,7 +7,7 @@ use super::listen::Listening;
 use super::row::{parse_info, parse_rev};
 use super::subject::Subject;
 use super::{Change, ChangesFeed, FeedEvent, Step};
-use crate::filters::{HttpClient, Lines, Part};
+use crate::filters::{HttpClient, Part};
 use crate::limits::{ANSWER_TIME, FEED_ANSWER_BYTES, FEED_CONNECT_TIME, FEED_REDIRECTS_MAX};
 use crate::reactor::{Cx, Socket};
 use crate::wheels::{ConnectError, Connector, ReadWrite};
@@ -108,10 +108,13 @@ impl ChangesFeed {
             return self.lose(cx, FeedError::Answer("it is compressed, which was not asked for"));
         }
         if self.step == Step::Feed && self.answer.is_ok() {
-            self.answer.lines = Some(Lines::new(self.line_max));
+            self.answer.lines = Some(self.mode.cutter(self.line_max));
             self.listening = Some(Listening::new(cx.now()));
             let (connection, since) = (self.counters.connections, self.since.clone());
-            if let Some(since) = since {
+            self.paging.since.clone_from(&since);
+            self.paging.rows = 0;
+            let was_announced = std::mem::replace(&mut self.paging.is_announced, true);
+            if let Some(since) = since.filter(|_| !(was_announced && self.mode.is_paged())) {
                 self.tell(cx, FeedEvent::Connected { connection, since });
             }
             if self.is_fresh {
@@ -161,6 +164,7 @@ impl ChangesFeed {
                 doc.is_now(Change::gone(&doc.id.clone(), None));
                 self.go_on(cx);
             }
+            Step::Feed if is_ok && self.mode.is_paged() => self.turn_page(cx),
             Step::Feed if is_ok => {
                 let is_last = self.answer.is_last;
                 self.lose(cx, if is_last { FeedError::Ended } else { FeedError::Cut });

@@ -39,6 +39,7 @@ impl ChangesFeed {
                 }
                 Ok((Line::Row(row), _)) => {
                     self.counters.rows += 1;
+                    self.paging.rows += 1;
                     self.counters.last_row = Some(cx.now());
                     match self.subject {
                         Subject::Documents(_) => self.row(cx, row),

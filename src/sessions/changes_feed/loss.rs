@@ -88,6 +88,7 @@ impl ChangesFeed {
             self.login.renew();
         }
         self.is_caught_up = false;
+        self.paging.is_announced = false;
         self.counters.losses += 1;
         let stuck = self.count_stuck(&why, was_proven);
         let mut retry_after = self.backoff.next_delay();

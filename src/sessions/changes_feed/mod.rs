@@ -13,6 +13,8 @@ mod ledger;
 mod listen;
 mod login;
 mod loss;
+mod mode;
+mod page;
 mod query;
 mod recent;
 mod row;
@@ -28,6 +30,7 @@ pub use database::{Database, DatabaseUrlError};
 pub use error::FeedError;
 pub use event::{Change, Counters, FeedEvent};
 pub use every_change::{EveryChange, FeedEnd, OnMismatch, OnRecreated, Start};
+pub use mode::FeedMode;
 pub use query::{Query, QueryError};
 pub use row::{Reason, Row, Seq};
 pub use scheme::AuthorityError;
@@ -41,6 +44,7 @@ use answer::Answer;
 use listen::Listening;
 use login::Login;
 use loss::Stuck;
+use mode::Paging;
 use rows::Rows;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -90,6 +94,7 @@ pub struct ChangesFeed {
     heartbeat: Duration,
     retry_cap: Duration,
     line_max: usize,
+    mode: FeedMode,
     backoff: Backoff,
     postback: Postback<FeedEvent>,
     /// Whether the server is asked to send the followed documents alone.
@@ -113,6 +118,8 @@ pub struct ChangesFeed {
     answer: Answer,
     /// The feed, once it has begun.
     listening: Option<Listening>,
+    /// The answer under way, where the feed is asked for answer by answer.
+    paging: Paging,
     login: Login,
     /// Where the server said that what is asked for next is.
     detour: Option<String>,
@@ -166,6 +173,7 @@ impl ChangesFeed {
             heartbeat: HEARTBEAT,
             retry_cap: FEED_RETRY_CAP,
             line_max: FEED_LINE_BYTES,
+            mode: FeedMode::default(),
             backoff: Backoff::new(FEED_RETRY_FIRST, FEED_RETRY_CAP),
             postback,
             is_filtered: true,
@@ -179,6 +187,7 @@ impl ChangesFeed {
             is_single: false,
             answer: Answer::default(),
             listening: None,
+            paging: Paging::default(),
             login: Login::default(),
             detour: None,
             redirects: 0,
@@ -244,6 +253,13 @@ impl ChangesFeed {
     #[must_use]
     pub fn line_max(mut self, bytes: usize) -> Self {
         self.line_max = bytes;
+        self
+    }
+
+    /// Asks for the feed in this way, for servers and proxies that cannot stream.
+    #[must_use]
+    pub fn mode(mut self, mode: FeedMode) -> Self {
+        self.mode = mode;
         self
     }
 

@@ -4,7 +4,7 @@ use super::database::encoded;
 use super::rows::Rows;
 use super::tell::Followed;
 use super::{ChangesFeed, Step};
-use crate::limits::FEED_FILTER_BYTES;
+use crate::limits::{FEED_FILTER_BYTES, FEED_PAGE_ROWS};
 use bytes::Bytes;
 
 /// What of a database is followed.
@@ -64,7 +64,8 @@ impl ChangesFeed {
     pub(super) fn feed_tail(&self) -> String {
         let has_docs = self.subject.rows().is_none_or(|rows| rows.query.has_docs());
         let mut tail = format!(
-            "/_changes?feed=continuous&include_docs={}&heartbeat={}&since={}",
+            "/_changes?feed={}&include_docs={}&heartbeat={}&since={}",
+            self.mode.name(),
             has_docs && !self.is_lean(),
             self.heartbeat.as_millis(),
             encoded(self.since.as_ref().map_or("0", |seq| seq.as_str()))
@@ -96,9 +97,14 @@ impl ChangesFeed {
     }
 
     /// How many rows are asked for. A row that was too long comes alone, without its document.
-    fn rows_at_most(&self) -> Option<u64> {
-        let rows = self.subject.rows()?;
-        if self.is_lean() { Some(1) } else { rows.left }
+    pub(super) fn rows_at_most(&self) -> Option<u64> {
+        let left = match &self.subject {
+            Subject::Rows(_) if self.is_lean() => Some(1),
+            Subject::Rows(rows) => rows.left,
+            Subject::Documents(_) => None,
+        };
+        let page = Some(FEED_PAGE_ROWS).filter(|_| self.mode.is_paged());
+        left.into_iter().chain(page).min()
     }
 
     /// Whether the documents are to stay out of the rows, for with its document one was too long.

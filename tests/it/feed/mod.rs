@@ -6,6 +6,7 @@ mod checkpoints;
 mod framing;
 mod identity;
 mod losses;
+mod modes;
 mod odd_lines;
 mod property;
 mod recordings;

@@ -2,7 +2,7 @@
 //! and no checkpoint passes one that is not.
 
 use super::*;
-use masque::sessions::{Checkpoint, EveryChange, FeedEvent, Start};
+use masque::sessions::{Checkpoint, EveryChange, FeedEvent, FeedMode, Start};
 use proptest::prelude::*;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -60,17 +60,28 @@ impl Couch {
         let now = if is_idle { Try::well() } else { self.tries.remove(0) };
         self.rows += now.written;
         let place: usize = asked.since().trim_end_matches("-s").parse().unwrap();
-        let mut text = "\n".to_owned();
+        let is_paged = !asked.target.contains("feed=continuous");
+        let mut rows = vec![];
         for n in place.saturating_sub(now.rewinds) + 1..=self.rows {
             let seq = if n % now.interval == 0 { format!("\"{n}-s\"") } else { "null".to_owned() };
-            let rest = format!("\"id\":\"{n}\",\"changes\":[{{\"rev\":\"1-a\"}}]}}\n");
-            text.extend(["{\"seq\":", &seq, ",", &rest]);
+            let rest = format!("\"id\":\"{n}\",\"changes\":[{{\"rev\":\"1-a\"}}]}}");
+            rows.push(format!("{{\"seq\":{seq},{rest}"));
         }
-        if is_idle {
+        let last = format!("\"last_seq\":\"{}-s\"}}\n", self.rows);
+        let mut text = if is_paged {
+            format!("{{\"results\":[\n{}\n],\n{last}", rows.join(",\n"))
+        } else {
+            rows.iter().fold("\n".to_owned(), |text, row| text + row + "\n")
+        };
+        if is_idle && !is_paged {
             return vec![begin(), chunk(&text)].into_iter().chain(beats(300)).collect();
         }
-        if now.has_last_seq {
-            text.extend(["{\"last_seq\":\"", &self.rows.to_string(), "-s\"}\n"]);
+        if is_idle {
+            let wait = if rows.is_empty() { 5.0 } else { 0.0 };
+            return vec![begin(), Act::wait_s(wait), chunk(&text), end()];
+        }
+        if now.has_last_seq && !is_paged {
+            text = text + "{" + &last;
         }
         let mut bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
         for piece in text.as_bytes().chunks(now.piece * 2) {
@@ -103,17 +114,19 @@ fn unhandled(stage: &Stage, handled: &BTreeSet<u64>) -> Vec<(u64, usize)> {
     rows.filter(|(number, _)| !handled.contains(number)).collect()
 }
 
-fn run(couch: &Rc<RefCell<Couch>>, start: Start) -> Stage {
+fn run(couch: &Rc<RefCell<Couch>>, mode: FeedMode, start: Start) -> Stage {
     let server = couch.clone();
     Stage::new(move |asked| server.borrow_mut().answer(asked))
         .busy()
-        .follow_as("http://couch/db", |feed| feed.every_change(EveryChange::since(start).window(4)))
+        .follow_as("http://couch/db", move |feed| {
+            feed.mode(mode).every_change(EveryChange::since(start).window(4))
+        })
 }
 
-fn check(script: Vec<(Try, Work)>) -> Result<(), TestCaseError> {
+fn check(mode: FeedMode, script: Vec<(Try, Work)>) -> Result<(), TestCaseError> {
     let (tries, works): (Vec<_>, Vec<_>) = script.into_iter().unzip();
     let couch = Rc::new(RefCell::new(Couch { rows: 0, tries }));
-    let mut stage = run(&couch, Start::Beginning);
+    let mut stage = run(&couch, mode, Start::Beginning);
     let (mut numbers, mut places) = (BTreeSet::new(), BTreeSet::new());
     let mut kept: Option<Checkpoint> = None;
     let mut works = works.into_iter();
@@ -137,7 +150,7 @@ fn check(script: Vec<(Try, Work)>) -> Result<(), TestCaseError> {
         }
         if work.is_some_and(|work| work.crashes) {
             let start = kept.clone().map_or(Start::Beginning, Start::Checkpoint);
-            stage = run(&couch, start);
+            stage = run(&couch, mode, start);
             numbers.clear();
         }
     }
@@ -155,6 +168,14 @@ proptest! {
 
     #[test]
     fn every_row_is_handled_and_no_checkpoint_passes_one_that_is_not(script in tries()) {
-        check(script)?;
+        check(FeedMode::Continuous, script)?;
+    }
+
+    #[test]
+    fn so_it_is_answer_by_answer(
+        script in tries(),
+        mode in prop_oneof![Just(FeedMode::LongPoll), Just(FeedMode::Normal)],
+    ) {
+        check(mode, script)?;
     }
 }
