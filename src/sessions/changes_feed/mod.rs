@@ -51,7 +51,8 @@ use std::time::{Duration, Instant};
 use subject::Subject;
 use tell::Followed;
 
-/// Follows documents of a database and tells how they stand, for as long as it runs.
+/// Follows a database for as long as it runs: [documents](Self::doc) of it, of which it tells how
+/// they stand, or [every change](Self::every_change), each of which it tells at least once.
 ///
 /// It reads the documents as they are, then follows the feed from before that, so that nothing
 /// between the two is lost. When the feed is lost it comes back from the last sequence, after a
@@ -59,9 +60,12 @@ use tell::Followed;
 /// another, it reads the documents anew. A revision that was told is not told again. Of a burst the
 /// newest revision is told.
 ///
-/// There is one connection and one timer at any time, and whatever the server sends, memory is
-/// bounded by the longest line. A line or a document that is longer than that is told and passed
-/// over.
+/// Of every change, which a replicator or an indexer needs, each row is told with a number, and
+/// the feed is told when it is handled; see [`EveryChange`].
+///
+/// There is one connection at any time, and one timer besides that of a checkpoint; and whatever
+/// the server sends, memory is bounded by the longest line. A line or a document that is longer
+/// than that is told and passed over.
 ///
 /// The credentials of the URL go along with each request, as Basic authentication, and never
 /// expire; [`cookie_session`](Self::cookie_session) has them sent once for a cookie instead.

@@ -11,6 +11,7 @@ use bytes::{Buf, Bytes, BytesMut};
 /// So an answer may be as long as it likes, and what reads lines reads this. No use is made of how
 /// a server breaks lines; each byte is looked at once.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is where the cutter stands")]
 pub(super) struct Page {
     max: usize,
     /// What has come and was not looked at.
@@ -178,7 +179,8 @@ mod tests {
     fn rows_and_the_rest_are_cut_out_however_they_are_written() {
         // CouchDB.
         check(
-            "{\"results\":[\n{\"seq\":1,\"id\":\"a\"},\r\n{\"id\":\"b\"}\n],\n\"last_seq\":\"2-b\",\"pending\":0}\n",
+            "{\"results\":[\n{\"seq\":1,\"id\":\"a\"},\r\n{\"id\":\"b\"}\n],\n\
+             \"last_seq\":\"2-b\",\"pending\":0}\n",
             &[
                 "{\"seq\":1,\"id\":\"a\"}",
                 "{\"id\":\"b\"}",
