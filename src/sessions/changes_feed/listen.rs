@@ -16,13 +16,11 @@ pub(super) struct Listening {
     pub(super) is_proven: bool,
     /// Whether nothing is read, for the watcher has enough to do.
     is_paused: bool,
-    /// When reading went on, which is when silence begins.
-    pub(super) resumed: Option<Instant>,
 }
 
 impl Listening {
     pub(super) fn new(began: Instant) -> Self {
-        Listening { began, is_proven: false, is_paused: false, resumed: None }
+        Listening { began, is_proven: false, is_paused: false }
     }
 }
 
@@ -88,7 +86,7 @@ impl ChangesFeed {
             && let (Some(listening), Some(wire)) = (&mut self.listening, self.wire)
             && std::mem::take(&mut listening.is_paused)
         {
-            listening.resumed = Some(cx.now());
+            // All of this time must be silent from now on.
             cx.delay(Self::TICK, self.silence(), ());
             wire.resume(cx);
         }

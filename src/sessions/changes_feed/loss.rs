@@ -37,9 +37,7 @@ impl ChangesFeed {
 
     /// Waits until nothing has come for `time`.
     fn listen_on(&mut self, cx: &mut Cx<'_>, time: Duration, why: FeedError) {
-        let resumed = self.listening.and_then(|listening| listening.resumed);
-        let heard = self.counters.heard.max(resumed);
-        let heard = heard.map_or(Duration::ZERO, |then| cx.now() - then);
+        let heard = self.counters.heard.map_or(Duration::ZERO, |then| cx.now() - then);
         match time.checked_sub(heard) {
             Some(left) if !left.is_zero() => cx.delay(Self::TICK, left, ()),
             _ => self.lose(cx, why),
