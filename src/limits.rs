@@ -266,3 +266,33 @@ pub const FEED_REDIRECTS_MAX: u32 = 5;
 
 /// Events that wait for a kernel's queue to have room, besides the newest change of each document.
 pub const FEED_EVENTS_MAX: usize = 64;
+
+/// Rows that one answer of `feed=longpoll` or `feed=normal` is asked to have: a proxy that does not
+/// stream holds all of it. nano's figure.
+pub const FEED_PAGE_ROWS: u64 = 100;
+
+// Following every change.
+
+/// Rows that a feed tells beyond the last before which all are handled, unless it is told
+/// otherwise: enough for a watcher with many workers, few enough to be told again after a loss.
+pub const FEED_WINDOW_ROWS: usize = 1000;
+
+/// Bytes of rows that are told and not handled, at which a feed reads nothing more, however few
+/// rows that are: with their documents, rows may be as long as [`FEED_LINE_BYTES`].
+pub const FEED_WINDOW_BYTES: usize = 16 * 1024 * 1024;
+
+/// Rows that a feed remembers to mark those that come again: some hundred kilobytes. What a cluster
+/// tells again after it has lost a node may be any number.
+pub const FEED_RECENT_ROWS: usize = 4096;
+
+/// The least time between two writings of a checkpoint, each of which waits for the disk: what is
+/// told again after a crash is no more than this.
+pub const CHECKPOINT_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long the end of a feed waits for its checkpoint to be on the disk: any disk that works is a
+/// hundred times as fast.
+pub const CHECKPOINT_FLUSH_TIME: Duration = Duration::from_secs(5);
+
+/// Longest checkpoint file, in bytes: a few hundred are usual, and sequences grow with the shards
+/// of a database.
+pub const CHECKPOINT_BYTES: u64 = 64 * 1024;

@@ -116,10 +116,8 @@ impl App {
             cx.spawn(log.unwrap_or_else(|error| fail(format_args!("--access-log: {error}"))))
         });
         let database = self.database(cx);
-        let Ok(overview) = cx.spawn_with(|cx| {
-            let Options { docs, heartbeat, retry_cap, .. } = options;
-            Ok::<_, Infallible>(Overview::new(cx, database, docs, *heartbeat, *retry_cap))
-        });
+        let Ok(overview) =
+            cx.spawn_with(|cx| Ok::<_, Infallible>(Overview::new(cx, database, options)));
         Site {
             docs: options.docs.clone(),
             long_poll: options.long_poll,

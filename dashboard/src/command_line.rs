@@ -2,7 +2,7 @@
 
 use crate::access_log::Target as LogTarget;
 use log::LevelFilter;
-use masque::sessions::Database;
+use masque::sessions::{Database, FeedMode};
 use masque::wheels::Target;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -26,6 +26,8 @@ Usage: dashboard [options]
                         (LISTEN_FDS) is served in its place
   --long-poll SECONDS   how long a poll waits for a change [default: 28]; a stream of events
                         sends a sign of life twice in that time
+  --feed MODE           how CouchDB is asked for changes: continuous, or for proxies that cannot
+                        stream longpoll, or normal, once a heartbeat [default: continuous]
   --heartbeat SECONDS   how often CouchDB is asked for a sign of life [default: 10]
   --retry-cap SECONDS   the longest pause between tries to reach CouchDB [default: 30]
   --stale-after SECONDS how long the feed may be lost before /health says 503 [default: 60]
@@ -59,6 +61,7 @@ pub(crate) struct Options {
     pub(crate) docs: Vec<String>,
     pub(crate) listen: Target,
     pub(crate) long_poll: Duration,
+    pub(crate) feed: FeedMode,
     pub(crate) heartbeat: Duration,
     pub(crate) retry_cap: Duration,
     pub(crate) stale_after: Duration,
@@ -79,6 +82,7 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
         docs: vec![],
         listen: Target::Host("127.0.0.1".into(), 8080),
         long_poll: Duration::from_secs(28),
+        feed: FeedMode::Continuous,
         heartbeat: masque::limits::HEARTBEAT,
         retry_cap: masque::limits::FEED_RETRY_CAP,
         stale_after: Duration::from_secs(60),
@@ -99,8 +103,8 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
             }
             "help" => return Ok(Command::Help),
             "version" => return Ok(Command::Version),
-            "couch" | "couch-ca" | "doc" | "listen" | "long-poll" | "heartbeat" | "retry-cap"
-            | "stale-after" | "files" | "access-log" | "log" => {}
+            "couch" | "couch-ca" | "doc" | "listen" | "long-poll" | "feed" | "heartbeat"
+            | "retry-cap" | "stale-after" | "files" | "access-log" | "log" => {}
             other => return Err(format!("there is no option --{other}")),
         }
         let value = parser.value().map_err(|_| format!("--{name} lacks its value"))?;
@@ -116,6 +120,7 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
             "doc" => options.docs.push(document(text()?)?),
             "listen" => options.listen = listen(&text()?)?,
             "long-poll" => options.long_poll = seconds(&name, &text()?)?,
+            "feed" => options.feed = feed_mode(&text()?)?,
             "heartbeat" => options.heartbeat = seconds(&name, &text()?)?,
             "retry-cap" => options.retry_cap = seconds(&name, &text()?)?,
             "stale-after" => options.stale_after = seconds(&name, &text()?)?,
@@ -160,6 +165,15 @@ fn listen(text: &str) -> Result<Target, String> {
         Some(Target::Host(host.to_owned(), port.parse().ok()?)).filter(|_| !host.is_empty())
     });
     parsed.ok_or_else(|| format!("--listen {text}: it is not host:port"))
+}
+
+fn feed_mode(text: &str) -> Result<FeedMode, String> {
+    match text {
+        "continuous" => Ok(FeedMode::Continuous),
+        "longpoll" => Ok(FeedMode::LongPoll),
+        "normal" => Ok(FeedMode::Normal),
+        _ => Err(format!("--feed {text}: it is not one of continuous, longpoll and normal")),
+    }
 }
 
 fn seconds(name: &str, text: &str) -> Result<Duration, String> {
@@ -207,6 +221,7 @@ mod tests {
         assert_eq!(options.docs, ["overview"]);
         assert_eq!(options.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(options.long_poll, Duration::from_secs(28));
+        assert_eq!(options.feed, FeedMode::Continuous);
         assert_eq!(options.heartbeat, Duration::from_secs(10));
         assert_eq!(options.retry_cap, Duration::from_secs(30));
         assert_eq!(options.stale_after, Duration::from_secs(60));
@@ -225,6 +240,7 @@ mod tests {
             "[::1]:0",
             "--long-poll",
             "0.5",
+            "--feed=longpoll",
             "--heartbeat=2",
             "--retry-cap=5",
             "--stale-after=3",
@@ -237,6 +253,7 @@ mod tests {
         assert_eq!(options.docs, ["a", "b"]);
         assert_eq!(options.listen.to_string(), "[::1]:0");
         assert_eq!(options.long_poll, Duration::from_millis(500));
+        assert_eq!(options.feed, FeedMode::LongPoll);
         assert_eq!(options.heartbeat, Duration::from_secs(2));
         assert_eq!(options.retry_cap, Duration::from_secs(5));
         assert_eq!(options.stale_after, Duration::from_secs(3));
@@ -279,6 +296,7 @@ mod tests {
             &["--long-poll", "-1"],
             &["--long-poll", "NaN"],
             &["--long-poll", "1e9"],
+            &["--feed", "eventsource"],
             &["--files", "/no/such/folder"],
             &["--log", "loud"],
             &["--nonsense"],

@@ -1,11 +1,12 @@
 //! How the followed documents stand, and who is told when they change.
 
+use crate::command_line::Options;
 use crate::conditional::Tagged;
 use crate::document::Document;
 use crate::feed::{Feed, Status};
 use bytes::Bytes;
 use masque::reactor::{Cx, Event, Handlers, Session, SessionId, Topic};
-use masque::sessions::{Change, ChangesFeed, Database, FeedEvent};
+use masque::sessions::{Change, ChangesFeed, Database, FeedEvent, FeedMode};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ pub(crate) const FEED_CHANGED: Topic<()> = Topic::new("overview.feed_changed");
 #[derive(Debug)]
 pub(crate) struct Overview {
     database: Database,
+    mode: FeedMode,
     heartbeat: Duration,
     retry_cap: Duration,
     docs: Vec<Document>,
@@ -54,16 +56,11 @@ impl Overview {
     pub(crate) const STATUS: Event<(), Status> = Event::new("overview.status");
     const FEED: Event<FeedEvent> = Event::new("overview.feed");
 
-    pub(crate) fn new(
-        cx: &mut Cx<'_>,
-        database: Database,
-        docs: &[String],
-        heartbeat: Duration,
-        retry_cap: Duration,
-    ) -> Self {
+    pub(crate) fn new(cx: &mut Cx<'_>, database: Database, options: &Options) -> Self {
         let feed = Feed::new(cx.now());
-        let docs = docs.iter().map(|id| Document::new(id, &feed)).collect();
-        Overview { database, heartbeat, retry_cap, docs, feed, follower: None }
+        let Options { feed: mode, heartbeat, retry_cap, .. } = *options;
+        let docs = options.docs.iter().map(|id| Document::new(id, &feed)).collect();
+        Overview { database, mode, heartbeat, retry_cap, docs, feed, follower: None }
     }
 
     fn current(&mut self, _: &mut Cx<'_>, place: usize) -> Current {
@@ -132,7 +129,7 @@ impl Session for Overview {
 
     fn started(&mut self, cx: &mut Cx<'_>) {
         let feed = ChangesFeed::new(self.database.clone(), cx.postback(Self::FEED));
-        let feed = feed.heartbeat(self.heartbeat).retry_cap(self.retry_cap);
+        let feed = feed.mode(self.mode).heartbeat(self.heartbeat).retry_cap(self.retry_cap);
         let feed = self.docs.iter().fold(feed, |feed, doc| feed.doc(&doc.id));
         self.follower = Some(cx.spawn(feed));
     }

@@ -177,9 +177,10 @@ fn split(path: &str) -> Option<(Cow<'_, str>, Option<Cow<'_, str>>)> {
 
 /// Most have nothing to decode.
 fn segment(encoded: &str) -> Option<Cow<'_, str>> {
-    let segment = match encoded.contains('%') {
-        false => Cow::Borrowed(encoded),
-        true => Cow::Owned(String::from_utf8(decoded(encoded)?).ok()?),
+    let segment = if encoded.contains('%') {
+        Cow::Owned(String::from_utf8(decoded(encoded)?).ok()?)
+    } else {
+        Cow::Borrowed(encoded)
     };
     let is_harmless = segment != ".."
         && segment != "."

@@ -104,8 +104,8 @@ impl<'h> Copied<'h> {
         }
     }
 
-    /// The fields that are kept as a map, with `room` for so many from the start; `None` when one of
-    /// them cannot be. The map is most of what a head costs.
+    /// The fields that are kept as a map, with `room` for so many from the start; `None` when one
+    /// of them cannot be. The map is most of what a head costs.
     pub(super) fn fields(
         &self,
         parsed: &[httparse::Header<'_>],

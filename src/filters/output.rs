@@ -56,8 +56,8 @@ impl Output {
         }
     }
 
-    /// Appends a date as HTTP writes it (RFC 9110, section 5.6.7). It is put together once a second;
-    /// for the rest of it, a copy.
+    /// Appends a date as HTTP writes it (RFC 9110, section 5.6.7). It is put together once a
+    /// second; for the rest of it, a copy.
     ///
     /// # Panics
     /// When `date` is before the Unix epoch, or after the year 9999.

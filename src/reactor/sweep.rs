@@ -51,8 +51,8 @@ impl Kernel {
         self.shrink();
     }
 
-    /// Gives back what the tables took for many more sessions than there are now. Amortised O(1): so
-    /// many have ended since the last time.
+    /// Gives back what the tables took for many more sessions than there are now. Amortised O(1):
+    /// so many have ended since the last time.
     fn shrink(&mut self) {
         let live = self.slots.live();
         self.peak = self.peak.max(live);

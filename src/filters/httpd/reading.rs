@@ -25,10 +25,9 @@ impl<M: Mode> Httpd<M> {
         }
         // Known before the rest is, for the refusal of what may be wrong with the rest.
         self.asked.head = input.starts_with(b"HEAD ");
-        let at_once = match self.scan.has_begun() {
-            false => request::parse_at_once(input, self.limits()),
-            true => None,
-        };
+        // A head that has begun is looked at for its end alone until that is there.
+        let is_new = !self.scan.has_begun();
+        let at_once = is_new.then(|| request::parse_at_once(input, self.limits())).flatten();
         let (length, head) = match at_once {
             Some(parsed) => parsed,
             None => match self.find_head(input)? {

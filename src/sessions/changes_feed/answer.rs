@@ -1,8 +1,8 @@
 //! One answer of the server while it comes.
 
 use super::error::FeedError;
+use super::mode::Cutter;
 use super::row::{Reason, parse_reason};
-use crate::filters::Lines;
 use crate::limits::FEED_RETRY_AFTER_MAX;
 use http::header::{CONTENT_ENCODING, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
@@ -18,7 +18,7 @@ pub(super) struct Answer {
     /// The body, where it is not a feed.
     pub(super) body: Vec<u8>,
     /// The feed's lines, where it is one.
-    pub(super) lines: Option<Lines>,
+    pub(super) lines: Option<Cutter>,
     /// Whether the feed has said that it ends here.
     pub(super) is_last: bool,
 }

@@ -139,6 +139,12 @@ impl Database {
         format!("{}{tail}", self.path)
     }
 
+    /// The target of a request for what the server has at `name`, beside its databases.
+    pub(super) fn beside(&self, name: &str) -> String {
+        let beside = self.path.rsplit_once('/').map_or("", |(beside, _)| beside);
+        format!("{beside}/{name}")
+    }
+
     /// A request for `target`, with a session's cookie or else with the URL's credentials; `None`
     /// when the target is longer than a URL can be.
     pub(super) fn get(&self, target: &str, cookie: Option<&HeaderValue>) -> Option<Request<Bytes>> {
@@ -156,8 +162,7 @@ impl Database {
     /// server are beside its databases.
     pub(super) fn login(&self) -> Option<Request<Bytes>> {
         let form = self.credentials.as_ref()?.form.clone();
-        let beside = self.path.rsplit_once('/').map_or("", |(beside, _)| beside);
-        let mut request = self.request(&format!("{beside}/_session"))?;
+        let mut request = self.request(&self.beside("_session"))?;
         *request.method_mut() = Method::POST;
         *request.body_mut() = form;
         let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");

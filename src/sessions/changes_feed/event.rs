@@ -1,8 +1,11 @@
 //! What a feed tells, and how it stands.
 
+use super::checkpoint::Mismatch;
 use super::error::FeedError;
-use super::row::Seq;
+use super::every_change::FeedEnd;
+use super::row::{Row, Seq};
 use bytes::Bytes;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,6 +47,26 @@ pub enum FeedEvent {
     },
     /// The database is another than before, by the same name; its documents are told anew.
     Recreated,
+    /// A row of a feed of [every change](super::EveryChange). Say that it is handled by
+    /// [`HANDLED`](super::ChangesFeed::HANDLED).
+    Row {
+        /// Its number in this run, one more than that of the row before.
+        number: u64,
+        /// What the server tells.
+        row: Arc<Row>,
+        /// Whether a row of the same document at the same revisions was told of late.
+        is_repeat: bool,
+    },
+    /// The server tells again what was told before the feed was asked for, as a cluster does that
+    /// has lost a node. It is the same database, and nothing is missed.
+    Rewound,
+    /// The checkpoint is of something else than what is followed.
+    Mismatch(Mismatch),
+    /// The checkpoint could not be written; it is tried again. Told once until it could be.
+    Unsaved(Arc<io::Error>),
+    /// The feed of every change is at its end. This is the last event; then the feed's session
+    /// ends.
+    Ended(FeedEnd),
     /// The feed was lost so many times at the same sequence for the same reason: somebody should
     /// look. Told at [`FEED_STUCK_TIMES`](crate::limits::FEED_STUCK_TIMES), and each time that
     /// doubles.

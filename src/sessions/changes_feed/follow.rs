@@ -5,16 +5,18 @@ use super::database::encoded;
 use super::error::FeedError;
 use super::listen::Listening;
 use super::row::{parse_info, parse_rev};
+use super::subject::Subject;
 use super::{Change, ChangesFeed, FeedEvent, Step};
-use crate::filters::{HttpClient, Lines, Part};
+use crate::filters::{HttpClient, Part};
 use crate::limits::{
-    ANSWER_TIME, FEED_ANSWER_BYTES, FEED_CONNECT_TIME, FEED_FILTER_BYTES, FEED_KEEPALIVE_IDLE,
+    ANSWER_TIME, FEED_ANSWER_BYTES, FEED_CONNECT_TIME, FEED_KEEPALIVE_IDLE,
     FEED_KEEPALIVE_INTERVAL, FEED_REDIRECTS_MAX,
 };
 use crate::reactor::{Cx, Socket};
 use crate::wheels::{ConnectError, Connector, ReadWrite};
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 
 impl ChangesFeed {
     pub(super) fn connect(&mut self, cx: &mut Cx<'_>) {
@@ -50,26 +52,28 @@ impl ChangesFeed {
 
     /// Sends the next request that is due, on the same connection as those before it.
     fn ask(&mut self, cx: &mut Cx<'_>) {
-        self.step = match self.docs.iter().position(|doc| doc.is_stale) {
-            _ if self.login.is_wanted() => Step::Login,
-            _ if !self.is_checked => Step::Info,
-            Some(place) => Step::Document(place),
-            None => Step::Feed,
-        };
+        self.step = self.next_step();
         self.answer = Answer::default();
+        let is_feed = self.step == Step::Feed;
         let request = if self.step == Step::Login {
             self.database.login()
         } else {
             let target = self.detour.take().unwrap_or_else(|| self.target());
-            self.database.get(&target, self.login.cookie())
+            let request = self.database.get(&target, self.login.cookie());
+            match self.feed_body().filter(|_| is_feed) {
+                Some(body) => request.map(|request| posting(request, body.clone())),
+                None => request,
+            }
         };
         let (Some(request), Some(wire)) = (request, self.wire) else {
-            self.since = None; // what else is of the server's making in a request?
+            self.forget_since(); // what else is of the server's making in a request?
             return self.lose(cx, FeedError::Answer("its sequence is too long to be sent back"));
         };
         wire.put(cx, request);
+        if is_feed && let Some(rows) = self.subject.rows_mut() {
+            rows.asked();
+        }
         // Some servers send a feed's head with its first heartbeat.
-        let is_feed = self.step == Step::Feed;
         let time = if is_feed { ANSWER_TIME.max(self.silence()) } else { ANSWER_TIME };
         cx.delay(Self::TICK, time, ());
     }
@@ -78,32 +82,12 @@ impl ChangesFeed {
     fn target(&self) -> String {
         match self.step {
             Step::Document(place) => {
-                self.database.under(&format!("/{}", encoded(&self.docs[place].id)))
+                self.database.under(&format!("/{}", encoded(&self.subject.docs()[place].id)))
             }
             Step::Feed => self.database.under(&self.feed_tail()),
+            Step::Server => self.database.beside(""),
             _ => self.database.under(""),
         }
-    }
-
-    fn feed_tail(&self) -> String {
-        let mut tail = format!(
-            "/_changes?feed=continuous&include_docs={}&heartbeat={}&since={}",
-            !self.is_lean(),
-            self.heartbeat.as_millis(),
-            encoded(self.since.as_ref().map_or("0", |seq| seq.as_str()))
-        );
-        let ids: Vec<_> = self.docs.iter().map(|doc| doc.id.as_str()).collect();
-        let ids = encoded(&serde_json::to_string(&ids).expect("text is JSON"));
-        if self.is_filtered && ids.len() <= FEED_FILTER_BYTES {
-            tail.push_str("&filter=_doc_ids&doc_ids=");
-            tail.push_str(&ids);
-        }
-        tail
-    }
-
-    /// Whether the documents are to stay out of the rows, for with its document one was too long.
-    fn is_lean(&self) -> bool {
-        self.too_long_after.is_some() && self.too_long_after == self.since
     }
 
     pub(super) fn part(&mut self, cx: &mut Cx<'_>, part: Part) {
@@ -131,16 +115,20 @@ impl ChangesFeed {
             return self.lose(cx, FeedError::Answer("it is compressed, which was not asked for"));
         }
         if self.step == Step::Feed && self.answer.is_ok() {
-            self.answer.lines = Some(Lines::new(self.line_max));
+            self.answer.lines = Some(self.mode.cutter(self.line_max));
             self.listening = Some(Listening::new(cx.now()));
             let (connection, since) = (self.counters.connections, self.since.clone());
-            if let Some(since) = since {
+            self.paging.since.clone_from(&since);
+            self.paging.rows = 0;
+            let was_announced = std::mem::replace(&mut self.paging.is_announced, true);
+            if let Some(since) = since.filter(|_| !(was_announced && self.mode.is_paged())) {
                 self.tell(cx, FeedEvent::Connected { connection, since });
             }
             if self.is_fresh {
                 self.catch_up(cx);
             }
             cx.delay(Self::TICK, self.silence(), ());
+            self.pause_if_full(cx);
         }
     }
 
@@ -154,6 +142,8 @@ impl ChangesFeed {
             && is_document
         {
             self.pass_over(cx, place);
+        } else if self.step == Step::Server {
+            self.meet(cx); // with whatever stands before it
         } else if self.answer.is_ok() {
             self.lose(cx, FeedError::Answer("it is too long"));
         } else {
@@ -166,20 +156,22 @@ impl ChangesFeed {
     fn answered(&mut self, cx: &mut Cx<'_>) {
         self.served += 1;
         let (step, is_ok) = (self.step, self.answer.is_ok());
-        if step != Step::Login && self.answer.is_redirect() {
+        if !matches!(step, Step::Login | Step::Server) && self.answer.is_redirect() {
             return self.redirected(cx);
         }
         self.redirects = 0;
         match step {
             Step::Login => self.logged_in(cx),
             _ if self.answer.status == Some(StatusCode::UNAUTHORIZED) => self.log_in_again(cx),
+            Step::Server => self.meet(cx),
             Step::Info if is_ok => self.look(cx),
             Step::Document(place) if is_ok => self.read(cx, place),
             Step::Document(place) if self.answer.is_not_found() => {
-                let gone = Change::gone(&self.docs[place].id, None);
-                self.docs[place].is_now(gone);
+                let doc = &mut self.subject.docs_mut()[place];
+                doc.is_now(Change::gone(&doc.id.clone(), None));
                 self.go_on(cx);
             }
+            Step::Feed if is_ok && self.mode.is_paged() => self.turn_page(cx),
             Step::Feed if is_ok => {
                 let is_last = self.answer.is_last;
                 self.lose(cx, if is_last { FeedError::Ended } else { FeedError::Cut });
@@ -219,7 +211,7 @@ impl ChangesFeed {
             return self.go_on(cx);
         }
         if status == Some(StatusCode::BAD_REQUEST) {
-            self.since = None; // a sequence of another server: begin anew rather than ask for ever
+            self.forget_since(); // one of another server: begin anew rather than ask for ever
         }
         self.lose(cx, refusal);
     }
@@ -235,14 +227,24 @@ impl ChangesFeed {
         }
         let is_same = info.identity.is_some() && info.identity == self.identity;
         let is_other = self.identity.is_some() && info.identity.is_some() && !is_same;
-        if !is_same || self.since.is_none() {
-            self.since.clone_from(&info.update_seq);
-            self.docs.iter_mut().for_each(|doc| doc.is_stale = true);
+        match &mut self.subject {
+            Subject::Documents(docs) if !is_same || self.since.is_none() => {
+                self.since.clone_from(&info.update_seq);
+                for doc in docs {
+                    doc.is_stale = true;
+                }
+            }
+            Subject::Documents(_) => {}
+            Subject::Rows(_) => {
+                if !self.find_place(cx, &info, is_other) {
+                    return;
+                }
+            }
         }
         self.is_fresh = self.since == info.update_seq;
         self.identity = info.identity;
         self.is_checked = true;
-        if is_other {
+        if is_other && let Subject::Documents(_) = self.subject {
             self.tell(cx, FeedEvent::Recreated);
         }
         self.go_on(cx);
@@ -254,14 +256,15 @@ impl ChangesFeed {
         };
         let body = std::mem::take(&mut self.answer.body);
         let doc = Bytes::from(body.trim_ascii().to_vec());
-        let id = self.docs[place].id.clone();
-        self.docs[place].is_now(Change { id, rev: Some(rev), doc: Some(doc) });
+        let followed = &mut self.subject.docs_mut()[place];
+        let id = followed.id.clone();
+        followed.is_now(Change { id, rev: Some(rev), doc: Some(doc) });
         self.go_on(cx);
     }
 
     /// The document at `place` is longer than any may be.
     fn pass_over(&mut self, cx: &mut Cx<'_>, place: usize) {
-        let (followed, max) = (&mut self.docs[place], self.line_max);
+        let (followed, max) = (&mut self.subject.docs_mut()[place], self.line_max);
         followed.pass_over();
         let id = followed.id.clone();
         self.tell(cx, FeedEvent::TooLong { id, max });
@@ -279,4 +282,12 @@ impl ChangesFeed {
             self.connect(cx);
         }
     }
+}
+
+/// The same request with something to be read: JSON.
+fn posting(mut request: Request<Bytes>, body: Bytes) -> Request<Bytes> {
+    *request.method_mut() = Method::POST;
+    *request.body_mut() = body;
+    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    request
 }

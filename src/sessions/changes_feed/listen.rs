@@ -2,6 +2,7 @@
 
 use super::error::FeedError;
 use super::row::{Line, Row, parse_line, parse_reason, parse_rev, shown};
+use super::subject::Subject;
 use super::{Change, ChangesFeed, FeedEvent, Step};
 use crate::limits::{FEED_PROOF_TIME, FEED_REREAD_PAUSE};
 use crate::reactor::Cx;
@@ -13,27 +14,41 @@ pub(super) struct Listening {
     began: Instant,
     /// Whether it has shown, longer than at its beginning, that it works.
     pub(super) is_proven: bool,
+    /// Whether nothing is read, for the watcher has enough to do.
+    is_paused: bool,
 }
 
 impl Listening {
     pub(super) fn new(began: Instant) -> Self {
-        Listening { began, is_proven: false }
+        Listening { began, is_proven: false, is_paused: false }
     }
 }
 
 impl ChangesFeed {
     pub(super) fn take_lines(&mut self, cx: &mut Cx<'_>) {
-        while let Some(line) = self.answer.lines.as_mut().and_then(Iterator::next) {
+        while !self.is_full()
+            && let Some(line) = self.answer.lines.as_mut().and_then(Iterator::next)
+        {
             self.prove_by_time(cx);
             match line.map(|line| (parse_line(&line), line)) {
                 Ok((Line::Heartbeat, _)) => {
                     self.counters.heartbeats += 1;
                     self.catch_up(cx);
                 }
-                Ok((Line::Row(row), _)) => self.row(cx, row),
+                Ok((Line::Row(row), _)) => {
+                    self.counters.rows += 1;
+                    self.paging.rows += 1;
+                    self.counters.last_row = Some(cx.now());
+                    match self.subject {
+                        Subject::Documents(_) => self.row(cx, row),
+                        Subject::Rows(_) => self.tell_row(cx, row),
+                    }
+                }
                 Ok((Line::Last(seq), _)) => {
                     self.answer.is_last = true;
-                    self.since = seq.or(self.since.take());
+                    if let Some(seq) = seq {
+                        self.reach(cx, seq);
+                    }
                 }
                 Ok((Line::Error(reason), _)) => self.lose(cx, FeedError::Server(reason)),
                 Ok((Line::Malformed, line)) => {
@@ -46,20 +61,49 @@ impl ChangesFeed {
                 }
             }
         }
+        self.pause_if_full(cx);
+    }
+
+    /// Leaves what comes to the socket, and in the end to the server, while the watcher has enough
+    /// to do.
+    pub(super) fn pause_if_full(&mut self, cx: &mut Cx<'_>) {
+        if self.is_full()
+            && let (Some(listening), Some(wire)) = (&mut self.listening, self.wire)
+            && !std::mem::replace(&mut listening.is_paused, true)
+        {
+            wire.pause(cx);
+            cx.delay_clear(Self::TICK); // who does not listen cannot say that it is silent
+        }
+    }
+
+    /// Reads on once there is room again: first what has come already.
+    pub(super) fn read_on(&mut self, cx: &mut Cx<'_>) {
+        if self.is_full() || !self.listening.is_some_and(|listening| listening.is_paused) {
+            return;
+        }
+        self.take_lines(cx);
+        if !self.is_full()
+            && let (Some(listening), Some(wire)) = (&mut self.listening, self.wire)
+            && std::mem::take(&mut listening.is_paused)
+        {
+            // All of this time must be silent from now on.
+            cx.delay(Self::TICK, self.silence(), ());
+            wire.resume(cx);
+        }
     }
 
     fn row(&mut self, cx: &mut Cx<'_>, row: Row) {
-        self.counters.rows += 1;
-        self.counters.last_row = Some(cx.now());
         self.since = row.seq.or(self.since.take());
-        let Some(followed) = self.docs.iter_mut().find(|doc| doc.id == row.id) else { return };
+        let rev = row.revs.into_iter().next();
+        let docs = self.subject.docs_mut();
+        let Some(followed) = docs.iter_mut().find(|doc| doc.id == row.id) else { return };
         let is_news = match row.doc {
-            _ if row.deleted => followed.is_now(Change::gone(&row.id, row.rev)),
+            _ if row.deleted => followed.is_now(Change::gone(&row.id, rev)),
             Some(doc) => {
-                let rev = row.rev.or_else(|| parse_rev(&doc));
+                let rev = rev.or_else(|| parse_rev(&doc));
                 followed.is_now(Change { id: row.id, rev, doc: Some(doc) })
             }
-            None => followed.is_stale(row.rev),
+            None => followed.is_stale(rev),
         };
         if is_news {
             self.backoff.reset();
@@ -91,7 +135,7 @@ impl ChangesFeed {
     /// Reads the documents of rows that came without them, once all that is there has been taken:
     /// it is not known any more how they stand.
     pub(super) fn reread(&mut self, cx: &mut Cx<'_>) {
-        if self.step != Step::Feed || !self.docs.iter().any(|doc| doc.is_stale) {
+        if self.step != Step::Feed || !self.subject.docs().iter().any(|doc| doc.is_stale) {
             return;
         }
         self.hang_up(cx);

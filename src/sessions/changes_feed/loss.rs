@@ -23,7 +23,7 @@ impl ChangesFeed {
         let has_begun = self.answer.status.is_some();
         match self.step {
             Step::Waiting => self.connect(cx),
-            Step::Connecting => {}
+            Step::Connecting | Step::GivenUp => {}
             Step::Feed if has_begun => {
                 let silence = self.silence();
                 self.listen_on(cx, silence, FeedError::Silent(silence));
@@ -86,6 +86,7 @@ impl ChangesFeed {
             self.login.renew();
         }
         self.is_caught_up = false;
+        self.paging.is_announced = false;
         self.counters.losses += 1;
         let stuck = self.count_stuck(&why, was_proven);
         let mut retry_after = self.backoff.next_delay();

@@ -1,23 +1,39 @@
-//! Following documents of a CouchDB database through its continuous `_changes` feed.
+//! Following a CouchDB database through its `_changes` feed: documents of it, or every change.
 
 mod answer;
+mod checkpoint;
+mod checkpoint_file;
 mod database;
 mod encoding;
 mod error;
 mod event;
+mod every_change;
 mod follow;
+mod ledger;
 mod listen;
 mod login;
 mod loss;
+mod mode;
+mod page;
+mod query;
+mod recent;
 mod retry;
 mod row;
+mod rows;
+mod save;
 mod scheme;
+mod subject;
 mod tell;
 
+pub use checkpoint::{Checkpoint, Mismatch, NoCheckpoint};
+pub use checkpoint_file::{CheckpointError, CheckpointFile};
 pub use database::{Database, DatabaseUrlError};
 pub use error::FeedError;
 pub use event::{Change, Counters, FeedEvent};
-pub use row::{Reason, Seq};
+pub use every_change::{EveryChange, FeedEnd, OnMismatch, OnRecreated, Start};
+pub use mode::FeedMode;
+pub use query::{Query, QueryError};
+pub use row::{Reason, Row, Seq};
 pub use scheme::AuthorityError;
 
 use crate::filters::{HttpClient, Part};
@@ -29,12 +45,16 @@ use answer::Answer;
 use listen::Listening;
 use login::Login;
 use loss::Stuck;
+use mode::Paging;
 use retry::RetryPolicy;
+use rows::Rows;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+use subject::Subject;
 use tell::Followed;
 
-/// Follows documents of a database and tells how they stand, for as long as it runs.
+/// Follows a database for as long as it runs: [documents](Self::doc) of it, of which it tells how
+/// they stand, or [every change](Self::every_change), each of which it tells at least once.
 ///
 /// It reads the documents as they are, then follows the feed from before that, so that nothing
 /// between the two is lost. When the feed is lost it comes back from the last sequence, after a
@@ -43,9 +63,12 @@ use tell::Followed;
 /// told from another, it reads the documents anew. A revision that was told is not told again. Of a
 /// burst the newest revision is told.
 ///
-/// There is one connection and one timer at any time, and whatever the server sends, memory is
-/// bounded by the longest line. A line or a document that is longer than that is told and passed
-/// over.
+/// Of every change, which a replicator or an indexer needs, each row is told with a number, and
+/// the feed is told when it is handled; see [`EveryChange`].
+///
+/// There is one connection at any time, and one timer besides that of a checkpoint; and whatever
+/// the server sends, memory is bounded by the longest line. A line or a document that is longer
+/// than that is told and passed over.
 ///
 /// The credentials of the URL go along with each request, as Basic authentication, and never
 /// expire; [`cookie_session`](Self::cookie_session) has them sent once for a cookie instead.
@@ -74,11 +97,12 @@ use tell::Followed;
 #[expect(clippy::struct_excessive_bools, reason = "each is one fact that the next step depends on")]
 pub struct ChangesFeed {
     database: Database,
-    docs: Vec<Followed>,
+    subject: Subject,
     heartbeat: Duration,
     retry_cap: Duration,
     retry: RetryPolicy,
     line_max: usize,
+    mode: FeedMode,
     backoff: Backoff,
     postback: Postback<FeedEvent>,
     /// Whether the server is asked to send the followed documents alone.
@@ -102,6 +126,8 @@ pub struct ChangesFeed {
     answer: Answer,
     /// The feed, once it has begun.
     listening: Option<Listening>,
+    /// The answer under way, where the feed is asked for answer by answer.
+    paging: Paging,
     login: Login,
     /// Where the server said that what is asked for next is.
     detour: Option<String>,
@@ -132,6 +158,8 @@ enum Step {
     Connecting,
     /// `POST /_session`.
     Login,
+    /// `GET /`.
+    Server,
     /// `GET /db`.
     Info,
     /// `GET /db/doc`, for the document at this place.
@@ -149,11 +177,12 @@ impl ChangesFeed {
     pub fn new(database: Database, postback: Postback<FeedEvent>) -> Self {
         ChangesFeed {
             database,
-            docs: vec![],
+            subject: Subject::Documents(vec![]),
             heartbeat: HEARTBEAT,
             retry_cap: FEED_RETRY_CAP,
             retry: RetryPolicy::default(),
             line_max: FEED_LINE_BYTES,
+            mode: FeedMode::default(),
             backoff: Backoff::new(FEED_RETRY_FIRST, FEED_RETRY_CAP),
             postback,
             is_filtered: true,
@@ -167,6 +196,7 @@ impl ChangesFeed {
             is_single: false,
             answer: Answer::default(),
             listening: None,
+            paging: Paging::default(),
             login: Login::default(),
             detour: None,
             redirects: 0,
@@ -183,12 +213,32 @@ impl ChangesFeed {
     }
 
     /// Follows one more document.
+    ///
+    /// # Panics
+    /// When every change is followed already.
     #[must_use]
+    #[track_caller]
     pub fn doc(mut self, id: impl Into<String>) -> Self {
         let id = id.into();
-        if self.docs.iter().all(|doc| doc.id != id) {
-            self.docs.push(Followed::new(id));
+        let Subject::Documents(docs) = &mut self.subject else {
+            panic!("the feed follows every change: {id} cannot be followed besides")
+        };
+        if docs.iter().all(|doc| doc.id != id) {
+            docs.push(Followed::new(id));
         }
+        self
+    }
+
+    /// Follows every change, or those that are picked, rather than how documents stand.
+    ///
+    /// # Panics
+    /// When documents are followed already.
+    #[must_use]
+    #[track_caller]
+    pub fn every_change(mut self, every: EveryChange) -> Self {
+        assert!(self.subject.docs().is_empty(), "the feed follows documents already");
+        self.is_filtered = false; // whoever asks for a filter means it
+        self.subject = Subject::Rows(Box::new(Rows::new(every)));
         self
     }
 
@@ -215,6 +265,13 @@ impl ChangesFeed {
         self
     }
 
+    /// Asks for the feed in this way, for servers and proxies that cannot stream.
+    #[must_use]
+    pub fn mode(mut self, mode: FeedMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
     /// Logs in with the URL's credentials and then sends the session's cookie in their place; when
     /// the server takes it no more, logs in anew. For servers that check passwords at a price, or
     /// in `_session` alone.
@@ -238,7 +295,13 @@ impl ChangesFeed {
 
     /// Call it to learn what the feed has seen, and when.
     pub const COUNTERS: Event<(), Counters> = Event::new("changes_feed.counters");
-    /// Ends the feed at once, in whatever state it is.
+    /// Post it with the number of a [`FeedEvent::Row`] when that row is handled. In any order; a
+    /// number that is not awaited is passed over.
+    pub const HANDLED: Event<u64> = Event::new("changes_feed.handled");
+    /// Call it to learn up to where every change is handled, for who keeps that in a place of their
+    /// own; `None` before the database was first reached.
+    pub const CHECKPOINT: Event<(), Option<Checkpoint>> = Event::new("changes_feed.checkpoint");
+    /// Ends the feed at once, in whatever state it is; then its checkpoint file has the newest.
     pub const SHUTDOWN: Event<()> = Event::new("changes_feed.shutdown");
 
     const CONNECTED: Event<Result<Socket, ConnectError>> = Event::new("changes_feed.connected");
@@ -246,6 +309,7 @@ impl ChangesFeed {
     const ENDED: Event<Ended> = Event::new("changes_feed.ended");
     const TICK: Event<()> = Event::new("changes_feed.tick");
     const FLUSH: Event<()> = Event::new("changes_feed.flush");
+    const SAVE: Event<()> = Event::new("changes_feed.save");
 }
 
 impl Session for ChangesFeed {
@@ -255,11 +319,19 @@ impl Session for ChangesFeed {
             .on(Self::ENDED, Self::ended)
             .on(Self::TICK, Self::tick)
             .on(Self::FLUSH, Self::flush)
+            .on(Self::SAVE, Self::save)
+            .on(Self::HANDLED, Self::handled)
             .on(Self::COUNTERS, |feed, _, ()| feed.counters)
+            .on(Self::CHECKPOINT, |feed, _, ()| feed.checkpoint())
             .on(Self::SHUTDOWN, Self::shut_down);
     }
 
     fn started(&mut self, cx: &mut Cx<'_>) {
+        self.start_saving(cx);
         self.connect(cx);
+    }
+
+    fn stopped(&mut self, _: &mut Cx<'_>) {
+        self.save_at_last();
     }
 }

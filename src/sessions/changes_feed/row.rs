@@ -14,6 +14,16 @@ use std::fmt;
 pub struct Seq(Box<str>);
 
 impl Seq {
+    /// Where every database begins.
+    pub(super) fn beginning() -> Self {
+        Seq("0".into())
+    }
+
+    /// A sequence whose text is known, from a checkpoint.
+    pub(super) fn kept(text: &str) -> Self {
+        Seq(text.into())
+    }
+
     /// The text that goes into `since`, before percent-encoding.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -54,16 +64,23 @@ pub(super) enum Line {
     Malformed,
 }
 
-/// A change of a document.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Row {
-    pub(super) seq: Option<Seq>,
-    pub(super) id: String,
-    /// The winning revision.
-    pub(super) rev: Option<String>,
-    pub(super) deleted: bool,
+/// A row of a feed: a document has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Row {
+    /// Its sequence; `None` where the server sends none with this row.
+    pub seq: Option<Seq>,
+    /// The document's id.
+    pub id: String,
+    /// The revisions that the row names: the winning one, and with
+    /// [`all_revs`](super::Query::all_revs) every other leaf behind it.
+    pub revs: Vec<String>,
+    /// Whether the document is deleted.
+    pub deleted: bool,
     /// The document as the server wrote it, where it came along.
-    pub(super) doc: Option<Bytes>,
+    pub doc: Option<Bytes>,
+    /// The whole row as the server wrote it, with what has no field here.
+    pub json: Bytes,
 }
 
 /// `CouchDB`'s `error` and `reason`, cut to [`FEED_REASON_CHARS`].
@@ -89,7 +106,7 @@ pub(super) struct Info {
     pub(super) identity: Option<String>,
 }
 
-type Object<'a> = BTreeMap<String, &'a RawValue>;
+pub(super) type Object<'a> = BTreeMap<String, &'a RawValue>;
 
 /// Understands one line. Keys may come in any order.
 pub(super) fn parse_line(line: &Bytes) -> Line {
@@ -101,12 +118,13 @@ pub(super) fn parse_line(line: &Bytes) -> Line {
         return Line::Row(Row {
             seq: object.get("seq").and_then(|seq| Seq::of(seq)),
             id,
-            rev: object.get("changes").and_then(|changes| winner(changes)),
+            revs: object.get("changes").and_then(|changes| revs(changes)).unwrap_or_default(),
             deleted: object.get("deleted").is_some_and(|deleted| deleted.get() == "true"),
             doc: object
                 .get("doc")
                 .filter(|doc| doc.get().starts_with('{'))
                 .map(|doc| line.slice_ref(doc.get().as_bytes())),
+            json: line.clone(),
         });
     }
     if let Some(last) = object.get("last_seq") {
@@ -151,36 +169,53 @@ pub(super) fn parse_info(body: &[u8]) -> Option<Info> {
     Some(Info { update_seq, identity: identity.or_else(|| known("db_uuid")) })
 }
 
+/// Understands the body of `GET /`: what tells a server from others, if it says so.
+pub(super) fn parse_uuid(body: &[u8]) -> Option<String> {
+    text_of(object(body)?.get("uuid")?)
+}
+
 /// The revision of a document.
 pub(super) fn parse_rev(doc: &[u8]) -> Option<String> {
     text_of(object(doc)?.get("_rev")?)
 }
 
-fn object(json: &[u8]) -> Option<Object<'_>> {
+pub(super) fn object(json: &[u8]) -> Option<Object<'_>> {
     serde_json::from_slice(json).ok()
 }
 
-fn text_of(raw: &RawValue) -> Option<String> {
+pub(super) fn text_of(raw: &RawValue) -> Option<String> {
     serde_json::from_str(raw.get()).ok()
 }
 
-fn winner(changes: &RawValue) -> Option<String> {
+fn revs(changes: &RawValue) -> Option<Vec<String>> {
     let changes: Vec<BTreeMap<String, &RawValue>> = serde_json::from_str(changes.get()).ok()?;
-    text_of(changes.first()?.get("rev")?)
+    changes.iter().map(|change| text_of(change.get("rev")?)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn row(seq: Option<&str>, rev: &str, deleted: bool, doc: Option<&'static str>) -> Line {
+    fn row(seq: Option<&str>, revs: &str, deleted: bool, doc: Option<&'static str>) -> Line {
         Line::Row(Row {
             seq: seq.map(|seq| Seq(seq.into())),
             id: "x".into(),
-            rev: Some(rev.into()),
+            revs: revs.split(' ').map(str::to_owned).collect(),
             deleted,
             doc: doc.map(|doc| Bytes::from_static(doc.as_bytes())),
+            json: Bytes::new(),
         })
+    }
+
+    /// Without the row's text, which is the line.
+    fn parsed(line: &str) -> Line {
+        match parse_line(&Bytes::from(line.to_owned())) {
+            Line::Row(row) => {
+                assert_eq!(row.json, line);
+                Line::Row(Row { json: Bytes::new(), ..row })
+            }
+            other => other,
+        }
     }
 
     #[test]
@@ -191,7 +226,7 @@ mod tests {
             (" \r", Line::Heartbeat),
             (
                 r#"{"seq":"4-g1A_A","id":"x","changes":[{"rev":"2-b"},{"rev":"2-a"}]}"#,
-                row(Some("4-g1A_A"), "2-b", false, None),
+                row(Some("4-g1A_A"), "2-b 2-a", false, None),
             ),
             // PouchDB: numbers, and the keys in another order.
             (
@@ -221,7 +256,7 @@ mod tests {
             ("[]", Line::Malformed),
             ("7", Line::Malformed),
         ] {
-            assert_eq!(parse_line(&Bytes::from(line)), expected, "{line}");
+            assert_eq!(parsed(line), expected, "{line}");
         }
         assert_eq!(parse_line(&Bytes::from_static(b"{\"id\":\"\xff\"}")), Line::Malformed);
     }

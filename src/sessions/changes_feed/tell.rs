@@ -1,7 +1,7 @@
 //! Telling the watcher: of each document the newest, and everything else in order.
 
-use super::ChangesFeed;
 use super::event::{Change, FeedEvent};
+use super::{ChangesFeed, Step};
 use crate::limits::FEED_EVENTS_MAX;
 use crate::reactor::{Cx, PostError};
 
@@ -71,8 +71,10 @@ impl Followed {
 impl ChangesFeed {
     /// Tells `event`, after the changes that came before it.
     pub(super) fn tell(&mut self, cx: &mut Cx<'_>, event: FeedEvent) {
-        if self.outbox.len() == FEED_EVENTS_MAX
-            && let Some(event) = self.outbox.pop_front()
+        let is_row = |event: &FeedEvent| matches!(event, FeedEvent::Row { .. });
+        if self.outbox.len() >= FEED_EVENTS_MAX
+            && let Some(oldest) = self.outbox.iter().position(|event| !is_row(event))
+            && let Some(event) = self.outbox.remove(oldest)
         {
             log::warn!("the changes feed of {} could not tell {event:?}", self.database);
         }
@@ -91,12 +93,14 @@ impl ChangesFeed {
         self.is_flush_due = false;
         self.post_all(cx);
         self.reread(cx);
+        self.read_on(cx);
     }
 
     /// Posts what can be posted. A queue that is full empties as the kernel turns; a watcher that
     /// is gone does not come back.
     fn post_all(&mut self, cx: &mut Cx<'_>) {
         match self.post_news(cx).and_then(|()| self.post_events(cx)) {
+            Ok(()) if self.step == Step::GivenUp => cx.stop(),
             Ok(()) => {}
             Err(PostError::NoSession { .. }) => self.shut_down(cx, ()),
             Err(_) => self.flush_soon(cx),
@@ -112,7 +116,7 @@ impl ChangesFeed {
     }
 
     fn post_news(&mut self, cx: &mut Cx<'_>) -> Result<(), PostError> {
-        for followed in &mut self.docs {
+        for followed in self.subject.docs_mut() {
             let Some(news) = followed.news.take() else { continue };
             if followed.is_told(&news) {
                 continue;

@@ -59,6 +59,25 @@ fn a_server_is_followed_lost_and_followed_again() {
 
 #[test]
 #[ignore = "needs the packages of tests/servers"]
+fn a_server_is_followed_answer_by_answer() {
+    let server = pouchdb_server::start();
+    let database = format!("{}/numbers", server.url);
+    create(&database);
+    for mode in ["longpoll", "normal"] {
+        let rev = store(&database, "board", r#"{"n":1}"#);
+        let arguments = [&ARGUMENTS[..], &FOR_EVER, &["--feed", mode]].concat();
+        let dashboard = program::follow(&database, &arguments);
+        dashboard.wait_for("board", &rev);
+        for _ in 0..3 {
+            let rev = store(&database, "board", r#"{"n":1}"#);
+            dashboard.wait_for("board", &rev);
+        }
+        assert_eq!(dashboard.get("/board").header("Feed-State"), Some("following"), "{mode}");
+    }
+}
+
+#[test]
+#[ignore = "needs the packages of tests/servers"]
 fn a_deleted_document_of_a_server_is_gone() {
     let server = pouchdb_server::start();
     let database = format!("{}/numbers", server.url);

@@ -2,14 +2,18 @@
 
 mod access;
 mod bursts;
+mod checkpoints;
 mod framing;
 mod identity;
 mod keepalive;
 mod losses;
+mod modes;
 mod odd_lines;
 mod property;
 mod recordings;
 mod retry;
+mod rows;
+mod rows_property;
 mod secrets;
 mod server;
 mod stage;

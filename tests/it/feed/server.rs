@@ -62,6 +62,11 @@ impl Asked {
     fn shown(&self) -> String {
         let usual = "/db/_changes?feed=continuous&include_docs=true&heartbeat=10000&since=";
         let filter = "&filter=_doc_ids&doc_ids=%5B%22x%22%5D";
+        let bare = "/db/_changes?feed=continuous&include_docs=false&heartbeat=10000&since=";
+        let is_filtered = self.target.contains("filter=_doc_ids");
+        if let Some(rest) = self.target.strip_prefix(bare).filter(|_| !is_filtered) {
+            return format!("{} rows since {rest}", self.method);
+        }
         match self.target.strip_prefix(usual).and_then(|rest| rest.strip_suffix(filter)) {
             Some(since) => format!("feed since {since}"),
             None => format!("{} {}", self.method, self.target),

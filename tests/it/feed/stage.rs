@@ -3,7 +3,7 @@
 use super::server::{Act, Asked, Wire, World, info, json};
 use masque::limits::Limits;
 use masque::reactor::{Cx, Event, Handlers, Rig, Session, SessionId};
-use masque::sessions::{ChangesFeed, Counters, Database, FeedEvent, TcpServer};
+use masque::sessions::{ChangesFeed, Checkpoint, Counters, Database, FeedEvent, TcpServer};
 use std::cell::{Cell, RefCell};
 use std::fmt::Write;
 use std::rc::Rc;
@@ -15,6 +15,8 @@ pub(super) struct Stage {
     /// Everything that was told, as a log or a debugger would show it.
     pub(super) told: Rc<RefCell<Vec<FeedEvent>>>,
     feed: Rc<Cell<Option<SessionId>>>,
+    /// Whether rows are left for the test to handle.
+    is_busy: Rc<Cell<bool>>,
     server: SessionId,
     watcher: Option<SessionId>,
 }
@@ -25,7 +27,8 @@ impl Stage {
         let world = Rc::new(RefCell::new(World::new(answers)));
         let mut rig = Rig::new();
         let server = listen(&mut rig, &world);
-        Stage { rig, world, told: Rc::default(), feed: Rc::default(), server, watcher: None }
+        let (told, feed, is_busy) = (Rc::default(), Rc::default(), Rc::default());
+        Stage { rig, world, told, feed, is_busy, server, watcher: None }
     }
 
     /// A server that has a database `db`, and in it, at sequence `3-c`, a document `x` at revision
@@ -61,6 +64,7 @@ impl Stage {
             world: self.world.clone(),
             told: self.told.clone(),
             feed: self.feed.clone(),
+            is_busy: self.is_busy.clone(),
             database: url.parse().unwrap(),
             set: Some(Box::new(set)),
         };
@@ -93,6 +97,35 @@ impl Stage {
 
     pub(super) fn feed(&self) -> SessionId {
         self.feed.get().unwrap()
+    }
+
+    /// From now on the watcher does not handle rows.
+    pub(super) fn busy(self) -> Self {
+        self.is_busy.set(true);
+        self
+    }
+
+    /// The watcher handles a row after all.
+    pub(super) fn handle(&mut self, number: u64) {
+        let feed = self.feed();
+        self.rig.post(feed, ChangesFeed::HANDLED, number).unwrap();
+        self.rig.settle();
+    }
+
+    /// The sequence up to which all is handled.
+    pub(super) fn handled(&mut self) -> String {
+        self.checkpoint().map_or("-".into(), |checkpoint| checkpoint.seq.to_string())
+    }
+
+    pub(super) fn checkpoint(&mut self) -> Option<Checkpoint> {
+        self.rig.call(self.feed.get().unwrap(), ChangesFeed::CHECKPOINT, ()).unwrap()
+    }
+
+    /// Ends the feed.
+    pub(super) fn shut_down(&mut self) {
+        let feed = self.feed();
+        self.rig.post(feed, ChangesFeed::SHUTDOWN, ()).unwrap();
+        self.rig.settle();
     }
 
     /// Forgets what has been done so far.
@@ -137,6 +170,7 @@ struct Watcher {
     world: Rc<RefCell<World>>,
     told: Rc<RefCell<Vec<FeedEvent>>>,
     feed: Rc<Cell<Option<SessionId>>>,
+    is_busy: Rc<Cell<bool>>,
     database: Database,
     set: Option<Box<Set>>,
 }
@@ -170,11 +204,31 @@ impl Watcher {
             FeedEvent::Stuck { times, since, why } => {
                 write!(shown, "stuck ({times}) at {since}: {why}")
             }
+            FeedEvent::Row { number, row, is_repeat } => {
+                let seq = row.seq.as_ref().map_or("-", |seq| seq.as_str());
+                let gone = if row.deleted { " gone" } else { "" };
+                let again = if *is_repeat { " again" } else { "" };
+                write!(
+                    shown,
+                    "row {number}: {}{gone} {} at {seq}{again}",
+                    row.id,
+                    row.revs.join("+")
+                )
+            }
+            FeedEvent::Rewound => write!(shown, "rewound"),
+            FeedEvent::Mismatch(mismatch) => write!(shown, "{mismatch}"),
+            FeedEvent::Unsaved(error) => write!(shown, "not saved: {error}"),
+            FeedEvent::Ended(end) => write!(shown, "ended: {end:?}"),
             FeedEvent::TooLong { id, max } => write!(shown, "{id} is longer than {max}"),
             other => write!(shown, "{other:?}"),
         }
         .unwrap();
         self.world.borrow_mut().note(cx, &shown);
+        if let FeedEvent::Row { number, .. } = event
+            && let Some(feed) = self.feed.get().filter(|_| !self.is_busy.get())
+        {
+            cx.post(feed, ChangesFeed::HANDLED, number).unwrap();
+        }
         self.told.borrow_mut().push(event);
     }
 }

@@ -1,0 +1,257 @@
+//! A checkpoint on the disk.
+
+use super::checkpoint::Checkpoint;
+use crate::limits::{CHECKPOINT_BYTES, CHECKPOINT_FLUSH_TIME};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+
+/// Where a feed keeps its checkpoint.
+///
+/// It is written aside, put on the disk and then given its name, so that there is always a whole
+/// one, the newest or the one before. A thread does that, for a disk may block. One file is for one
+/// feed.
+#[derive(Debug)]
+pub struct CheckpointFile {
+    path: PathBuf,
+    checkpoint: Option<Checkpoint>,
+}
+
+/// Why a checkpoint file cannot be used.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// It cannot be read, or its folder is not there.
+    Io(PathBuf, io::Error),
+    /// There is a file, but no whole checkpoint in it.
+    Broken(PathBuf),
+}
+
+impl CheckpointFile {
+    /// Reads the checkpoint of this file; there is none yet if there is no file. It blocks: open it
+    /// before the loop runs.
+    ///
+    /// # Errors
+    /// When the file cannot be read, and when it is empty or broken: to begin anew without being
+    /// told to would hide that rows are missed or told again.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, CheckpointError> {
+        let path = path.into();
+        let mut text = String::new();
+        let read = File::open(&path)
+            .and_then(|file| file.take(CHECKPOINT_BYTES).read_to_string(&mut text));
+        let checkpoint = match read {
+            Ok(_) => match text.parse() {
+                Ok(checkpoint) => Some(checkpoint),
+                Err(_) => return Err(CheckpointError::Broken(path)),
+            },
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                return Err(CheckpointError::Broken(path));
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                // Better now than when there is something to be kept.
+                if let Err(error) = folder(&path).metadata() {
+                    return Err(CheckpointError::Io(path, error));
+                }
+                None
+            }
+            Err(error) => return Err(CheckpointError::Io(path, error)),
+        };
+        Ok(CheckpointFile { path, checkpoint })
+    }
+
+    /// What was read when the file was opened.
+    pub fn checkpoint(&self) -> Option<&Checkpoint> {
+        self.checkpoint.as_ref()
+    }
+}
+
+impl fmt::Display for CheckpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(path, error) => write!(f, "the checkpoint {}: {error}", path.display()),
+            Self::Broken(path) => write!(
+                f,
+                "the checkpoint {} is empty or broken: put a whole one in its place, or remove it \
+                 to begin anew",
+                path.display()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for CheckpointError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(_, error) => Some(error),
+            Self::Broken(_) => None,
+        }
+    }
+}
+
+/// The way to the thread that writes. It ends when this is dropped and the newest is written.
+#[derive(Debug)]
+pub(super) struct Writer {
+    to_write: Option<SyncSender<Checkpoint>>,
+    /// What became of each; disconnected when the thread has ended.
+    written: Receiver<io::Result<()>>,
+    /// Whether the thread has one that it has not told of.
+    is_busy: bool,
+}
+
+impl Writer {
+    pub(super) fn start(file: CheckpointFile) -> io::Result<Self> {
+        // Room for the one under way and for a last one, so that only the end is ever waited for.
+        let (to_write, checkpoints) = sync_channel::<Checkpoint>(2);
+        let (tell, written) = sync_channel(2);
+        std::thread::Builder::new().name("checkpoint".into()).spawn(move || {
+            for checkpoint in checkpoints {
+                if tell.send(write(&file.path, &checkpoint.to_string())).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Writer { to_write: Some(to_write), written, is_busy: false })
+    }
+
+    /// Has a checkpoint written, after the one before.
+    pub(super) fn write(&mut self, checkpoint: Checkpoint) {
+        let is_taken = self.to_write.as_ref().is_some_and(|to| to.send(checkpoint).is_ok());
+        self.is_busy |= is_taken;
+    }
+
+    /// What became of the last checkpoint, once that is known; `None` while it is written, and when
+    /// there was none.
+    pub(super) fn outcome(&mut self) -> Option<io::Result<()>> {
+        let outcome = match self.written.try_recv() {
+            Ok(outcome) => outcome,
+            Err(TryRecvError::Disconnected) if self.is_busy => Err(gone()),
+            Err(_) => return None,
+        };
+        self.is_busy = false;
+        Some(outcome)
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.is_busy
+    }
+
+    /// Waits, but not for ever, until all is written; how the last writing went.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        self.to_write = None;
+        let mut last = Ok(());
+        loop {
+            match self.written.recv_timeout(CHECKPOINT_FLUSH_TIME) {
+                Ok(outcome) => last = outcome,
+                Err(RecvTimeoutError::Disconnected) => return last,
+                Err(RecvTimeoutError::Timeout) => return Err(ErrorKind::TimedOut.into()),
+            }
+        }
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::other("the thread that writes it is gone")
+}
+
+/// Writes `text` aside and puts it in place; after a crash there is the old or the new, whole.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".new");
+    let mut file = File::create(&aside)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    drop(file);
+    std::fs::rename(&aside, path)?;
+    // Its new name is not on the disk before its folder is. Only Unix lets a folder be opened.
+    if cfg!(unix) { File::open(folder(path))?.sync_all() } else { Ok(()) }
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An empty folder, which is gone with this.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("masque-{}-{name}", std::process::id()));
+            std::fs::create_dir_all(&path).unwrap();
+            Folder(path)
+        }
+
+        fn file(&self) -> PathBuf {
+            self.0.join("feed.checkpoint")
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn checkpoint(seq: &str) -> Checkpoint {
+        let text = format!(r#"{{"seq":"{seq}","database":"http://h:1/db","query":""}}"#);
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_newest_is_found_again_and_nothing_is_left_beside_it() {
+        let folder = Folder::new("newest");
+        let file = CheckpointFile::open(folder.file()).unwrap();
+        assert_eq!(file.checkpoint(), None);
+        let mut writer = Writer::start(file).unwrap();
+        for seq in 1..=20 {
+            writer.write(checkpoint(&seq.to_string()));
+            if seq < 19 {
+                writer.written.recv().unwrap().unwrap();
+            }
+        }
+        writer.finish().unwrap();
+        let file = CheckpointFile::open(folder.file()).unwrap();
+        assert_eq!(file.checkpoint(), Some(&checkpoint("20")));
+        assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_broken_file_is_an_error_that_says_what_to_do() {
+        let folder = Folder::new("broken");
+        let long = " ".repeat(CHECKPOINT_BYTES as usize) + &checkpoint("1").to_string();
+        for text in ["", "{\"seq\":\"1\"", "\0\0\0", "0", &long] {
+            std::fs::write(folder.file(), text).unwrap();
+            let error = CheckpointFile::open(folder.file()).unwrap_err().to_string();
+            let advice = "is empty or broken: put a whole one in its place, or remove it";
+            assert!(error.contains(advice) && error.contains("feed.checkpoint"), "{error}");
+        }
+        std::fs::write(folder.file(), b"\xff").unwrap();
+        let error = CheckpointFile::open(folder.file()).unwrap_err();
+        assert!(matches!(error, CheckpointError::Broken(_)), "{error}");
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_found_at_once() {
+        let folder = Folder::new("nowhere");
+        let error = CheckpointFile::open(folder.0.join("no/such.checkpoint")).unwrap_err();
+        assert!(matches!(error, CheckpointError::Io(..)), "{error}");
+    }
+
+    #[test]
+    fn a_failure_to_write_is_known_and_the_old_one_stays() {
+        let folder = Folder::new("failure");
+        let file = CheckpointFile::open(folder.file()).unwrap();
+        std::fs::write(folder.file(), checkpoint("1").to_string()).unwrap();
+        std::fs::create_dir(folder.0.join("feed.checkpoint.new")).unwrap();
+        let mut writer = Writer::start(file).unwrap();
+        writer.write(checkpoint("2"));
+        writer.finish().unwrap_err();
+        let file = CheckpointFile::open(folder.file()).unwrap();
+        assert_eq!(file.checkpoint(), Some(&checkpoint("1")));
+    }
+}

@@ -1,0 +1,132 @@
+//! How a feed is asked for: as one answer without end, or answer by answer.
+
+use super::error::FeedError;
+use super::page::Page;
+use super::row::Seq;
+use super::{ChangesFeed, Step};
+use crate::filters::{LineTooLong, Lines};
+use crate::reactor::Cx;
+use bytes::Bytes;
+
+/// How the server is asked for its feed. What is told is the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FeedMode {
+    /// One answer that has no end (`feed=continuous`): a change comes the moment that it is made.
+    #[default]
+    Continuous,
+    /// An answer for each time that something changes (`feed=longpoll`), for proxies that hold an
+    /// answer back until it is complete. A change comes as soon; each costs a request or two.
+    LongPoll,
+    /// An answer with what has changed (`feed=normal`), for servers and proxies that let nobody
+    /// wait. A change comes within a [`heartbeat`](ChangesFeed::heartbeat), which is the pause
+    /// between two requests when there is nothing new.
+    Normal,
+}
+
+impl FeedMode {
+    /// The value of the parameter `feed`.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            FeedMode::Continuous => "continuous",
+            FeedMode::LongPoll => "longpoll",
+            FeedMode::Normal => "normal",
+        }
+    }
+
+    /// Whether an answer has an end, after which there is more to be asked for.
+    pub(super) fn is_paged(self) -> bool {
+        self != FeedMode::Continuous
+    }
+
+    pub(super) fn cutter(self, line_max: usize) -> Cutter {
+        if self.is_paged() {
+            Cutter::Page(Page::new(line_max))
+        } else {
+            Cutter::Lines(Lines::new(line_max))
+        }
+    }
+}
+
+/// Takes a feed's answer apart while it comes.
+#[derive(Debug)]
+pub(super) enum Cutter {
+    Lines(Lines),
+    Page(Page),
+}
+
+impl Cutter {
+    pub(super) fn feed(&mut self, piece: &[u8]) {
+        match self {
+            Cutter::Lines(lines) => lines.feed(piece),
+            Cutter::Page(page) => page.feed(piece),
+        }
+    }
+
+    /// What is left at the end.
+    pub(super) fn finish(&mut self) -> Option<Result<Bytes, LineTooLong>> {
+        match self {
+            Cutter::Lines(lines) => lines.finish(),
+            Cutter::Page(_) => None,
+        }
+    }
+}
+
+impl Iterator for Cutter {
+    type Item = Result<Bytes, LineTooLong>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Cutter::Lines(lines) => lines.next(),
+            Cutter::Page(page) => page.next(),
+        }
+    }
+}
+
+/// How far an answer that has an end has brought a feed.
+#[derive(Debug, Default)]
+pub(super) struct Paging {
+    /// From where it was asked for.
+    pub(super) since: Option<Seq>,
+    /// How many rows came with it.
+    pub(super) rows: u64,
+    /// Whether it was told since the last loss that the server answers.
+    pub(super) is_announced: bool,
+}
+
+impl ChangesFeed {
+    /// An answer with rows is complete: asks for the next, at once while there is more.
+    pub(super) fn turn_page(&mut self, cx: &mut Cx<'_>) {
+        if !self.answer.is_last {
+            return self.lose(cx, FeedError::Cut);
+        }
+        let has_moved = self.paging.since != self.since && self.paging.rows > 0;
+        let is_full = self.rows_at_most().is_some_and(|most| self.paging.rows >= most);
+        if has_moved {
+            self.backoff.reset();
+        }
+        if !is_full {
+            self.catch_up(cx);
+        }
+        if self.step != Step::Feed {
+            return; // the watcher is gone
+        }
+        // Nobody looks after the database between two answers. While there is more the next look
+        // comes soon enough: what is told of another database is then told anew.
+        self.is_checked = is_full;
+        match self.mode {
+            _ if is_full && has_moved => self.ask_on(cx),
+            FeedMode::Normal => {
+                self.backoff.reset();
+                self.hang_up(cx);
+                self.wait(cx, self.heartbeat);
+            }
+            _ if has_moved => self.ask_on(cx),
+            _ => self.lose(cx, FeedError::Ended),
+        }
+    }
+
+    fn ask_on(&mut self, cx: &mut Cx<'_>) {
+        self.listening = None;
+        self.go_on(cx);
+    }
+}

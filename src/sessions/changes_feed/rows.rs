@@ -1,0 +1,273 @@
+//! Telling every row, and taking down which of them are handled.
+
+use super::checkpoint::Checkpoint;
+use super::checkpoint_file::{CheckpointFile, Writer};
+use super::event::FeedEvent;
+use super::every_change::{EveryChange, FeedEnd, OnMismatch, OnRecreated, Start};
+use super::ledger::Ledger;
+use super::query::Query;
+use super::recent::Recent;
+use super::row::{Info, Row, Seq, parse_uuid};
+use super::subject::Subject;
+use super::{ChangesFeed, Step};
+use crate::limits::FEED_WINDOW_BYTES;
+use crate::reactor::{Cx, Hold};
+use std::sync::Arc;
+
+/// Every change of a database, as far as it was told.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one fact that the next step depends on")]
+pub(super) struct Rows {
+    pub(super) query: Query,
+    start: Start,
+    window: usize,
+    on_mismatch: OnMismatch,
+    on_recreated: OnRecreated,
+    /// Until the feed is started.
+    pub(super) file: Option<CheckpointFile>,
+    pub(super) writer: Option<Writer>,
+
+    /// Whether the server was asked who it is.
+    pub(super) is_met: bool,
+    server: Option<String>,
+    ledger: Ledger,
+    recent: Recent,
+    /// The last row that is before or at the sequence that is to be asked for.
+    since_number: u64,
+    /// The same of the sequence that was asked for.
+    asked_number: u64,
+    /// Whether what comes now had been told before the feed was asked for.
+    is_rewound: bool,
+    /// How many rows are still to be told, if not all.
+    pub(super) left: Option<u64>,
+    /// What was given to be written last.
+    pub(super) saved: Option<Seq>,
+    pub(super) is_save_due: bool,
+    /// Whether it was told that a checkpoint could not be written.
+    pub(super) is_failing: bool,
+    /// Keeps the session while nothing but acknowledgements is awaited.
+    hold: Option<Hold>,
+}
+
+impl Rows {
+    pub(super) fn new(every: EveryChange) -> Self {
+        let EveryChange { start, query, window, file, on_mismatch, on_recreated } = every;
+        let kept = file.as_ref().and_then(|file| file.checkpoint().cloned());
+        Rows {
+            start: kept.map_or(start, Start::Checkpoint),
+            window,
+            on_mismatch,
+            on_recreated,
+            file,
+            writer: None,
+            is_met: false,
+            server: None,
+            ledger: Ledger::default(),
+            recent: Recent::default(),
+            since_number: 0,
+            asked_number: 0,
+            is_rewound: false,
+            left: query.limit,
+            query,
+            saved: None,
+            is_save_due: false,
+            is_failing: false,
+            hold: None,
+        }
+    }
+
+    pub(super) fn acknowledged(&self) -> Option<&Seq> {
+        self.ledger.acknowledged()
+    }
+
+    /// Whether no more rows are to be told until some are handled.
+    fn is_full(&self) -> bool {
+        self.ledger.unfinished() >= self.window
+            || self.ledger.unhandled_bytes() >= FEED_WINDOW_BYTES
+    }
+
+    /// Whether all is told and handled that was to be.
+    fn is_done(&self) -> bool {
+        self.left == Some(0) && self.ledger.unfinished() == 0
+    }
+
+    /// The feed is asked for from the sequence that it has come to.
+    pub(super) fn asked(&mut self) {
+        self.asked_number = self.since_number;
+    }
+
+    fn begin(&mut self, seq: &Seq) {
+        self.ledger.begin(seq.clone());
+        self.recent.clear();
+        self.since_number = self.ledger.last();
+    }
+}
+
+impl ChangesFeed {
+    /// The server has said who it is, or what else it has to say there.
+    pub(super) fn meet(&mut self, cx: &mut Cx<'_>) {
+        if let Some(rows) = self.subject.rows_mut() {
+            rows.is_met = true;
+            rows.server = parse_uuid(&self.answer.body);
+        }
+        self.go_on(cx);
+    }
+
+    /// Finds the place in the database from which every change is to be told; whether the feed goes
+    /// on.
+    pub(super) fn find_place(&mut self, cx: &mut Cx<'_>, info: &Info, is_other: bool) -> bool {
+        let Some(rows) = self.subject.rows() else { return true };
+        let place = if is_other {
+            let is_end = rows.on_recreated == OnRecreated::Stop;
+            self.tell(cx, FeedEvent::Recreated);
+            if is_end {
+                self.end(cx, FeedEnd::Recreated); // with the checkpoint of the one that is gone
+                return false;
+            }
+            Some(Seq::beginning())
+        } else if self.since.is_some() {
+            None
+        } else {
+            match rows.start.clone() {
+                Start::Beginning => Some(Seq::beginning()),
+                Start::Now => info.update_seq.clone(),
+                Start::Checkpoint(checkpoint) => {
+                    let Some(place) = self.place_of(cx, checkpoint, info) else { return false };
+                    Some(place)
+                }
+            }
+        };
+        self.identity.clone_from(&info.identity);
+        if let (Some(seq), Some(rows)) = (place, self.subject.rows_mut()) {
+            rows.begin(&seq);
+            self.since = Some(seq);
+            self.save(cx, ());
+        }
+        if self.subject.rows().is_some_and(Rows::is_done) {
+            self.end(cx, FeedEnd::Limit);
+            return false;
+        }
+        true
+    }
+
+    /// Where a checkpoint says to go on, if it is of what is followed or as good as that.
+    fn place_of(&mut self, cx: &mut Cx<'_>, kept: Checkpoint, info: &Info) -> Option<Seq> {
+        let rows = self.subject.rows()?;
+        let now = self.checkpoint_at(rows, kept.seq.clone(), info.identity.clone());
+        let then = rows.on_mismatch;
+        let Some(mismatch) = kept.mismatch(&now) else { return Some(kept.seq) };
+        self.tell(cx, FeedEvent::Mismatch(mismatch));
+        match then {
+            OnMismatch::Keep => Some(kept.seq),
+            OnMismatch::Restart => Some(Seq::beginning()),
+            OnMismatch::Fail => {
+                self.end(cx, FeedEnd::Mismatch(mismatch));
+                None
+            }
+        }
+    }
+
+    fn checkpoint_at(&self, rows: &Rows, seq: Seq, identity: Option<String>) -> Checkpoint {
+        Checkpoint {
+            seq,
+            server: rows.server.clone(),
+            database: self.database.to_string(),
+            identity,
+            query: rows.query.picks(),
+        }
+    }
+
+    /// Up to where all is handled.
+    pub(super) fn checkpoint(&self) -> Option<Checkpoint> {
+        let rows = self.subject.rows()?;
+        let seq = rows.acknowledged()?.clone();
+        Some(self.checkpoint_at(rows, seq, self.identity.clone()))
+    }
+
+    /// Tells a row. It is the last to be told before the next is read, so that none is told that
+    /// could not be posted.
+    pub(super) fn tell_row(&mut self, cx: &mut Cx<'_>, row: Row) {
+        let is_lean = self.is_lean();
+        let Some(rows) = self.subject.rows_mut() else { return };
+        let number = rows.ledger.tell(row.seq.clone(), row.json.len());
+        let before = rows.recent.tell(&row, number);
+        let is_repeat = before.is_some();
+        let is_back = before.is_some_and(|before| before <= rows.asked_number);
+        let is_rewound = is_back && !rows.is_rewound;
+        rows.is_rewound = is_back || (rows.is_rewound && is_repeat);
+        if !is_repeat {
+            rows.left = rows.left.map(|left| left - 1);
+            self.backoff.reset();
+        }
+        let is_over = rows.left == Some(0);
+        if let Some(seq) = &row.seq {
+            rows.since_number = number;
+            self.since = Some(seq.clone());
+        }
+        self.counters.changes += 1;
+        if is_rewound {
+            self.tell(cx, FeedEvent::Rewound);
+        }
+        if is_lean && row.doc.is_none() {
+            let id = row.id.clone();
+            self.tell(cx, FeedEvent::TooLong { id, max: self.line_max });
+        }
+        self.tell(cx, FeedEvent::Row { number, row: Arc::new(row), is_repeat });
+        if is_over {
+            self.await_handling(cx);
+        } else if is_lean && !self.is_lean() {
+            self.hang_up(cx); // the row that was too long has come; the next ones have documents
+            self.connect(cx);
+        }
+    }
+
+    /// The server has told everything up to `seq`.
+    pub(super) fn reach(&mut self, cx: &mut Cx<'_>, seq: Seq) {
+        if let Some(rows) = self.subject.rows_mut() {
+            rows.ledger.reach(seq.clone());
+            rows.since_number = rows.ledger.last();
+            self.save_soon(cx);
+        }
+        self.since = Some(seq);
+    }
+
+    /// Whether nothing more is to be read for the moment.
+    pub(super) fn is_full(&self) -> bool {
+        match &self.subject {
+            Subject::Documents(_) => false,
+            Subject::Rows(rows) => rows.is_full() || !self.outbox.is_empty(),
+        }
+    }
+
+    /// The watcher has handled the row of this number.
+    pub(super) fn handled(&mut self, cx: &mut Cx<'_>, number: u64) {
+        let Some(rows) = self.subject.rows_mut() else { return };
+        let has_moved = rows.ledger.handle(number);
+        let is_done = rows.is_done() && self.step == Step::Waiting;
+        if has_moved {
+            self.save_soon(cx);
+        }
+        if is_done {
+            self.end(cx, FeedEnd::Limit);
+        } else {
+            self.read_on(cx);
+        }
+    }
+
+    /// All is told that was to be: what is left is to be handled.
+    fn await_handling(&mut self, cx: &mut Cx<'_>) {
+        self.hang_up(cx);
+        self.step = Step::Waiting;
+        let hold = cx.hold(cx.id());
+        if let Some(rows) = self.subject.rows_mut() {
+            rows.hold = hold;
+        }
+    }
+
+    /// Ends the feed once that is told.
+    fn end(&mut self, cx: &mut Cx<'_>, end: FeedEnd) {
+        self.hang_up(cx);
+        self.step = Step::GivenUp;
+        self.tell(cx, FeedEvent::Ended(end));
+    }
+}

@@ -1,0 +1,122 @@
+//! What is followed, and in what that makes a difference on the way.
+
+use super::database::encoded;
+use super::rows::Rows;
+use super::tell::Followed;
+use super::{ChangesFeed, Step};
+use crate::limits::{FEED_FILTER_BYTES, FEED_PAGE_ROWS};
+use bytes::Bytes;
+
+/// What of a database is followed.
+#[derive(Debug)]
+pub(super) enum Subject {
+    /// Of these documents the newest.
+    Documents(Vec<Followed>),
+    /// Every change.
+    Rows(Box<Rows>),
+}
+
+impl Subject {
+    pub(super) fn docs(&self) -> &[Followed] {
+        match self {
+            Subject::Documents(docs) => docs,
+            Subject::Rows(_) => &[],
+        }
+    }
+
+    pub(super) fn docs_mut(&mut self) -> &mut [Followed] {
+        match self {
+            Subject::Documents(docs) => docs,
+            Subject::Rows(_) => &mut [],
+        }
+    }
+
+    pub(super) fn rows(&self) -> Option<&Rows> {
+        match self {
+            Subject::Documents(_) => None,
+            Subject::Rows(rows) => Some(rows),
+        }
+    }
+
+    pub(super) fn rows_mut(&mut self) -> Option<&mut Rows> {
+        match self {
+            Subject::Documents(_) => None,
+            Subject::Rows(rows) => Some(rows),
+        }
+    }
+}
+
+impl ChangesFeed {
+    /// The request that is due.
+    pub(super) fn next_step(&self) -> Step {
+        match &self.subject {
+            _ if self.login.is_wanted() => Step::Login,
+            Subject::Rows(rows) if !rows.is_met => Step::Server,
+            _ if !self.is_checked => Step::Info,
+            Subject::Documents(docs) => {
+                docs.iter().position(|doc| doc.is_stale).map_or(Step::Feed, Step::Document)
+            }
+            Subject::Rows(_) => Step::Feed,
+        }
+    }
+
+    /// What the request for the feed is for.
+    pub(super) fn feed_tail(&self) -> String {
+        let has_docs = self.subject.rows().is_none_or(|rows| rows.query.has_docs());
+        let mut tail = format!(
+            "/_changes?feed={}&include_docs={}&heartbeat={}&since={}",
+            self.mode.name(),
+            has_docs && !self.is_lean(),
+            self.heartbeat.as_millis(),
+            encoded(self.since.as_ref().map_or("0", |seq| seq.as_str()))
+        );
+        match &self.subject {
+            Subject::Documents(_) => tail += &self.filter_of_documents(),
+            Subject::Rows(rows) => tail += &rows.query.parameters(),
+        }
+        if let Some(rows) = self.rows_at_most() {
+            tail += "&limit=";
+            tail += &rows.to_string();
+        }
+        tail
+    }
+
+    /// What is posted for the feed; a feed that is asked for without is a GET.
+    pub(super) fn feed_body(&self) -> Option<&Bytes> {
+        self.subject.rows().and_then(|rows| rows.query.body())
+    }
+
+    fn filter_of_documents(&self) -> String {
+        let ids: Vec<_> = self.subject.docs().iter().map(|doc| doc.id.as_str()).collect();
+        let ids = encoded(&serde_json::to_string(&ids).expect("text is JSON"));
+        if self.is_filtered && ids.len() <= FEED_FILTER_BYTES {
+            format!("&filter=_doc_ids&doc_ids={ids}")
+        } else {
+            String::new()
+        }
+    }
+
+    /// How many rows are asked for. A row that was too long comes alone, without its document.
+    pub(super) fn rows_at_most(&self) -> Option<u64> {
+        let left = match &self.subject {
+            Subject::Rows(_) if self.is_lean() => Some(1),
+            Subject::Rows(rows) => rows.left,
+            Subject::Documents(_) => None,
+        };
+        let page = Some(FEED_PAGE_ROWS).filter(|_| self.mode.is_paged());
+        left.into_iter().chain(page).min()
+    }
+
+    /// Whether the documents are to stay out of the rows, for with its document one was too long.
+    pub(super) fn is_lean(&self) -> bool {
+        self.too_long_after.is_some() && self.too_long_after == self.since
+    }
+
+    /// Takes a sequence that the server does not understand for one of another server, where
+    /// beginning anew loses nothing.
+    pub(super) fn forget_since(&mut self) {
+        if let Subject::Documents(_) = self.subject {
+            self.since = None;
+        }
+    }
+}

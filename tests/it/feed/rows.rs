@@ -1,0 +1,410 @@
+//! Every change: what is told, what is acknowledged, and from where a feed comes back.
+
+use super::*;
+use masque::limits::{FEED_WINDOW_BYTES, Limits};
+use masque::sessions::{ChangesFeed, EveryChange, FeedEvent, OnRecreated, Query, Start};
+
+const URL: &str = "http://couch/db";
+
+/// A database at `3-c`; requests for a feed are answered with what `feeds` gives.
+fn every(every: EveryChange, mut feeds: impl FnMut(&Asked) -> Vec<Act> + 'static) -> Stage {
+    Stage::new(move |asked| match asked.target.as_str() {
+        "/" => vec![json("200 OK", r#"{"couchdb":"Welcome","uuid":"u1"}"#)],
+        "/db" => vec![info(r#""3-c""#, "1")],
+        _ => feeds(asked),
+    })
+    .follow_as(URL, |feed| feed.every_change(every))
+}
+
+fn from(start: Start) -> EveryChange {
+    EveryChange::since(start)
+}
+
+/// Rows `1-s` to `n-s`, each of a document of its own.
+fn rows(numbers: std::ops::RangeInclusive<usize>) -> String {
+    numbers.map(|n| bare(&format!("\"{n}-s\""), &format!("d{n}"), "1-a")).collect()
+}
+
+fn bare(seq: &str, id: &str, rev: &str) -> String {
+    format!("{{\"seq\":{seq},\"id\":\"{id}\",\"changes\":[{{\"rev\":\"{rev}\"}}]}}\n")
+}
+
+fn last(seq: &str) -> Act {
+    chunk(&format!("{{\"last_seq\":\"{seq}\",\"pending\":0}}\n"))
+}
+
+#[test]
+fn every_row_is_told_from_the_beginning_on() {
+    let mut stage = every(from(Start::Beginning), |_| {
+        let gone = "{\"id\":\"y\",\"changes\":[{\"rev\":\"2-b\"},{\"rev\":\"1-z\"}],\
+                    \"deleted\":true,\"seq\":[2,\"b\"],\"new\":{\"n\":12345678901234567890.50}}\n";
+        let text = bare("\"1-a\"", "x", "1-a") + gone + &bare("null", "x", "2-b");
+        let mut acts = vec![begin(), chunk(&text), chunk("\n"), Act::wait_s(2.0)];
+        acts.push(chunk(&bare("4", "_design/d", "1-a")));
+        acts.extend(beats(10));
+        acts
+    });
+    stage.check(
+        60.0,
+        "0.000 #1 GET /
+        0.000 #1 GET /db
+        0.000 #1 GET rows since 0
+        0.000 connected #1 since 0
+        0.000 row 1: x 1-a at 1-a
+        0.000 row 2: y gone 2-b+1-z at [2,\"b\"]
+        0.000 row 3: x 2-b at -
+        0.000 caught up
+        2.000 row 4: _design/d 1-a at 4",
+    );
+    assert_eq!(stage.handled(), "4");
+    let told = stage.told.borrow();
+    let FeedEvent::Row { row, .. } = &told[2] else { panic!("{told:?}") };
+    // What has no field is there as it came.
+    assert!(row.json.ends_with(b",\"new\":{\"n\":12345678901234567890.50}}"), "{row:?}");
+}
+
+#[test]
+fn documents_come_as_the_server_wrote_them() {
+    let query = Query::new().include_docs();
+    let mut stage =
+        every(from(Start::Beginning).query(query), |_| vec![begin(), chunk(&row("1", "x", "1-a"))]);
+    stage.run_s(1.0);
+    let told = stage.told.borrow();
+    let FeedEvent::Row { row, .. } = &told[1] else { panic!("{told:?}") };
+    assert_eq!(row.doc.as_deref(), Some(&br#"{"_id":"x","_rev":"1-a"}"#[..]));
+    assert!(stage.world.borrow().asked[2].target.contains("include_docs=true"));
+}
+
+#[test]
+fn now_is_made_a_sequence_once() {
+    let mut stage = every(from(Start::Now), |asked| match asked.feeds {
+        1 => vec![Act::Kill],
+        _ => vec![begin(), chunk("\n")],
+    });
+    stage.check(
+        1.0,
+        "0.000 #1 GET /
+        0.000 #1 GET /db
+        0.000 #1 GET rows since 3-c
+        0.000 #2 GET /db
+        0.000 #3 GET rows since 3-c
+        0.000 connected #3 since 3-c
+        0.000 caught up",
+    );
+    assert_eq!(stage.handled(), "3-c");
+}
+
+#[test]
+fn the_checkpoint_waits_for_the_lowest_unfinished_row() {
+    let mut stage =
+        every(from(Start::Beginning), |_| vec![begin(), chunk(&rows(1..=4)), last("9-z")]).busy();
+    stage.run_s(1.0);
+    assert_eq!(stage.handled(), "0");
+    for (number, expected) in
+        [(2, "0"), (1, "2-s"), (1, "2-s"), (77, "2-s"), (4, "2-s"), (3, "9-z")]
+    {
+        stage.handle(number);
+        assert_eq!(stage.handled(), expected, "after {number}");
+    }
+}
+
+#[test]
+fn a_last_seq_moves_the_checkpoint_where_nothing_passes_a_filter() {
+    let query = Query::new().filter("app/rare", [("k", "v")]).unwrap();
+    let mut stage = every(from(Start::Beginning).query(query), |asked| match asked.feeds {
+        1 => vec![begin(), last("9-z"), end()],
+        _ => vec![begin(), chunk("\n")],
+    });
+    stage.run_s(1.0);
+    assert_eq!(stage.handled(), "9-z");
+    let target = stage.world.borrow().asked.last().unwrap().target.clone();
+    assert!(target.ends_with("since=9-z&filter=app%2Frare&k=v"), "{target}");
+}
+
+#[test]
+fn a_lost_feed_comes_back_from_the_last_row_that_was_told() {
+    let mut stage = every(from(Start::Beginning).window(2), |asked| match asked.feeds {
+        // Five rows are sent, and three of them are never read.
+        1 => vec![begin(), chunk(&rows(1..=5)), Act::wait_s(1.0), Act::Kill],
+        2 => vec![begin(), chunk(&rows(3..=5)), chunk("\n")],
+        _ => unreachable!(),
+    })
+    .busy();
+    stage.check(
+        0.5,
+        "0.000 #1 GET /
+        0.000 #1 GET /db
+        0.000 #1 GET rows since 0
+        0.000 connected #1 since 0
+        0.000 row 1: d1 1-a at 1-s
+        0.000 row 2: d2 1-a at 2-s",
+    );
+    stage.run_s(1.0);
+    stage.handle(1);
+    stage.handle(2);
+    stage.run_s(5.0);
+    let log = stage.world.borrow().log.join("\n");
+    assert!(log.contains("GET rows since 2-s") || log.contains("row 3: d3 1-a at 3-s"), "{log}");
+    for number in 3..=5 {
+        stage.handle(number);
+    }
+    let log = stage.world.borrow().log.join("\n");
+    assert!(log.contains("row 4: d4 1-a at 4-s") && log.contains("row 5: d5 1-a at 5-s"), "{log}");
+    assert_eq!(stage.handled(), "5-s");
+}
+
+#[test]
+fn rows_without_a_sequence_come_again_and_are_marked() {
+    let mut stage = every(from(Start::Beginning), |asked| {
+        let again = bare("null", "y", "1-b") + &bare("null", "z", "1-c");
+        match asked.feeds {
+            1 => vec![begin(), chunk(&(bare("1", "x", "1-a") + &again)), Act::Kill],
+            _ => vec![begin(), chunk(&(again + &bare("4", "w", "1-d"))), chunk("\n")],
+        }
+    });
+    stage.run_s(1.0);
+    let log = stage.world.borrow().log.join("\n");
+    assert!(log.contains("GET rows since 1\n"), "{log}");
+    assert!(log.contains("row 4: y 1-b at - again") && log.contains("row 5: z 1-c at - again"));
+    assert!(log.contains("row 6: w 1-d at 4") && !log.contains("rewound"), "{log}");
+    assert_eq!(stage.handled(), "4");
+}
+
+#[test]
+fn a_rewind_is_told_once_and_its_rows_are_marked() {
+    let mut stage = every(from(Start::Beginning), |asked| match asked.feeds {
+        1 => vec![begin(), chunk(&rows(1..=4)), Act::Kill],
+        2 => vec![begin(), chunk(&rows(2..=5)), chunk(&bare("6", "d4", "1-a")), Act::Kill],
+        _ => vec![begin(), chunk(&rows(5..=7))],
+    });
+    stage.run_s(3.0);
+    let log = std::mem::take(&mut stage.world.borrow_mut().log);
+    let told = log.iter().filter(|line| line.contains("row ") || line.contains("rewound"));
+    let told: Vec<_> = told.map(|line| line.split_once(' ').unwrap().1).skip(4).collect();
+    assert_eq!(
+        told,
+        [
+            "rewound",
+            "row 5: d2 1-a at 2-s again",
+            "row 6: d3 1-a at 3-s again",
+            "row 7: d4 1-a at 4-s again",
+            "row 8: d5 1-a at 5-s",
+            // Told twice in one feed: no rewind.
+            "row 9: d4 1-a at 6 again",
+            "rewound",
+            "row 10: d5 1-a at 5-s again",
+            "row 11: d6 1-a at 6-s",
+            "row 12: d7 1-a at 7-s",
+        ]
+    );
+}
+
+#[test]
+fn a_database_that_was_made_again_is_told_from_its_beginning() {
+    let answers = || {
+        let mut looks = 0;
+        move |asked: &Asked| match (asked.target.as_str(), asked.feeds) {
+            ("/", _) => vec![json("200 OK", "{}")],
+            ("/db", _) => {
+                looks += 1;
+                vec![info("\"3-c\"", &looks.to_string())]
+            }
+            (_, 1) => vec![begin(), chunk(&rows(1..=3)), last("3-s"), end()],
+            _ => vec![begin(), chunk(&rows(1..=2)), chunk("\n")],
+        }
+    };
+    let follow = |every: EveryChange| move |feed: ChangesFeed| feed.every_change(every);
+    let mut stage = Stage::new(answers()).follow_as(URL, follow(from(Start::Beginning))).busy();
+    stage.run_s(2.0);
+    let log = stage.world.borrow().log.join("\n");
+    let (_, after) = log.split_once("recreated\n").expect(&log);
+    assert!(after.contains("row 4: d1 1-a at 1-s\n"), "{log}");
+    // What is handled of the old one says nothing of the new one.
+    stage.handle(1);
+    assert_eq!(stage.handled(), "0");
+    stage.handle(4);
+    assert_eq!(stage.handled(), "1-s");
+
+    let stop = from(Start::Beginning).on_recreated(OnRecreated::Stop);
+    let mut stage = Stage::new(answers()).follow_as(URL, follow(stop));
+    stage.run_s(2.0);
+    let log = stage.world.borrow().log.join("\n");
+    assert!(log.ends_with("recreated\n0.411 ended: Recreated") || log.contains("ended: Recreated"));
+    assert_eq!(stage.world.borrow().asked.iter().filter(|asked| asked.is_feed()).count(), 1);
+}
+
+#[test]
+fn a_watcher_that_is_busy_makes_the_server_wait_and_is_not_silence() {
+    let mut stage = every(from(Start::Beginning).window(3), |_| {
+        let mut acts = vec![begin()];
+        acts.extend((1..=2000).map(|n| chunk(&rows(n..=n).replace("1-a", &"1-long".repeat(300)))));
+        acts
+    })
+    .busy();
+    stage.run_s(3600.0);
+    let told = |stage: &Stage| {
+        stage.told.borrow().iter().filter(|event| matches!(event, FeedEvent::Row { .. })).count()
+    };
+    assert_eq!(told(&stage), 3);
+    // An hour of it is no loss. What has come fits in the socket and one buffer.
+    let counters = stage.counters();
+    assert_eq!((counters.losses, counters.connections), (0, 1));
+    assert!(counters.bytes < 300_000, "{}", counters.bytes);
+    // A row's room is made by a row, not by the last.
+    stage.handle(3);
+    assert_eq!(told(&stage), 3);
+    stage.handle(1);
+    stage.run_s(1.0);
+    assert_eq!(told(&stage), 4);
+    // From then on silence counts again.
+    for number in 2..=2000 {
+        stage.handle(number);
+    }
+    stage.run_s(24.0);
+    assert_eq!((told(&stage), stage.counters().losses), (2000, 0));
+    stage.run_s(2.0);
+    assert_eq!(stage.counters().losses, 1);
+}
+
+#[test]
+fn few_rows_that_are_long_fill_the_window_too() {
+    let long = FEED_WINDOW_BYTES / 2;
+    let mut stage = every(from(Start::Beginning), move |_| {
+        let long = "x".repeat(long);
+        let mut acts = vec![begin()];
+        acts.extend((1..=3).map(|n| chunk(&bare(&n.to_string(), &format!("{n}{long}"), "1-a"))));
+        acts
+    })
+    .busy();
+    stage.run_s(10.0);
+    let told = |stage: &Stage| {
+        stage.told.borrow().iter().filter(|event| matches!(event, FeedEvent::Row { .. })).count()
+    };
+    assert_eq!(told(&stage), 2);
+    stage.handle(2);
+    stage.run_s(10.0);
+    assert_eq!(told(&stage), 3);
+}
+
+#[test]
+fn a_full_queue_loses_no_row() {
+    let limits = {
+        let mut limits = Limits::default();
+        limits.queue = 4;
+        limits
+    };
+    let mut stage = Stage::new(|asked| match asked.target.as_str() {
+        "/" => vec![json("200 OK", "{}")],
+        "/db" => vec![info("\"3-c\"", "1")],
+        _ => vec![begin(), chunk(&rows(1..=500))],
+    })
+    .limited(limits)
+    .busy()
+    .follow_as(URL, |feed| feed.every_change(EveryChange::since(Start::Beginning)));
+    stage.run_s(10.0);
+    let told = stage.told.borrow();
+    let numbers = told.iter().filter_map(|event| match event {
+        FeedEvent::Row { number, .. } => Some(*number),
+        _ => None,
+    });
+    assert!(numbers.eq(1..=500));
+}
+
+#[test]
+fn a_limit_counts_over_all_connections_and_ends_the_feed_when_all_is_handled() {
+    let query = Query::new().limit(4);
+    let mut stage = every(from(Start::Beginning).query(query), |asked| match asked.feeds {
+        1 => vec![begin(), chunk(&rows(1..=2)), Act::Kill],
+        // It goes back by one, and sends more than it was asked for.
+        _ => vec![begin(), chunk(&rows(2..=9))],
+    })
+    .busy();
+    stage.run_s(2.0);
+    for number in [5, 4, 3, 2] {
+        stage.handle(number);
+    }
+    stage.run_s(100.0);
+    let log = stage.world.borrow().log.join("\n");
+    assert!(log.contains("GET rows since 0&limit=4") && log.contains("rows since 2-s&limit=2"));
+    assert!(log.ends_with("row 5: d4 1-a at 4-s"), "{log}");
+    stage.handle(1);
+    assert!(stage.world.borrow().log.last().unwrap().ends_with("ended: Limit"));
+    let feed = stage.feed();
+    assert!(stage.rig.call(feed, ChangesFeed::COUNTERS, ()).is_err(), "it is gone");
+}
+
+#[test]
+fn ids_and_selectors_are_posted_whole_with_each_request() {
+    let query = Query::new().doc_ids(["x", "é"]);
+    let mut stage = every(from(Start::Beginning).query(query), |asked| match asked.feeds {
+        1 => vec![begin(), chunk(&rows(1..=1)), Act::Kill],
+        _ => vec![begin(), chunk("\n")],
+    });
+    stage.run_s(1.0);
+    let world = stage.world.borrow();
+    let feeds: Vec<_> = world.asked.iter().filter(|asked| asked.is_feed()).collect();
+    assert_eq!(feeds.len(), 2);
+    for asked in feeds {
+        assert_eq!(
+            (asked.method.as_str(), asked.body.as_str()),
+            ("POST", r#"{"doc_ids":["x","é"]}"#)
+        );
+        assert_eq!(asked.header("content-type"), Some("application/json"));
+        assert!(asked.target.contains("&filter=_doc_ids"));
+    }
+}
+
+#[test]
+fn a_row_that_is_too_long_is_told_without_its_document() {
+    let query = Query::new().include_docs();
+    let long = |seq: &str| row(seq, "long", "1-a").replace("_rev", &"x".repeat(1000));
+    let follow = EveryChange::since(Start::Beginning).query(query);
+    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+        "/" => vec![json("200 OK", "{}")],
+        "/db" => vec![info("\"3-c\"", "1")],
+        _ if asked.since() == "0" => vec![begin(), chunk(&(row("1", "a", "1-a") + &long("2")))],
+        _ if asked.target.contains("include_docs=false") => {
+            vec![begin(), chunk(&bare("2", "long", "1-a")), chunk(&bare("3", "b", "1-a"))]
+        }
+        _ => vec![begin(), chunk(&row("3", "b", "1-a")), chunk("\n")],
+    })
+    .follow_as(URL, |feed| feed.every_change(follow).line_max(500));
+    stage.run_s(2.0);
+    let log = stage.world.borrow().log.join("\n");
+    assert!(log.contains("a line is longer than 500 bytes"), "{log}");
+    assert!(log.contains("GET rows since 1&limit=1\n"), "{log}");
+    assert!(log.contains("long is longer than 500\n"), "{log}");
+    assert!(log.contains("row 2: long 1-a at 2\n") && log.contains("row 3: b 1-a at 3"), "{log}");
+    let told = stage.told.borrow();
+    let docs = told.iter().filter_map(|event| match event {
+        FeedEvent::Row { row, .. } => Some(row.doc.is_some()),
+        _ => None,
+    });
+    assert!(docs.eq([true, false, true]));
+}
+
+#[test]
+fn a_sequence_that_the_server_refuses_is_never_given_up_for_the_beginning() {
+    let refusal = r#"{"error":"bad_request","reason":"Malformed sequence supplied in 'since'."}"#;
+    let mut stage = every(from(Start::Now), move |_| vec![json("400 Bad Request", refusal)]);
+    stage.run_s(600.0);
+    let world = stage.world.borrow();
+    assert!(world.asked.iter().filter(|asked| asked.is_feed()).all(|asked| asked.since() == "3-c"));
+    assert!(world.log.iter().any(|line| line.contains("stuck")));
+}
+
+#[test]
+fn a_server_that_does_not_say_who_it_is_is_followed_all_the_same() {
+    for status in ["404 Not Found", "401 Unauthorized", "301 Moved", "500 Oh"] {
+        let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+            "/" => vec![json(status, &"<html>".repeat(20_000))],
+            "/db" => vec![info("\"3-c\"", "1")],
+            _ => vec![begin(), chunk(&rows(1..=1))],
+        })
+        .follow_as(URL, |feed| feed.every_change(EveryChange::since(Start::Beginning)));
+        stage.run_s(1.0);
+        let checkpoint = stage.checkpoint().unwrap();
+        assert_eq!((checkpoint.seq.as_str(), checkpoint.server), ("1-s", None), "{status}");
+        assert_eq!(stage.counters().losses, 0);
+    }
+}
