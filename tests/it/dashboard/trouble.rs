@@ -75,7 +75,8 @@ fn a_database_that_refuses_is_named_with_its_reason() {
     let server = program::start(&["--doc", "none"]);
     let couch = server.couch.as_ref().expect("its own").replace("/dashboard", "/none");
     let dashboard = program::follow(&couch, &["--retry-cap", "0.02"]);
-    wait_until(PATIENCE, || dashboard.get("/overview").text().contains("no such database"));
+    let reason = "there is no such database: not_found: Database does not exist.";
+    wait_until(PATIENCE, || dashboard.get("/overview").text().contains(reason));
     assert_eq!(dashboard.get("/overview").status, 503, "no data is not an empty document");
     // The log comes by another way than the answer.
     wait_until(PATIENCE, || dashboard.program.log().contains(&couch));
