@@ -44,9 +44,13 @@ pub const QUEUE_MAX: usize = 1 << 20;
 /// Sessions in a kernel. More than there can be connections in a process.
 pub const SESSIONS_MAX: usize = 1 << 20;
 
-/// A kernel that has had so many sessions at a time makes its tables smaller when three quarters of
-/// them have ended. What fewer take, some 100 KiB, is kept for those who come.
+/// A kernel whose tables have places for more sessions than this makes them smaller when three
+/// quarters are empty. What fewer take, some 100 KiB, is kept for those who come.
 pub const SESSIONS_KEPT: usize = 256;
+
+/// Pause between tries to make a kernel's tables smaller while somebody has a place at their end: a
+/// try looks at every place, some 0.1 ms for ten thousand.
+pub const SHRINK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Timers in a kernel. A few for each session.
 pub const TIMERS_MAX: usize = 1 << 22;

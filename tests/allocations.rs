@@ -150,6 +150,17 @@ fn what_a_crowd_took_is_given_back_when_it_has_left() {
     });
     assert!(counted.bytes_max > 2_000_000, "{counted:?}");
     assert!(counted.bytes_current < 20_000, "{counted:?}");
+    // One who stays at the end of the tables keeps them as they are until it has left too.
+    let counted = allocation_counter::measure(|| {
+        let mut many = crowd(2_000, &mut rig);
+        let last = many.split_off(1_999);
+        leave(many, &mut rig);
+        leave(last, &mut rig);
+        rig.run_for(SECOND);
+        let one_more = crowd(1, &mut rig);
+        leave(one_more, &mut rig);
+    });
+    assert!(counted.bytes_current < 20_000, "{counted:?}");
     // Whoever takes the places of those who left is not taken for them.
     let after = crowd(2_000, &mut rig);
     for id in ids {

@@ -55,8 +55,8 @@ pub struct Kernel {
     pub(super) young: Vec<SessionId>,
     /// The newest session when the turn began.
     pub(super) newest: u64,
-    /// The most sessions at the end of a turn since the tables were last made smaller.
-    pub(super) peak: usize,
+    /// How many sessions there were when the tables were last to be made smaller, and when.
+    pub(super) shrunk: (usize, Instant),
     /// How many handlers are on the stack.
     pub(super) depth: usize,
     pub(super) ending: bool,
@@ -144,7 +144,7 @@ impl Kernel {
             marks: vec![],
             young: vec![],
             newest: 0,
-            peak: 0,
+            shrunk: (0, now),
             depth: 0,
             ending: false,
             epoch: now,

@@ -61,6 +61,11 @@ impl Slots {
         self.live
     }
 
+    /// How many sessions the table has places for now.
+    pub(super) fn room(&self) -> usize {
+        self.places.len()
+    }
+
     /// The number of the newest session.
     pub(super) fn newest(&self) -> u64 {
         self.born

@@ -4,7 +4,7 @@
 use super::hold::Release;
 use super::kernel::Kernel;
 use super::session::SessionId;
-use crate::limits::SESSIONS_KEPT;
+use crate::limits::{SESSIONS_KEPT, SHRINK_PAUSE};
 
 impl Kernel {
     /// Counts one more thing that can wake a session.
@@ -51,15 +51,21 @@ impl Kernel {
         self.shrink();
     }
 
-    /// Gives back what the tables took for many more sessions than there are now. Amortised O(1):
-    /// so many have ended since the last time.
+    /// Gives back what the tables took for many more sessions than there are now. It is tried when
+    /// half of those have ended that there were at the last time, and once a second: whoever stays
+    /// may have the last place.
     fn shrink(&mut self) {
-        let live = self.slots.live();
-        self.peak = self.peak.max(live);
-        if self.peak < SESSIONS_KEPT || live > self.peak / 4 {
+        let (live, room) = (self.slots.live(), self.slots.room());
+        let (then, at) = self.shrunk;
+        if room <= SESSIONS_KEPT || live > room / 4 {
+            self.shrunk.0 = live;
             return;
         }
-        self.peak = live;
+        if live > then / 2 && self.now() - at < SHRINK_PAUSE {
+            self.shrunk.0 = live.max(then);
+            return;
+        }
+        self.shrunk = (live, self.now());
         self.slots.shrink();
         self.wheels.shrink();
         self.timers.shrink();
