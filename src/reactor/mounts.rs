@@ -267,6 +267,11 @@ impl Spares {
         }
     }
 
+    /// Gives back what is lent to nobody now.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// One of a kind is kept: who had one of its own to give back is not soon to want another.
     pub(super) fn give_back<T: 'static>(&mut self, spare: Box<T>) {
         if !self.0.iter().any(|kept| kept.is::<T>()) {

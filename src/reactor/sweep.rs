@@ -71,6 +71,7 @@ impl Kernel {
         self.timers.shrink();
         self.topics.shrink();
         self.releases.shrink();
+        self.spares.clear();
         self.queue.shrink_to_fit();
         self.marks.shrink_to_fit();
         self.young.shrink_to_fit();
