@@ -95,6 +95,11 @@ impl<P: 'static> Postback<P> {
         Postback { at, keep: |kernel, at, payload| kernel.entry(at).keep::<P, R>(payload), hold }
     }
 
+    /// Whether the session that made this still takes posts. O(1).
+    pub fn is_live(&self, cx: &Cx<'_>) -> bool {
+        cx.kernel.slots.is_live(self.hold.session())
+    }
+
     /// Posts `payload` to the session that made this. O(1).
     pub fn post(&self, cx: &mut Cx<'_>, payload: P) -> Result<(), PostError> {
         let (to, from) = (self.hold.session(), cx.id());

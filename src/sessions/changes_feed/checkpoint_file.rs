@@ -142,7 +142,8 @@ impl Writer {
         self.to_write = None;
         let mut last = Ok(());
         loop {
-            match self.written.recv_timeout(CHECKPOINT_FLUSH_TIME) {
+            // There are two at most.
+            match self.written.recv_timeout(CHECKPOINT_FLUSH_TIME / 2) {
                 Ok(outcome) => last = outcome,
                 Err(RecvTimeoutError::Disconnected) => return last,
                 Err(RecvTimeoutError::Timeout) => return Err(ErrorKind::TimedOut.into()),

@@ -70,8 +70,11 @@ impl ChangesFeed {
             return self.lose(cx, FeedError::Answer("its sequence is too long to be sent back"));
         };
         wire.put(cx, request);
-        if is_feed && let Some(rows) = self.subject.rows_mut() {
-            rows.asked();
+        if is_feed {
+            self.paging.asked = (Some(cx.now()), self.rows_at_most());
+            if let Some(rows) = self.subject.rows_mut() {
+                rows.asked();
+            }
         }
         // Some servers send a feed's head with its first heartbeat.
         let time = if is_feed { ANSWER_TIME.max(self.silence()) } else { ANSWER_TIME };
@@ -162,6 +165,8 @@ impl ChangesFeed {
         self.redirects = 0;
         match step {
             Step::Login => self.logged_in(cx),
+            // Who guards that alone lets the database be followed all the same.
+            Step::Server if self.login.cookie().is_none() || self.is_renewed => self.meet(cx),
             _ if self.answer.status == Some(StatusCode::UNAUTHORIZED) => self.log_in_again(cx),
             Step::Server => self.meet(cx),
             Step::Info if is_ok => self.look(cx),

@@ -15,7 +15,7 @@ pub(super) struct Listening {
     /// Whether it has shown, longer than at its beginning, that it works.
     pub(super) is_proven: bool,
     /// Whether nothing is read, for the watcher has enough to do.
-    is_paused: bool,
+    pub(super) is_paused: bool,
 }
 
 impl Listening {
@@ -72,7 +72,9 @@ impl ChangesFeed {
             && !std::mem::replace(&mut listening.is_paused, true)
         {
             wire.pause(cx);
-            cx.delay_clear(Self::TICK); // who does not listen cannot say that it is silent
+            // Who does not listen cannot say that it is silent, but may see that its watcher is
+            // gone.
+            cx.delay(Self::TICK, self.heartbeat, ());
         }
     }
 

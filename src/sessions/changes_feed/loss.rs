@@ -21,6 +21,13 @@ impl ChangesFeed {
     /// Time is up, or nearly so.
     pub(super) fn tick(&mut self, cx: &mut Cx<'_>, (): ()) {
         let has_begun = self.answer.status.is_some();
+        if self.is_held() {
+            // Nothing is posted meanwhile that would show that the watcher is gone.
+            if self.postback.is_live(cx) {
+                return cx.delay(Self::TICK, self.heartbeat, ());
+            }
+            return self.shut_down(cx, ());
+        }
         match self.step {
             Step::Waiting => self.connect(cx),
             Step::Connecting | Step::GivenUp => {}
@@ -28,7 +35,10 @@ impl ChangesFeed {
                 let silence = self.silence();
                 self.listen_on(cx, silence, FeedError::Silent(silence));
             }
-            Step::Feed => self.lose(cx, FeedError::NoAnswer(ANSWER_TIME.max(self.silence()))),
+            Step::Feed => {
+                self.paging.is_held_back ^= true; // by a proxy, that may be
+                self.lose(cx, FeedError::NoAnswer(ANSWER_TIME.max(self.silence())));
+            }
             // A long document takes as long as it takes, as long as it comes.
             _ if has_begun => self.listen_on(cx, ANSWER_TIME, FeedError::Silent(ANSWER_TIME)),
             _ => self.lose(cx, FeedError::NoAnswer(ANSWER_TIME)),

@@ -7,6 +7,7 @@ use super::{ChangesFeed, Step};
 use crate::filters::{LineTooLong, Lines};
 use crate::reactor::Cx;
 use bytes::Bytes;
+use std::time::Instant;
 
 /// How the server is asked for its feed. What is told is the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,7 +16,8 @@ pub enum FeedMode {
     #[default]
     Continuous,
     /// An answer for each time that something changes (`feed=longpoll`), for proxies that hold an
-    /// answer back until it is complete. A change comes as soon; each costs a request or two.
+    /// answer back until it is complete. A change comes as soon; each costs a request or two. Where
+    /// not even a heartbeat comes through, an answer is asked to be complete after that time.
     LongPoll,
     /// An answer with what has changed (`feed=normal`), for servers and proxies that let nobody
     /// wait. A change comes within a [`heartbeat`](ChangesFeed::heartbeat), which is the pause
@@ -87,8 +89,13 @@ impl Iterator for Cutter {
 pub(super) struct Paging {
     /// From where it was asked for.
     pub(super) since: Option<Seq>,
+    /// When it was asked for, and for how many rows at most.
+    pub(super) asked: (Option<Instant>, Option<u64>),
     /// How many rows came with it.
     pub(super) rows: u64,
+    /// Whether somebody on the way seems to hold an answer back until it is complete, its
+    /// heartbeats too: it is then asked to be complete after that time.
+    pub(super) is_held_back: bool,
     /// Whether it was told since the last loss that the server answers.
     pub(super) is_announced: bool,
 }
@@ -100,7 +107,10 @@ impl ChangesFeed {
             return self.lose(cx, FeedError::Cut);
         }
         let has_moved = self.paging.since != self.since && self.paging.rows > 0;
-        let is_full = self.rows_at_most().is_some_and(|most| self.paging.rows >= most);
+        let (asked, at_most) = self.paging.asked;
+        let is_full = at_most.is_some_and(|most| self.paging.rows >= most);
+        // One without rows that has taken its time shows that the server lives.
+        let has_waited = asked.is_some_and(|asked| cx.now() - asked >= self.heartbeat / 2);
         if has_moved {
             self.backoff.reset();
         }
@@ -119,6 +129,10 @@ impl ChangesFeed {
                 self.backoff.reset();
                 self.hang_up(cx);
                 self.wait(cx, self.heartbeat);
+            }
+            FeedMode::LongPoll if has_waited => {
+                self.backoff.reset();
+                self.ask_on(cx);
             }
             _ if has_moved => self.ask_on(cx),
             _ => self.lose(cx, FeedError::Ended),

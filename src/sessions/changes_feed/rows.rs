@@ -11,7 +11,8 @@ use super::row::{Info, Row, Seq, parse_uuid};
 use super::subject::Subject;
 use super::{ChangesFeed, Step};
 use crate::limits::FEED_WINDOW_BYTES;
-use crate::reactor::{Cx, Hold};
+use crate::reactor::Cx;
+use http::StatusCode;
 use std::sync::Arc;
 
 /// Every change of a database, as far as it was told.
@@ -41,12 +42,10 @@ pub(super) struct Rows {
     /// How many rows are still to be told, if not all.
     pub(super) left: Option<u64>,
     /// What was given to be written last.
-    pub(super) saved: Option<Seq>,
+    pub(super) saved: Option<Checkpoint>,
     pub(super) is_save_due: bool,
     /// Whether it was told that a checkpoint could not be written.
     pub(super) is_failing: bool,
-    /// Keeps the session while nothing but acknowledgements is awaited.
-    hold: Option<Hold>,
 }
 
 impl Rows {
@@ -72,7 +71,6 @@ impl Rows {
             saved: None,
             is_save_due: false,
             is_failing: false,
-            hold: None,
         }
     }
 
@@ -104,8 +102,14 @@ impl Rows {
 }
 
 impl ChangesFeed {
-    /// The server has said who it is, or what else it has to say there.
+    /// The server has said who it is, or what else it has to say there; unless that is to come
+    /// again later.
     pub(super) fn meet(&mut self, cx: &mut Cx<'_>) {
+        let later = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
+        if self.answer.status.is_some_and(|status| later.contains(&status)) {
+            let refusal = self.answer.refusal();
+            return self.lose(cx, refusal);
+        }
         if let Some(rows) = self.subject.rows_mut() {
             rows.is_met = true;
             rows.server = parse_uuid(&self.answer.body);
@@ -257,11 +261,14 @@ impl ChangesFeed {
     /// All is told that was to be: what is left is to be handled.
     fn await_handling(&mut self, cx: &mut Cx<'_>) {
         self.hang_up(cx);
-        self.step = Step::Waiting;
-        let hold = cx.hold(cx.id());
-        if let Some(rows) = self.subject.rows_mut() {
-            rows.hold = hold;
-        }
+        self.wait(cx, self.heartbeat);
+    }
+
+    /// Whether nothing but acknowledgements is awaited for now.
+    pub(super) fn is_held(&self) -> bool {
+        let is_told = self.subject.rows().is_some_and(|rows| rows.left == Some(0));
+        let is_paused = self.listening.is_some_and(|listening| listening.is_paused);
+        is_paused || (is_told && self.step == Step::Waiting)
     }
 
     /// Ends the feed once that is told.

@@ -50,9 +50,9 @@ impl ChangesFeed {
         }
         if let Some(checkpoint) = checkpoint
             && !writer.is_busy()
-            && saved.as_ref() != Some(&checkpoint.seq)
+            && saved.as_ref() != Some(&checkpoint)
         {
-            *saved = Some(checkpoint.seq.clone());
+            *saved = Some(checkpoint.clone());
             writer.write(checkpoint);
         }
         if writer.is_busy() {
@@ -70,7 +70,7 @@ impl ChangesFeed {
             && let Some(mut writer) = rows.writer.take()
             && let Err(error) = finish(
                 &mut writer,
-                checkpoint.filter(|checkpoint| rows.saved.as_ref() != Some(&checkpoint.seq)),
+                checkpoint.filter(|checkpoint| rows.saved.as_ref() != Some(checkpoint)),
             )
         {
             log::error!("the checkpoint of {} is not written: {error}", self.database);

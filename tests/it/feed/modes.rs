@@ -129,6 +129,20 @@ fn answers_that_bring_nothing_at_once_are_slowed_down_like_failures() {
 }
 
 #[test]
+fn an_answer_that_a_proxy_holds_back_is_asked_to_be_complete_in_time() {
+    let mut stage = every(FeedMode::LongPoll, Query::new(), |asked| {
+        let held_back = vec![begin(), chunk(&page(&[], "0")), end()];
+        let time = if asked.target.contains("&timeout=10000&") { 10.0 } else { 86_400.0 };
+        [vec![Act::wait_s(time)], held_back].concat()
+    });
+    stage.run_s(600.0);
+    assert_eq!(stage.counters().losses, 1, "the one by which it was found");
+    let world = stage.world.borrow();
+    let polls = world.asked.iter().filter(|asked| asked.target.contains("&timeout=")).count();
+    assert!((50..=58).contains(&polls), "{polls}");
+}
+
+#[test]
 fn an_answer_that_is_cut_is_a_loss_and_its_rows_are_told() {
     for mode in [FeedMode::LongPoll, FeedMode::Normal] {
         let mut stage = every(mode, Query::new(), |asked| {

@@ -396,15 +396,49 @@ fn a_sequence_that_the_server_refuses_is_never_given_up_for_the_beginning() {
 #[test]
 fn a_server_that_does_not_say_who_it_is_is_followed_all_the_same() {
     for status in ["404 Not Found", "401 Unauthorized", "301 Moved", "500 Oh"] {
-        let mut stage = Stage::new(move |asked| match asked.target.as_str() {
-            "/" => vec![json(status, &"<html>".repeat(20_000))],
-            "/db" => vec![info("\"3-c\"", "1")],
-            _ => vec![begin(), chunk(&rows(1..=1))],
-        })
-        .follow_as(URL, |feed| feed.every_change(EveryChange::since(Start::Beginning)));
-        stage.run_s(1.0);
-        let checkpoint = stage.checkpoint().unwrap();
-        assert_eq!((checkpoint.seq.as_str(), checkpoint.server), ("1-s", None), "{status}");
-        assert_eq!(stage.counters().losses, 0);
+        for body in ["{}".into(), "<html>".repeat(20_000)] {
+            let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+                "/" => vec![json(status, &body)],
+                "/db" => vec![info("\"3-c\"", "1")],
+                _ => vec![begin(), chunk(&rows(1..=1))],
+            })
+            .follow_as(URL, |feed| feed.every_change(EveryChange::since(Start::Beginning)));
+            stage.run_s(1.0);
+            let checkpoint = stage.checkpoint().unwrap();
+            assert_eq!((checkpoint.seq.as_str(), checkpoint.server), ("1-s", None), "{status}");
+            assert_eq!(stage.counters().losses, 0);
+        }
+    }
+}
+
+#[test]
+fn a_server_that_is_not_ready_to_say_who_it_is_is_asked_again() {
+    let mut times = 0;
+    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+        "/" => {
+            times += 1;
+            let status = if times == 1 { "503 Service Unavailable" } else { "200 OK" };
+            vec![json(status, r#"{"uuid":"u"}"#)]
+        }
+        "/db" => vec![info("\"3-c\"", "1")],
+        _ => vec![begin(), chunk(&rows(1..=1))],
+    })
+    .follow_as(URL, |feed| feed.every_change(EveryChange::since(Start::Beginning)));
+    stage.run_s(5.0);
+    assert_eq!(stage.checkpoint().unwrap().server.as_deref(), Some("u"));
+    assert_eq!(stage.counters().losses, 1);
+}
+
+#[test]
+fn a_feed_ends_when_its_watcher_is_gone_also_while_it_waits_for_it() {
+    let limited = from(Start::Beginning).query(Query::new().limit(1));
+    for every_change in [from(Start::Beginning).window(1), limited] {
+        let mut stage = every(every_change, |_| vec![begin(), chunk(&rows(1..=1))]).busy();
+        stage.run_s(60.0);
+        let feed = stage.feed();
+        assert!(stage.rig.call(feed, ChangesFeed::COUNTERS, ()).is_ok(), "it waits");
+        stage.stop_watcher();
+        stage.run_s(20.0);
+        assert!(stage.rig.call(feed, ChangesFeed::COUNTERS, ()).is_err(), "nobody is left");
     }
 }
