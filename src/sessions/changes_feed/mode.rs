@@ -130,7 +130,7 @@ impl ChangesFeed {
                 self.hang_up(cx);
                 self.wait(cx, self.heartbeat);
             }
-            FeedMode::LongPoll if has_waited => {
+            FeedMode::LongPoll if has_waited && self.paging.is_held_back => {
                 self.backoff.reset();
                 self.ask_on(cx);
             }

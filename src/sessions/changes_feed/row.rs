@@ -165,9 +165,7 @@ pub(super) fn parse_info(body: &[u8]) -> Option<Info> {
     let object = object(body)?;
     let update_seq = object.get("update_seq").and_then(|seq| Seq::of(seq));
     let known = |name: &str| object.get(name).and_then(|value| text_of(value));
-    // Of servers whose sequences are numbers, it is the time when they opened the database.
-    let is_of_database = object.get("update_seq").is_none_or(|seq| seq.get().starts_with('"'));
-    let identity = known("instance_start_time").filter(|time| is_of_database && time != "0");
+    let identity = known("instance_start_time").filter(|time| time != "0");
     Some(Info { update_seq, identity: identity.or_else(|| known("db_uuid")) })
 }
 
@@ -269,7 +267,6 @@ mod tests {
         assert_eq!(identity(r#"{"instance_start_time":"1795506176"}"#), Some("1795506176".into()));
         assert_eq!(identity(r#"{"instance_start_time":"0","db_uuid":"u"}"#), Some("u".into()));
         assert_eq!(identity(r#"{"instance_start_time":"0","update_seq":4}"#), None);
-        assert_eq!(identity(r#"{"instance_start_time":"1795506176","update_seq":4}"#), None);
         assert_eq!(parse_info(b"<html>"), None);
     }
 }
