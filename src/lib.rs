@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod filters;
+mod fnv;
 pub mod limits;
 pub mod reactor;
 pub mod sessions;

@@ -11,7 +11,7 @@ pub(super) struct Directions<'h> {
     pub(super) host: Single<'h>,
     length: Single<'h>,
     has_coding: bool,
-    has_expectation: bool,
+    pub(super) has_expectation: bool,
     says_close: bool,
     says_keep_alive: bool,
 }
@@ -98,7 +98,7 @@ impl<'h> Directions<'h> {
 
     /// The values of `Expect`.
     pub(super) fn expectations(&self) -> impl Iterator<Item = &'h [u8]> {
-        self.values("expect").take(if self.has_expectation { usize::MAX } else { 0 })
+        self.values("expect")
     }
 
     fn values(&self, name: &'static str) -> impl Iterator<Item = &'h [u8]> {

@@ -1,5 +1,6 @@
 //! Events and topics: names with types, known at compile time.
 
+use crate::fnv::fnv_1a;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -91,17 +92,10 @@ impl<M> fmt::Debug for Topic<M> {
     }
 }
 
-/// FNV-1a, so that a lookup compares one word and the name can still be a constant.
+/// A hash, so that a lookup compares one word and the name can still be a constant.
 const fn key_of(name: &str) -> u64 {
     assert!(!name.is_empty(), "an event or a topic needs a name");
-    let bytes = name.as_bytes();
-    let mut hash = 0xcbf2_9ce4_8422_2325;
-    let mut at = 0;
-    while at < bytes.len() {
-        hash = (hash ^ bytes[at] as u64).wrapping_mul(0x0100_0000_01b3);
-        at += 1;
-    }
-    hash
+    fnv_1a(name.as_bytes())
 }
 
 #[cfg(test)]

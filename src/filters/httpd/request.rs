@@ -124,7 +124,10 @@ fn assemble(
             Refusal { status: StatusCode::NOT_IMPLEMENTED, why: "the transfer coding is unknown" }
         }
     })?;
-    let expects = !http10 && expects(&directions)?;
+    let expects = !http10 && directions.has_expectation;
+    if expects {
+        check_expectations(&directions)?;
+    }
     let mut request = Request::new(());
     *request.method_mut() = method;
     *request.uri_mut() = uri;
@@ -284,11 +287,10 @@ fn is_registered_name(name: &[u8]) -> bool {
     })
 }
 
-fn expects(directions: &Directions<'_>) -> Result<bool, Refusal> {
-    let mut expectations = directions.expectations().peekable();
-    let expects = expectations.peek().is_some();
-    if expectations.all(|value| value.eq_ignore_ascii_case(b"100-continue")) {
-        return Ok(expects);
+/// Refuses what cannot be expected.
+fn check_expectations(directions: &Directions<'_>) -> Result<(), Refusal> {
+    if directions.expectations().all(|value| value.eq_ignore_ascii_case(b"100-continue")) {
+        return Ok(());
     }
     Err(Refusal {
         status: StatusCode::EXPECTATION_FAILED,

@@ -159,15 +159,17 @@ impl ChangesFeed {
     fn answered(&mut self, cx: &mut Cx<'_>) {
         self.served += 1;
         let (step, is_ok) = (self.step, self.answer.is_ok());
+        let is_unauthorized = self.answer.status == Some(StatusCode::UNAUTHORIZED);
         if !matches!(step, Step::Login | Step::Server) && self.answer.is_redirect() {
             return self.redirected(cx);
         }
         self.redirects = 0;
         match step {
             Step::Login => self.logged_in(cx),
-            // Who guards that alone lets the database be followed all the same.
-            Step::Server if self.login.cookie().is_none() || self.is_renewed => self.meet(cx),
-            _ if self.answer.status == Some(StatusCode::UNAUTHORIZED) => self.log_in_again(cx),
+            // Who guards the server's root alone lets the database be followed all the same.
+            _ if is_unauthorized && (step != Step::Server || self.can_log_in_again()) => {
+                self.log_in_again(cx);
+            }
             Step::Server => self.meet(cx),
             Step::Info if is_ok => self.look(cx),
             Step::Document(place) if is_ok => self.read(cx, place),

@@ -78,10 +78,14 @@ impl ChangesFeed {
         self.go_on(cx);
     }
 
+    pub(super) fn can_log_in_again(&self) -> bool {
+        self.login.cookie().is_some() && !self.is_renewed
+    }
+
     /// The server takes the credentials of a request no more: asks for a new cookie once for each
     /// loss, for five wrong logins lock an account.
     pub(super) fn log_in_again(&mut self, cx: &mut Cx<'_>) {
-        if self.login.cookie().is_some() && !self.is_renewed {
+        if self.can_log_in_again() {
             self.is_renewed = true;
             self.login = Login::Wanted;
             self.go_on(cx);

@@ -109,9 +109,10 @@ impl ChangesFeed {
         let has_moved = self.paging.since != self.since && self.paging.rows > 0;
         let (asked, at_most) = self.paging.asked;
         let is_full = at_most.is_some_and(|most| self.paging.rows >= most);
-        // One without rows that has taken its time shows that the server lives.
+        // One without rows shows that the server lives when it has taken the time that it was to.
         let has_waited = asked.is_some_and(|asked| cx.now() - asked >= self.heartbeat / 2);
-        if has_moved {
+        let shows_life = has_moved || (self.paging.is_held_back && has_waited);
+        if shows_life {
             self.backoff.reset();
         }
         if !is_full {
@@ -130,11 +131,7 @@ impl ChangesFeed {
                 self.hang_up(cx);
                 self.wait(cx, self.heartbeat);
             }
-            FeedMode::LongPoll if has_waited && self.paging.is_held_back => {
-                self.backoff.reset();
-                self.ask_on(cx);
-            }
-            _ if has_moved => self.ask_on(cx),
+            _ if shows_life => self.ask_on(cx),
             _ => self.lose(cx, FeedError::Ended),
         }
     }

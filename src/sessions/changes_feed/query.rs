@@ -2,6 +2,7 @@
 
 use super::encoding::encoded;
 use super::row::object;
+use crate::fnv::fnv_1a;
 use bytes::Bytes;
 use std::fmt;
 
@@ -193,12 +194,9 @@ fn short(text: &str) -> String {
     if text.len() <= SHOWN { text.to_owned() } else { print(text) }
 }
 
-/// What tells a text from others: FNV-1a of 64 bits, which is the same in every build.
+/// What tells a text from others, in every build.
 fn print(text: &str) -> String {
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    format!("{} bytes, fnv1a {hash:016x}", text.len())
+    format!("{} bytes, fnv1a {:016x}", text.len(), fnv_1a(text.as_bytes()))
 }
 
 impl fmt::Display for QueryError {

@@ -60,9 +60,15 @@ impl ChangesFeed {
         self
     }
 
-    /// Tells the last event. Once it is told nothing can wake the session, and so it ends.
     pub(super) fn give_up(&mut self, cx: &mut Cx<'_>, why: Arc<FeedError>, times: u32) {
+        let since = self.since.clone();
+        self.tell_last(cx, FeedEvent::GaveUp { why, times, since });
+    }
+
+    /// Tells the last event. Once it is told nothing can wake the session, and so it ends.
+    pub(super) fn tell_last(&mut self, cx: &mut Cx<'_>, event: FeedEvent) {
+        self.hang_up(cx);
         self.step = Step::GivenUp;
-        self.tell(cx, FeedEvent::GaveUp { why, times, since: self.since.clone() });
+        self.tell(cx, event);
     }
 }

@@ -271,10 +271,7 @@ impl ChangesFeed {
         is_paused || (is_told && self.step == Step::Waiting)
     }
 
-    /// Ends the feed once that is told.
     fn end(&mut self, cx: &mut Cx<'_>, end: FeedEnd) {
-        self.hang_up(cx);
-        self.step = Step::GivenUp;
-        self.tell(cx, FeedEvent::Ended(end));
+        self.tell_last(cx, FeedEvent::Ended(end));
     }
 }
