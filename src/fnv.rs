@@ -1,5 +1,7 @@
 //! FNV-1a: a hash that is the same in every build, and can be a constant.
 
+use std::hash::{BuildHasherDefault, Hasher};
+
 /// The hash of `bytes` with 64 bits. It tells texts apart and withstands nobody who would have two
 /// be the same.
 pub(crate) const fn fnv_1a(bytes: &[u8]) -> u64 {
@@ -10,6 +12,27 @@ pub(crate) const fn fnv_1a(bytes: &[u8]) -> u64 {
         at += 1;
     }
     hash
+}
+
+/// For maps whose keys are such hashes already.
+pub(crate) type BuildKeyHasher = BuildHasherDefault<KeyHasher>;
+
+/// Takes a key for its own hash.
+#[derive(Default)]
+pub(crate) struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = fnv_1a(bytes);
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 #[cfg(test)]

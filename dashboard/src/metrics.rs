@@ -174,12 +174,13 @@ impl ConnectionEnd {
 pub(crate) struct Count(AtomicU64);
 
 impl Count {
+    // Nobody else writes, so it need not be one locked step.
     pub(crate) fn add(&self, more: u64) {
-        self.0.fetch_add(more, Relaxed);
+        self.0.store(self.read().wrapping_add(more), Relaxed);
     }
 
     pub(crate) fn remove(&self, less: u64) {
-        self.0.fetch_sub(less, Relaxed);
+        self.0.store(self.read().wrapping_sub(less), Relaxed);
     }
 
     pub(crate) fn read(&self) -> u64 {

@@ -7,6 +7,7 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, StatusCode};
 use masque::filters::{Httpd, Request, Response};
 use masque::reactor::SessionId;
+use memchr::{memchr, memchr3};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,11 +34,11 @@ pub(crate) struct Site {
 
 /// What a request is for.
 #[derive(Debug)]
-pub(crate) enum Route {
+pub(crate) enum Route<'r> {
     /// A document, and the revision that the browser has.
     Document {
         place: usize,
-        rev: Option<String>,
+        rev: Option<Cow<'r, str>>,
     },
     /// A document's changes as they come.
     Events {
@@ -51,7 +52,7 @@ pub(crate) enum Route {
     Answer(Response),
 }
 
-impl Route {
+impl Route<'_> {
     /// What its answer is counted as.
     pub(crate) fn kind(&self) -> Kind {
         match self {
@@ -71,24 +72,26 @@ impl Site {
     pub(crate) const SERVER: &str = "server";
 
     /// Finds what a request is for. Nothing of the request is echoed.
-    pub(crate) fn route(&self, request: &Request) -> Route {
-        let is_read = [Method::GET, Method::HEAD].contains(request.method());
+    pub(crate) fn route<'r>(&self, request: &'r Request) -> Route<'r> {
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         if request.method() == Method::OPTIONS && request.uri().path() == "*" {
             return Route::Answer(options());
         }
         let Some((first, rest)) = split(request.uri().path()) else {
             return Route::Answer(plain(StatusCode::BAD_REQUEST, "The path is not valid.\n"));
         };
-        let found = match (&*first, rest.as_deref()) {
+        let found = match (&*first, rest) {
             ("", None) => Some(Route::Answer(self.to_page())),
             ("favicon.ico", None) => Some(Route::File("favicon.ico".to_owned())),
-            ("file", name) => Some(Route::File(name.unwrap_or_default().to_owned())),
+            ("file", name) => Some(Route::File(name.unwrap_or_default().into_owned())),
             ("health", None) => Some(Route::Health),
             ("metrics", None) => Some(Route::Metrics),
             (doc, None) => self.document(doc, None),
-            (doc, Some("events")) => self.place(doc).map(|place| Route::Events { place }),
-            (doc, Some(rev)) if !rev.contains('/') => self.document(doc, Some(rev.to_owned())),
-            _ => None,
+            (doc, Some(rest)) => match &*rest {
+                "events" => self.place(doc).map(|place| Route::Events { place }),
+                rev if cut(rev).1.is_some() => None,
+                _ => self.document(doc, Some(rest)),
+            },
         };
         match found {
             None => Route::Answer(not_found()),
@@ -98,7 +101,7 @@ impl Site {
         }
     }
 
-    fn document(&self, doc: &str, rev: Option<String>) -> Option<Route> {
+    fn document<'r>(&self, doc: &str, rev: Option<Cow<'r, str>>) -> Option<Route<'r>> {
         self.place(doc).map(|place| Route::Document { place, rev })
     }
 
@@ -159,14 +162,10 @@ fn options() -> Response {
 /// The first segment of a path and what is behind it, each segment decoded once; `None` when one is
 /// not text, or could lead elsewhere. No segment has a slash when it is decoded.
 fn split(path: &str) -> Option<(Cow<'_, str>, Option<Cow<'_, str>>)> {
-    let path = path.strip_prefix('/')?;
-    let (first, rest) = match path.split_once('/') {
-        Some((first, rest)) => (first, Some(rest)),
-        None => (path, None),
-    };
+    let (first, rest) = cut(path.strip_prefix('/')?);
     let rest = match rest {
         None => None,
-        Some(rest) if rest.contains('/') => {
+        Some(rest) if cut(rest).1.is_some() => {
             let segments: Option<Vec<_>> = rest.split('/').map(segment).collect();
             Some(Cow::Owned(segments?.join("/")))
         }
@@ -175,15 +174,23 @@ fn split(path: &str) -> Option<(Cow<'_, str>, Option<Cow<'_, str>>)> {
     Some((segment(first)?, rest))
 }
 
+/// What is before the first slash, and what is behind it.
+fn cut(path: &str) -> (&str, Option<&str>) {
+    match memchr(b'/', path.as_bytes()) {
+        Some(slash) => (&path[..slash], Some(&path[slash + 1..])),
+        None => (path, None),
+    }
+}
+
 /// Most have nothing to decode.
 fn segment(encoded: &str) -> Option<Cow<'_, str>> {
-    let segment = if encoded.contains('%') {
+    let segment = if memchr(b'%', encoded.as_bytes()).is_some() {
         Cow::Owned(String::from_utf8(decoded(encoded)?).ok()?)
     } else {
         Cow::Borrowed(encoded)
     };
     let is_harmless = segment != ".."
         && segment != "."
-        && !segment.bytes().any(|byte| matches!(byte, b'\0' | b'/' | b'\\'));
+        && memchr3(b'\0', b'/', b'\\', segment.as_bytes()).is_none();
     is_harmless.then_some(segment)
 }

@@ -104,22 +104,56 @@ impl<'h> Copied<'h> {
         }
     }
 
-    /// The fields that are kept as a map, with `room` for so many from the start; `None` when one
-    /// of them cannot be. The map is most of what a head costs.
+    /// The fields that are kept as a map, or all of them; `None` when one of those cannot be. The
+    /// map is most of what a head costs.
     pub(super) fn fields(
         &self,
         parsed: &[httparse::Header<'_>],
-        room: usize,
-        is_kept: impl Fn(&str) -> bool,
+        kept: Option<&Kept>,
     ) -> Option<HeaderMap> {
-        let mut headers = HeaderMap::with_capacity(room.min(parsed.len()));
-        for field in parsed.iter().filter(|field| is_kept(field.name)) {
+        let room = kept.map_or(parsed.len(), |kept| kept.names.len().min(parsed.len()));
+        let mut headers = HeaderMap::with_capacity(room);
+        for field in parsed {
+            if kept.is_some_and(|kept| !kept.has_length_of(field.name)) {
+                continue; // as most are
+            }
             let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
-            let value = HeaderValue::from_maybe_shared(self.part(field.value)).ok()?;
-            headers.try_append(name, value).ok()?;
+            if kept.is_none_or(|kept| kept.has(&name)) {
+                let value = HeaderValue::from_maybe_shared(self.part(field.value)).ok()?;
+                headers.try_append(name, value).ok()?;
+            }
         }
         Some(headers)
     }
+}
+
+/// Which fields of a head are kept.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    names: Vec<HeaderName>,
+    /// The lengths of the names, a bit each; long ones share one.
+    lengths: u64,
+}
+
+impl Kept {
+    /// Those of these names, in any case. No field has a name that cannot be one.
+    pub(super) fn of(names: &[&str]) -> Self {
+        let parsed = names.iter().filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok());
+        let lengths = names.iter().fold(0, |bits, name| bits | length_bit(name));
+        Kept { names: parsed.collect(), lengths }
+    }
+
+    pub(super) fn has(&self, name: &HeaderName) -> bool {
+        self.names.contains(name)
+    }
+
+    fn has_length_of(&self, name: &str) -> bool {
+        self.lengths & length_bit(name) != 0
+    }
+}
+
+fn length_bit(name: &str) -> u64 {
+    1 << name.len().min(63)
 }
 
 #[cfg(test)]

@@ -1,16 +1,20 @@
 //! Timers in the order in which they are due.
 
+mod lane;
+
+use lane::Lane;
 use slab::Slab;
 
-/// The timers of a kernel: an indexed heap of four children a node.
+/// The timers of a kernel: lanes for those that come in the order in which they are due, and an
+/// indexed heap of four children a node for the others.
 ///
 /// Due times are nanoseconds since the kernel's start; equal ones are in the order in which they
-/// were set. Setting, removing and moving a timer is O(log n), and O(1) in the common case that
-/// everyone's delay is the same, for then the newest is always the latest. Nothing stale is kept,
-/// and nothing is allocated once warm.
+/// were set. Setting, removing and moving a timer is O(1) in a lane, where all are whose delay is
+/// one of a few, and O(log n) in the heap. Nothing is allocated once warm.
 #[derive(Debug)]
 pub(super) struct Timers<T> {
     entries: Slab<Entry<T>>,
+    lanes: [Lane; LANES],
     heap: Vec<Node>,
     sequence: u64,
 }
@@ -25,11 +29,18 @@ pub(super) struct Key {
 #[derive(Debug)]
 struct Entry<T> {
     serial: u64,
-    place: u32,
+    place: Place,
     value: T,
 }
 
+/// Where a timer stands.
 #[derive(Clone, Copy, Debug)]
+enum Place {
+    Lane(u8, u32),
+    Heap(u32),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Node {
     due: u64,
     sequence: u64,
@@ -38,19 +49,31 @@ struct Node {
 
 impl Node {
     fn is_before(self, other: Node) -> bool {
-        (self.due, self.sequence) < (other.due, other.sequence)
+        self.order() < other.order()
+    }
+
+    fn order(self) -> (u64, u64) {
+        (self.due, self.sequence)
     }
 }
+
+/// A server has a few delays that everyone's timers share: for a head, between two requests, for a
+/// long poll.
+const LANES: usize = 4;
+
+/// A lane that is no longer than this gives way to a timer that fits into none: a few timers that
+/// are far away are not to keep everyone else's out.
+const LANE_SHORT: usize = 8;
 
 const CHILDREN: usize = 4;
 
 impl<T> Timers<T> {
     pub(super) fn new() -> Self {
-        Timers { entries: Slab::new(), heap: vec![], sequence: 0 }
+        Timers { entries: Slab::new(), lanes: Default::default(), heap: vec![], sequence: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.heap.len()
+        self.entries.len()
     }
 
     /// The sequence number of the newest timer: what is set from now on has a higher one.
@@ -58,14 +81,14 @@ impl<T> Timers<T> {
         self.sequence
     }
 
-    /// Sets a timer. O(log n).
+    /// Sets a timer. O(1), or O(log n) in the heap.
     pub(super) fn insert(&mut self, due: u64, value: T) -> Key {
         let serial = self.next_sequence();
-        let place = self.heap.len();
-        let entry = self.entries.insert(Entry { serial, place: place as u32, value }) as u32;
-        self.heap.push(Node { due, sequence: serial, entry });
-        self.sift_up(place);
-        Key { index: entry, serial }
+        let entry = Entry { serial, place: Place::Heap(0), value };
+        let index = self.entries.insert(entry) as u32;
+        let lane = self.lane_for(due);
+        self.put(lane, Node { due, sequence: serial, entry: index });
+        Key { index, serial }
     }
 
     /// The timer at `key`, unless it has fired or was removed. O(1).
@@ -83,39 +106,50 @@ impl<T> Timers<T> {
 
     /// When the timer at `index`, which must be set, is due. O(1).
     pub(super) fn due(&self, index: u32) -> u64 {
-        self.heap[self.entries[index as usize].place as usize].due
+        match self.entries[index as usize].place {
+            Place::Lane(lane, number) => self.lanes[usize::from(lane)].due(number),
+            Place::Heap(place) => self.heap[place as usize].due,
+        }
     }
 
     /// The earliest due time, and the sequence number of the timer that has it. O(1).
     pub(super) fn next(&self) -> Option<(u64, u64)> {
-        self.heap.first().map(|node| (node.due, node.sequence))
+        self.earliest().map(Node::order)
     }
 
     /// The index of the earliest timer. O(1).
     pub(super) fn first(&self) -> Option<u32> {
-        self.heap.first().map(|node| node.entry)
+        self.earliest().map(|node| node.entry)
     }
 
-    /// Removes the timer at `index`, which must be set. O(log n).
+    /// Removes the timer at `index`, which must be set. O(1), or O(log n) in the heap.
     pub(super) fn remove(&mut self, index: u32) -> T {
         let entry = self.entries.remove(index as usize);
-        let place = entry.place as usize;
-        self.heap.swap_remove(place);
-        self.settle(place);
+        self.take(entry.place);
         entry.value
     }
 
-    /// Moves the timer at `index`, which must be set, behind those that are due at `due`. O(log n).
+    /// Moves the timer at `index`, which must be set, behind those that are due at `due`. O(1), or
+    /// O(log n) in the heap.
     pub(super) fn move_to(&mut self, index: u32, due: u64) {
-        let sequence = self.next_sequence();
-        let place = self.entries[index as usize].place as usize;
-        self.heap[place] = Node { due, sequence, entry: index };
-        self.settle(place);
+        let node = Node { due, sequence: self.next_sequence(), entry: index };
+        match (self.entries[index as usize].place, self.lane_for(due)) {
+            (Place::Heap(place), None) => {
+                self.heap[place as usize] = node;
+                self.settle(place as usize);
+            }
+            (_, lane) => {
+                // Read anew: a lane that gave way has moved what was in it.
+                self.take(self.entries[index as usize].place);
+                self.put(lane, node);
+            }
+        }
     }
 
     /// Gives back the room behind the last timer. O(room).
     pub(super) fn shrink(&mut self) {
         self.entries.shrink_to_fit();
+        self.lanes.iter_mut().for_each(Lane::shrink);
         self.heap.shrink_to_fit();
     }
 
@@ -124,7 +158,58 @@ impl<T> Timers<T> {
         self.sequence
     }
 
-    /// Puts right a node that may be too early or too late for its place.
+    fn earliest(&self) -> Option<Node> {
+        let lanes = self.lanes.iter().filter_map(Lane::first);
+        lanes.chain(self.heap.first().copied()).min_by_key(|node| node.order())
+    }
+
+    /// The lane into which a timer fits, of several the fullest in time; one is made empty for it
+    /// if need be, and if that is cheap.
+    fn lane_for(&mut self, due: u64) -> Option<usize> {
+        let fitting = self.lanes.iter().enumerate().filter(|(_, lane)| lane.latest() <= Some(due));
+        let best = fitting.max_by_key(|(_, lane)| lane.latest()).map(|(lane, _)| lane);
+        best.or_else(|| {
+            let lanes = self.lanes.iter().enumerate();
+            let (shortest, lane) = lanes.min_by_key(|(_, lane)| lane.len())?;
+            (lane.len() <= LANE_SHORT).then_some(shortest).inspect(|lane| {
+                while let Some(node) = self.lanes[*lane].pop() {
+                    self.put(None, node);
+                }
+            })
+        })
+    }
+
+    /// Puts a timer into a lane, or the heap, and notes where it stands.
+    fn put(&mut self, lane: Option<usize>, node: Node) {
+        if let Some(lane) = lane {
+            let number = self.lanes[lane].push(node);
+            self.entries[node.entry as usize].place = Place::Lane(lane as u8, number);
+        } else {
+            self.heap.push(node);
+            self.sift_up(self.heap.len() - 1);
+        }
+    }
+
+    /// Takes the timer at `place` out of its lane, or the heap.
+    fn take(&mut self, place: Place) {
+        match place {
+            Place::Heap(place) => {
+                self.heap.swap_remove(place as usize);
+                self.settle(place as usize);
+            }
+            Place::Lane(number, timer) => {
+                let lane = &mut self.lanes[usize::from(number)];
+                lane.remove(timer);
+                if lane.is_sparse() {
+                    lane.close_up(|entry, timer| {
+                        self.entries[entry as usize].place = Place::Lane(number, timer);
+                    });
+                }
+            }
+        }
+    }
+
+    /// Puts right a node of the heap that may be too early or too late for its place.
     fn settle(&mut self, place: usize) {
         if place < self.heap.len() {
             let place = self.sift_up(place);
@@ -151,8 +236,7 @@ impl<T> Timers<T> {
         loop {
             let first = place * CHILDREN + 1;
             let children = first..self.heap.len().min(first + CHILDREN);
-            let Some(least) = children.min_by_key(|&c| (self.heap[c].due, self.heap[c].sequence))
-            else {
+            let Some(least) = children.min_by_key(|&child| self.heap[child].order()) else {
                 break;
             };
             if !self.heap[least].is_before(node) {
@@ -166,7 +250,7 @@ impl<T> Timers<T> {
 
     fn set(&mut self, place: usize, node: Node) {
         self.heap[place] = node;
-        self.entries[node.entry as usize].place = place as u32;
+        self.entries[node.entry as usize].place = Place::Heap(place as u32);
     }
 }
 
@@ -175,9 +259,24 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    /// The same steps on a sorted map, which cannot be wrong in the same way.
     #[test]
     fn timers_come_in_the_order_of_due_time_and_setting_whatever_is_removed_or_moved() {
+        compare(|_, random| random % 50);
+    }
+
+    #[test]
+    fn timers_of_a_few_delays_come_in_order_too() {
+        compare(|now, random| now + [10, 28, 60, 3_600][(random % 4) as usize]);
+    }
+
+    #[test]
+    fn many_timers_of_one_delay_leave_gaps_when_they_are_removed() {
+        compare(|now, random| if random % 100 == 0 { now + random % 9 } else { now + 28 });
+    }
+
+    /// The same steps on a sorted map, which cannot be wrong in the same way; with due times by the
+    /// number of the step.
+    fn compare(due: fn(u64, u64) -> u64) {
         let (mut random, mut timers, mut model) = (7_u64, Timers::new(), BTreeMap::new());
         let mut set: Vec<(Key, (u64, u64))> = vec![];
         let mut step = |below: u64| {
@@ -187,7 +286,7 @@ mod tests {
             random % below
         };
         for number in 0..20_000_u64 {
-            let due = step(50);
+            let due = due(number / 100, step(10_000));
             match step(10) {
                 0..5 => {
                     let key = timers.insert(due, number);

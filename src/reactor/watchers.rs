@@ -4,6 +4,7 @@ use super::cx::Cx;
 use super::event::{Event, Topic};
 use super::kernel::Kernel;
 use super::session::{At, SessionId};
+use crate::fnv::BuildKeyHasher;
 use slab::Slab;
 use std::any::{Any, type_name};
 use std::collections::HashMap;
@@ -11,7 +12,7 @@ use std::collections::HashMap;
 /// Every topic that was ever watched or notified.
 #[derive(Default)]
 pub(super) struct Topics {
-    by_key: HashMap<u64, u32>,
+    by_key: HashMap<u64, u32, BuildKeyHasher>,
     all: Vec<Registry>,
     watchers: usize,
 }

@@ -108,7 +108,7 @@ impl Browser {
                 Ok(None) => self.answer(cx, not_found()),
                 Err(_) => cx.stop(), // the program is ending
             },
-            Route::Document { place, rev } => self.document(cx, &request, place, rev),
+            Route::Document { place, rev } => self.document(cx, &request, place, rev.as_deref()),
             Route::Events { place } => self.subscribe(cx, &request, place),
             Route::Health => {
                 let Ok(status) = cx.call(self.site.overview, Overview::STATUS, ()) else {

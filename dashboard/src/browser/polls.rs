@@ -18,10 +18,10 @@ impl Browser {
         cx: &mut Cx<'_>,
         request: &Request,
         place: usize,
-        rev: Option<String>,
+        rev: Option<&str>,
     ) {
         let Some(current) = self.current(cx, place) else { return };
-        let knows_current = rev.is_some() && rev.as_deref() == current.rev.as_deref();
+        let knows_current = rev.is_some() && rev == current.rev.as_deref();
         let known = Known::of(request.headers());
         if knows_current && request.method() == Method::GET && !self.hurries() {
             self.park(cx, place, known);

@@ -47,7 +47,7 @@ pub(super) fn parse(
             return Ok(None);
         }
         let http10 = parsed.version == Some(0);
-        let headers = Copied::whole(bytes).fields(parsed.headers, usize::MAX, |_| true);
+        let headers = Copied::whole(bytes).fields(parsed.headers, None);
         let headers = headers.ok_or(HttpClientError::Head)?;
         let directions = Directions::of(parsed.headers);
         let body = body(&directions, asked, status, http10)?;

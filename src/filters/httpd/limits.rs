@@ -2,6 +2,7 @@
 
 use super::{Httpd, Mode};
 use crate::filters::Stall;
+use crate::filters::head::Kept;
 use crate::limits::{
     HTTP_BODY_BYTES, HTTP_BODY_BYTES_PER_S, HTTP_BODY_TIME, HTTP_HEAD_BYTES, HTTP_HEAD_TIME,
     HTTP_HEADERS, HTTP_IDLE_TIME, HTTP_OUTPUT_HIGH, HTTP_OUTPUT_LOW, HTTP_STALL_TIME,
@@ -11,15 +12,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Bounds of a connection, shared by all connections of a server.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Limits {
     pub(super) head: usize,
     pub(super) target: usize,
     pub(super) headers: usize,
     /// The fields that a session looks at; `None`: it may look at all.
-    pub(super) fields: Option<&'static [&'static str]>,
-    /// The lengths of their names, a bit each.
-    field_lengths: u64,
+    pub(super) fields: Option<Kept>,
     pub(super) body: usize,
     pub(super) requests: u32,
     pub(super) head_time: Duration,
@@ -29,12 +28,11 @@ pub(super) struct Limits {
     pub(super) stall: Stall,
 }
 
-const DEFAULT: Limits = Limits {
+static DEFAULT: Limits = Limits {
     head: HTTP_HEAD_BYTES,
     target: HTTP_TARGET_BYTES,
     headers: HTTP_HEADERS,
     fields: None,
-    field_lengths: 0,
     body: HTTP_BODY_BYTES,
     requests: u32::MAX,
     head_time: HTTP_HEAD_TIME,
@@ -44,21 +42,7 @@ const DEFAULT: Limits = Limits {
     stall: Stall { high: HTTP_OUTPUT_HIGH, low: HTTP_OUTPUT_LOW, time: HTTP_STALL_TIME },
 };
 
-/// The bit of a name's length; long ones share one.
-fn length_bit(name: &str) -> u64 {
-    1 << name.len().min(63)
-}
-
 impl Limits {
-    /// Whether a field of this name is part of the request.
-    pub(super) fn keeps(&self, name: &str) -> bool {
-        let is_named = |named: &&str| named.eq_ignore_ascii_case(name);
-        self.fields.is_none_or(|fields| {
-            // Most are of another length than any that is looked at.
-            self.field_lengths & length_bit(name) != 0 && fields.iter().any(is_named)
-        })
-    }
-
     /// The time for a body of which so much has come.
     pub(super) fn body_time(&self, received: usize) -> Duration {
         let rate = u64::from(self.body_bytes_per_s.max(1));
@@ -88,11 +72,8 @@ impl<M: Mode> Httpd<M> {
     /// Keeps these fields of a request alone; the others are read past, which is the better part of
     /// what a browser's head costs. They are checked as ever, and those that say how a request is
     /// framed are heeded. Names are in any case.
-    pub fn with_fields(self, names: &'static [&'static str]) -> Self {
-        self.with(|limits| {
-            limits.fields = Some(names);
-            limits.field_lengths = names.iter().fold(0, |bits, name| bits | length_bit(name));
-        })
+    pub fn with_fields(self, names: &[&str]) -> Self {
+        self.with(|limits| limits.fields = Some(Kept::of(names)))
     }
 
     /// Refuses bodies of more than `bytes` with 413: at once when the head announces more.
@@ -142,7 +123,7 @@ impl<M: Mode> Httpd<M> {
     }
 
     fn with(mut self, set: impl FnOnce(&mut Limits)) -> Self {
-        set(Arc::make_mut(self.limits.get_or_insert_with(|| Arc::new(DEFAULT))));
+        set(Arc::make_mut(self.limits.get_or_insert_with(|| Arc::new(DEFAULT.clone()))));
         self
     }
 }

@@ -96,11 +96,9 @@ fn assemble(
     let method = method(parsed.method.unwrap_or_default())?;
     let target = parsed.path.unwrap_or_default();
     let http10 = parsed.version == Some(0);
-    let (copied, room) = match limits.fields {
-        None => (Copied::whole(bytes), usize::MAX),
-        Some(kept) => (Copied::in_parts(bytes), kept.len()),
-    };
-    let headers = copied.fields(parsed.headers, room, |name| limits.keeps(name));
+    let kept = limits.fields.as_ref();
+    let copied = if kept.is_some() { Copied::in_parts(bytes) } else { Copied::whole(bytes) };
+    let headers = copied.fields(parsed.headers, kept);
     let mut headers = headers.ok_or(bad("a field is malformed"))?;
     let uri = uri(&method, copied.part(target.as_bytes()))?;
     let directions = Directions::of(parsed.headers);
@@ -113,7 +111,7 @@ fn assemble(
         }
         let host = HeaderValue::from_str(authority.as_str());
         let host = host.map_err(|_| bad("the authority is malformed"))?;
-        if limits.keeps("host") {
+        if kept.is_none_or(|kept| kept.has(&HOST)) {
             headers.insert(HOST, host);
         }
     }
