@@ -1,7 +1,6 @@
 //! Requests whole, or in pieces.
 
-use super::reading::Head;
-use super::request::Refusal;
+use super::request::{Head, Refusal};
 use super::{Httpd, Request, Turn};
 use crate::filters::chunked::Piece;
 use bytes::Bytes;
@@ -47,21 +46,20 @@ pub enum RequestPart {
 
 impl Mode for Whole {
     type Item = Request;
-    type Kept = (http::Request<()>, Vec<u8>);
+    type Kept = (Request, Vec<u8>);
     const STREAMS: bool = false;
 
     fn next(httpd: &mut Httpd<Self>, input: &mut &[u8]) -> Result<Option<Request>, Refusal> {
         if httpd.incoming.is_none() {
-            let Some(Head { request, mut body, expects }) = httpd.head(input)? else {
+            let Some((Head { mut request, expects, .. }, mut body)) = httpd.head(input)? else {
                 return Ok(None);
             };
             if body.is_within(input) {
                 httpd.turn = Turn::Answer;
-                let data = match body.piece(input)? {
-                    Some(Piece::Data(data)) => Bytes::copy_from_slice(data),
-                    _ => Bytes::new(),
-                };
-                return Ok(Some(request.map(|()| data)));
+                if let Some(Piece::Data(data)) = body.piece(input)? {
+                    *request.body_mut() = Bytes::copy_from_slice(data);
+                }
+                return Ok(Some(request));
             }
             httpd.expected = expects && input.is_empty();
             httpd.incoming = Some(Box::new((body, (request, Vec::new()))));
@@ -78,8 +76,9 @@ impl Mode for Whole {
         httpd.expected = false;
         httpd.turn = Turn::Answer;
         Ok(httpd.incoming.take().map(|incoming| {
-            let (request, received) = incoming.1;
-            request.map(|()| received.into())
+            let (mut request, received) = incoming.1;
+            *request.body_mut() = received.into();
+            request
         }))
     }
 }
@@ -91,13 +90,13 @@ impl Mode for Streamed {
 
     fn next(httpd: &mut Httpd<Self>, input: &mut &[u8]) -> Result<Option<RequestPart>, Refusal> {
         let Some(incoming) = &mut httpd.incoming else {
-            let Some(Head { request, body, expects }) = httpd.head(input)? else {
+            let Some((Head { request, expects, .. }, body)) = httpd.head(input)? else {
                 return Ok(None);
             };
             httpd.expected = expects && input.is_empty() && !body.is_complete();
             httpd.incoming = Some(Box::new((body, ())));
             httpd.turn = Turn::Answer;
-            return Ok(Some(RequestPart::Head(request)));
+            return Ok(Some(RequestPart::Head(request.map(drop))));
         };
         httpd.expected &= input.is_empty();
         match incoming.0.piece(input)? {

@@ -2,21 +2,13 @@
 
 use super::incoming::Incoming;
 use super::reply::Asked;
-use super::request::{self, HEAD_TOO_LARGE, Refusal, TARGET_TOO_LONG, bad};
+use super::request::{self, HEAD_TOO_LARGE, Head, Refusal, TARGET_TOO_LONG, bad};
 use super::{Httpd, Mode, Response, Turn};
 use crate::filters::head::HeadScan;
 
-/// A request of which the body is still to be taken.
-pub(super) struct Head {
-    pub(super) request: http::Request<()>,
-    pub(super) body: Incoming,
-    /// Whether the client sends the body only after `100 Continue`.
-    pub(super) expects: bool,
-}
-
 impl<M: Mode> Httpd<M> {
-    /// Reads a head.
-    pub(super) fn head(&mut self, input: &mut &[u8]) -> Result<Option<Head>, Refusal> {
+    /// Reads a head, and finds out how its body is to be taken.
+    pub(super) fn head(&mut self, input: &mut &[u8]) -> Result<Option<(Head, Incoming)>, Refusal> {
         if !self.blank && input.starts_with(b"\r\n") {
             // RFC 9112 section 2.2: old clients send one after a body.
             self.blank = true;
@@ -47,7 +39,7 @@ impl<M: Mode> Httpd<M> {
             keep_alive: head.keep_alive && self.requests < last,
         };
         let body = Incoming::new(head.framing, body)?;
-        Ok(Some(Head { request: head.request, body, expects: head.expects }))
+        Ok(Some((head, body)))
     }
 
     fn find_head(&mut self, input: &[u8]) -> Result<Option<usize>, Refusal> {

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 
-/// A request whose body is still to come.
+/// A request whose body, empty for now, is still to come.
 #[derive(Debug)]
 pub(super) struct Head {
-    pub(super) request: Request<()>,
+    pub(super) request: Request<Bytes>,
     pub(super) framing: Framing,
     /// Whether the client wants to go on with this connection.
     pub(super) keep_alive: bool,
@@ -126,7 +126,7 @@ fn assemble(
     if expects {
         check_expectations(&directions)?;
     }
-    let mut request = Request::new(());
+    let mut request = Request::new(Bytes::new());
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     *request.version_mut() = if http10 { Version::HTTP_10 } else { Version::HTTP_11 };
