@@ -9,6 +9,9 @@ use crate::filters::head::HeadScan;
 impl<M: Mode> Httpd<M> {
     /// Reads a head, and finds out how its body is to be taken.
     pub(super) fn head(&mut self, input: &mut &[u8]) -> Result<Option<(Head, Incoming)>, Refusal> {
+        if input.is_empty() {
+            return Ok(None); // behind the last request, as a rule
+        }
         if !self.blank && input.starts_with(b"\r\n") {
             // RFC 9112 section 2.2: old clients send one after a body.
             self.blank = true;
