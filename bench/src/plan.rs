@@ -33,7 +33,7 @@ impl Plan {
     /// The run whose figures are told.
     pub fn full() -> Self {
         Plan {
-            visits: 3,
+            visits: 5,
             browsers: vec![1000, 8000],
             growth: vec![1000, 2000, 4000, 8000],
             rounds: 20,
