@@ -45,7 +45,11 @@ pub enum FeedEvent {
         /// From where it would have gone on, if it ever came so far.
         since: Option<Seq>,
     },
-    /// The database is another than before, by the same name; its documents are told anew.
+    /// The database is another than before, by the same name, or has lost its last changes; it is
+    /// told anew. `CouchDB` 3 says so; of servers whose sequences are numbers (`CouchDB` 1,
+    /// `PouchDB`) it is known when the database has fewer changes than were told, or was not there
+    /// for a time. One that was made again unseen and has come as far is not recognised there, and
+    /// rows of it are missed; documents are read anew whenever that may be.
     Recreated,
     /// A row of a feed of [every change](super::EveryChange). Say that it is handled by
     /// [`HANDLED`](super::ChangesFeed::HANDLED).

@@ -174,9 +174,8 @@ impl ChangesFeed {
             Step::Info if is_ok => self.look(cx),
             Step::Document(place) if is_ok => self.read(cx, place),
             Step::Document(place) if self.answer.is_not_found() => {
-                let doc = &mut self.subject.docs_mut()[place];
-                doc.is_now(Change::gone(&doc.id.clone(), None));
-                self.go_on(cx);
+                let gone = Change::gone(&self.subject.docs()[place].id, None);
+                self.stands(cx, place, gone);
             }
             Step::Feed if is_ok && self.mode.is_paged() => self.turn_page(cx),
             Step::Feed if is_ok => {
@@ -233,7 +232,7 @@ impl ChangesFeed {
             return self.lose(cx, FeedError::Answer("it tells no update_seq"));
         }
         let is_same = info.identity.is_some() && info.identity == self.identity;
-        let is_other = self.identity.is_some() && info.identity.is_some() && !is_same;
+        let is_other = self.is_another(&info);
         match &mut self.subject {
             Subject::Documents(docs) if !is_same || self.since.is_none() => {
                 self.since.clone_from(&info.update_seq);
@@ -250,6 +249,7 @@ impl ChangesFeed {
         }
         self.is_fresh = self.since == info.update_seq;
         self.identity = info.identity;
+        self.was_gone = false;
         self.is_checked = true;
         if is_other && let Subject::Documents(_) = self.subject {
             self.tell(cx, FeedEvent::Recreated);
@@ -263,9 +263,16 @@ impl ChangesFeed {
         };
         let body = std::mem::take(&mut self.answer.body);
         let doc = Bytes::from(body.trim_ascii().to_vec());
-        let followed = &mut self.subject.docs_mut()[place];
-        let id = followed.id.clone();
-        followed.is_now(Change { id, rev: Some(rev), doc: Some(doc) });
+        let id = self.subject.docs()[place].id.clone();
+        self.stands(cx, place, Change { id, rev: Some(rev), doc: Some(doc) });
+    }
+
+    /// The document at `place` was read, and stands thus. After a loss that is told together with
+    /// the feed's return; else nothing need come that it could be told with.
+    fn stands(&mut self, cx: &mut Cx<'_>, place: usize, change: Change) {
+        if self.subject.docs_mut()[place].is_now(change) && self.paging.is_announced {
+            self.flush_soon(cx);
+        }
         self.go_on(cx);
     }
 

@@ -95,6 +95,7 @@ impl ChangesFeed {
         if why.is_lasting() {
             self.login.renew();
         }
+        self.was_gone |= matches!(why, FeedError::NoDatabase(_));
         self.is_caught_up = false;
         self.paging.is_announced = false;
         self.counters.losses += 1;

@@ -9,6 +9,7 @@ mod error;
 mod event;
 mod every_change;
 mod follow;
+mod identity;
 mod ledger;
 mod listen;
 mod login;
@@ -136,6 +137,8 @@ pub struct ChangesFeed {
 
     /// Whether the database was looked at since the last loss.
     is_checked: bool,
+    /// Whether the server said, since the database was looked at, that it is not there.
+    was_gone: bool,
     /// Whether a login was renewed since the last loss.
     is_renewed: bool,
     /// Whether the feed is asked for from where the documents were read.
@@ -201,6 +204,7 @@ impl ChangesFeed {
             detour: None,
             redirects: 0,
             is_checked: false,
+            was_gone: false,
             is_renewed: false,
             is_fresh: false,
             is_caught_up: false,

@@ -102,6 +102,8 @@ impl fmt::Display for Reason {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Info {
     pub(super) update_seq: Option<Seq>,
+    /// The same as a number, where the server counts.
+    pub(super) count: Option<u64>,
     /// What is another when the database was deleted and made again; not every server has it.
     pub(super) identity: Option<String>,
 }
@@ -164,9 +166,11 @@ pub(super) fn shown(text: &str) -> String {
 pub(super) fn parse_info(body: &[u8]) -> Option<Info> {
     let object = object(body)?;
     let update_seq = object.get("update_seq").and_then(|seq| Seq::of(seq));
+    let count = object.get("update_seq").and_then(|seq| seq.get().parse().ok());
     let known = |name: &str| object.get(name).and_then(|value| text_of(value));
-    let identity = known("instance_start_time").filter(|time| time != "0");
-    Some(Info { update_seq, identity: identity.or_else(|| known("db_uuid")) })
+    // A server that counts says there when it opened the database, or when it started.
+    let made = known("instance_start_time").filter(|time| count.is_none() && time != "0");
+    Some(Info { update_seq, count, identity: made.or_else(|| known("db_uuid")) })
 }
 
 /// Understands the body of `GET /`: what tells a server from others, if it says so.
@@ -267,6 +271,11 @@ mod tests {
         assert_eq!(identity(r#"{"instance_start_time":"1795506176"}"#), Some("1795506176".into()));
         assert_eq!(identity(r#"{"instance_start_time":"0","db_uuid":"u"}"#), Some("u".into()));
         assert_eq!(identity(r#"{"instance_start_time":"0","update_seq":4}"#), None);
+        let time = r#""instance_start_time":"1795506176""#;
+        let of = |rest: &str| identity(&format!("{{{time},{rest}}}"));
+        assert_eq!(of(r#""update_seq":"4-g1AAAA""#), Some("1795506176".into()));
+        assert_eq!(of(r#""update_seq":4"#), None);
+        assert_eq!(of(r#""update_seq":4,"db_uuid":"u""#), Some("u".into()));
         assert_eq!(parse_info(b"<html>"), None);
     }
 }

@@ -1,6 +1,6 @@
 //! Telling every row, and taking down which of them are handled.
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, Mismatch};
 use super::checkpoint_file::{CheckpointFile, Writer};
 use super::event::FeedEvent;
 use super::every_change::{EveryChange, FeedEnd, OnMismatch, OnRecreated, Start};
@@ -159,7 +159,8 @@ impl ChangesFeed {
         let rows = self.subject.rows()?;
         let now = self.checkpoint_at(rows, kept.seq.clone(), info.identity.clone());
         let then = rows.on_mismatch;
-        let Some(mismatch) = kept.mismatch(&now) else { return Some(kept.seq) };
+        let has_lost = self.has_lost(info, &kept.seq).then_some(Mismatch::Identity);
+        let Some(mismatch) = kept.mismatch(&now).or(has_lost) else { return Some(kept.seq) };
         self.tell(cx, FeedEvent::Mismatch(mismatch));
         match then {
             OnMismatch::Keep => Some(kept.seq),

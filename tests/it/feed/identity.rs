@@ -1,6 +1,7 @@
 //! Documents and databases that go and come again.
 
 use super::*;
+use masque::sessions::FeedMode;
 
 #[test]
 fn a_document_that_is_deleted_and_made_again_is_told_so() {
@@ -150,6 +151,39 @@ fn a_database_that_cannot_be_told_from_another_is_read_anew_and_nothing_is_told_
         30.000 #2 feed since 2-seq
         30.000 connected #2 since 2-seq",
     );
+}
+
+#[test]
+fn what_is_read_between_two_answers_is_told() {
+    // It changes once more before the database is looked at, and the feed has nothing after that.
+    let follow = |mode, update_seq: fn(usize) -> String| {
+        let mut looks = 2;
+        Stage::new(move |asked| match asked.target.as_str() {
+            "/db" => {
+                looks += 1;
+                vec![info(&update_seq(2 * looks - 3), "0")]
+            }
+            "/db/x" => {
+                vec![json("200 OK", &format!(r#"{{"_id":"x","_rev":"{}-x"}}"#, 2 * looks - 3))]
+            }
+            _ if asked.feeds == 1 => {
+                let row = row(&update_seq(4), "x", "4-x");
+                let page = format!(r#"{{"results":[{row}],"last_seq":{}}}"#, update_seq(4));
+                vec![begin(), chunk(&page), end()]
+            }
+            _ => [begin(), chunk("{\"results\":[\n")].into_iter().chain(beats(9)).collect(),
+        })
+        .follow_as("http://couch/db", move |feed| feed.mode(mode).doc("x"))
+    };
+    for mode in [FeedMode::LongPoll, FeedMode::Normal] {
+        for update_seq in [|n: usize| n.to_string(), |n: usize| format!("\"{n}-s\"")] {
+            let mut stage = follow(mode, update_seq);
+            stage.run_s(15.0);
+            assert_eq!(stage.revs("x"), ["3-x", "4-x", "5-x"], "{mode:?}");
+            let since = stage.world.borrow().asked.last().unwrap().since();
+            assert_eq!(since, update_seq(5).trim_matches('"'), "{mode:?}");
+        }
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod access;
 mod bursts;
 mod checkpoints;
+mod counting;
 mod framing;
 mod identity;
 mod keepalive;
