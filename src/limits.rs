@@ -289,6 +289,10 @@ pub const FEED_WINDOW_BYTES: usize = 16 * 1024 * 1024;
 /// tells again after it has lost a node may be any number.
 pub const FEED_RECENT_ROWS: usize = 4096;
 
+/// Rows of which a checkpoint keeps marks, for a later run to know those that come again: sixteen
+/// bytes each, written with every checkpoint. One that comes again is enough to know a rewind.
+pub const FEED_KEPT_ROWS: usize = 1024;
+
 /// The least time between two writings of a checkpoint, each of which waits for the disk: what is
 /// told again after a crash is no more than this.
 pub const CHECKPOINT_PAUSE: Duration = Duration::from_secs(1);
@@ -297,6 +301,6 @@ pub const CHECKPOINT_PAUSE: Duration = Duration::from_secs(1);
 /// hundred times as fast.
 pub const CHECKPOINT_FLUSH_TIME: Duration = Duration::from_secs(5);
 
-/// Longest checkpoint file, in bytes: a few hundred are usual, and sequences grow with the shards
-/// of a database.
+/// Longest checkpoint file, in bytes: the marks of [`FEED_KEPT_ROWS`] rows and a few hundred more
+/// are usual, and sequences grow with the shards of a database.
 pub const CHECKPOINT_BYTES: u64 = 64 * 1024;

@@ -1,5 +1,6 @@
 //! How far a feed has come for good, and of what.
 
+use super::recent::Kept;
 use super::row::{Seq, object, text_of};
 use http::Uri;
 use std::fmt;
@@ -7,6 +8,10 @@ use std::str::FromStr;
 
 /// Up to where the rows of a database are handled, and whose sequence that is: a sequence means
 /// nothing to another server, another database, or by another filter.
+///
+/// It also has marks of the last [`FEED_KEPT_ROWS`](crate::limits::FEED_KEPT_ROWS) rows that were
+/// handled, by which a later run knows what comes again. They are hashes of the standard library's:
+/// to a build with another version of it they may say nothing, and then nothing is marked.
 ///
 /// Its `Display` is JSON, one line for each member, and [`FromStr`] reads that. No credential is in
 /// it.
@@ -23,6 +28,7 @@ pub struct Checkpoint {
     pub identity: Option<String>,
     /// Which rows were asked for; empty for all.
     pub query: String,
+    pub(super) recent: Kept,
 }
 
 /// What a checkpoint is of, where that is not what is followed.
@@ -82,7 +88,11 @@ impl fmt::Display for Checkpoint {
                 write!(f, ",\n  \"{name}\": {}", text(value))?;
             }
         }
-        writeln!(f, ",\n  \"query\": {}\n}}", text(&self.query))
+        write!(f, ",\n  \"query\": {}", text(&self.query))?;
+        if !self.recent.is_empty() {
+            write!(f, ",\n  \"recent\": \"{}\"", self.recent)?;
+        }
+        f.write_str("\n}\n")
     }
 }
 
@@ -99,6 +109,7 @@ impl FromStr for Checkpoint {
             database: text("database").ok_or(NoCheckpoint)?,
             identity: text("identity"),
             query: text("query").ok_or(NoCheckpoint)?,
+            recent: text("recent").map_or_else(Kept::default, |text| Kept::of(&text)),
         })
     }
 }
@@ -133,6 +144,7 @@ mod tests {
             database: "http://h:5984/a/db".into(),
             identity: Some("17".into()),
             query: "filter=_selector {\"selector\":{}}".into(),
+            recent: Kept::of("00000000000000010000000000000002"),
         }
     }
 
@@ -141,11 +153,14 @@ mod tests {
         let whole = checkpoint();
         let bare =
             Checkpoint { server: None, identity: None, query: String::new(), ..checkpoint() };
+        let bare = Checkpoint { recent: Kept::default(), ..bare };
         for checkpoint in [whole, bare] {
             assert_eq!(checkpoint.to_string().parse(), Ok(checkpoint));
         }
         let one = "{\"seq\":\"1\",\"database\":\"http://h:1/d\",\"query\":\"\",\"new\":[]}";
         assert!(one.parse::<Checkpoint>().is_ok());
+        let recent = one.replace("\"new\":[]", "\"recent\":\"of another version\"");
+        assert_eq!(recent.parse::<Checkpoint>(), one.parse());
         let whole = checkpoint().to_string();
         for end in 0..whole.trim_end().len() {
             assert_eq!(whole[..end].parse::<Checkpoint>(), Err(NoCheckpoint), "{end}");
@@ -162,6 +177,7 @@ mod tests {
         };
         check(checkpoint(), None);
         check(Checkpoint { seq: Seq::beginning(), ..checkpoint() }, None);
+        check(Checkpoint { recent: Kept::default(), ..checkpoint() }, None);
         check(Checkpoint { identity: None, ..checkpoint() }, None);
         check(Checkpoint { server: None, ..checkpoint() }, None);
         let moved = || Checkpoint { database: "http://new:80/a/db".into(), ..checkpoint() };

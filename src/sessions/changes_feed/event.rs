@@ -58,11 +58,13 @@ pub enum FeedEvent {
         number: u64,
         /// What the server tells.
         row: Arc<Row>,
-        /// Whether a row of the same document at the same revisions was told of late.
+        /// Whether a row of the same document at the same revisions was told of late, or
+        /// handled of late in an earlier run.
         is_repeat: bool,
     },
     /// The server tells again what was told before the feed was asked for, as a cluster does that
-    /// has lost a node. It is the same database, and nothing is missed.
+    /// has lost a node. It is the same database, and nothing is missed. It is known by the first
+    /// row that comes again of those that are remembered, be they of this run or of one before.
     Rewound,
     /// The checkpoint is of something else than what is followed.
     Mismatch(Mismatch),

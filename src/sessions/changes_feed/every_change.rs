@@ -14,8 +14,9 @@ use crate::limits::FEED_WINDOW_ROWS;
 /// handled is the checkpoint: where a later run goes on.
 ///
 /// Server clusters may send rows again, and so may a reconnection: handle a row so that doing it
-/// twice does no harm. Of what comes again in this run, the last
-/// [`FEED_RECENT_ROWS`](crate::limits::FEED_RECENT_ROWS) are marked.
+/// twice does no harm. Of what comes again, the last
+/// [`FEED_RECENT_ROWS`](crate::limits::FEED_RECENT_ROWS) of this run are marked, and of an earlier
+/// run the last [`FEED_KEPT_ROWS`](crate::limits::FEED_KEPT_ROWS) that were handled.
 #[derive(Debug)]
 pub struct EveryChange {
     pub(super) start: Start,

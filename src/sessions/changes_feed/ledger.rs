@@ -14,6 +14,8 @@ pub(super) struct Ledger {
     /// The number of the last row that was told.
     last: u64,
     acknowledged: Option<Seq>,
+    /// The number of the last row that is acknowledged with it.
+    acknowledged_number: u64,
     unhandled_bytes: usize,
 }
 
@@ -31,6 +33,7 @@ impl Ledger {
         self.told.clear();
         self.unhandled_bytes = 0;
         self.acknowledged = Some(seq);
+        self.acknowledged_number = self.last;
     }
 
     /// Takes a row down and gives it its number, the first one being 1.
@@ -45,7 +48,7 @@ impl Ledger {
     pub(super) fn reach(&mut self, seq: Seq) {
         match self.told.back_mut() {
             Some(last) => last.seq = Some(seq),
-            None => self.acknowledged = Some(seq),
+            None => self.begin(seq),
         }
     }
 
@@ -63,6 +66,7 @@ impl Ledger {
         {
             if row.seq.is_some() {
                 self.acknowledged = row.seq;
+                self.acknowledged_number = self.last - self.told.len() as u64;
                 has_moved = true;
             }
         }
@@ -72,6 +76,12 @@ impl Ledger {
     /// The sequence up to which all is handled.
     pub(super) fn acknowledged(&self) -> Option<&Seq> {
         self.acknowledged.as_ref()
+    }
+
+    /// The number of the last row that would not come again after the acknowledged sequence; 0
+    /// before the first.
+    pub(super) fn acknowledged_number(&self) -> u64 {
+        self.acknowledged_number
     }
 
     /// The number of the last row that was told; 0 before the first.
@@ -94,8 +104,9 @@ impl Ledger {
 mod tests {
     use super::*;
 
-    /// Does what `script` says and compares the acknowledged sequence after each: `a` tells a row
-    /// of that sequence, `-` one of none, `2` handles the second row, `=z` is a `last_seq`.
+    /// Does what `script` says and compares the acknowledged sequence and number after each: `a`
+    /// tells a row of that sequence, `-` one of none, `2` handles the second row, `=z` is a
+    /// `last_seq`.
     #[track_caller]
     fn check(script: &str, expected: &str) {
         let mut ledger = Ledger::default();
@@ -111,7 +122,8 @@ mod tests {
             } else {
                 ledger.tell((word != "-").then(|| Seq::kept(word)), 10);
             }
-            seen.push(ledger.acknowledged().unwrap().to_string());
+            let (seq, number) = (ledger.acknowledged().unwrap(), ledger.acknowledged_number());
+            seen.push(format!("{seq}:{number}"));
         }
         assert_eq!(seen.join(" "), expected, "{script}");
         assert_eq!(ledger.unhandled_bytes() == 0, ledger.unfinished() == 0, "{script}");
@@ -119,18 +131,18 @@ mod tests {
 
     #[test]
     fn the_lowest_unfinished_row_holds_the_sequence_back() {
-        check("a b c 1 2 3", "0 0 0 a b c");
-        check("a b c 3 2 1", "0 0 0 0 0 c");
-        check("a b 2 c 1 3", "0 0 0 0 b c");
+        check("a b c 1 2 3", "0:0 0:0 0:0 a:1 b:2 c:3");
+        check("a b c 3 2 1", "0:0 0:0 0:0 0:0 0:0 c:3");
+        check("a b 2 c 1 3", "0:0 0:0 0:0 0:0 b:2 c:3");
         // Handled twice, never told, told and gone.
-        check("a 1 1 7 0 b 1 2", "0 a a a a a a b");
+        check("a 1 1 7 0 b 1 2", "0:0 a:1 a:1 a:1 a:1 a:1 a:1 b:2");
         // A row without a sequence is acknowledged with the next that has one.
-        check("a - - d 1 2 3 4", "0 0 0 0 a a a d");
-        check("- 1", "0 0");
+        check("a - - d 1 2 3 4", "0:0 0:0 0:0 0:0 a:1 a:1 a:1 d:4");
+        check("- 1", "0:0 0:0");
         // What the server says at the end counts when all before it is handled.
-        check("=z", "z");
-        check("a - =z 2 1", "0 0 0 0 z");
-        check("a 1 =z b 2", "0 a z z b");
+        check("=z", "z:0");
+        check("a - =z 2 1", "0:0 0:0 0:0 0:0 z:2");
+        check("a 1 =z b 2", "0:0 a:1 z:1 z:1 b:2");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::event::FeedEvent;
 use super::every_change::{EveryChange, FeedEnd, OnMismatch, OnRecreated, Start};
 use super::ledger::Ledger;
 use super::query::Query;
-use super::recent::Recent;
+use super::recent::{Kept, Recent};
 use super::row::{Info, Row, Seq, parse_uuid};
 use super::subject::Subject;
 use super::{ChangesFeed, Step};
@@ -94,9 +94,9 @@ impl Rows {
         self.asked_number = self.since_number;
     }
 
-    fn begin(&mut self, seq: &Seq) {
+    fn begin(&mut self, seq: &Seq, kept: Kept) {
         self.ledger.begin(seq.clone());
-        self.recent.clear();
+        self.recent.begin(kept);
         self.since_number = self.ledger.last();
     }
 }
@@ -128,13 +128,13 @@ impl ChangesFeed {
                 self.end(cx, FeedEnd::Recreated); // with the checkpoint of the one that is gone
                 return false;
             }
-            Some(Seq::beginning())
+            Some((Seq::beginning(), Kept::default()))
         } else if self.since.is_some() {
             None
         } else {
             match rows.start.clone() {
-                Start::Beginning => Some(Seq::beginning()),
-                Start::Now => info.update_seq.clone(),
+                Start::Beginning => Some((Seq::beginning(), Kept::default())),
+                Start::Now => info.update_seq.clone().map(|seq| (seq, Kept::default())),
                 Start::Checkpoint(checkpoint) => {
                     let Some(place) = self.place_of(cx, checkpoint, info) else { return false };
                     Some(place)
@@ -142,8 +142,8 @@ impl ChangesFeed {
             }
         };
         self.identity.clone_from(&info.identity);
-        if let (Some(seq), Some(rows)) = (place, self.subject.rows_mut()) {
-            rows.begin(&seq);
+        if let (Some((seq, kept)), Some(rows)) = (place, self.subject.rows_mut()) {
+            rows.begin(&seq, kept);
             self.since = Some(seq);
             self.save(cx, ());
         }
@@ -154,17 +154,20 @@ impl ChangesFeed {
         true
     }
 
-    /// Where a checkpoint says to go on, if it is of what is followed or as good as that.
-    fn place_of(&mut self, cx: &mut Cx<'_>, kept: Checkpoint, info: &Info) -> Option<Seq> {
+    /// Where a checkpoint says to go on, if it is of what is followed or as good as that; and what
+    /// was handled before, as far as that is sure.
+    fn place_of(&mut self, cx: &mut Cx<'_>, kept: Checkpoint, info: &Info) -> Option<(Seq, Kept)> {
         let rows = self.subject.rows()?;
         let now = self.checkpoint_at(rows, kept.seq.clone(), info.identity.clone());
         let then = rows.on_mismatch;
         let has_lost = self.has_lost(info, &kept.seq).then_some(Mismatch::Identity);
-        let Some(mismatch) = kept.mismatch(&now).or(has_lost) else { return Some(kept.seq) };
+        let Some(mismatch) = kept.mismatch(&now).or(has_lost) else {
+            return Some((kept.seq, kept.recent));
+        };
         self.tell(cx, FeedEvent::Mismatch(mismatch));
         match then {
-            OnMismatch::Keep => Some(kept.seq),
-            OnMismatch::Restart => Some(Seq::beginning()),
+            OnMismatch::Keep => Some((kept.seq, Kept::default())),
+            OnMismatch::Restart => Some((Seq::beginning(), Kept::default())),
             OnMismatch::Fail => {
                 self.end(cx, FeedEnd::Mismatch(mismatch));
                 None
@@ -179,6 +182,7 @@ impl ChangesFeed {
             database: self.database.to_string(),
             identity,
             query: rows.query.picks(),
+            recent: rows.recent.kept(rows.ledger.acknowledged_number()),
         }
     }
 

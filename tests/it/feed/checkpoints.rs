@@ -100,6 +100,50 @@ fn what_is_not_handled_is_told_again_by_the_next_run() {
     assert_eq!(folder.seq(), "1-s");
 }
 
+/// A database of `identity` with three rows, all of which are told whatever is asked for; what is
+/// told of them.
+fn rewound(folder: &Folder, identity: &'static str, then: OnMismatch) -> String {
+    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+        "/" => vec![json("200 OK", "{\"uuid\":\"u1\"}")],
+        "/db" => vec![info("\"3-s\"", identity)],
+        _ => {
+            let rows = (1..=3).map(|n| row(&format!("\"{n}-s\""), &format!("d{n}"), "1-a"));
+            vec![begin(), chunk(&rows.collect::<String>())]
+        }
+    })
+    .busy()
+    .follow_as(URL, follow(kept_in(folder).on_mismatch(then)));
+    stage.run_s(0.1);
+    let log = std::mem::take(&mut stage.world.borrow_mut().log);
+    let told = log.iter().filter(|line| line.contains("row ") || line.contains("rewound"));
+    told.map(|line| &line["0.000 ".len()..]).collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn what_was_handled_in_an_earlier_run_is_marked_when_it_comes_again() {
+    let folder = Folder::new("marked");
+    let mut stage = server("u1", "1").busy().follow_as(URL, follow(kept_in(&folder)));
+    stage.run_s(0.1);
+    stage.handle(1);
+    stage.shut_down();
+    // The second was told and not handled: whoever leaves out what is marked must have it.
+    let told = "rewound; row 1: d1 1-a at 1-s again; row 2: d2 1-a at 2-s; row 3: d3 1-a at 3-s";
+    assert_eq!(rewound(&folder, "1", OnMismatch::Fail), told);
+    assert_eq!(rewound(&folder, "1", OnMismatch::Fail), told, "it is kept on");
+    // Nothing of another database is known.
+    let told = told.replace(" again", "").replace("rewound; ", "");
+    let kept = std::fs::read(folder.path()).unwrap();
+    for then in [OnMismatch::Restart, OnMismatch::Keep] {
+        assert_eq!(rewound(&folder, "2", then), told);
+        std::fs::write(folder.path(), &kept).unwrap();
+    }
+    // Nor is it where an earlier version has written the checkpoint.
+    let text = String::from_utf8(kept).unwrap();
+    let (before, _) = text.split_once(",\n  \"recent\"").unwrap();
+    std::fs::write(folder.path(), format!("{before}\n}}\n")).unwrap();
+    assert_eq!(rewound(&folder, "1", OnMismatch::Fail), told);
+}
+
 #[test]
 fn the_checkpoint_is_written_while_the_feed_runs_and_no_more_often_than_the_pause() {
     let folder = Folder::new("while");
@@ -130,10 +174,12 @@ fn no_credential_is_in_the_file() {
     stage.run_s(0.1);
     stage.shut_down();
     let text = std::fs::read_to_string(folder.path()).unwrap();
+    let (text, recent) = text.split_once(",\n  \"recent\": \"").unwrap();
+    assert!(recent.trim_end_matches("\"\n}\n").bytes().all(|byte| byte.is_ascii_hexdigit()));
     assert_eq!(
         text,
         "{\n  \"seq\": \"2-s\",\n  \"database\": \"http://couch:5984/db\",\n  \"identity\": \"1\",\n  \
-         \"server\": \"u1\",\n  \"query\": \"\"\n}\n"
+         \"server\": \"u1\",\n  \"query\": \"\""
     );
     let asked = &stage.world.borrow().asked[0];
     assert!(asked.header("authorization").is_some_and(|value| !text.contains(value)));
