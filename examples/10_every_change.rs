@@ -129,5 +129,8 @@ fn main() {
     run("second", &path, 0);
     let file = CheckpointFile::open(&path).expect("it was written whole");
     println!("it ends at {}", file.checkpoint().expect("rows were handled").seq);
-    std::fs::remove_file(&path).expect("it was there");
+    drop(file); // and what locked it
+    for path in [&path, &path.with_extension("checkpoint.lock")] {
+        std::fs::remove_file(path).expect("it was there");
+    }
 }

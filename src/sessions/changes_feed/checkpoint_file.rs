@@ -2,8 +2,9 @@
 
 use super::checkpoint::Checkpoint;
 use crate::limits::{CHECKPOINT_BYTES, CHECKPOINT_FLUSH_TIME};
+use std::ffi::OsString;
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
@@ -11,33 +12,42 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync
 /// Where a feed keeps its checkpoint.
 ///
 /// It is written aside, put on the disk and then given its name, so that there is always a whole
-/// one, the newest or the one before. A thread does that, for a disk may block. One file is for one
-/// feed.
+/// one, the newest or the one before. A thread does that, for a disk may block.
+///
+/// One file is for one feed: an empty file beside it, with `.lock` behind its name, is locked until
+/// this is dropped, or the feed that it was given to has ended and written its last checkpoint. The
+/// system ends a lock with its process, so that a crash leaves none behind. The empty file stays;
+/// do not remove it while a feed may run. Where the file system has no locks that is logged, and
+/// nothing keeps two feeds apart.
 #[derive(Debug)]
 pub struct CheckpointFile {
     path: PathBuf,
     checkpoint: Option<Checkpoint>,
+    lock: File,
 }
 
 /// Why a checkpoint file cannot be used.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// It cannot be read, or its folder is not there.
+    /// It cannot be read, or what locks it cannot be made, as where its folder is not there.
     Io(PathBuf, io::Error),
+    /// Another feed, of this process or another, has it.
+    InUse(PathBuf),
     /// There is a file, but no whole checkpoint in it.
     Broken(PathBuf),
 }
 
 impl CheckpointFile {
-    /// Reads the checkpoint of this file; there is none yet if there is no file. It blocks: open it
-    /// before the loop runs.
+    /// Locks this file and reads its checkpoint; there is none yet if there is no file. It blocks:
+    /// open it before the loop runs.
     ///
     /// # Errors
-    /// When the file cannot be read, and when it is empty or broken: to begin anew without being
-    /// told to would hide that rows are missed or told again.
+    /// When the file is in use or cannot be read, and when it is empty or broken: to begin anew
+    /// without being told to would hide that rows are missed or told again.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, CheckpointError> {
         let path = path.into();
+        let lock = lock(&path)?;
         let mut text = String::new();
         let read = File::open(&path)
             .and_then(|file| file.take(CHECKPOINT_BYTES).read_to_string(&mut text));
@@ -49,16 +59,10 @@ impl CheckpointFile {
             Err(error) if error.kind() == ErrorKind::InvalidData => {
                 return Err(CheckpointError::Broken(path));
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                // Better now than when there is something to be kept.
-                if let Err(error) = folder(&path).metadata() {
-                    return Err(CheckpointError::Io(path, error));
-                }
-                None
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(CheckpointError::Io(path, error)),
         };
-        Ok(CheckpointFile { path, checkpoint })
+        Ok(CheckpointFile { path, checkpoint, lock })
     }
 
     /// What was read when the file was opened.
@@ -71,6 +75,12 @@ impl fmt::Display for CheckpointError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(path, error) => write!(f, "the checkpoint {}: {error}", path.display()),
+            Self::InUse(path) => write!(
+                f,
+                "the checkpoint {} is in use by another feed: end that one, or give each a file of \
+                 its own",
+                path.display()
+            ),
             Self::Broken(path) => write!(
                 f,
                 "the checkpoint {} is empty or broken: put a whole one in its place, or remove it \
@@ -85,9 +95,24 @@ impl std::error::Error for CheckpointError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io(_, error) => Some(error),
-            Self::Broken(_) => None,
+            Self::InUse(_) | Self::Broken(_) => None,
         }
     }
+}
+
+/// Locks what stands beside `path`, for the file itself is another each time it is written.
+fn lock(path: &Path) -> Result<File, CheckpointError> {
+    let beside = PathBuf::from(beside(path, ".lock"));
+    let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&beside);
+    let lock = opened.map_err(|error| CheckpointError::Io(beside.clone(), error))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(CheckpointError::InUse(path.to_owned())),
+        Err(TryLockError::Error(error)) => {
+            log::warn!("{} cannot be locked, let no other feed use it: {error}", beside.display());
+        }
+    }
+    Ok(lock)
 }
 
 /// The way to the thread that writes. It ends when this is dropped and the newest is written.
@@ -105,12 +130,14 @@ impl Writer {
         // Room for the one under way and for a last one, so that only the end is ever waited for.
         let (to_write, checkpoints) = sync_channel::<Checkpoint>(2);
         let (tell, written) = sync_channel(2);
+        let CheckpointFile { path, lock, .. } = file;
         std::thread::Builder::new().name("checkpoint".into()).spawn(move || {
             for checkpoint in checkpoints {
-                if tell.send(write(&file.path, &checkpoint.to_string())).is_err() {
-                    return;
+                if tell.send(write(&path, &checkpoint.to_string())).is_err() {
+                    break;
                 }
             }
+            drop(lock); // before whoever waits for the end sees it
         })?;
         Ok(Writer { to_write: Some(to_write), written, is_busy: false })
     }
@@ -158,8 +185,7 @@ fn gone() -> io::Error {
 
 /// Writes `text` aside and puts it in place; after a crash there is the old or the new, whole.
 fn write(path: &Path, text: &str) -> io::Result<()> {
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(".new");
+    let aside = beside(path, ".new");
     let mut file = File::create(&aside)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
@@ -167,6 +193,12 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     std::fs::rename(&aside, path)?;
     // Its new name is not on the disk before its folder is. Only Unix lets a folder be opened.
     if cfg!(unix) { File::open(folder(path))?.sync_all() } else { Ok(()) }
+}
+
+fn beside(path: &Path, suffix: &str) -> OsString {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name
 }
 
 fn folder(path: &Path) -> &Path {
@@ -204,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_is_found_again_and_nothing_is_left_beside_it() {
+    fn the_newest_is_found_again_and_nothing_but_the_lock_is_left_beside_it() {
         let folder = Folder::new("newest");
         let file = CheckpointFile::open(folder.file()).unwrap();
         assert_eq!(file.checkpoint(), None);
@@ -218,7 +250,37 @@ mod tests {
         writer.finish().unwrap();
         let file = CheckpointFile::open(folder.file()).unwrap();
         assert_eq!(file.checkpoint(), Some(&checkpoint("20")));
-        assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 1);
+        let mut names: Vec<_> =
+            std::fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["feed.checkpoint", "feed.checkpoint.lock"]);
+    }
+
+    #[test]
+    fn a_file_is_of_one_feed_at_a_time() {
+        let folder = Folder::new("one");
+        let one = CheckpointFile::open(folder.file()).unwrap();
+        let refused = || {
+            let error = CheckpointFile::open(folder.file()).unwrap_err();
+            assert!(matches!(&error, CheckpointError::InUse(path) if *path == folder.file()));
+            let advice = "is in use by another feed: end that one, or give each a file of its own";
+            assert!(error.to_string().contains(advice), "{error}");
+        };
+        refused();
+        refused();
+        CheckpointFile::open(folder.0.join("other.checkpoint")).unwrap();
+        drop(one);
+        // Once it writes, it is in use until all is written.
+        let file = CheckpointFile::open(folder.file()).unwrap();
+        let mut writer = Writer::start(file).unwrap();
+        refused();
+        writer.write(checkpoint("1"));
+        writer.written.recv().unwrap().unwrap();
+        refused();
+        writer.write(checkpoint("2"));
+        writer.finish().unwrap();
+        let file = CheckpointFile::open(folder.file()).unwrap();
+        assert_eq!(file.checkpoint(), Some(&checkpoint("2")));
     }
 
     #[test]

@@ -4,7 +4,8 @@ use super::*;
 use crate::support::{PATIENCE, wait_until};
 use masque::limits::CHECKPOINT_PAUSE;
 use masque::sessions::{
-    ChangesFeed, CheckpointFile, EveryChange, FeedEvent, OnMismatch, Query, Start,
+    ChangesFeed, Checkpoint, CheckpointError, CheckpointFile, EveryChange, FeedEvent, OnMismatch,
+    Query, Start,
 };
 use std::path::PathBuf;
 
@@ -24,8 +25,8 @@ impl Folder {
 
     /// What a feed would begin with now.
     fn seq(&self) -> String {
-        let file = CheckpointFile::open(self.path()).unwrap();
-        file.checkpoint().map_or("-".into(), |checkpoint| checkpoint.seq.to_string())
+        let text = std::fs::read_to_string(self.path()).unwrap();
+        text.parse::<Checkpoint>().unwrap().seq.to_string()
     }
 }
 
@@ -86,6 +87,19 @@ fn a_feed_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_file_is_in_use_for_as_long_as_its_feed_runs() {
+    let folder = Folder::new("in-use");
+    let mut stage = server("u1", "1").follow_as(URL, follow(kept_in(&folder)));
+    for _ in 0..2 {
+        let error = CheckpointFile::open(folder.path()).unwrap_err();
+        assert!(matches!(error, CheckpointError::InUse(path) if path == folder.path()));
+        stage.run_s(60.0);
+    }
+    stage.shut_down();
+    CheckpointFile::open(folder.path()).unwrap();
+}
+
+#[test]
 fn what_is_not_handled_is_told_again_by_the_next_run() {
     let folder = Folder::new("again");
     let mut stage = server("u1", "1").busy().follow_as(URL, follow(kept_in(&folder)));
@@ -114,6 +128,7 @@ fn rewound(folder: &Folder, identity: &'static str, then: OnMismatch) -> String 
     .busy()
     .follow_as(URL, follow(kept_in(folder).on_mismatch(then)));
     stage.run_s(0.1);
+    stage.shut_down();
     let log = std::mem::take(&mut stage.world.borrow_mut().log);
     let told = log.iter().filter(|line| line.contains("row ") || line.contains("rewound"));
     told.map(|line| &line["0.000 ".len()..]).collect::<Vec<_>>().join("; ")
