@@ -168,12 +168,11 @@ fn listen(text: &str) -> Result<Target, String> {
 }
 
 fn feed_mode(text: &str) -> Result<FeedMode, String> {
-    match text {
-        "continuous" => Ok(FeedMode::Continuous),
-        "longpoll" => Ok(FeedMode::LongPoll),
-        "normal" => Ok(FeedMode::Normal),
-        _ => Err(format!("--feed {text}: it is not one of continuous, longpoll and normal")),
-    }
+    let named = FeedMode::ALL.into_iter().find(|mode| mode.name() == text);
+    named.ok_or_else(|| {
+        let names = FeedMode::ALL.map(FeedMode::name).join(", ");
+        format!("--feed {text}: it is not one of {names}")
+    })
 }
 
 fn seconds(name: &str, text: &str) -> Result<Duration, String> {

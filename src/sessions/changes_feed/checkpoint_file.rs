@@ -119,6 +119,8 @@ fn lock(path: &Path) -> Result<File, CheckpointError> {
 #[derive(Debug)]
 pub(super) struct Writer {
     to_write: Option<SyncSender<Checkpoint>>,
+    /// What was given to be written last; nothing once that has failed.
+    last: Option<Checkpoint>,
     /// What became of each; disconnected when the thread has ended.
     written: Receiver<io::Result<()>>,
     /// Whether the thread has one that it has not told of.
@@ -139,11 +141,15 @@ impl Writer {
             }
             drop(lock); // before whoever waits for the end sees it
         })?;
-        Ok(Writer { to_write: Some(to_write), written, is_busy: false })
+        Ok(Writer { to_write: Some(to_write), last: None, written, is_busy: false })
     }
 
-    /// Has a checkpoint written, after the one before.
+    /// Has a checkpoint written, after the one before and if it differs from that.
     pub(super) fn write(&mut self, checkpoint: Checkpoint) {
+        if self.last.as_ref() == Some(&checkpoint) {
+            return;
+        }
+        self.last = Some(checkpoint.clone());
         let is_taken = self.to_write.as_ref().is_some_and(|to| to.send(checkpoint).is_ok());
         self.is_busy |= is_taken;
     }
@@ -157,6 +163,9 @@ impl Writer {
             Err(_) => return None,
         };
         self.is_busy = false;
+        if outcome.is_err() {
+            self.last = None;
+        }
         Some(outcome)
     }
 
@@ -254,6 +263,17 @@ mod tests {
             std::fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["feed.checkpoint", "feed.checkpoint.lock"]);
+    }
+
+    #[test]
+    fn what_is_written_is_not_written_again() {
+        let folder = Folder::new("twice");
+        let mut writer = Writer::start(CheckpointFile::open(folder.file()).unwrap()).unwrap();
+        writer.write(checkpoint("1"));
+        writer.written.recv().unwrap().unwrap();
+        writer.write(checkpoint("1"));
+        writer.to_write = None;
+        assert!(writer.written.recv().is_err(), "it was written twice");
     }
 
     #[test]

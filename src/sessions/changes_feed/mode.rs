@@ -26,8 +26,11 @@ pub enum FeedMode {
 }
 
 impl FeedMode {
-    /// The value of the parameter `feed`.
-    pub(super) fn name(self) -> &'static str {
+    /// All there are.
+    pub const ALL: [FeedMode; 3] = [FeedMode::Continuous, FeedMode::LongPoll, FeedMode::Normal];
+
+    /// `CouchDB`'s name for it: the value of the parameter `feed`.
+    pub fn name(self) -> &'static str {
         match self {
             FeedMode::Continuous => "continuous",
             FeedMode::LongPoll => "longpoll",

@@ -41,8 +41,6 @@ pub(super) struct Rows {
     is_rewound: bool,
     /// How many rows are still to be told, if not all.
     pub(super) left: Option<u64>,
-    /// What was given to be written last.
-    pub(super) saved: Option<Checkpoint>,
     pub(super) is_save_due: bool,
     /// Whether it was told that a checkpoint could not be written.
     pub(super) is_failing: bool,
@@ -68,7 +66,6 @@ impl Rows {
             is_rewound: false,
             left: query.limit,
             query,
-            saved: None,
             is_save_due: false,
             is_failing: false,
         }

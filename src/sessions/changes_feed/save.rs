@@ -6,7 +6,6 @@ use super::event::FeedEvent;
 use super::rows::Rows;
 use crate::limits::CHECKPOINT_PAUSE;
 use crate::reactor::Cx;
-use std::io;
 use std::sync::Arc;
 
 impl ChangesFeed {
@@ -35,7 +34,7 @@ impl ChangesFeed {
     pub(super) fn save(&mut self, cx: &mut Cx<'_>, (): ()) {
         let checkpoint = self.checkpoint();
         let Some(rows) = self.subject.rows_mut() else { return };
-        let Rows { writer: Some(writer), saved, is_save_due, is_failing, .. } = rows else {
+        let Rows { writer: Some(writer), is_save_due, is_failing, .. } = rows else {
             return;
         };
         *is_save_due = false;
@@ -43,16 +42,13 @@ impl ChangesFeed {
         match writer.outcome() {
             Some(Ok(())) => *is_failing = false,
             Some(Err(error)) => {
-                *saved = None;
                 failure = Some(error).filter(|_| !std::mem::replace(is_failing, true));
             }
             None => {}
         }
         if let Some(checkpoint) = checkpoint
             && !writer.is_busy()
-            && saved.as_ref() != Some(&checkpoint)
         {
-            *saved = Some(checkpoint.clone());
             writer.write(checkpoint);
         }
         if writer.is_busy() {
@@ -68,19 +64,13 @@ impl ChangesFeed {
         let checkpoint = self.checkpoint();
         if let Some(rows) = self.subject.rows_mut()
             && let Some(mut writer) = rows.writer.take()
-            && let Err(error) = finish(
-                &mut writer,
-                checkpoint.filter(|checkpoint| rows.saved.as_ref() != Some(checkpoint)),
-            )
         {
-            log::error!("the checkpoint of {} is not written: {error}", self.database);
+            if let Some(checkpoint) = checkpoint {
+                writer.write(checkpoint);
+            }
+            if let Err(error) = writer.finish() {
+                log::error!("the checkpoint of {} is not written: {error}", self.database);
+            }
         }
     }
-}
-
-fn finish(writer: &mut Writer, last: Option<super::Checkpoint>) -> io::Result<()> {
-    if let Some(checkpoint) = last {
-        writer.write(checkpoint);
-    }
-    writer.finish()
 }
