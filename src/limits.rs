@@ -285,8 +285,8 @@ pub const FEED_WINDOW_ROWS: usize = 1000;
 /// rows that are: with their documents, rows may be as long as [`FEED_LINE_BYTES`].
 pub const FEED_WINDOW_BYTES: usize = 16 * 1024 * 1024;
 
-/// Rows that a feed remembers to mark those that come again: some hundred kilobytes. What a cluster
-/// tells again after it has lost a node may be any number.
+/// Rows that a feed remembers to mark those that come again, or to drop them: some hundred
+/// kilobytes. What a cluster tells again after it has lost a node may be any number.
 pub const FEED_RECENT_ROWS: usize = 4096;
 
 /// Rows of which a checkpoint keeps marks, for a later run to know those that come again: sixteen

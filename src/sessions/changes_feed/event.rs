@@ -54,7 +54,8 @@ pub enum FeedEvent {
     /// A row of a feed of [every change](super::EveryChange). Say that it is handled by
     /// [`HANDLED`](super::ChangesFeed::HANDLED).
     Row {
-        /// Its number in this run, one more than that of the row before.
+        /// Its number in this run, one more than that of the row before, be that one told or
+        /// [dropped](super::EveryChange::drop_repeats).
         number: u64,
         /// What the server tells.
         row: Arc<Row>,
@@ -128,6 +129,9 @@ pub struct Counters {
     pub heartbeats: u64,
     /// Changes that were told.
     pub changes: u64,
+    /// Rows that were dropped because they came again, as
+    /// [`EveryChange::drop_repeats`](super::EveryChange::drop_repeats) asks for.
+    pub repeats: u64,
     /// When the last byte came.
     pub heard: Option<Instant>,
     /// When the last row came.

@@ -16,12 +16,14 @@ use crate::limits::FEED_WINDOW_ROWS;
 /// Server clusters may send rows again, and so may a reconnection: handle a row so that doing it
 /// twice does no harm. Of what comes again, the last
 /// [`FEED_RECENT_ROWS`](crate::limits::FEED_RECENT_ROWS) of this run are marked, and of an earlier
-/// run the last [`FEED_KEPT_ROWS`](crate::limits::FEED_KEPT_ROWS) that were handled.
+/// run the last [`FEED_KEPT_ROWS`](crate::limits::FEED_KEPT_ROWS) that were handled. Those of this
+/// run are [dropped](Self::drop_repeats) where that is asked for.
 #[derive(Debug)]
 pub struct EveryChange {
     pub(super) start: Start,
     pub(super) query: Query,
     pub(super) window: usize,
+    pub(super) drops_repeats: bool,
     pub(super) file: Option<CheckpointFile>,
     pub(super) on_mismatch: OnMismatch,
     pub(super) on_recreated: OnRecreated,
@@ -81,6 +83,7 @@ impl EveryChange {
             start,
             query: Query::new(),
             window: FEED_WINDOW_ROWS,
+            drops_repeats: false,
             file: None,
             on_mismatch: OnMismatch::default(),
             on_recreated: OnRecreated::default(),
@@ -99,6 +102,27 @@ impl EveryChange {
     #[must_use]
     pub fn window(mut self, rows: usize) -> Self {
         self.window = rows.max(1);
+        self
+    }
+
+    /// Drops a row that says what the last row of the same document said, rather than tell it with
+    /// a mark: the same revisions, deleted or not, and where it has the document, the same one to
+    /// the byte. [`Counters::repeats`](super::Counters::repeats) counts what is dropped, each has
+    /// its number, which is missing among those that are told, and it is as good as handled: its
+    /// sequence is acknowledged with the rows before it.
+    ///
+    /// It costs two hashes of each row and its document, and some hundred kilobytes more. It is no
+    /// promise that a row comes but once. Told again, with the mark where they are known, are
+    /// - rows behind which [`FEED_RECENT_ROWS`](crate::limits::FEED_RECENT_ROWS) others have come,
+    /// - rows of an earlier run,
+    /// - an older revision of a document that comes behind a newer one: after a conflict it may be
+    ///   the winner once more.
+    ///
+    /// And without [`Query::all_revs`] a row names the winning revision alone: one that comes only
+    /// because another leaf has changed says nothing new, and is dropped.
+    #[must_use]
+    pub fn drop_repeats(mut self) -> Self {
+        self.drops_repeats = true;
         self
     }
 

@@ -10,6 +10,7 @@ mod event;
 mod every_change;
 mod follow;
 mod identity;
+mod latest;
 mod ledger;
 mod listen;
 mod login;

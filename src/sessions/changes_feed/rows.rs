@@ -4,6 +4,7 @@ use super::checkpoint::{Checkpoint, Mismatch};
 use super::checkpoint_file::{CheckpointFile, Writer};
 use super::event::FeedEvent;
 use super::every_change::{EveryChange, FeedEnd, OnMismatch, OnRecreated, Start};
+use super::latest::Latest;
 use super::ledger::Ledger;
 use super::query::Query;
 use super::recent::{Kept, Recent};
@@ -33,6 +34,8 @@ pub(super) struct Rows {
     server: Option<String>,
     ledger: Ledger,
     recent: Recent,
+    /// Where rows that come again are dropped.
+    latest: Option<Latest>,
     /// The last row that is before or at the sequence that is to be asked for.
     since_number: u64,
     /// The same of the sequence that was asked for.
@@ -48,7 +51,8 @@ pub(super) struct Rows {
 
 impl Rows {
     pub(super) fn new(every: EveryChange) -> Self {
-        let EveryChange { start, query, window, file, on_mismatch, on_recreated } = every;
+        let EveryChange { start, query, window, drops_repeats, file, on_mismatch, on_recreated } =
+            every;
         let kept = file.as_ref().and_then(|file| file.checkpoint().cloned());
         Rows {
             start: kept.map_or(start, Start::Checkpoint),
@@ -61,6 +65,7 @@ impl Rows {
             server: None,
             ledger: Ledger::default(),
             recent: Recent::default(),
+            latest: drops_repeats.then(Latest::default),
             since_number: 0,
             asked_number: 0,
             is_rewound: false,
@@ -94,6 +99,7 @@ impl Rows {
     fn begin(&mut self, seq: &Seq, kept: Kept) {
         self.ledger.begin(seq.clone());
         self.recent.begin(kept);
+        self.latest = self.latest.take().map(|_| Latest::default());
         self.since_number = self.ledger.last();
     }
 }
@@ -197,7 +203,9 @@ impl ChangesFeed {
         let Some(rows) = self.subject.rows_mut() else { return };
         let number = rows.ledger.tell(row.seq.clone(), row.json.len());
         let before = rows.recent.tell(&row, number);
+        let is_same = rows.latest.as_mut().is_some_and(|latest| latest.tell(&row));
         let is_repeat = before.is_some();
+        let is_dropped = is_repeat && is_same;
         let is_back = before.is_some_and(|before| before <= rows.asked_number);
         let is_rewound = is_back && !rows.is_rewound;
         rows.is_rewound = is_back || (rows.is_rewound && is_repeat);
@@ -210,15 +218,23 @@ impl ChangesFeed {
             rows.since_number = number;
             self.since = Some(seq.clone());
         }
-        self.counters.changes += 1;
+        let has_moved = is_dropped && rows.ledger.handle(number);
         if is_rewound {
             self.tell(cx, FeedEvent::Rewound);
         }
-        if is_lean && row.doc.is_none() {
-            let id = row.id.clone();
-            self.tell(cx, FeedEvent::TooLong { id, max: self.line_max });
+        if is_dropped {
+            self.counters.repeats += 1;
+        } else {
+            self.counters.changes += 1;
+            if is_lean && row.doc.is_none() {
+                let id = row.id.clone();
+                self.tell(cx, FeedEvent::TooLong { id, max: self.line_max });
+            }
+            self.tell(cx, FeedEvent::Row { number, row: Arc::new(row), is_repeat });
         }
-        self.tell(cx, FeedEvent::Row { number, row: Arc::new(row), is_repeat });
+        if has_moved {
+            self.save_soon(cx);
+        }
         if is_over {
             self.await_handling(cx);
         } else if is_lean && !self.is_lean() {

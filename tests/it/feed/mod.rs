@@ -12,6 +12,7 @@ mod modes;
 mod odd_lines;
 mod property;
 mod recordings;
+mod repeats;
 mod retry;
 mod rows;
 mod rows_property;

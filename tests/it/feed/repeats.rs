@@ -1,0 +1,152 @@
+//! Rows that come again, where they are to be dropped.
+
+use super::*;
+use masque::sessions::{EveryChange, FeedEvent, Start};
+
+/// A feed of every change without repeats, asked for what `feeds` gives.
+fn without_repeats(
+    set: impl FnOnce(EveryChange) -> EveryChange,
+    mut feeds: impl FnMut(&Asked) -> Vec<Act> + 'static,
+) -> Stage {
+    let every = set(EveryChange::since(Start::Beginning).drop_repeats());
+    Stage::new(move |asked| match asked.target.as_str() {
+        "/" => vec![json("200 OK", r#"{"couchdb":"Welcome","uuid":"u1"}"#)],
+        "/db" => vec![info(r#""3-c""#, "1")],
+        _ => feeds(asked),
+    })
+    .follow_as("http://couch/db", |feed| feed.every_change(every))
+}
+
+fn bare(seq: &str, id: &str, rev: &str) -> String {
+    format!("{{\"seq\":{seq},\"id\":\"{id}\",\"changes\":[{{\"rev\":\"{rev}\"}}]}}\n")
+}
+
+/// Rows `1-s` to `n-s`, each of a document of its own.
+fn rows(numbers: std::ops::RangeInclusive<usize>) -> String {
+    numbers.map(|n| bare(&format!("\"{n}-s\""), &format!("d{n}"), "1-a")).collect()
+}
+
+/// What was told of rows, in short.
+fn told(stage: &Stage) -> Vec<String> {
+    let told = stage.told.borrow();
+    let shown = told.iter().filter_map(|event| match event {
+        FeedEvent::Row { number, row, is_repeat } => {
+            let again = if *is_repeat { " again" } else { "" };
+            Some(format!("{number}: {} {}{again}", row.id, row.revs.join("+")))
+        }
+        FeedEvent::Rewound => Some("rewound".into()),
+        _ => None,
+    });
+    shown.collect()
+}
+
+#[test]
+fn a_rewind_is_told_and_counted_and_its_rows_are_not_told_again() {
+    let mut stage = without_repeats(
+        |every| every,
+        |asked| match asked.feeds {
+            1 => vec![begin(), chunk(&rows(1..=4)), Act::Kill],
+            2 => vec![begin(), chunk(&rows(2..=5)), chunk(&bare("6", "d4", "1-a")), Act::Kill],
+            _ => vec![begin(), chunk(&rows(5..=7))],
+        },
+    );
+    stage.run_s(3.0);
+    let expected = [
+        "1: d1 1-a",
+        "2: d2 1-a",
+        "3: d3 1-a",
+        "4: d4 1-a",
+        "rewound",
+        "8: d5 1-a",
+        "rewound",
+        "11: d6 1-a",
+        "12: d7 1-a",
+    ];
+    assert_eq!(told(&stage), expected);
+    let counters = stage.counters();
+    assert_eq!((counters.rows, counters.changes, counters.repeats), (12, 7, 5));
+    assert_eq!(stage.handled(), "7-s");
+}
+
+#[test]
+fn a_dropped_row_is_acknowledged_with_those_before_it_and_not_earlier() {
+    let again = bare("3", "x", "1-a");
+    let mut stage = without_repeats(
+        |every| every,
+        move |_| {
+            let rows = bare("1", "x", "1-a") + &bare("2", "y", "1-a") + &again;
+            vec![begin(), chunk(&(rows + &bare("4", "z", "1-a") + &again.replace('3', "5")))]
+        },
+    )
+    .busy();
+    stage.run_s(1.0);
+    assert_eq!(told(&stage), ["1: x 1-a", "2: y 1-a", "4: z 1-a"]);
+    for (number, expected) in [(2, "0"), (3, "0"), (1, "3"), (5, "3"), (4, "5")] {
+        stage.handle(number);
+        assert_eq!(stage.handled(), expected, "after {number}");
+    }
+}
+
+#[test]
+fn repeats_alone_move_the_checkpoint() {
+    let mut stage = without_repeats(
+        |every| every,
+        |asked| match asked.feeds {
+            1 => vec![begin(), chunk(&rows(1..=3)), Act::Kill],
+            // All of a database, by the sequences of another node.
+            _ => vec![begin(), chunk(&rows(1..=3).replace("-s", "-t")), chunk("\n")],
+        },
+    );
+    stage.run_s(2.0);
+    assert_eq!((stage.handled(), stage.counters().repeats), ("3-t".into(), 3));
+}
+
+#[test]
+fn any_number_of_repeats_goes_by_a_window_that_they_do_not_fill() {
+    let mut stage = without_repeats(
+        |every| every.window(2),
+        |asked| match asked.feeds {
+            1 => vec![begin(), chunk(&rows(1..=1)), Act::wait_s(1.0), Act::Kill],
+            _ => vec![begin(), chunk(&rows(1..=1).repeat(500)), chunk(&rows(2..=3))],
+        },
+    )
+    .busy();
+    stage.run_s(0.5);
+    stage.handle(1);
+    stage.run_s(5.0);
+    assert_eq!(told(&stage), ["1: d1 1-a", "rewound", "502: d2 1-a", "503: d3 1-a"]);
+    assert_eq!(stage.handled(), "1-s");
+}
+
+#[test]
+fn what_stands_otherwise_than_it_was_told_last_is_told() {
+    let mut stage = without_repeats(
+        |every| every,
+        |_| {
+            // A conflict that wins and is deleted: the winner before is the winner once more.
+            let winners = ["2-a", "2-b", "2-a", "2-a"];
+            let rows = winners.iter().zip(1..).map(|(rev, n)| bare(&n.to_string(), "x", rev));
+            let gone = bare("5", "x", "2-a").replace("]}", "],\"deleted\":true}");
+            vec![begin(), chunk(&rows.chain([gone.clone(), gone]).collect::<String>())]
+        },
+    );
+    stage.run_s(1.0);
+    assert_eq!(told(&stage), ["1: x 2-a", "2: x 2-b", "3: x 2-a again", "5: x 2-a"]);
+    assert_eq!(stage.counters().repeats, 2);
+}
+
+#[test]
+fn a_limit_counts_what_is_told() {
+    let query = masque::sessions::Query::new().limit(3);
+    let mut stage = without_repeats(
+        |every| every.query(query),
+        |asked| match asked.feeds {
+            1 => vec![begin(), chunk(&rows(1..=2)), Act::Kill],
+            _ => vec![begin(), chunk(&rows(1..=3)), end()],
+        },
+    );
+    stage.run_s(20.0);
+    assert_eq!(told(&stage), ["1: d1 1-a", "2: d2 1-a", "rewound", "5: d3 1-a"]);
+    let log = stage.world.borrow().log.join("\n");
+    assert!(log.contains("limit=1\n") && log.ends_with("ended: Limit"), "{log}");
+}
