@@ -251,7 +251,8 @@ pub const FEED_FILTER_BYTES: usize = 4 * 1024;
 /// The most that a server's `Retry-After` is honoured for: a mistaken one must not end a feed.
 pub const FEED_RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
-/// How long a feed must have lasted, if the heartbeat is not longer, to have proven itself.
+/// How long a feed must have lasted, if the heartbeat is not longer, to have proven itself. Where
+/// answers are to end when nothing changes, one that does so after this time is no loss.
 pub const FEED_PROOF_TIME: Duration = Duration::from_secs(1);
 
 /// The least time between two readings of documents whose rows came without them.

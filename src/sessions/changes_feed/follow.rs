@@ -124,7 +124,7 @@ impl ChangesFeed {
             self.paging.since.clone_from(&since);
             self.paging.rows = 0;
             let was_announced = std::mem::replace(&mut self.paging.is_announced, true);
-            if let Some(since) = since.filter(|_| !(was_announced && self.mode.is_paged())) {
+            if let Some(since) = since.filter(|_| !(was_announced && self.has_turns())) {
                 self.tell(cx, FeedEvent::Connected { connection, since });
             }
             if self.is_fresh {
@@ -177,7 +177,7 @@ impl ChangesFeed {
                 let gone = Change::gone(&self.subject.docs()[place].id, None);
                 self.stands(cx, place, gone);
             }
-            Step::Feed if is_ok && self.mode.is_paged() => self.turn_page(cx),
+            Step::Feed if is_ok && self.has_turns() => self.turn_page(cx),
             Step::Feed if is_ok => {
                 let is_last = self.answer.is_last;
                 self.lose(cx, if is_last { FeedError::Ended } else { FeedError::Cut });

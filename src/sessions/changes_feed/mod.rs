@@ -39,7 +39,9 @@ pub use row::{Reason, Row, Seq};
 pub use scheme::AuthorityError;
 
 use crate::filters::{HttpClient, Part};
-use crate::limits::{FEED_LINE_BYTES, FEED_RETRY_CAP, FEED_RETRY_FIRST, HEARTBEAT};
+use crate::limits::{
+    FEED_LINE_BYTES, FEED_PROOF_TIME, FEED_RETRY_CAP, FEED_RETRY_FIRST, HEARTBEAT,
+};
 use crate::reactor::{Cx, Event, Handlers, Postback, Session, Socket};
 use crate::sessions::Backoff;
 use crate::wheels::{ConnectError, Connector, Ended, ReadWrite};
@@ -105,6 +107,8 @@ pub struct ChangesFeed {
     retry: RetryPolicy,
     line_max: usize,
     mode: FeedMode,
+    /// Whether an answer is to end after `heartbeat` rather than go on with a sign of life.
+    has_timeout: bool,
     backoff: Backoff,
     postback: Postback<FeedEvent>,
     /// Whether the server is asked to send the followed documents alone.
@@ -187,6 +191,7 @@ impl ChangesFeed {
             retry: RetryPolicy::default(),
             line_max: FEED_LINE_BYTES,
             mode: FeedMode::default(),
+            has_timeout: false,
             backoff: Backoff::new(FEED_RETRY_FIRST, FEED_RETRY_CAP),
             postback,
             is_filtered: true,
@@ -252,6 +257,28 @@ impl ChangesFeed {
     #[must_use]
     pub fn heartbeat(mut self, every: Duration) -> Self {
         self.heartbeat = every.max(Duration::from_millis(1));
+        self.has_timeout = false;
+        self
+    }
+
+    /// Asks the server to end an answer when nothing has changed for so long (CouchDB's `timeout`),
+    /// in [`heartbeat`](Self::heartbeat)'s place; of these two, the last one said counts. The feed
+    /// is asked for at once from where that answer ended, which is no loss. At least a second.
+    ///
+    /// For filters that let little through: an answer's end says how far the server has come, and
+    /// so the checkpoint moves past what was left out. With heartbeats it stays at the last row,
+    /// and after a loss or a restart the server goes through all of that again.
+    ///
+    /// Each end costs two requests, on the same connection, and one for each document where the
+    /// server does not tell its databases apart. Two and a half times this without a byte means
+    /// that the feed is dead; a server may be as silent while it goes through what is left out.
+    /// CouchDB has at most its setting `changes_timeout`, a minute, and counts from the last change
+    /// of any document: where there always is one, answers do not end so, and [`FeedMode::Normal`]
+    /// learns how far they are.
+    #[must_use]
+    pub fn timeout(mut self, after: Duration) -> Self {
+        self.heartbeat = after.max(FEED_PROOF_TIME);
+        self.has_timeout = true;
         self
     }
 

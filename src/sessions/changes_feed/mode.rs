@@ -1,10 +1,12 @@
 //! How a feed is asked for: as one answer without end, or answer by answer.
 
 use super::error::FeedError;
+use super::loss::Stuck;
 use super::page::Page;
 use super::row::Seq;
 use super::{ChangesFeed, Step};
 use crate::filters::{LineTooLong, Lines};
+use crate::limits::FEED_PROOF_TIME;
 use crate::reactor::Cx;
 use bytes::Bytes;
 use std::time::Instant;
@@ -104,6 +106,21 @@ pub(super) struct Paging {
 }
 
 impl ChangesFeed {
+    /// Whether an answer that is complete is followed by the next.
+    pub(super) fn has_turns(&self) -> bool {
+        self.mode.is_paged() || self.has_timeout
+    }
+
+    /// Whether the server is asked to end an answer in which nothing comes, rather than to show by
+    /// heartbeats that it lives.
+    pub(super) fn is_timed(&self) -> bool {
+        match self.mode {
+            FeedMode::Continuous => self.has_timeout,
+            FeedMode::LongPoll => self.has_timeout || self.paging.is_held_back,
+            FeedMode::Normal => false, // nothing is waited for
+        }
+    }
+
     /// An answer with rows is complete: asks for the next, at once while there is more.
     pub(super) fn turn_page(&mut self, cx: &mut Cx<'_>) {
         if !self.answer.is_last {
@@ -112,11 +129,14 @@ impl ChangesFeed {
         let has_moved = self.paging.since != self.since && self.paging.rows > 0;
         let (asked, at_most) = self.paging.asked;
         let is_full = at_most.is_some_and(|most| self.paging.rows >= most);
-        // One without rows shows that the server lives when it has taken the time that it was to.
-        let has_waited = asked.is_some_and(|asked| cx.now() - asked >= self.heartbeat / 2);
-        let shows_life = has_moved || (self.paging.is_held_back && has_waited);
+        // One without rows shows that the server lives when it has taken the time that it was to;
+        // or the most that its settings allow.
+        let time = FEED_PROOF_TIME.min(self.heartbeat / 2);
+        let has_waited = asked.is_some_and(|asked| cx.now() - asked >= time);
+        let shows_life = has_moved || (self.is_timed() && has_waited);
         if shows_life {
             self.backoff.reset();
+            self.stuck = Stuck::default();
         }
         if !is_full {
             self.catch_up(cx);

@@ -3,7 +3,7 @@
 use super::database::encoded;
 use super::rows::Rows;
 use super::tell::Followed;
-use super::{ChangesFeed, FeedMode, Step};
+use super::{ChangesFeed, Step};
 use crate::limits::{FEED_FILTER_BYTES, FEED_PAGE_ROWS};
 use bytes::Bytes;
 
@@ -63,12 +63,11 @@ impl ChangesFeed {
     /// What the request for the feed is for.
     pub(super) fn feed_tail(&self) -> String {
         let has_docs = self.subject.rows().is_none_or(|rows| rows.query.has_docs());
-        let is_held_back = self.mode == FeedMode::LongPoll && self.paging.is_held_back;
         let mut tail = format!(
             "/_changes?feed={}&include_docs={}&{}={}&since={}",
             self.mode.name(),
             has_docs && !self.is_lean(),
-            if is_held_back { "timeout" } else { "heartbeat" },
+            if self.is_timed() { "timeout" } else { "heartbeat" },
             self.heartbeat.as_millis(),
             encoded(self.since.as_ref().map_or("0", |seq| seq.as_str()))
         );

@@ -20,6 +20,7 @@ mod secrets;
 mod server;
 mod stage;
 mod start;
+mod timeout;
 
 use server::{Act, Asked, beats, begin, chunk, end, info, json, row};
 use stage::Stage;
