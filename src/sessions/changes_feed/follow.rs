@@ -71,6 +71,7 @@ impl ChangesFeed {
         };
         wire.put(cx, request);
         if is_feed {
+            self.flush_soon(cx); // the documents that were read: the answer may be long in coming
             self.paging.asked = (Some(cx.now()), self.rows_at_most());
             if let Some(rows) = self.subject.rows_mut() {
                 rows.asked();
@@ -267,12 +268,9 @@ impl ChangesFeed {
         self.stands(cx, place, Change { id, rev: Some(rev), doc: Some(doc) });
     }
 
-    /// The document at `place` was read, and stands thus. After a loss that is told together with
-    /// the feed's return; else nothing need come that it could be told with.
+    /// The document at `place` was read, and stands thus; told together with the others that are.
     fn stands(&mut self, cx: &mut Cx<'_>, place: usize, change: Change) {
-        if self.subject.docs_mut()[place].is_now(change) && self.paging.is_announced {
-            self.flush_soon(cx);
-        }
+        self.subject.docs_mut()[place].is_now(change);
         self.go_on(cx);
     }
 

@@ -117,6 +117,28 @@ fn documents_are_followed_so_as_well() {
 }
 
 #[test]
+fn what_is_read_between_two_answers_is_told_before_the_next() {
+    let mut looks = 0;
+    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+        "/db" => {
+            looks += 1;
+            vec![info("\"3-c\"", if looks < 3 { "1" } else { "another" })]
+        }
+        "/db/x" if looks < 3 => vec![json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#)],
+        "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"1-a"}"#)],
+        _ if asked.feeds <= 2 => {
+            let seq = format!("\"{}-s\"", asked.feeds);
+            vec![begin(), Act::wait_s(5.0), chunk(&page(&[row(&seq, "y", "1-a")], &seq)), end()]
+        }
+        _ => vec![], // it is held back until something changes
+    })
+    .follow_as("http://couch/db", |feed| feed.mode(FeedMode::LongPoll).doc("x"));
+    stage.run_s(11.0);
+    let log = stage.world.borrow().log.join("\n");
+    assert!(log.contains("10.000 recreated") && log.contains("10.000 x is 1-a"), "{log}");
+}
+
+#[test]
 fn answers_that_bring_nothing_at_once_are_slowed_down_like_failures() {
     for text in [page(&[], "0"), page(&rows(1..=1), "0").replace("\"seq\":1", "\"seq\":null")] {
         let mut stage =

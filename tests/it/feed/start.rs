@@ -118,8 +118,8 @@ fn a_server_that_does_not_filter_is_asked_for_everything() {
             "0.000 #1 GET /db
             0.000 #1 GET /db/x
             0.000 #1 feed since 3-c
-            0.000 #1 GET /db/_changes?feed=continuous&include_docs=true&heartbeat=10000&since=3-c
             0.000 x is 3-c
+            0.000 #1 GET /db/_changes?feed=continuous&include_docs=true&heartbeat=10000&since=3-c
             0.000 connected #1 since 3-c
             0.000 caught up
             0.000 x is 4-d",
@@ -177,4 +177,18 @@ fn a_connection_that_is_closed_idle_costs_a_new_one_and_is_no_loss() {
     assert_eq!(stage.revs("x").last().unwrap(), "4-d");
     assert_eq!(stage.counters().losses, 0);
     assert!(stage.connections() <= 3);
+}
+
+#[test]
+fn a_document_is_told_when_it_is_read_however_long_the_feed_is_in_coming() {
+    let mut stage = Stage::with_feeds(|_| vec![Act::wait_s(9.0), begin(), chunk("\n")]).follow();
+    stage.check(
+        10.0,
+        "0.000 #1 GET /db
+        0.000 #1 GET /db/x
+        0.000 #1 feed since 3-c
+        0.000 x is 3-c
+        9.000 connected #1 since 3-c
+        9.000 caught up",
+    );
 }
