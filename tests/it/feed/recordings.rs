@@ -1,7 +1,7 @@
 //! What real servers sent, through the real follower.
 
 use super::*;
-use masque::sessions::ChangesFeed;
+use masque::sessions::{ChangesFeed, FeedMode};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,8 @@ struct Told {
     has_doc: bool,
 }
 
-/// A recording: what was sent, and the lines of its feed.
+/// A recording: what was sent, and the lines of its feed; of an answer that has an end, its rows,
+/// and where it ends.
 struct Recording {
     path: PathBuf,
     bytes: Vec<u8>,
@@ -25,7 +26,7 @@ struct Recording {
 impl Recording {
     fn read(path: PathBuf) -> Self {
         let bytes = std::fs::read(&path).unwrap();
-        let lines = lines(&bytes);
+        let lines = if is_page(&path) { lines_of_page(&bytes) } else { lines(&bytes) };
         Recording { path, bytes, lines }
     }
 
@@ -51,11 +52,33 @@ impl Recording {
         };
         self.lines.iter().enumerate().filter_map(|(at, line)| Some((at, row(line)?))).collect()
     }
+
+    /// The sequence that it ends with, as a request carries it.
+    fn last_seq(&self) -> Option<String> {
+        let line: serde_json::Value = serde_json::from_slice(self.lines.last()?).ok()?;
+        sent(line.get("last_seq")?)
+    }
 }
 
-/// The complete lines of a feed's body. As simple as can be: these recordings are well formed up to
-/// where they are cut.
+/// The complete lines of a feed's body.
 fn lines(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut lines: Vec<_> = body(bytes).split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+    lines.pop(); // what has no end
+    lines
+}
+
+/// What the lines would be if the feed had no end; none where it is cut.
+fn lines_of_page(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let page: serde_json::Value = serde_json::from_slice(&body(bytes)).unwrap_or_default();
+    let rows = page["results"].as_array().into_iter().flatten();
+    let mut lines: Vec<_> = rows.map(|row| row.to_string().into_bytes()).collect();
+    lines.extend(page.get("last_seq").map(|seq| format!("{{\"last_seq\":{seq}}}").into_bytes()));
+    lines
+}
+
+/// A body without its framing. As simple as can be: these recordings are well formed up to where
+/// they are cut.
+fn body(bytes: &[u8]) -> Vec<u8> {
     let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
         return vec![];
     };
@@ -78,23 +101,27 @@ fn lines(bytes: &[u8]) -> Vec<Vec<u8>> {
     } else {
         body.extend_from_slice(rest);
     }
-    let mut lines: Vec<_> = body.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
-    lines.pop(); // what has no end
-    lines
+    body
 }
 
-/// Every recording of a continuous feed with rows.
-fn recordings(server: &str) -> Vec<Recording> {
+/// Whether it is of `feed=longpoll` or `feed=normal`.
+fn is_page(path: &Path) -> bool {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    name.starts_with("longpoll_") || name.starts_with("normal_") || name.contains("_normal.")
+}
+
+/// Every recording of a continuous feed, or of answers that have an end.
+fn recordings(server: &str, are_pages: bool) -> Vec<Recording> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures").join(server);
     let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
-    let is_continuous = |path: &PathBuf| {
+    let is_wanted = |path: &PathBuf| {
         let name = path.file_name().unwrap().to_str().unwrap();
-        let kinds = ["cont_", "cluster_", "since_", "err_"];
+        let kinds = ["cont_", "cluster_", "since_", "err_", "longpoll_", "normal_"];
         name.ends_with(".response")
             && kinds.iter().any(|kind| name.starts_with(kind))
-            && !name.contains("_normal")
+            && is_page(path) == are_pages
     };
-    let mut all: Vec<_> = files.filter(is_continuous).map(Recording::read).collect();
+    let mut all: Vec<_> = files.filter(is_wanted).map(Recording::read).collect();
     all.sort_by(|a, b| a.path.cmp(&b.path));
     all
 }
@@ -112,10 +139,11 @@ fn sent(seq: &serde_json::Value) -> Option<String> {
 ///
 /// The first feed is the recording. A later one, which the follower asks for when the rows came
 /// without their documents or when it was lost, is the lines after the sequence that it asks for.
-fn replay(recording: &Recording, pieces: Vec<Vec<u8>>) -> Stage {
+fn replay(recording: &Recording, mode: FeedMode, pieces: Vec<Vec<u8>>) -> Stage {
     let rows = recording.rows();
     let mut current: BTreeMap<String, String> = BTreeMap::new();
     let (lines, all) = (recording.lines.clone(), rows.clone());
+    let last = recording.last_seq().filter(|_| mode != FeedMode::Continuous);
     let mut has_begun = false;
     let stage = Stage::new(move |asked| {
         if asked.target == "/db" {
@@ -146,15 +174,25 @@ fn replay(recording: &Recording, pieces: Vec<Vec<u8>>) -> Stage {
         // same.
         let handled = all.iter().position(|(_, told)| sent(&told.seq).as_ref() == Some(&since));
         let from = handled.map_or(0, |handled| all[handled].0 + 1);
+        let from = if last.as_ref() == Some(&since) { lines.len() } else { from };
         let is_row = |line: &&Vec<u8>| line.starts_with(b"{") && !line.starts_with(b"{\"last_seq");
         let rest: Vec<_> =
             lines[from..].iter().filter(is_row).map(|line| [line, &b"\n"[..]].concat()).collect();
-        vec![begin(), chunk("\n"), chunk_of(&rest.concat())]
+        match mode {
+            FeedMode::Continuous => vec![begin(), chunk("\n"), chunk_of(&rest.concat())],
+            FeedMode::LongPoll if rest.is_empty() => vec![begin(), chunk("{\"results\":[\n\n")],
+            _ => {
+                let (rest, last) = (rest.join(&b','), last.as_deref().unwrap_or(&since));
+                let end = format!("],\"last_seq\":{}}}\n", serde_json::Value::from(last));
+                let page = [b"{\"results\":[", &rest[..], end.as_bytes()].concat();
+                vec![begin(), chunk_of(&page), super::end()]
+            }
+        }
     });
     let mut ids: Vec<_> = rows.iter().map(|(_, told)| told.id.clone()).collect();
     ids.sort();
     ids.dedup();
-    let follow = move |feed| ids.into_iter().fold(feed, ChangesFeed::doc);
+    let follow = move |feed: ChangesFeed| ids.into_iter().fold(feed.mode(mode), ChangesFeed::doc);
     let mut stage = stage.follow_as("http://couch/db", follow);
     stage.run_s(20.0);
     stage
@@ -227,33 +265,42 @@ fn check(recording: &Recording, stage: &Stage, is_each_told: bool) {
 }
 
 #[track_caller]
-fn every_recording_of(server: &str) {
+fn every_recording_of(server: &str, mode: FeedMode, at_least: usize) {
+    let all = recordings(server, mode != FeedMode::Continuous);
     let mut count = 0;
-    for recording in recordings(server).iter().filter(|recording| !recording.rows().is_empty()) {
+    for recording in all.iter().filter(|recording| !recording.rows().is_empty()) {
         assert!(recording.is_feed(), "{}", recording.name());
         count += 1;
         let bytes = &recording.bytes;
-        check(recording, &replay(recording, vec![bytes.clone()]), false);
+        check(recording, &replay(recording, mode, vec![bytes.clone()]), false);
         if bytes.len() <= 4096 {
             let each = bytes.iter().map(|byte| vec![*byte]).collect();
-            check(recording, &replay(recording, each), true);
+            check(recording, &replay(recording, mode, each), true);
         }
         let seeds = if bytes.len() <= 100_000 { 5 } else { 1 };
         for seed in 1..=seeds {
-            check(recording, &replay(recording, pieces(bytes, seed)), false);
+            check(recording, &replay(recording, mode, pieces(bytes, seed)), false);
         }
     }
-    assert!(count > 50, "recordings are missing: {count}");
+    assert!(count >= at_least, "recordings are missing: {count}");
 }
 
 #[test]
 fn the_follower_tells_what_couchdb_told() {
-    every_recording_of("couchdb");
+    every_recording_of("couchdb", FeedMode::Continuous, 50);
 }
 
 #[test]
 fn the_follower_tells_what_pouchdb_told() {
-    every_recording_of("pouchdb");
+    every_recording_of("pouchdb", FeedMode::Continuous, 50);
+}
+
+#[test]
+fn the_follower_tells_what_they_told_answer_by_answer() {
+    for mode in [FeedMode::LongPoll, FeedMode::Normal] {
+        every_recording_of("couchdb", mode, 10);
+        every_recording_of("pouchdb", mode, 10);
+    }
 }
 
 /// How the recorded feed ended, and from which of its rows that have a sequence, the first one
@@ -322,7 +369,7 @@ fn a_recorded_failure_in_mid_feed_says_what_the_server_said() {
 
 #[test]
 fn recorded_refusals_are_told_in_the_servers_words() {
-    let refused: Vec<_> = recordings("couchdb")
+    let refused: Vec<_> = recordings("couchdb", false)
         .into_iter()
         .filter(|r| !r.is_feed() && !r.bytes.is_empty() && !r.name().contains("_up."))
         .collect();
