@@ -1,42 +1,88 @@
 //! Whatever a server sends for a feed, the follower neither panics, nor makes a storm, nor tells
-//! what was not there; and it goes on when the server is well again.
+//! what was not there; and it goes on when the server is well again. Of every change, no checkpoint
+//! passes a row that is not handled.
 #![no_main]
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use masque::filters::Stream;
-use masque::reactor::{Cx, Event, Handlers, Rig, Session};
-use masque::sessions::{ChangesFeed, Connection, FeedEvent, TcpServer};
+use masque::reactor::{Cx, Event, Handlers, Rig, Session, SessionId};
+use masque::sessions::{
+    ChangesFeed, Checkpoint, Connection, EveryChange, FeedEvent, FeedMode, Query, Start, TcpServer,
+};
 use masque::wheels::ReadWrite;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
 fuzz_target!(|input: &[u8]| {
-    let Some((&step, bytes)) = input.split_last() else { return };
+    let [bytes @ .., how, step] = input else { return };
     let script = Rc::new(RefCell::new(Script {
-        feed: bytes.to_vec(),
-        step: step.max(1).into(),
+        feed: [bytes, &[*how]].concat(),
+        step: (*step).max(1).into(),
         ..Script::default()
     }));
     let mut rig = Rig::new();
     let server = script.clone();
     rig.spawn(TcpServer::new(("127.0.0.1", 5984)).serve(move |_| Wire(server.clone())));
-    let events = Rc::new(RefCell::new(vec![]));
-    rig.spawn(Watcher(events.clone()));
-    rig.run_for(Duration::from_secs(180));
-    let last = events.borrow().iter().rev().find_map(|event| match event {
-        FeedEvent::Change(change) => Some(change.rev.clone()),
-        _ => None,
+    let seen = Rc::new(RefCell::new(Seen::default()));
+    let how = How(how ^ b'\r');
+    rig.spawn(Watcher {
+        seen: seen.clone(),
+        how,
+        feed: None,
+        unhandled: BTreeSet::new(),
+        first: None,
     });
-    assert_eq!(
-        last.flatten().as_deref(),
-        Some("9-well"),
-        "it has not come back: {:?}",
-        events.borrow()
-    );
+    rig.run_for(Duration::from_secs(180));
+    let seen = seen.borrow();
+    assert!(seen.is_well, "it has not come back: {:?}", seen.events);
+    if how.is_every() {
+        let last = seen.last.as_ref().map(|checkpoint| checkpoint.seq.as_str());
+        assert_eq!(last, Some("9-w"), "all is handled: {:?}", seen.events);
+    }
     assert!(script.borrow().requests < 100);
 });
+
+/// How the feed is followed: by no bits set as a recording is that ends as most do.
+#[derive(Clone, Copy)]
+struct How(u8);
+
+impl How {
+    fn is_every(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    fn set(self, feed: ChangesFeed) -> ChangesFeed {
+        let feed = match self.0 >> 1 & 3 {
+            0 => feed,
+            1 => feed.mode(FeedMode::LongPoll),
+            2 => feed.mode(FeedMode::Normal),
+            _ => feed.timeout(Duration::from_secs(10)),
+        };
+        if !self.is_every() {
+            return feed.doc("x");
+        }
+        let every = EveryChange::since(Start::Beginning).window(16);
+        if self.0 & 8 == 0 {
+            feed.every_change(every.query(Query::new().include_docs()))
+        } else {
+            feed.every_change(every.drop_repeats())
+        }
+    }
+
+    /// How many rows wait to be handled before one is.
+    fn waiting(self) -> usize {
+        usize::from(self.0 >> 4 & 3)
+    }
+
+    /// Which of so many is handled.
+    fn pick(self, number: u64, of: usize) -> usize {
+        let random = (number + u64::from(self.0 >> 6)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        random as usize % of
+    }
+}
 
 #[derive(Default)]
 struct Script {
@@ -60,44 +106,114 @@ impl Connection for Wire {
         script.requests += 1;
         let json =
             |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-        if request.starts_with(b"GET /db ") {
+        if request.starts_with(b"GET / ") {
+            wire.put(cx, json(r#"{"couchdb":"Welcome","uuid":"u"}"#));
+        } else if request.starts_with(b"GET /db ") {
             wire.put(cx, json(r#"{"update_seq":"1-a","instance_start_time":"1"}"#));
         } else if request.starts_with(b"GET /db/x ") {
             wire.put(cx, json(r#"{"_id":"x","_rev":"1-a"}"#));
         } else {
             script.feeds += 1;
+            let row = concat!(
+                r#"{"seq":"9-w","id":"x","changes":[{"rev":"9-well"}],"#,
+                r#""doc":{"_rev":"9-well"}}"#
+            );
             if script.feeds == 1 {
                 for piece in script.feed.chunks(script.step) {
                     wire.put(cx, Bytes::copy_from_slice(piece));
                 }
                 wire.finish(cx);
-            } else {
-                let row = concat!(
-                    r#"{"seq":"9-w","id":"x","changes":[{"rev":"9-well"}],"#,
-                    r#""doc":{"_rev":"9-well"}}"#
-                );
+            } else if request.starts_with(b"GET /db/_changes?feed=continuous&") {
                 let size = row.len() + 1;
                 let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked";
                 wire.put(cx, format!("{head}\r\n\r\n{size:x}\r\n{row}\n\r\n"));
+            } else {
+                wire.put(cx, json(&format!("{{\"results\":[\n{row}],\n\"last_seq\":\"9-w\"}}\n")));
             }
         }
     }
 }
 
-struct Watcher(Rc<RefCell<Vec<FeedEvent>>>);
+/// What was told, and how far all is handled.
+#[derive(Default)]
+struct Seen {
+    events: Vec<FeedEvent>,
+    is_well: bool,
+    last: Option<Checkpoint>,
+}
+
+struct Watcher {
+    seen: Rc<RefCell<Seen>>,
+    how: How,
+    feed: Option<SessionId>,
+    /// The numbers of the rows that wait to be handled.
+    unhandled: BTreeSet<u64>,
+    /// The first of them, with the checkpoint that holds as long as it waits.
+    first: Option<(u64, Option<Checkpoint>)>,
+}
 
 impl Watcher {
     const FEED: Event<FeedEvent> = Event::new("watcher.feed");
+    const WORK: Event<()> = Event::new("watcher.work");
+
+    fn told(&mut self, cx: &mut Cx<'_>, event: FeedEvent) {
+        match &event {
+            FeedEvent::Change(change) => {
+                self.seen.borrow_mut().is_well = change.rev.as_deref() == Some("9-well");
+            }
+            FeedEvent::Row { number, row, .. } => {
+                self.seen.borrow_mut().is_well |= row.revs == ["9-well"];
+                let last = self.unhandled.last().copied().unwrap_or_default();
+                assert!(*number > last, "row {number} behind row {last}");
+                self.unhandled.insert(*number);
+                self.look(cx);
+                if self.unhandled.len() > self.how.waiting() {
+                    self.handle(cx, self.how.pick(*number, self.unhandled.len()));
+                }
+                cx.delay(Self::WORK, Duration::from_millis(100), ());
+            }
+            _ => {}
+        }
+        self.seen.borrow_mut().events.push(event);
+    }
+
+    fn work(&mut self, cx: &mut Cx<'_>, (): ()) {
+        while !self.unhandled.is_empty() {
+            self.handle(cx, 0);
+        }
+    }
+
+    fn handle(&mut self, cx: &mut Cx<'_>, place: usize) {
+        let number = *self.unhandled.iter().nth(place).expect("it is one of them");
+        self.unhandled.remove(&number);
+        let feed = self.feed.expect("it is started");
+        cx.call(feed, ChangesFeed::HANDLED, number).expect("the feed goes on");
+        self.look(cx);
+    }
+
+    /// As long as a row is not handled the checkpoint stays where it was before that.
+    fn look(&mut self, cx: &mut Cx<'_>) {
+        let feed = self.feed.expect("it is started");
+        let now = cx.call(feed, ChangesFeed::CHECKPOINT, ()).expect("the feed goes on");
+        let first = self.unhandled.first().map(|number| (*number, now.clone()));
+        if let (Some(first), Some(before)) = (&first, &self.first)
+            && first.0 == before.0
+        {
+            assert_eq!(first.1, before.1, "row {} is not handled", first.0);
+        }
+        self.first = first;
+        self.seen.borrow_mut().last = now;
+    }
 }
 
 impl Session for Watcher {
     fn events(on: &mut Handlers<Self>) {
-        on.on(Self::FEED, |watcher, _, event| watcher.0.borrow_mut().push(event));
+        on.on(Self::FEED, Self::told).on(Self::WORK, Self::work);
     }
 
     fn started(&mut self, cx: &mut Cx<'_>) {
         let database = "http://127.0.0.1:5984/db".parse().expect("it names a database");
         let feed = ChangesFeed::new(database, cx.postback(Self::FEED)).seed(1).line_max(4096);
-        cx.spawn(feed.doc("x"));
+        self.feed = Some(cx.spawn(self.how.set(feed)));
     }
 }
