@@ -71,7 +71,12 @@ impl ChangesFeed {
         };
         wire.put(cx, request);
         if is_feed {
-            self.flush_soon(cx); // the documents that were read: the answer may be long in coming
+            // Documents that were read are told now, for the answer may be long in coming; after a
+            // loss with the feed's return, for nobody is to hear that what is new is out of date.
+            let is_lost = self.counters.losses > 0 && !self.paging.is_announced;
+            if !is_lost {
+                self.flush_soon(cx);
+            }
             self.paging.asked = (Some(cx.now()), self.rows_at_most());
             if let Some(rows) = self.subject.rows_mut() {
                 rows.asked();

@@ -266,3 +266,24 @@ fn a_404_that_is_not_of_couchdb_says_nothing_of_a_document() {
     assert!(stage.revs("x").is_empty());
     assert!(stage.world.borrow().log.join("\n").contains("lost (1)"));
 }
+
+#[test]
+fn what_was_new_after_a_loss_was_told_while_the_feed_still_counted_as_lost() {
+    let mut looks = 0;
+    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+        "/db" => {
+            looks += 1;
+            vec![info("\"3-c\"", if looks == 1 { "1" } else { "another" })]
+        }
+        "/db/x" => vec![json("200 OK", &format!(r#"{{"_id":"x","_rev":"{looks}-x"}}"#))],
+        _ if asked.feeds == 1 => vec![begin(), chunk("\n"), Act::wait_s(1.0), Act::Kill],
+        _ => vec![Act::wait_s(2.0), begin(), chunk("\n")],
+    })
+    .follow();
+    stage.run_s(10.0);
+    let world = stage.world.borrow();
+    let told: Vec<_> = world.log.iter().filter_map(|line| line.split_once(' ')).collect();
+    let time = |what: &str| told.iter().find(|(_, told)| told.starts_with(what)).map(|told| told.0);
+    assert_eq!(time("x is 2-x"), Some("3.430"), "{told:?}");
+    assert_eq!(time("connected #2"), Some("3.430"), "{told:?}");
+}
