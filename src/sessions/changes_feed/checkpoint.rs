@@ -1,8 +1,10 @@
 //! How far a feed has come for good, and of what.
 
+use super::members::members;
 use super::recent::Kept;
-use super::row::{Seq, object, text_of};
+use super::row::{Seq, text_of};
 use http::Uri;
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -100,16 +102,18 @@ impl FromStr for Checkpoint {
     type Err = NoCheckpoint;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let members = object(text.as_bytes()).ok_or(NoCheckpoint)?;
-        let text = |name: &str| members.get(name).and_then(|value| text_of(value));
-        let seq = text("seq").filter(|seq| !seq.is_empty()).ok_or(NoCheckpoint)?;
+        let names = ["seq", "server", "database", "identity", "query", "recent"];
+        let members = members(text.as_bytes(), names).ok_or(NoCheckpoint)?;
+        let [seq, server, database, identity, query, recent] =
+            members.map(|value| value.and_then(text_of).map(Cow::into_owned));
+        let seq = seq.filter(|seq| !seq.is_empty()).ok_or(NoCheckpoint)?;
         Ok(Checkpoint {
             seq: Seq::kept(&seq),
-            server: text("server"),
-            database: text("database").ok_or(NoCheckpoint)?,
-            identity: text("identity"),
-            query: text("query").ok_or(NoCheckpoint)?,
-            recent: text("recent").map_or_else(Kept::default, |text| Kept::of(&text)),
+            server,
+            database: database.ok_or(NoCheckpoint)?,
+            identity,
+            query: query.ok_or(NoCheckpoint)?,
+            recent: recent.map_or_else(Kept::default, |text| Kept::of(&text)),
         })
     }
 }

@@ -30,15 +30,18 @@ impl ChangesFeed {
             && let Some(line) = self.answer.lines.as_mut().and_then(Iterator::next)
         {
             self.prove_by_time(cx);
-            match line.map(|line| (parse_line(&line), line)) {
+            let subject = &self.subject;
+            match line.map(|line| (parse_line(&line, |id| subject.wants(id)), line)) {
                 Ok((Line::Heartbeat, _)) => {
                     self.counters.heartbeats += 1;
                     self.catch_up(cx);
                 }
+                Ok((Line::Passed(seq), _)) => {
+                    self.count_row(cx);
+                    self.since = seq.or(self.since.take());
+                }
                 Ok((Line::Row(row), _)) => {
-                    self.counters.rows += 1;
-                    self.paging.rows += 1;
-                    self.counters.last_row = Some(cx.now());
+                    self.count_row(cx);
                     match self.subject {
                         Subject::Documents(_) => self.row(cx, row),
                         Subject::Rows(_) => self.tell_row(cx, row),
@@ -92,6 +95,12 @@ impl ChangesFeed {
             cx.delay(Self::TICK, self.silence(), ());
             wire.resume(cx);
         }
+    }
+
+    fn count_row(&mut self, cx: &Cx<'_>) {
+        self.counters.rows += 1;
+        self.paging.rows += 1;
+        self.counters.last_row = Some(cx.now());
     }
 
     fn row(&mut self, cx: &mut Cx<'_>, row: Row) {

@@ -15,6 +15,7 @@ mod ledger;
 mod listen;
 mod login;
 mod loss;
+mod members;
 mod mode;
 mod page;
 mod query;

@@ -1,7 +1,7 @@
 //! Which rows a feed is asked for, and what they are to carry.
 
 use super::encoding::encoded;
-use super::row::object;
+use super::members::members;
 use crate::fnv::fnv_1a;
 use bytes::Bytes;
 use std::fmt;
@@ -135,7 +135,7 @@ impl Query {
     /// # Errors
     /// When it is none.
     pub fn selector(self, selector: &str) -> Result<Self, QueryError> {
-        if object(selector.as_bytes()).is_none() {
+        if members(selector.as_bytes(), []).is_none() {
             return Err(QueryError::Selector);
         }
         let body = format!("{{\"selector\":{}}}", selector.trim());

@@ -1,9 +1,10 @@
 //! What CouchDB says: the lines of a feed, and the bodies of its answers.
 
+use super::members::{Revision, members};
 use crate::limits::FEED_REASON_CHARS;
 use bytes::Bytes;
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::fmt;
 
 /// A sequence as the server tells it: opaque, never compared, sent back as it came.
@@ -56,6 +57,8 @@ pub(super) enum Line {
     /// An empty line: the server is alive.
     Heartbeat,
     Row(Row),
+    /// A row of a document that nobody wants, with its sequence.
+    Passed(Option<Seq>),
     /// The feed ends here, in good order.
     Last(Option<Seq>),
     /// CouchDB has failed and says why.
@@ -108,28 +111,33 @@ pub(super) struct Info {
     pub(super) identity: Option<String>,
 }
 
-pub(super) type Object<'a> = BTreeMap<String, &'a RawValue>;
-
-/// Understands one line. Keys may come in any order.
-pub(super) fn parse_line(line: &Bytes) -> Line {
+/// Understands one line. Keys may come in any order. Of a row whose id is not wanted, nothing but
+/// the sequence is taken.
+pub(super) fn parse_line(line: &Bytes, is_wanted: impl FnOnce(&str) -> bool) -> Line {
     if line.trim_ascii().is_empty() {
         return Line::Heartbeat;
     }
-    let Some(object) = object(line) else { return Line::Malformed };
-    if let Some(id) = object.get("id").and_then(|id| text_of(id)) {
+    let names = ["seq", "id", "changes", "doc", "deleted", "last_seq"];
+    let Some([seq, id, changes, doc, deleted, last_seq]) = members(line, names) else {
+        return Line::Malformed;
+    };
+    if let Some(id) = id.and_then(text_of) {
+        let seq = seq.and_then(Seq::of);
+        if !is_wanted(&id) {
+            return Line::Passed(seq);
+        }
         return Line::Row(Row {
-            seq: object.get("seq").and_then(|seq| Seq::of(seq)),
-            id,
-            revs: object.get("changes").and_then(|changes| revs(changes)).unwrap_or_default(),
-            deleted: object.get("deleted").is_some_and(|deleted| deleted.get() == "true"),
-            doc: object
-                .get("doc")
+            seq,
+            id: id.into_owned(),
+            revs: changes.and_then(revs).unwrap_or_default(),
+            deleted: deleted.is_some_and(|deleted| deleted.get() == "true"),
+            doc: doc
                 .filter(|doc| doc.get().starts_with('{'))
                 .map(|doc| line.slice_ref(doc.get().as_bytes())),
             json: line.clone(),
         });
     }
-    if let Some(last) = object.get("last_seq") {
+    if let Some(last) = last_seq {
         return Line::Last(Seq::of(last));
     }
     parse_reason(line).map_or(Line::Malformed, Line::Error)
@@ -137,9 +145,9 @@ pub(super) fn parse_line(line: &Bytes) -> Line {
 
 /// Understands the body of an error.
 pub(super) fn parse_reason(body: &[u8]) -> Option<Reason> {
-    let object = object(body)?;
-    let error = text_of(object.get("error")?)?;
-    let reason = object.get("reason").and_then(|reason| text_of(reason)).unwrap_or_default();
+    let [error, reason] = members(body, ["error", "reason"])?;
+    let error = text_of(error?)?;
+    let reason = reason.and_then(text_of).unwrap_or_default();
     Some(Reason { error: shown(&error), reason: shown(&reason) })
 }
 
@@ -164,36 +172,40 @@ pub(super) fn shown(text: &str) -> String {
 
 /// Understands the body of `GET /db`.
 pub(super) fn parse_info(body: &[u8]) -> Option<Info> {
-    let object = object(body)?;
-    let update_seq = object.get("update_seq").and_then(|seq| Seq::of(seq));
-    let count = object.get("update_seq").and_then(|seq| seq.get().parse().ok());
-    let known = |name: &str| object.get(name).and_then(|value| text_of(value));
+    let names = ["update_seq", "instance_start_time", "db_uuid"];
+    let [update_seq, made, uuid] = members(body, names)?;
+    let count = update_seq.and_then(|seq| seq.get().parse().ok());
     // A server that counts says there when it opened the database, or when it started.
-    let made = known("instance_start_time").filter(|time| count.is_none() && time != "0");
-    Some(Info { update_seq, count, identity: made.or_else(|| known("db_uuid")) })
+    let made = made.and_then(text_of).filter(|time| count.is_none() && time != "0");
+    let identity = made.or_else(|| uuid.and_then(text_of)).map(Cow::into_owned);
+    Some(Info { update_seq: update_seq.and_then(Seq::of), count, identity })
 }
 
 /// Understands the body of `GET /`: what tells a server from others, if it says so.
 pub(super) fn parse_uuid(body: &[u8]) -> Option<String> {
-    text_of(object(body)?.get("uuid")?)
+    let [uuid] = members(body, ["uuid"])?;
+    text_of(uuid?).map(Cow::into_owned)
 }
 
 /// The revision of a document.
 pub(super) fn parse_rev(doc: &[u8]) -> Option<String> {
-    text_of(object(doc)?.get("_rev")?)
+    let [rev] = members(doc, ["_rev"])?;
+    text_of(rev?).map(Cow::into_owned)
 }
 
-pub(super) fn object(json: &[u8]) -> Option<Object<'_>> {
-    serde_json::from_slice(json).ok()
-}
-
-pub(super) fn text_of(raw: &RawValue) -> Option<String> {
-    serde_json::from_str(raw.get()).ok()
+/// What a JSON string says; it is copied only to be unescaped.
+pub(super) fn text_of(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let json = raw.get();
+    let text = json.strip_prefix('"')?.strip_suffix('"')?;
+    if memchr::memchr(b'\\', text.as_bytes()).is_none() {
+        return Some(text.into());
+    }
+    serde_json::from_str(json).ok().map(Cow::Owned)
 }
 
 fn revs(changes: &RawValue) -> Option<Vec<String>> {
-    let changes: Vec<BTreeMap<String, &RawValue>> = serde_json::from_str(changes.get()).ok()?;
-    changes.iter().map(|change| text_of(change.get("rev")?)).collect()
+    let changes: Vec<Revision<'_>> = serde_json::from_str(changes.get()).ok()?;
+    changes.iter().map(|change| text_of(change.0?).map(Cow::into_owned)).collect()
 }
 
 #[cfg(test)]
@@ -213,7 +225,7 @@ mod tests {
 
     /// Without the row's text, which is the line.
     fn parsed(line: &str) -> Line {
-        match parse_line(&Bytes::from(line.to_owned())) {
+        match parse_line(&Bytes::from(line.to_owned()), |_| true) {
             Line::Row(row) => {
                 assert_eq!(row.json, line);
                 Line::Row(Row { json: Bytes::new(), ..row })
@@ -262,7 +274,19 @@ mod tests {
         ] {
             assert_eq!(parsed(line), expected, "{line}");
         }
-        assert_eq!(parse_line(&Bytes::from_static(b"{\"id\":\"\xff\"}")), Line::Malformed);
+        let line = Bytes::from_static(b"{\"id\":\"\xff\"}");
+        assert_eq!(parse_line(&line, |_| true), Line::Malformed);
+    }
+
+    #[test]
+    fn of_a_row_that_nobody_wants_the_sequence_is_taken() {
+        let passed = |line: &'static str| parse_line(&Bytes::from(line), |id| id == "x");
+        let at = |seq: &str| Line::Passed(Some(Seq(seq.into())));
+        assert_eq!(passed(r#"{"seq":"4-g","id":"y","changes":[],"doc":{"_id":"x"}}"#), at("4-g"));
+        assert_eq!(passed(r#"{"seq":[4,"g"],"id":"\u0079"}"#), at(r#"[4,"g"]"#));
+        assert_eq!(passed(r#"{"seq":null,"id":"y"}"#), Line::Passed(None));
+        assert_eq!(passed(r#"{"seq":1,"id":"y","doc":{"a":}}"#), Line::Malformed);
+        assert!(matches!(passed(r#"{"seq":1,"id":"\u0078"}"#), Line::Row(row) if row.id == "x"));
     }
 
     #[test]

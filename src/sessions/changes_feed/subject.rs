@@ -31,6 +31,14 @@ impl Subject {
         }
     }
 
+    /// Whether anything is told of the document of this id.
+    pub(super) fn wants(&self, id: &str) -> bool {
+        match self {
+            Subject::Documents(docs) => docs.iter().any(|doc| doc.id == id),
+            Subject::Rows(_) => true,
+        }
+    }
+
     pub(super) fn rows(&self) -> Option<&Rows> {
         match self {
             Subject::Documents(_) => None,
