@@ -73,11 +73,12 @@ impl Visitor<'_> for Name<'_> {
 #[cfg(test)]
 mod tests {
     use super::members;
+    use serde_json::value::RawValue;
 
     #[track_caller]
     fn check(json: &str, expected: Option<[Option<&str>; 2]>) {
         let found = members(json.as_bytes(), ["a", "b"]);
-        assert_eq!(found.map(|found| found.map(|value| value.map(|raw| raw.get()))), expected);
+        assert_eq!(found.map(|found| found.map(|value| value.map(RawValue::get))), expected);
     }
 
     #[test]
