@@ -238,8 +238,8 @@ impl Kernel {
             Wait::Done
         } else if self.has_work() {
             Wait::Poll
-        } else if let Some((due, _)) = self.timers.next() {
-            match self.epoch.checked_add(Duration::from_nanos(due)) {
+        } else if let Some(first) = self.timers.first() {
+            match self.epoch.checked_add(Duration::from_nanos(first.due)) {
                 Some(due) => Wait::Until(due),
                 None => Wait::Forever,
             }

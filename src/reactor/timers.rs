@@ -40,11 +40,12 @@ enum Place {
     Heap(u32),
 }
 
+/// A timer's turn: when it is due, the number by which it was set, and its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Node {
-    due: u64,
-    sequence: u64,
-    entry: u32,
+pub(super) struct Node {
+    pub(super) due: u64,
+    pub(super) sequence: u64,
+    pub(super) entry: u32,
 }
 
 impl Node {
@@ -112,14 +113,10 @@ impl<T> Timers<T> {
         }
     }
 
-    /// The earliest due time, and the sequence number of the timer that has it. O(1).
-    pub(super) fn next(&self) -> Option<(u64, u64)> {
-        self.earliest().map(Node::order)
-    }
-
-    /// The index of the earliest timer. O(1).
-    pub(super) fn first(&self) -> Option<u32> {
-        self.earliest().map(|node| node.entry)
+    /// The earliest timer. O(1).
+    pub(super) fn first(&self) -> Option<Node> {
+        let lanes = self.lanes.iter().filter_map(Lane::first);
+        lanes.chain(self.heap.first().copied()).min_by_key(|node| node.order())
     }
 
     /// Removes the timer at `index`, which must be set. O(1), or O(log n) in the heap.
@@ -156,11 +153,6 @@ impl<T> Timers<T> {
     fn next_sequence(&mut self) -> u64 {
         self.sequence += 1;
         self.sequence
-    }
-
-    fn earliest(&self) -> Option<Node> {
-        let lanes = self.lanes.iter().filter_map(Lane::first);
-        lanes.chain(self.heap.first().copied()).min_by_key(|node| node.order())
     }
 
     /// The lane into which a timer fits, of several the fullest in time; one is made empty for it
@@ -309,8 +301,10 @@ mod tests {
                 }
                 _ => {
                     let first = model.first_key_value().map(|(at, value)| (*at, *value));
-                    assert_eq!(timers.next(), first.map(|(at, _)| at));
-                    if let (Some(index), Some((at, value))) = (timers.first(), first) {
+                    assert_eq!(timers.first().map(Node::order), first.map(|(at, _)| at));
+                    if let (Some(Node { entry: index, .. }), Some((at, value))) =
+                        (timers.first(), first)
+                    {
                         assert_eq!(timers.remove(index), value);
                         model.remove(&at);
                         set.retain(|(key, _)| key.index != index);

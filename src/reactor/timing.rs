@@ -10,7 +10,7 @@ use super::event::Event;
 use super::kernel::Kernel;
 use super::mounts::RawWheel;
 use super::session::{At, SessionId};
-use super::timers::Key;
+use super::timers::{Key, Node};
 use super::wheel::Ready;
 use std::fmt;
 use std::marker::PhantomData;
@@ -245,12 +245,11 @@ impl Kernel {
     /// its place, so that a handler can still clear the ones after it.
     pub(super) fn fire_timers(&mut self, newest: u64) {
         let now = self.nanos(self.now());
-        while let Some((due, sequence)) = self.timers.next() {
+        while let Some(Node { due, sequence, entry: index }) = self.timers.first() {
             if due > now || sequence > newest {
                 break;
             }
             self.stats.timer_lag.record(now - due);
-            let index = self.timers.first().expect("there is a next one");
             match self.timers.at(index).what {
                 What::Event { to, at, payload } => {
                     self.retain(to); // until it has run: unlinking lets go of it
