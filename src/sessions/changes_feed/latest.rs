@@ -1,9 +1,7 @@
 //! What was told last of each document, so that a row which says the same can be dropped.
 
+use super::remembered::Remembered;
 use super::row::Row;
-use crate::limits::FEED_RECENT_ROWS;
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 
 /// Of the last documents that were told of, what their last rows said.
@@ -13,9 +11,7 @@ use std::hash::{BuildHasher, RandomState};
 #[derive(Debug, Default)]
 pub(super) struct Latest {
     hasher: RandomState,
-    said: HashMap<u64, u64>,
-    /// The documents, those that were told of first first.
-    order: VecDeque<u64>,
+    said: Remembered<u64>,
 }
 
 impl Latest {
@@ -24,31 +20,15 @@ impl Latest {
     pub(super) fn tell(&mut self, row: &Row) -> bool {
         let id = self.hasher.hash_one(&row.id);
         let said = self.hasher.hash_one((&row.revs, row.deleted, &row.doc));
-        match self.said.entry(id) {
-            Entry::Occupied(mut entry) => entry.insert(said) == said,
-            Entry::Vacant(entry) => {
-                entry.insert(said);
-                self.order.push_back(id);
-                if self.order.len() > FEED_RECENT_ROWS
-                    && let Some(oldest) = self.order.pop_front()
-                {
-                    self.said.remove(&oldest);
-                }
-                false
-            }
-        }
+        self.said.recall(id, said, |last| std::mem::replace(last, said)) == Some(said)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
-
-    fn row(id: &str, rev: &str) -> Row {
-        let (id, revs) = (id.to_owned(), vec![rev.to_owned()]);
-        Row { seq: None, id, revs, deleted: false, doc: None, json: Bytes::new() }
-    }
+    use crate::limits::FEED_RECENT_ROWS;
+    use crate::sessions::changes_feed::row::bare as row;
 
     #[test]
     fn the_same_is_what_the_last_row_of_its_document_said() {
@@ -82,6 +62,6 @@ mod tests {
         assert!(latest.tell(&row("1", "1-a")));
         assert!(!latest.tell(&row("one more", "1-a")));
         assert!(!latest.tell(&row("1", "1-a")));
-        assert_eq!((latest.said.len(), latest.order.len()), (FEED_RECENT_ROWS, FEED_RECENT_ROWS));
+        assert_eq!(latest.said.lens(), (FEED_RECENT_ROWS, FEED_RECENT_ROWS));
     }
 }

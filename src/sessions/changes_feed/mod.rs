@@ -20,6 +20,7 @@ mod mode;
 mod page;
 mod query;
 mod recent;
+mod remembered;
 mod retry;
 mod row;
 mod rows;

@@ -1,9 +1,9 @@
 //! Which rows were told of late, so that a row that comes again is known.
 
+use super::remembered::Remembered;
 use super::row::Row;
-use crate::limits::{FEED_KEPT_ROWS, FEED_RECENT_ROWS};
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet, VecDeque};
+use crate::limits::FEED_KEPT_ROWS;
+use std::collections::HashSet;
 use std::fmt;
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 
@@ -15,8 +15,7 @@ use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 pub(super) struct Recent {
     /// What nobody who writes documents knows, so that nobody can have two rows share a hash.
     salt: u64,
-    numbers: HashMap<u64, Numbers>,
-    order: VecDeque<u64>,
+    numbers: Remembered<Numbers>,
 }
 
 /// The numbers under which a row was told.
@@ -35,54 +34,38 @@ pub(super) struct Kept {
 
 impl Default for Recent {
     fn default() -> Self {
-        let salt = RandomState::new().hash_one(());
-        Recent { salt, numbers: HashMap::new(), order: VecDeque::new() }
+        Recent { salt: RandomState::new().hash_one(()), numbers: Remembered::default() }
     }
 }
 
 impl Recent {
     /// Takes down that `row` is told under `number`; the number under which it was told before, if
-    /// that was one of the last [`FEED_RECENT_ROWS`] different ones.
+    /// that was one of the last [`FEED_RECENT_ROWS`](crate::limits::FEED_RECENT_ROWS) different
+    /// ones.
     pub(super) fn tell(&mut self, row: &Row, number: u64) -> Option<u64> {
         let mut hasher = DefaultHasher::new();
         (self.salt, &row.id, &row.revs, row.deleted).hash(&mut hasher);
-        let hash = hasher.finish();
-        match self.numbers.entry(hash) {
-            Entry::Occupied(mut entry) => {
-                Some(std::mem::replace(&mut entry.get_mut().last, number))
-            }
-            Entry::Vacant(entry) => {
-                entry.insert(Numbers { first: number, last: number });
-                self.order.push_back(hash);
-                if self.order.len() > FEED_RECENT_ROWS
-                    && let Some(oldest) = self.order.pop_front()
-                {
-                    self.numbers.remove(&oldest);
-                }
-                None
-            }
-        }
+        let told = Numbers { first: number, last: number };
+        self.numbers.recall(hasher.finish(), told, |told| std::mem::replace(&mut told.last, number))
     }
 
     /// Nothing that comes is the same as before, but for rows that were handled in an earlier run:
     /// those were told under the number 0.
     pub(super) fn begin(&mut self, kept: Kept) {
         *self = Recent::default();
-        if !kept.hashes.is_empty() {
+        if !kept.is_empty() {
             self.salt = kept.salt;
-            self.numbers =
-                kept.hashes.iter().map(|hash| (*hash, Numbers { first: 0, last: 0 })).collect();
-            self.order = kept.hashes.into();
+        }
+        for hash in kept.hashes {
+            self.numbers.recall(hash, Numbers { first: 0, last: 0 }, |_| {});
         }
     }
 
     /// The newest of those that are handled, for a later run: all were up to `number`. To be told
     /// again undoes nothing.
     pub(super) fn kept(&self, number: u64) -> Kept {
-        let is_handled =
-            |hash: &&u64| self.numbers.get(hash).is_some_and(|told| told.first <= number);
-        let newest = self.order.iter().rev().filter(is_handled).take(FEED_KEPT_ROWS);
-        let mut hashes: Vec<_> = newest.copied().collect();
+        let handled = self.numbers.newest_first().filter(|(_, told)| told.first <= number);
+        let mut hashes: Vec<_> = handled.take(FEED_KEPT_ROWS).map(|(hash, _)| hash).collect();
         hashes.reverse();
         Kept { salt: self.salt, hashes }
     }
@@ -125,12 +108,8 @@ impl fmt::Debug for Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
-
-    fn row(id: &str, rev: &str) -> Row {
-        let (id, revs) = (id.to_owned(), vec![rev.to_owned()]);
-        Row { seq: None, id, revs, deleted: false, doc: None, json: Bytes::new() }
-    }
+    use crate::limits::FEED_RECENT_ROWS;
+    use crate::sessions::changes_feed::row::bare as row;
 
     #[test]
     fn a_row_is_known_by_id_and_revisions_within_the_limit() {
@@ -147,7 +126,7 @@ mod tests {
         assert_eq!(recent.tell(&row("x", "1-a"), 7), Some(5));
         assert_eq!(recent.tell(&row("z", "one more"), 8), None);
         assert_eq!(recent.tell(&row("x", "1-a"), 9), None);
-        assert_eq!(recent.order.len(), FEED_RECENT_ROWS);
+        assert_eq!(recent.numbers.lens(), (FEED_RECENT_ROWS, FEED_RECENT_ROWS));
     }
 
     /// What a later run has of it.
@@ -182,7 +161,7 @@ mod tests {
             recent.tell(&row("z", &number.to_string()), number);
         }
         let mut later = later(&recent, FEED_KEPT_ROWS as u64 + 1);
-        assert_eq!(later.order.len(), FEED_KEPT_ROWS);
+        assert_eq!(later.numbers.lens(), (FEED_KEPT_ROWS, FEED_KEPT_ROWS));
         assert_eq!(later.tell(&row("z", "1"), 1), None);
         assert_eq!(later.tell(&row("z", "2"), 2), Some(0));
     }

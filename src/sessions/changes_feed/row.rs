@@ -208,6 +208,13 @@ fn revs(changes: &RawValue) -> Option<Vec<String>> {
     changes.iter().map(|change| text_of(change.0?).map(Cow::into_owned)).collect()
 }
 
+/// A row of no more than an id and a revision.
+#[cfg(test)]
+pub(super) fn bare(id: &str, rev: &str) -> Row {
+    let (id, revs) = (id.to_owned(), vec![rev.to_owned()]);
+    Row { seq: None, id, revs, deleted: false, doc: None, json: Bytes::new() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
