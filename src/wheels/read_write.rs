@@ -101,6 +101,9 @@ pub(super) struct State<F: Filter> {
     supply: Supply,
     watch: Watch,
     paused: bool,
+    /// Whether the filter was left before it said that it needs more bytes: it may have an item
+    /// without any, as the end of a body is.
+    is_interrupted: bool,
     /// Whether so much is unsent that nothing more is read.
     is_clogged: bool,
     /// Whether it ends because the peer was waited for too long.
@@ -146,6 +149,7 @@ enum Sink {
 }
 
 /// What few connections ask for.
+#[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one event that is due, or not")]
 struct Extra {
     flushed: Option<Outlet<()>>,
@@ -191,6 +195,7 @@ impl<F: Filter> ReadWrite<F> {
                 supply: Supply::Dry,
                 watch,
                 paused: false,
+                is_interrupted: false,
                 is_clogged: false,
                 is_late: false,
                 items_left: 0,
@@ -312,16 +317,7 @@ impl<F: Filter> State<F> {
     }
 
     fn extra(&mut self) -> &mut Extra {
-        self.extra.get_or_insert_with(|| {
-            Box::new(Extra {
-                flushed: None,
-                flushed_due: false,
-                marks: None,
-                above: false,
-                high_due: false,
-                low_due: false,
-            })
-        })
+        self.extra.get_or_insert_default()
     }
 }
 

@@ -87,7 +87,7 @@ impl<F: Filter> State<F> {
     }
 
     fn takes_items(&self) -> bool {
-        !self.paused && !self.is_clogged && self.items_left > 0 && !self.is_discarding()
+        !self.paused && !self.is_clogged && self.items_left > 0 && self.sink == Sink::Open
     }
 
     fn is_discarding(&self) -> bool {
@@ -117,9 +117,10 @@ fn feed<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, bytes: &[u8]) {
 /// Takes items from what waits.
 fn drain<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     let Some(state) = cx.wheel(me) else { return };
-    if state.pending.is_empty() || !state.takes_items() {
+    if (state.pending.is_empty() && !state.is_interrupted) || !state.takes_items() {
         return;
     }
+    state.is_interrupted = false;
     let mut bytes = std::mem::take(&mut state.pending);
     let rest = decode(cx, me, &bytes).len();
     bytes.drain(..bytes.len() - rest);
@@ -151,6 +152,7 @@ fn tell_last<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
 fn decode<'a, F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, mut bytes: &'a [u8]) -> &'a [u8] {
     while let Some(state) = cx.wheel(me) {
         if !state.takes_items() {
+            state.is_interrupted = true;
             return bytes;
         }
         let decoded = state.filter.decode(&mut bytes);
@@ -214,7 +216,7 @@ fn malformed<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, error: F::Error)
         Source::Open => Source::Malformed,
         _ => Source::Ended,
     };
-    state.pending = Vec::new();
+    (state.pending, state.is_interrupted) = (Vec::new(), false);
     let ended = state.ended;
     cx.deliver(ended, Ended::Malformed(Box::new(error)));
 }

@@ -262,6 +262,27 @@ fn a_busy_watcher_stops_an_answer_in_its_middle() {
     assert_eq!((stage.handled(), stage.counters().losses), ("9".into(), 0));
 }
 
+#[test]
+fn an_answer_of_known_length_that_filled_the_window_had_no_end_and_was_lost_as_silent() {
+    for (mode, asked_again_s) in [(FeedMode::LongPoll, 0.0), (FeedMode::Normal, 10.0)] {
+        let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+            "/" => vec![json("200 OK", "{}")],
+            "/db" => vec![info("9", "1")],
+            _ if asked.feeds == 1 => vec![json("200 OK", &page(&rows(1..=3), "9"))],
+            _ => vec![begin()],
+        })
+        .busy()
+        .follow_as("http://couch/db", move |feed| {
+            feed.mode(mode).every_change(EveryChange::since(Start::Beginning).window(2))
+        });
+        stage.run_s(60.0);
+        (1..=3).for_each(|number| stage.handle(number));
+        stage.run_s(asked_again_s);
+        assert_eq!(feeds(&stage).len(), 2, "{mode:?}");
+        assert_eq!((stage.handled(), stage.counters().losses), ("9".into(), 0), "{mode:?}");
+    }
+}
+
 /// The ids of the recorded rows.
 #[track_caller]
 fn recorded(name: &str, expected: &str, last: &str) {

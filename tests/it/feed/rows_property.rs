@@ -22,6 +22,8 @@ struct Try {
     /// The byte of the answer before which it is cut.
     cut: Option<Index>,
     has_last_seq: bool,
+    /// Whether the answer says its length, rather than to come in chunks.
+    has_length: bool,
     piece: usize,
     /// Between two pieces.
     pause_ms: u64,
@@ -46,9 +48,9 @@ struct How {
 
 fn tries() -> impl Strategy<Value = Vec<(Try, Work)>> {
     let one = (0..6_usize, 0..4_usize, 1..4_usize, prop::option::weighted(0.6, any::<Index>()));
-    let one = (one, any::<bool>(), 1..200_usize, 0..20_u64).prop_map(|all| {
-        let ((written, rewinds, interval, cut), has_last_seq, piece, pause_ms) = all;
-        Try { written, rewinds, interval, cut, has_last_seq, piece, pause_ms }
+    let one = (one, any::<bool>(), any::<bool>(), 1..200_usize, 0..20_u64).prop_map(|all| {
+        let ((written, rewinds, interval, cut), has_last_seq, has_length, piece, pause_ms) = all;
+        Try { written, rewinds, interval, cut, has_last_seq, has_length, piece, pause_ms }
     });
     // Most are done in the midst of an answer, some when all is still.
     let after = prop_oneof![3 => 0..200_u32, 1 => 200..7000_u32];
@@ -110,13 +112,7 @@ impl Couch {
         if now.has_last_seq && !is_paged {
             text = text + "{" + &last;
         }
-        let mut bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
-        for piece in text.as_bytes().chunks(now.piece * 2) {
-            bytes.extend(format!("{:x}\r\n", piece.len()).bytes());
-            bytes.extend(piece);
-            bytes.extend(b"\r\n");
-        }
-        bytes.extend(b"0\r\n\r\n");
+        let mut bytes = if now.has_length { of_length(&text) } else { chunked(&text, now.piece) };
         if let Some(cut) = now.cut {
             bytes.truncate(cut.index(bytes.len()));
         }
@@ -127,6 +123,21 @@ impl Couch {
     }
 }
 
+fn of_length(text: &str) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len()).into()
+}
+
+fn chunked(text: &str, piece: usize) -> Vec<u8> {
+    let mut bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    for piece in text.as_bytes().chunks(piece * 2) {
+        bytes.extend(format!("{:x}\r\n", piece.len()).bytes());
+        bytes.extend(piece);
+        bytes.extend(b"\r\n");
+    }
+    bytes.extend(b"0\r\n\r\n");
+    bytes
+}
+
 impl Try {
     fn well() -> Self {
         Try {
@@ -135,6 +146,7 @@ impl Try {
             interval: 1,
             cut: None,
             has_last_seq: false,
+            has_length: false,
             piece: 100,
             pause_ms: 0,
         }
@@ -184,6 +196,9 @@ fn check_order(stage: &Stage, how: How, from: usize, rewinds: usize) -> Result<(
         last = *place;
         furthest = furthest.max(last);
     }
+    // No answer is cut without the end of its connection.
+    let is_silent = world.log.iter().any(|line| line.contains("not even a heartbeat"));
+    prop_assert!(!is_silent, "{}", shown());
     // Each request may begin elsewhere, and what is dropped is left out.
     prop_assert!(how.drops_repeats || turns <= feeds.len(), "{turns} turns: {}", shown());
     let places: BTreeSet<_> = told.iter().map(|(_, place)| place).collect();

@@ -2,12 +2,15 @@
 
 use crate::support::actor::{Actor, Journal, Moment, Script, direct, local};
 use bytes::Bytes;
-use masque::filters::{Httpd, Line, Stream};
-use masque::limits::{FINISH_TIME, LINE_BYTES, LINGER_BYTES, LINGER_TIME, OUTPUT_MAX};
+use masque::filters::{Filter, Httpd, Line, Output, Stream};
+use masque::limits::{
+    FINISH_TIME, ITEMS_PER_TURN, LINE_BYTES, LINGER_BYTES, LINGER_TIME, OUTPUT_MAX,
+};
 use masque::reactor::Rig;
 use masque::sessions::{Peer, TcpClient, TcpServer};
 use masque::wheels::Put;
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -89,6 +92,83 @@ fn a_pause_in_the_first_of_three_items_takes_effect_at_once() {
         rig.settle();
         assert_eq!(journal.take_of("server"), [expected]);
     }
+}
+
+/// Makes three items of each byte: two of them come of no more bytes, as the end of a body does.
+#[derive(Default)]
+struct Thrice(Vec<u8>);
+
+impl Filter for Thrice {
+    type In = u8;
+    type Out = Bytes;
+    type Error = Infallible;
+
+    fn decode(&mut self, input: &mut &[u8]) -> Result<Option<u8>, Infallible> {
+        if self.0.is_empty()
+            && let [byte, rest @ ..] = *input
+        {
+            (self.0, *input) = (vec![*byte; 3], rest);
+        }
+        Ok(self.0.pop())
+    }
+
+    fn encode(&mut self, item: Bytes, output: &mut Output) {
+        output.shared(item);
+    }
+
+    fn input_max(&self) -> usize {
+        1
+    }
+}
+
+impl Script for Thrice {
+    fn new() -> Self {
+        Thrice::default()
+    }
+
+    fn show(item: &u8) -> Option<String> {
+        Some(char::from(*item).into())
+    }
+}
+
+#[test]
+fn an_item_without_bytes_behind_a_pause_was_left_until_more_bytes_came() {
+    let journal = Journal::default();
+    let server = Actor::<Thrice>::doing("server", &journal, |cx, wire, moment| {
+        if let Moment::Input(_) = moment {
+            wire.pause(cx);
+        }
+    });
+    let mut rig = pair(server, Actor::<Stream>::new("client", &journal));
+    journal.take();
+    put(&mut rig, "client", "1");
+    for expected in ["1", "1", "1", ""] {
+        rig.settle();
+        assert_eq!(journal.take_of("server").concat(), expected);
+        direct::<Thrice>(&mut rig, "server", |peer, cx| peer.wire().expect("connected").resume(cx));
+    }
+    put(&mut rig, "client", "2");
+    rig.settle();
+    assert_eq!(journal.take_of("server"), ["2"]);
+    // So it is when nothing can come any more.
+    direct::<Stream>(&mut rig, "client", Peer::close);
+    for expected in [&[""; 0][..], &["2"], &["2"], &["the peer has ended"]] {
+        rig.settle();
+        assert_eq!(journal.take_of("server"), expected);
+        direct::<Thrice>(&mut rig, "server", |peer, cx| peer.wire().expect("connected").resume(cx));
+    }
+}
+
+#[test]
+fn an_item_without_bytes_behind_the_last_of_a_turn_was_left_until_more_bytes_came() {
+    let journal = Journal::default();
+    let mut rig =
+        pair(Actor::<Thrice>::new("server", &journal), Actor::<Stream>::new("client", &journal));
+    journal.take();
+    let bytes = usize::from(ITEMS_PER_TURN).div_ceil(3);
+    put(&mut rig, "client", "x".repeat(bytes));
+    rig.settle();
+    assert_eq!(journal.take_of("server").len(), 3 * bytes);
 }
 
 #[test]
@@ -450,4 +530,30 @@ fn requests_wait_for_the_answers_before_them() {
     }
     rig.settle();
     assert_eq!(journal.take_of("server"), ["flushed"]);
+}
+
+#[test]
+fn a_request_came_after_finish_where_the_client_had_ended() {
+    let journal = Journal::default();
+    let mut requests = 0;
+    let server = Actor::<Httpd>::doing("server", &journal, move |cx, wire, moment| {
+        if let Moment::Input(_) = moment {
+            requests += 1;
+            if requests == 2 {
+                wire.put_last(cx, masque::filters::Response::new(Bytes::new()));
+            }
+        }
+    });
+    let mut rig = pair(server, Actor::<Stream>::new("client", &journal));
+    journal.take();
+    put(&mut rig, "client", "GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(3));
+    direct::<Stream>(&mut rig, "client", |peer, cx| peer.wire().expect("connected").finish(cx));
+    rig.settle();
+    assert_eq!(journal.take_of("server"), ["GET /", "the peer has ended"]);
+    direct::<Httpd>(&mut rig, "server", |peer, cx| {
+        peer.put(cx, masque::filters::Response::new(Bytes::new()));
+    });
+    rig.settle();
+    let seen = journal.take_of("server");
+    assert_eq!(seen, ["GET /", "flushed", "disconnected, all has been sent"]);
 }
