@@ -69,6 +69,24 @@ impl FeedError {
         }
     }
 
+    /// Whether the same request without a filter may be answered: the filter is not known, or made
+    /// the request too long. Of what else is refused nobody can say so; and a filter that is given
+    /// up for a proxy's whim has the whole database come from then on.
+    pub(super) fn may_be_of_filter(&self) -> bool {
+        match self {
+            Self::NoFilter(_) => true,
+            Self::Refused { status, reason, .. } => match *status {
+                StatusCode::URI_TOO_LONG => true,
+                // CouchDB 1.0 says that a filter "must be of the form `designname/filtername`".
+                StatusCode::BAD_REQUEST => {
+                    reason.as_ref().is_some_and(|reason| reason.reason.contains("filter"))
+                }
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     /// What a socket's error means.
     pub(super) fn of_io(error: io::Error) -> Self {
         error.downcast().map_or_else(Self::Io, Self::Tls)

@@ -215,14 +215,12 @@ impl ChangesFeed {
 
     /// The server does not give the feed.
     fn refused(&mut self, cx: &mut Cx<'_>) {
-        let (refusal, status) = (self.answer.refusal_of_feed(), self.answer.status);
-        let is_of_all =
-            status == Some(StatusCode::FORBIDDEN) || matches!(refusal, FeedError::NoDatabase(_));
-        if self.is_filtered && refusal.is_lasting() && !is_of_all {
-            self.is_filtered = false; // an old server, or a proxy that knows better
+        let refusal = self.answer.refusal_of_feed();
+        if self.is_filtered && refusal.may_be_of_filter() {
+            self.is_filtered = false; // an old server, or a proxy that takes no long requests
             return self.go_on(cx);
         }
-        if status == Some(StatusCode::BAD_REQUEST) {
+        if self.answer.status == Some(StatusCode::BAD_REQUEST) {
             self.forget_since(); // one of another server: begin anew rather than ask for ever
         }
         self.lose(cx, refusal);

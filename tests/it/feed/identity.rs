@@ -235,6 +235,7 @@ fn a_sequence_that_the_server_does_not_take_makes_a_new_beginning() {
     let log = stage.world.borrow().log.join("\n");
     assert!(log.contains("400 Bad Request: bad_request: Malformed sequence"), "{log}");
     assert!(log.contains("connected #3 since 3-c"), "{log}");
+    assert!(!log.contains("include_docs"), "it is filtered throughout: {log}");
 }
 
 #[test]

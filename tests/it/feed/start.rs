@@ -101,18 +101,15 @@ fn several_documents_have_one_feed() {
 
 #[test]
 fn a_server_that_does_not_filter_is_asked_for_everything() {
-    let refuse = |status: &'static str| {
-        Stage::with_feeds(move |asked| {
+    let check = |status: &'static str, error: &'static str, reason: &'static str| {
+        let body = format!(r#"{{"error":"{error}","reason":"{reason}"}}"#);
+        let mut stage = Stage::with_feeds(move |asked| {
             if asked.target.contains("filter") {
-                return vec![json(status, r#"{"error":"not_found","reason":"missing"}"#)];
+                return vec![json(status, &body)];
             }
             vec![begin(), chunk(&(row("4", "y", "9-y") + &row("5", "x", "4-d")))]
         })
-        .follow()
-    };
-    for status in ["404 Not Found", "400 Bad Request", "405 Method Not Allowed", "414 URI Too Long"]
-    {
-        let mut stage = refuse(status);
+        .follow();
         stage.check(
             1.0,
             "0.000 #1 GET /db
@@ -124,6 +121,35 @@ fn a_server_that_does_not_filter_is_asked_for_everything() {
             0.000 caught up
             0.000 x is 4-d",
         );
+    };
+    check("404 Not Found", "not_found", "missing");
+    // CouchDB 1.0, and Couchbase's Sync Gateway.
+    let form = "filter parameter must be of the form `designname/filtername`";
+    check("400 Bad Request", "bad_request", form);
+    check("400 Bad Request", "Bad Request", "Unknown filter; try sync_gateway/bychannel");
+    check("414 URI Too Long", "", "");
+}
+
+#[test]
+fn the_filter_was_given_up_for_good_at_a_refusal_that_was_none_of_its_own() {
+    for (status, body) in [
+        ("400 Bad Request", r#"{"error":"bad_request","reason":"Malformed sequence supplied"}"#),
+        ("400 Bad Request", "<html>a proxy"),
+        ("404 Not Found", "<html>a proxy that reloads"),
+        ("405 Method Not Allowed", r#"{"error":"method_not_allowed","reason":"Only GET allowed"}"#),
+        ("502 Bad Gateway", "<html>a proxy without a server"),
+    ] {
+        let mut stage = Stage::with_feeds(move |asked| match asked.feeds {
+            1 => vec![json(status, body)],
+            _ => vec![begin(), chunk("\n")],
+        })
+        .follow();
+        stage.run_s(31.0);
+        let world = stage.world.borrow();
+        let mut feeds = world.asked.iter().filter(|asked| asked.is_feed());
+        assert!(feeds.all(|asked| asked.target.contains("&filter=_doc_ids&")), "{:?}", world.log);
+        assert!(world.log.iter().any(|line| line.contains(" connected #2 ")), "{:?}", world.log);
+        assert!(world.log.iter().any(|line| line.contains(&format!(" {status}"))), "{status}");
     }
 }
 
