@@ -8,4 +8,5 @@ mod fnv;
 pub mod limits;
 pub mod reactor;
 pub mod sessions;
+mod shown;
 pub mod wheels;

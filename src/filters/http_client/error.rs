@@ -1,6 +1,7 @@
 //! Why a response cannot be understood.
 
 use crate::filters::chunked::ChunkError;
+use crate::shown::shown;
 use bytes::Bytes;
 use http::Response;
 use std::fmt;
@@ -59,7 +60,7 @@ impl fmt::Display for HttpClientError {
             Self::SecondResponse(response) => {
                 write!(f, "a second response stands in the body: {}", response.status())?;
                 match self.couchdb_reason() {
-                    Some((error, reason)) => write!(f, ", {}: {}", line(&error), line(&reason)),
+                    Some((error, reason)) => write!(f, ", {}: {}", shown(&error), shown(&reason)),
                     None => Ok(()),
                 }
             }
@@ -69,14 +70,3 @@ impl fmt::Display for HttpClientError {
 }
 
 impl std::error::Error for HttpClientError {}
-
-/// As much of what the peer says as fits in a line of a log: a reason may be a whole stack trace.
-fn line(text: &str) -> String {
-    const SHOWN: usize = 200;
-    let mut words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if let Some((end, _)) = words.char_indices().nth(SHOWN) {
-        words.truncate(end);
-        words += "...";
-    }
-    words
-}

@@ -171,6 +171,14 @@ fn a_second_response_in_the_body_is_shown() {
 }
 
 #[test]
+fn the_reason_of_a_second_response_went_to_the_log_with_its_control_characters() {
+    let body = "{\"error\":\"a\\nb\",\"reason\":\"\\u001b[2J\"}";
+    let second = format!("HTTP/1.1 500 Oh\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let text = "200 ! a second response stands in the body: 500 Internal Server Error";
+    check(format!("{CHUNKED}{second}"), &format!("{text}, a b: \\u{{1b}}[2J"));
+}
+
+#[test]
 fn bytes_that_answer_nothing_are_an_error() {
     let mut filter = HttpClient::new();
     assert!(matches!(filter.decode(&mut &b"HTTP/1.1 408"[..]), Err(HttpClientError::Unasked)));

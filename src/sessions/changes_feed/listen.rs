@@ -1,11 +1,12 @@
 //! The feed itself: its lines, and what they say.
 
 use super::error::FeedError;
-use super::row::{Line, Row, parse_line, parse_reason, parse_rev, shown};
+use super::row::{Line, Row, parse_line, parse_reason, parse_rev};
 use super::subject::Subject;
 use super::{Change, ChangesFeed, FeedEvent, Step};
 use crate::limits::{FEED_PROOF_TIME, FEED_REREAD_PAUSE};
 use crate::reactor::Cx;
+use crate::shown::shown;
 use std::time::{Duration, Instant};
 
 /// A feed that has begun.

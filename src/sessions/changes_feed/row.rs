@@ -1,7 +1,7 @@
 //! What CouchDB says: the lines of a feed, and the bodies of its answers.
 
 use super::members::{Revision, members};
-use crate::limits::FEED_REASON_CHARS;
+use crate::shown::shown;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -86,7 +86,8 @@ pub struct Row {
     pub json: Bytes,
 }
 
-/// `CouchDB`'s `error` and `reason`, cut to [`FEED_REASON_CHARS`].
+/// `CouchDB`'s `error` and `reason`, cut to
+/// [`FEED_REASON_CHARS`](crate::limits::FEED_REASON_CHARS).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reason {
     /// The short name, such as `not_found`.
@@ -149,25 +150,6 @@ pub(super) fn parse_reason(body: &[u8]) -> Option<Reason> {
     let error = text_of(error?)?;
     let reason = reason.and_then(text_of).unwrap_or_default();
     Some(Reason { error: shown(&error), reason: shown(&reason) })
-}
-
-/// As much of what the server says as fits in a line of a log, and nothing that would break the
-/// line.
-pub(super) fn shown(text: &str) -> String {
-    let mut words = text.split_whitespace();
-    let mut shown = words.next().unwrap_or_default().to_owned();
-    for word in words {
-        if shown.len() > 4 * FEED_REASON_CHARS {
-            break;
-        }
-        shown.push(' ');
-        shown.push_str(word);
-    }
-    if let Some((end, _)) = shown.char_indices().nth(FEED_REASON_CHARS) {
-        shown.truncate(end);
-        shown.push_str("...");
-    }
-    if shown.contains(char::is_control) { shown.escape_debug().collect() } else { shown }
 }
 
 /// Understands the body of `GET /db`.
