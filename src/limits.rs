@@ -193,6 +193,10 @@ pub const CHUNK_TRAILER_BYTES: usize = 8 * 1024;
 /// CouchDB's are about a kilobyte.
 pub const SECOND_RESPONSE_BYTES: usize = 64 * 1024;
 
+/// The time in which such a response must have come in a feed that nothing frames, from its first
+/// line on: CouchDB writes it at once, and the feed is lost already.
+pub const SECOND_RESPONSE_TIME: Duration = Duration::from_secs(5);
+
 // Streams and output.
 
 /// Unconsumed bytes in front of a filter that consumes all it is shown, before reading pauses: one

@@ -54,6 +54,11 @@ impl Lines {
         }
     }
 
+    /// What has come behind the last line that was taken, as it came.
+    pub(crate) fn into_rest(self) -> BytesMut {
+        self.buffer
+    }
+
     /// Bytes that wait for the end of their line.
     pub fn pending(&self) -> usize {
         self.buffer.len()

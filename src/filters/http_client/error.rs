@@ -1,6 +1,8 @@
 //! Why a response cannot be understood.
 
+use super::response;
 use crate::filters::chunked::ChunkError;
+use crate::limits::{HTTP_HEAD_BYTES, HTTP_HEADERS, SECOND_RESPONSE_BYTES};
 use crate::shown::shown;
 use bytes::Bytes;
 use http::Response;
@@ -27,16 +29,24 @@ pub enum HttpClientError {
     TransferEncoding,
     /// A chunked body is malformed.
     Chunk(ChunkError),
-    /// In the place of a chunk stands a second response: CouchDB has failed in the middle of this
-    /// one. What it says is that response's body, of up to
-    /// [`SECOND_RESPONSE_BYTES`](crate::limits::SECOND_RESPONSE_BYTES). When the connection ended
-    /// within its head, it is a 500 with what there was as its body.
+    /// In the place of a chunk, or of a line of a feed that nothing frames, stands a second
+    /// response: CouchDB has failed in the middle of this one. What it says is that response's
+    /// body, of up to [`SECOND_RESPONSE_BYTES`](crate::limits::SECOND_RESPONSE_BYTES). When the
+    /// connection ended within its head, it is a 500 with what there was as its body.
     SecondResponse(Box<Response<Bytes>>),
     /// The server has switched to a protocol that nobody asked for (101).
     Switched,
 }
 
 impl HttpClientError {
+    /// The second response at the front of `input`, once it is complete or no more of it comes, be
+    /// that because it `is_over` or longer than any.
+    pub(crate) fn second(input: &[u8], is_over: bool) -> Option<Self> {
+        let is_over = is_over || input.len() >= HTTP_HEAD_BYTES + SECOND_RESPONSE_BYTES;
+        let second = response::second(input, HTTP_HEADERS, is_over);
+        second.map(Box::new).map(Self::SecondResponse)
+    }
+
     /// CouchDB's `error` and `reason` in a [`SecondResponse`](Self::SecondResponse).
     pub fn couchdb_reason(&self) -> Option<(String, String)> {
         let Self::SecondResponse(response) = self else { return None };

@@ -19,6 +19,8 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
     /// The feed's lines, where it is one.
     pub(super) lines: Option<Cutter>,
+    /// What has come of a second response in it, which nothing frames.
+    pub(super) second: Option<Vec<u8>>,
     /// Whether the feed has said that it ends here.
     pub(super) is_last: bool,
 }

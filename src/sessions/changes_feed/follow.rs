@@ -110,6 +110,7 @@ impl ChangesFeed {
                         lines.feed(&data);
                         self.take_lines(cx);
                     }
+                    None if self.answer.second.is_some() => self.second(cx, &data),
                     None => self.body(cx, &data),
                 }
             }

@@ -1,10 +1,12 @@
 //! The feed itself: its lines, and what they say.
 
 use super::error::FeedError;
-use super::row::{Line, Row, parse_line, parse_reason, parse_rev};
+use super::mode::Cutter;
+use super::row::{Line, Row, parse_line, parse_rev};
 use super::subject::Subject;
 use super::{Change, ChangesFeed, FeedEvent, Step};
-use crate::limits::{FEED_PROOF_TIME, FEED_REREAD_PAUSE};
+use crate::filters::HttpClientError;
+use crate::limits::{FEED_PROOF_TIME, FEED_REREAD_PAUSE, SECOND_RESPONSE_TIME};
 use crate::reactor::Cx;
 use crate::shown::shown;
 use std::time::{Duration, Instant};
@@ -55,10 +57,7 @@ impl ChangesFeed {
                     }
                 }
                 Ok((Line::Error(reason), _)) => self.lose(cx, FeedError::Server(reason)),
-                Ok((Line::Malformed, line)) => {
-                    let why = self.malformed(&line);
-                    self.lose(cx, why);
-                }
+                Ok((Line::Malformed, line)) => self.malformed(cx, &line),
                 Err(error) => {
                     self.too_long_after.clone_from(&self.since);
                     self.lose(cx, FeedError::LineTooLong(error));
@@ -147,7 +146,11 @@ impl ChangesFeed {
     /// Reads the documents of rows that came without them, once all that is there has been taken:
     /// it is not known any more how they stand.
     pub(super) fn reread(&mut self, cx: &mut Cx<'_>) {
-        if self.step != Step::Feed || !self.subject.docs().iter().any(|doc| doc.is_stale) {
+        let is_failing = self.answer.second.is_some();
+        if self.step != Step::Feed
+            || is_failing
+            || !self.subject.docs().iter().any(|doc| doc.is_stale)
+        {
             return;
         }
         self.hang_up(cx);
@@ -162,19 +165,26 @@ impl ChangesFeed {
         }
     }
 
-    /// What a line that is none of a feed's means. Where nothing frames the body, as in HTTP/1.0, a
-    /// second response in it looks like lines, and says at its end what is the matter.
-    fn malformed(&mut self, line: &[u8]) -> FeedError {
+    /// A line is none of a feed's. Where nothing frames the body, as in HTTP/1.0, it may be the
+    /// first of a second response, whose last says what is the matter.
+    fn malformed(&mut self, cx: &mut Cx<'_>, line: &[u8]) {
         if line.starts_with(b"HTTP/1.")
-            && let Some(lines) = &mut self.answer.lines
+            && let Some(rest) = self.answer.lines.take().and_then(Cutter::into_rest)
         {
-            let rest: Vec<_> = lines.by_ref().flatten().collect();
-            let last = lines.finish().and_then(Result::ok);
-            if let Some(reason) = rest.iter().chain(&last).find_map(|line| parse_reason(line)) {
-                return FeedError::Server(reason);
-            }
+            self.answer.second = Some([line, b"\r\n"].concat());
+            cx.delay(Self::TICK, SECOND_RESPONSE_TIME, ());
+            return self.second(cx, &rest);
         }
-        FeedError::Line(excerpt(line))
+        self.lose(cx, FeedError::Line(excerpt(line)));
+    }
+
+    /// More of a second response.
+    pub(super) fn second(&mut self, cx: &mut Cx<'_>, data: &[u8]) {
+        let second = self.answer.second.get_or_insert_default();
+        second.extend_from_slice(data);
+        if HttpClientError::second(second, false).is_some() {
+            self.lose(cx, FeedError::Cut);
+        }
     }
 
     /// Longer than this without a byte is dead: ordinary jitter stays well below.

@@ -31,6 +31,7 @@ impl ChangesFeed {
         match self.step {
             Step::Waiting => self.connect(cx),
             Step::Connecting | Step::GivenUp => {}
+            Step::Feed if self.answer.second.is_some() => self.lose(cx, FeedError::Cut),
             Step::Feed if has_begun => {
                 let silence = self.silence();
                 self.listen_on(cx, silence, FeedError::Silent(silence));
@@ -82,8 +83,12 @@ impl ChangesFeed {
         self.lose(cx, why);
     }
 
-    /// Ends what is under way and waits for the next try.
+    /// Ends what is under way and waits for the next try. A second response says more of why than
+    /// how it ended.
     pub(super) fn lose(&mut self, cx: &mut Cx<'_>, why: FeedError) {
+        let second = self.answer.second.take();
+        let second = second.and_then(|second| HttpClientError::second(&second, true));
+        let why = second.map_or(why, FeedError::Http);
         let was_proven = self.listening.is_some_and(|listening| listening.is_proven);
         self.hang_up(cx);
         self.is_checked = false;

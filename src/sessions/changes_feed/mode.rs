@@ -8,7 +8,7 @@ use super::{ChangesFeed, Step};
 use crate::filters::{LineTooLong, Lines};
 use crate::limits::FEED_PROOF_TIME;
 use crate::reactor::Cx;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::time::Instant;
 
 /// How the server is asked for its feed. What is told is the same.
@@ -69,10 +69,10 @@ impl Cutter {
         }
     }
 
-    /// What is left at the end.
-    pub(super) fn finish(&mut self) -> Option<Result<Bytes, LineTooLong>> {
+    /// What has come and was not cut; of a page nobody can say so.
+    pub(super) fn into_rest(self) -> Option<BytesMut> {
         match self {
-            Cutter::Lines(lines) => lines.finish(),
+            Cutter::Lines(lines) => Some(lines.into_rest()),
             Cutter::Page(_) => None,
         }
     }

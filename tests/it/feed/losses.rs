@@ -1,7 +1,7 @@
 //! How feeds are lost, told, and come back.
 
 use super::*;
-use masque::limits::FEED_STUCK_TIMES;
+use masque::limits::{FEED_STUCK_TIMES, SECOND_RESPONSE_TIME};
 use std::time::Duration;
 
 /// The first feed ends with `acts`; later ones are well.
@@ -71,7 +71,7 @@ fn each_fault_is_named_and_the_feed_comes_back_from_the_last_sequence() {
     check(
         vec![Act::send("HTTP/1.0 200 OK\r\n\r\n\n"), Act::send(second_response), Act::send("\n")],
         0.0,
-        "the server reports unknown: it throws",
+        "a second response stands in the body: 500 Internal Server Error, unknown: it throws",
         "3-c",
     );
     let gzip = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -89,6 +89,53 @@ fn each_fault_is_named_and_the_feed_comes_back_from_the_last_sequence() {
     let rate =
         "HTTP/1.1 500 Oops\r\nContent-Length: 100000\r\n\r\n".to_owned() + &"x".repeat(70_000);
     check(vec![Act::send(rate)], 0.0, "the server answered 500 Internal Server Error", "3-c");
+}
+
+/// A row and then a second response, up to the byte at `at`, in a body that nothing frames; behind
+/// that, `rest`.
+fn second(at: usize, rest: impl IntoIterator<Item = Act>) -> Vec<Act> {
+    let line = row("\"4-d\"", "x", "4-d");
+    let first = format!("HTTP/1.0 200 OK\r\n\r\n{line}{}", &SECOND[..at]);
+    [Act::send(first)].into_iter().chain(rest).collect()
+}
+
+const SECOND: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 33\r\n\r\n\
+                      {\"error\":\"nodedown\",\"reason\":\"x\"}";
+
+#[test]
+fn the_reason_of_a_second_response_was_shown_only_where_all_of_it_came_at_once() {
+    let why = "a second response stands in the body: 503 Service Unavailable";
+    let head = SECOND.find('{').unwrap();
+    for at in 0..=SECOND.len() {
+        let rest = [Act::send(&SECOND.as_bytes()[at..])];
+        check(second(at, rest.clone()), 0.0, &format!("{why}, nodedown: x"), "4-d");
+        let later = [vec![Act::wait_s(0.5)], rest.to_vec()].concat();
+        let time = if at == SECOND.len() { 0.0 } else { 0.5 };
+        check(second(at, later), time, &format!("{why}, nodedown: x"), "4-d");
+        if (head..SECOND.len()).contains(&at) {
+            check(second(at, [Act::Finish]), 0.0, why, "4-d");
+        }
+    }
+    let pieces = SECOND.bytes().map(|byte| Act::send([byte]));
+    check(second(0, pieces), 0.0, &format!("{why}, nodedown: x"), "4-d");
+    // In chunks of somebody between, who knows nothing of it.
+    let (one, two) = SECOND.split_at(40);
+    let chunks = vec![begin(), chunk("\n"), chunk(one), Act::wait_s(0.5), chunk(two)];
+    check(chunks, 0.5, &format!("{why}, nodedown: x"), "3-c");
+}
+
+#[test]
+fn a_second_response_is_waited_for_in_bounds() {
+    let why = "a second response stands in the body: 503 Service Unavailable";
+    let time = SECOND_RESPONSE_TIME.as_secs_f64();
+    let head = SECOND.find('{').unwrap();
+    check(second(head + 9, []), time, why, "4-d");
+    let drops = (0..100).flat_map(|_| [Act::wait_s(1.0), Act::send(" ")]);
+    check(second(head, drops), time, why, "4-d");
+    // What is none after all is shown as what it may be.
+    let unknown = "a second response stands in the body: 500 Internal Server Error";
+    check(second(34, [Act::Kill]), 0.0, unknown, "4-d");
+    check(second(34, [Act::send("x".repeat(200_000))]), 0.0, unknown, "4-d");
 }
 
 #[test]
