@@ -28,7 +28,7 @@ impl Followed {
 
     /// The document stands thus; whether that is news.
     pub(super) fn is_now(&mut self, change: Change) -> bool {
-        self.is_stale = false;
+        (self.is_stale, self.wanted) = (false, None);
         let is_news = match &self.news {
             Some(news) => *news != change,
             None => !self.is_told(&change),
@@ -134,5 +134,21 @@ impl ChangesFeed {
     pub(super) fn shut_down(&mut self, cx: &mut Cx<'_>, (): ()) {
         self.hang_up(cx);
         cx.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_revision_that_was_to_be_read_was_taken_for_one_that_was_too_long() {
+        let rev = |rev: &str| Some(rev.to_owned());
+        let mut x = Followed::new("x".into());
+        assert!(x.is_stale(rev("4-d")));
+        assert!(x.is_now(Change { id: "x".into(), rev: rev("5-e"), doc: Some("{}".into()) }));
+        x.is_stale = true; // and too long, at whatever revision it is
+        x.pass_over();
+        assert!(x.is_stale(rev("4-d")), "it has come back, and may be read");
     }
 }
