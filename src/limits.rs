@@ -245,6 +245,10 @@ pub const FEED_RETRY_FIRST: Duration = Duration::from_millis(500);
 /// The most that any retry waits, unless the server asks for more.
 pub const FEED_RETRY_CAP: Duration = Duration::from_secs(30);
 
+/// The least that a retry waits after a refusal that only somebody can mend, such as a wrong
+/// password, however short the cap is: that is meant for a server which comes back by itself.
+pub const FEED_LASTING_RETRY_MIN: Duration = Duration::from_secs(1);
+
 /// How often the same error at the same sequence makes a feed be told as stuck.
 pub const FEED_STUCK_TIMES: u32 = 5;
 

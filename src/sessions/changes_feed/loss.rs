@@ -4,7 +4,7 @@ use super::answer::Answer;
 use super::error::FeedError;
 use super::{ChangesFeed, FeedEvent, Step};
 use crate::filters::HttpClientError;
-use crate::limits::{ANSWER_TIME, FEED_STUCK_TIMES};
+use crate::limits::{ANSWER_TIME, FEED_LASTING_RETRY_MIN, FEED_STUCK_TIMES};
 use crate::reactor::Cx;
 use crate::wheels::Ended;
 use std::sync::Arc;
@@ -107,7 +107,8 @@ impl ChangesFeed {
         let stuck = self.count_stuck(&why, was_proven);
         let mut retry_after = self.backoff.next_delay();
         if why.is_lasting() {
-            retry_after = self.retry_cap / 2 + retry_after / 2; // slow, and still not all at once
+            // Slow, and still not all at once.
+            retry_after = (self.retry_cap / 2 + retry_after / 2).max(FEED_LASTING_RETRY_MIN);
         }
         retry_after = retry_after.max(why.retry_after().unwrap_or_default());
         let (why, times) = (Arc::new(why), self.backoff.tries());

@@ -284,7 +284,9 @@ impl ChangesFeed {
         self
     }
 
-    /// Waits at most this long between tries.
+    /// Waits at most this long between tries, and after a refusal that
+    /// [lasts](FeedError::is_lasting) at least
+    /// [`FEED_LASTING_RETRY_MIN`](crate::limits::FEED_LASTING_RETRY_MIN).
     #[must_use]
     pub fn retry_cap(mut self, cap: Duration) -> Self {
         self.retry_cap = cap;

@@ -34,6 +34,18 @@ fn what_will_not_heal_by_itself_is_told_plainly_and_tried_slowly() {
 }
 
 #[test]
+fn a_wrong_password_was_tried_a_thousand_times_a_second_where_the_cap_was_short() {
+    let refusal = json("401 Unauthorized", r#"{"error":"unauthorized","reason":"no"}"#);
+    let mut stage = Stage::new(move |_| vec![refusal.clone()])
+        .follow_as("http://jan:pw@couch/db", |feed| {
+            feed.doc("x").retry_cap(Duration::from_millis(1))
+        });
+    stage.run_s(60.0);
+    let asked = stage.world.borrow().asked.len();
+    assert!((50..=61).contains(&asked), "{asked}");
+}
+
+#[test]
 fn the_server_is_left_alone_for_as_long_as_it_asks() {
     let check = |value: &str, at_least_s: u64, at_most_s: u64| {
         for status in ["429 Too Many Requests", "503 Service Unavailable"] {
