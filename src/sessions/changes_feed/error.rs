@@ -50,6 +50,8 @@ pub enum FeedError {
     Line(String),
     /// The server reports an error in the feed.
     Server(Reason),
+    /// No request can carry what is to be asked for.
+    Request(&'static str),
     /// An answer is not what CouchDB would say to this request.
     Answer(&'static str),
     /// The server sends elsewhere, to where a feed does not follow.
@@ -63,7 +65,7 @@ impl FeedError {
             [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
         match self {
             Self::Refused { status, .. } => status.is_client_error() && !passing.contains(status),
-            Self::NoDatabase(_) | Self::NoFilter(_) | Self::Redirect(_) => true,
+            Self::NoDatabase(_) | Self::NoFilter(_) | Self::Request(_) | Self::Redirect(_) => true,
             Self::Tls(error) => error.is_lasting(),
             _ => false,
         }
@@ -133,6 +135,7 @@ impl fmt::Display for FeedError {
             Self::LineTooLong(error) => error.fmt(f),
             Self::Line(line) => write!(f, "not a line of a changes feed: {line}"),
             Self::Server(reason) => write!(f, "the server reports {reason}"),
+            Self::Request(why) => write!(f, "the request cannot be made: {why}"),
             Self::Answer(what) => write!(f, "not CouchDB's answer: {what}"),
             Self::Redirect(why) => write!(f, "the server sends elsewhere: {why}"),
         }

@@ -66,8 +66,8 @@ impl ChangesFeed {
             }
         };
         let (Some(request), Some(wire)) = (request, self.wire) else {
-            self.forget_since(); // what else is of the server's making in a request?
-            return self.lose(cx, FeedError::Answer("its sequence is too long to be sent back"));
+            let why = self.too_long();
+            return self.lose(cx, why);
         };
         wire.put(cx, request);
         if is_feed {
@@ -96,6 +96,20 @@ impl ChangesFeed {
             Step::Feed => self.database.under(&self.feed_tail()),
             Step::Server => self.database.beside(""),
             _ => self.database.under(""),
+        }
+    }
+
+    /// What in the request of this step is longer than any may be.
+    fn too_long(&mut self) -> FeedError {
+        let since = self.since.as_ref().map_or(0, |since| encoded(since.as_str()).len());
+        match self.step {
+            Step::Feed if 2 * since > self.feed_tail().len() => {
+                self.forget_since();
+                FeedError::Answer("its sequence is too long to be sent back")
+            }
+            Step::Feed => FeedError::Request("the query is too long"),
+            Step::Document(_) => FeedError::Request("a document's id is too long"),
+            _ => FeedError::Request("the database's URL is too long"),
         }
     }
 

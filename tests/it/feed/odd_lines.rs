@@ -1,6 +1,7 @@
 //! Lines that other followers stumble over.
 
 use super::*;
+use masque::sessions::{EveryChange, Query, Start};
 
 /// A feed whose first row has `seq`, then is cut; what it is asked for next.
 fn asked_after(seq: &str) -> String {
@@ -64,6 +65,29 @@ fn a_sequence_that_no_request_can_carry_makes_a_new_beginning() {
     );
     assert!(shown.ends_with("caught up"), "{shown}");
     assert_eq!(stage.world.borrow().asked.last().unwrap().since(), "3-c");
+}
+
+#[test]
+fn an_id_that_no_request_can_carry_was_taken_for_a_sequence_and_all_was_read_anew() {
+    let mut stage = Stage::with_feeds(|_| vec![begin()])
+        .follow_as("http://couch/db", |feed| feed.doc("x").doc("é".repeat(20_000)));
+    stage.run_s(3600.0);
+    let shown = stage.world.borrow().log.join("\n");
+    assert!(shown.contains("the request cannot be made: a document's id is too long"), "{shown}");
+    assert!(!shown.contains("sequence"), "{shown}");
+    assert_eq!(shown.matches("GET /db/x").count(), 1, "{shown}");
+    assert!((120..=240).contains(&shown.matches("lost (").count()), "{shown}");
+}
+
+#[test]
+fn a_query_that_no_request_can_carry_was_taken_for_a_sequence() {
+    let query = Query::new().filter("app/f", [("k", "é".repeat(20_000))]).unwrap();
+    let mut stage = Stage::with_feeds(|_| vec![begin()]).follow_as("http://couch/db", |feed| {
+        feed.every_change(EveryChange::since(Start::Now).query(query))
+    });
+    stage.run_s(1.0);
+    let shown = stage.world.borrow().log.join("\n");
+    assert!(shown.ends_with("the request cannot be made: the query is too long"), "{shown}");
 }
 
 #[test]
