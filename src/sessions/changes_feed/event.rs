@@ -69,7 +69,9 @@ pub enum FeedEvent {
     Rewound,
     /// The checkpoint is of something else than what is followed.
     Mismatch(Mismatch),
-    /// The checkpoint could not be written; it is tried again. Told once until it could be.
+    /// The checkpoint could not be written; it is tried again. Told once until it could be. Where
+    /// the thread that writes could not be started, this is told at the start and none is written
+    /// in this run.
     Unsaved(Arc<io::Error>),
     /// The feed of every change is at its end. This is the last event; then the feed's session
     /// ends.

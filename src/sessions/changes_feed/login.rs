@@ -17,7 +17,8 @@ pub(super) enum Login {
     Wanted,
     /// Each request carries this cookie.
     Cookie(HeaderValue),
-    /// The server has no sessions: until the next loss, each request carries the credentials.
+    /// The server has no sessions: each request carries the credentials, until it refuses something
+    /// for good.
     Refused,
 }
 

@@ -133,6 +133,7 @@ impl ChangesFeed {
 
     pub(super) fn shut_down(&mut self, cx: &mut Cx<'_>, (): ()) {
         self.hang_up(cx);
+        self.step = Step::GivenUp; // for what is still under way in this event
         cx.stop();
     }
 }
