@@ -8,7 +8,8 @@ use libfuzzer_sys::fuzz_target;
 use masque::filters::Stream;
 use masque::reactor::{Cx, Event, Handlers, Rig, Session, SessionId};
 use masque::sessions::{
-    ChangesFeed, Checkpoint, Connection, EveryChange, FeedEvent, FeedMode, Query, Start, TcpServer,
+    ChangesFeed, Checkpoint, Connection, EveryChange, FeedError, FeedEvent, FeedMode, Query, Start,
+    TcpServer,
 };
 use masque::wheels::ReadWrite;
 use std::cell::RefCell;
@@ -42,8 +43,17 @@ fuzz_target!(|input: &[u8]| {
         let last = seen.last.as_ref().map(|checkpoint| checkpoint.seq.as_str());
         assert_eq!(last, Some("9-w"), "all is handled: {:?}", seen.events);
     }
+    // The answers of a server that is well have an end, which is seen whatever fills the window.
+    let is_silent = |event: &FeedEvent| match event {
+        FeedEvent::Lost { why, .. } => matches!(**why, FeedError::Silent(_)),
+        _ => false,
+    };
+    let was_silent = how.is_paged() && seen.events.iter().any(is_silent);
+    assert!(!was_silent, "an answer had no end: {:?}", seen.events);
     assert!(script.borrow().requests < 100);
 });
+
+const WINDOW: usize = 4;
 
 /// How the feed is followed: by no bits set as a recording is that ends as most do.
 #[derive(Clone, Copy)]
@@ -52,6 +62,10 @@ struct How(u8);
 impl How {
     fn is_every(self) -> bool {
         self.0 & 1 != 0
+    }
+
+    fn is_paged(self) -> bool {
+        matches!(self.0 >> 1 & 3, 1 | 2)
     }
 
     fn set(self, feed: ChangesFeed) -> ChangesFeed {
@@ -64,7 +78,7 @@ impl How {
         if !self.is_every() {
             return feed.doc("x");
         }
-        let every = EveryChange::since(Start::Beginning).window(16);
+        let every = EveryChange::since(Start::Beginning).window(WINDOW);
         if self.0 & 8 == 0 {
             feed.every_change(every.query(Query::new().include_docs()))
         } else {
@@ -114,21 +128,25 @@ impl Connection for Wire {
             wire.put(cx, json(r#"{"_id":"x","_rev":"1-a"}"#));
         } else {
             script.feeds += 1;
-            let row = concat!(
-                r#"{"seq":"9-w","id":"x","changes":[{"rev":"9-well"}],"#,
-                r#""doc":{"_rev":"9-well"}}"#
-            );
+            let row = |seq: &str, id: &str| {
+                let rev = r#"{"rev":"9-well"}"#;
+                let doc = r#"{"_rev":"9-well"}"#;
+                format!(r#"{{"seq":"{seq}","id":"{id}","changes":[{rev}],"doc":{doc}}}"#)
+            };
+            // As many as fill the window.
+            let rows = [row("6-w", "a"), row("7-w", "b"), row("8-w", "c"), row("9-w", "x")];
             if script.feeds == 1 {
                 for piece in script.feed.chunks(script.step) {
                     wire.put(cx, Bytes::copy_from_slice(piece));
                 }
                 wire.finish(cx);
             } else if request.starts_with(b"GET /db/_changes?feed=continuous&") {
-                let size = row.len() + 1;
+                let lines = rows.join("\n") + "\n";
                 let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked";
-                wire.put(cx, format!("{head}\r\n\r\n{size:x}\r\n{row}\n\r\n"));
+                wire.put(cx, format!("{head}\r\n\r\n{:x}\r\n{lines}\r\n", lines.len()));
             } else {
-                wire.put(cx, json(&format!("{{\"results\":[\n{row}],\n\"last_seq\":\"9-w\"}}\n")));
+                let rows = rows.join(",\n");
+                wire.put(cx, json(&format!("{{\"results\":[\n{rows}],\n\"last_seq\":\"9-w\"}}\n")));
             }
         }
     }
