@@ -106,6 +106,11 @@ impl FeedError {
         }
     }
 
+    /// Whether a connection was not made, or broke, which says nothing of what was asked for.
+    pub(super) fn is_of_the_connection(&self) -> bool {
+        matches!(self, Self::Connect(_) | Self::Io(_) | Self::Tls(_) | Self::Cut)
+    }
+
     /// How long the server asks to be left alone.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

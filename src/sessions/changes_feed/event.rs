@@ -22,7 +22,17 @@ pub enum FeedEvent {
     },
     /// A document stands thus now.
     Change(Change),
-    /// All that there was has been told, and what comes will be. Once after each loss.
+    /// All that there was when the feed came back has been told, and what comes will be. Once after
+    /// each loss.
+    ///
+    /// No line of a feed says so: `CouchDB` sends empty ones also while it goes through what a
+    /// filter leaves out, and none where there always is something to send. So of documents it is
+    /// told with the feed's return, for they were read before that, unless nothing had changed. Of
+    /// every change it is told where the sequence is that of the database, or where sequences are
+    /// numbers, has come as far; where an answer ends that is not full; and else the rest is asked
+    /// for as such an answer (`feed=normal`) once, at the first empty line, or after a
+    /// [`heartbeat`](super::ChangesFeed::heartbeat) of rows. A server that refuses that is followed
+    /// all the same, and this is not told.
     CaughtUp,
     /// The feed is lost; it is tried again after `retry_after`. What was told stays the last that
     /// is known.

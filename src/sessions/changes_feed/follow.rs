@@ -139,7 +139,7 @@ impl ChangesFeed {
             return self.lose(cx, FeedError::Answer("it is compressed, which was not asked for"));
         }
         if self.step == Step::Feed && self.answer.is_ok() {
-            self.answer.lines = Some(self.mode.cutter(self.line_max));
+            self.answer.lines = Some(self.asked_mode().cutter(self.line_max));
             self.listening = Some(Listening::new(cx.now()));
             let (connection, since) = (self.counters.connections, self.since.clone());
             self.paging.since.clone_from(&since);
@@ -148,7 +148,8 @@ impl ChangesFeed {
             if let Some(since) = since.filter(|_| !(was_announced && self.has_turns())) {
                 self.tell(cx, FeedEvent::Connected { connection, since });
             }
-            if self.is_fresh {
+            // Documents were read if there was a doubt, and are told with this.
+            if self.subject.rows().is_none() || self.is_at_end() {
                 self.catch_up(cx);
             }
             cx.delay(Self::TICK, self.silence(), ());
@@ -242,7 +243,9 @@ impl ChangesFeed {
     }
 
     /// Looks whether the database is still the one that was followed; if not, or if nobody can
-    /// tell, its documents are read anew, from a sequence that was before that.
+    /// tell, its documents are read anew, from a sequence that was before that. So they are after a
+    /// loss, unless nothing has changed: how long a server may be in coming to what was missed, and
+    /// when it has come there, a feed does not tell.
     fn look(&mut self, cx: &mut Cx<'_>) {
         let Some(info) = parse_info(&self.answer.body) else {
             return self.lose(cx, FeedError::Answer("it does not describe a database"));
@@ -259,6 +262,11 @@ impl ChangesFeed {
                     doc.is_stale = true;
                 }
             }
+            Subject::Documents(docs) if !self.is_caught_up && self.since != info.update_seq => {
+                for doc in docs {
+                    doc.is_stale = true; // and what the feed has to tell besides is not missed
+                }
+            }
             Subject::Documents(_) => {}
             Subject::Rows(_) => {
                 if !self.find_place(cx, &info, is_other) {
@@ -266,8 +274,8 @@ impl ChangesFeed {
                 }
             }
         }
-        self.is_fresh = self.since == info.update_seq;
-        self.identity = info.identity;
+        self.identity.clone_from(&info.identity);
+        self.end = Some(info);
         self.was_gone = false;
         self.is_checked = true;
         if is_other && let Subject::Documents(_) = self.subject {

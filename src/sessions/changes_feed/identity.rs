@@ -33,6 +33,15 @@ impl ChangesFeed {
         }
     }
 
+    /// Whether everything was told that there was when the database was last looked at. What a
+    /// filter leaves out at the end is not known to have passed.
+    pub(super) fn is_at_end(&self) -> bool {
+        let (Some(end), Some(since)) = (&self.end, &self.since) else { return false };
+        let told = since.as_str().parse().ok();
+        let is_past = end.count.zip(told).is_some_and(|(count, told): (u64, u64)| told >= count);
+        is_past || end.update_seq.as_ref() == Some(since)
+    }
+
     /// Whether what had come to `seq` is surely there no more, where sequences are numbers.
     pub(super) fn has_lost(&self, info: &Info, seq: &Seq) -> bool {
         (info.count.is_some() && self.was_gone) || info.is_short_of(seq)

@@ -37,7 +37,9 @@ impl ChangesFeed {
             match line.map(|line| (parse_line(&line, |id| subject.wants(id)), line)) {
                 Ok((Line::Heartbeat, _)) => {
                     self.counters.heartbeats += 1;
-                    self.catch_up(cx);
+                    if !self.is_timed() {
+                        self.sound_soon(cx);
+                    }
                 }
                 Ok((Line::Passed(seq), _)) => {
                     self.count_row(cx);
@@ -49,6 +51,7 @@ impl ChangesFeed {
                         Subject::Documents(_) => self.row(cx, row),
                         Subject::Rows(_) => self.tell_row(cx, row),
                     }
+                    self.see_where_it_is(cx);
                 }
                 Ok((Line::Last(seq), _)) => {
                     self.answer.is_last = true;
@@ -133,6 +136,20 @@ impl ChangesFeed {
             listening.is_proven = true;
             self.is_single = false;
             self.backoff.reset();
+        }
+    }
+
+    /// A row has come: is it the last, or at least the last for which nobody looks for the end?
+    fn see_where_it_is(&mut self, cx: &mut Cx<'_>) {
+        if self.subject.rows().is_none() || self.is_caught_up {
+            return;
+        }
+        if self.is_at_end() {
+            self.catch_up(cx);
+        } else if !self.asked_mode().is_paged()
+            && self.listening.is_some_and(|feed| cx.now() - feed.began >= self.heartbeat)
+        {
+            self.sound_soon(cx);
         }
     }
 

@@ -103,6 +103,8 @@ impl ChangesFeed {
         self.was_gone |= matches!(why, FeedError::NoDatabase(_));
         self.is_caught_up = false;
         self.paging.is_announced = false;
+        let was_sounding = std::mem::take(&mut self.paging.is_sounding);
+        self.paging.is_unsounded |= was_sounding && !why.is_of_the_connection();
         self.counters.losses += 1;
         let stuck = self.count_stuck(&why, was_proven);
         let mut retry_after = self.backoff.next_delay();

@@ -53,6 +53,7 @@ use login::Login;
 use loss::Stuck;
 use mode::Paging;
 use retry::RetryPolicy;
+use row::Info;
 use rows::Rows;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -65,8 +66,8 @@ use tell::Followed;
 /// It reads the documents as they are, then follows the feed from before that, so that nothing
 /// between the two is lost. When the feed is lost it comes back from the last sequence, after a
 /// growing, jittered, capped delay, for ever unless [`retry_limit`](Self::retry_limit) or
-/// [`retry_if`](Self::retry_if) say otherwise; when the database has become another, or cannot be
-/// told from another, it reads the documents anew. A revision that was told is not told again. Of a
+/// [`retry_if`](Self::retry_if) say otherwise; and it reads the documents anew when anything in the
+/// database has changed, or when that has become another, or cannot be told from another. A revision that was told is not told again. Of a
 /// burst the newest revision is told.
 ///
 /// Of every change, which a replicator or an indexer needs, each row is told with a number, and
@@ -148,8 +149,8 @@ pub struct ChangesFeed {
     was_gone: bool,
     /// Whether a login was renewed since the last loss.
     is_renewed: bool,
-    /// Whether the feed is asked for from where the documents were read.
-    is_fresh: bool,
+    /// How far the database was when it was last looked at.
+    end: Option<Info>,
     /// Whether it was told since the last loss that nothing is left to tell.
     is_caught_up: bool,
     stuck: Stuck,
@@ -214,7 +215,7 @@ impl ChangesFeed {
             is_checked: false,
             was_gone: false,
             is_renewed: false,
-            is_fresh: false,
+            end: None,
             is_caught_up: false,
             stuck: Stuck::default(),
             reread: None,

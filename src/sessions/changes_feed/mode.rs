@@ -103,18 +103,54 @@ pub(super) struct Paging {
     pub(super) is_held_back: bool,
     /// Whether it was told since the last loss that the server answers.
     pub(super) is_announced: bool,
+    /// Whether it is to be learnt where that ends which there is.
+    is_end_wanted: bool,
+    /// Whether the rest of what there is is asked for, to learn where it ends.
+    pub(super) is_sounding: bool,
+    /// Whether the server has failed at that, and is not asked for it again.
+    pub(super) is_unsounded: bool,
 }
 
 impl ChangesFeed {
+    /// How the server is asked just now.
+    pub(super) fn asked_mode(&self) -> FeedMode {
+        if self.paging.is_sounding { FeedMode::Normal } else { self.mode }
+    }
+
     /// Whether an answer that is complete is followed by the next.
     pub(super) fn has_turns(&self) -> bool {
-        self.mode.is_paged() || self.has_timeout
+        self.asked_mode().is_paged() || self.has_timeout
+    }
+
+    /// Asks for the rest of what there is as an answer of its own, if it is not known whether there
+    /// is more: where that answer ends, all is told.
+    ///
+    /// Nothing in a feed that goes on says so. An empty line comes when a server has had nothing to
+    /// send for a while, be it that there is nothing or that a filter has let nothing through; and
+    /// where there always is something, none comes.
+    pub(super) fn sound_soon(&mut self, cx: &mut Cx<'_>) {
+        if self.subject.rows().is_some() && !self.is_caught_up && !self.paging.is_unsounded {
+            self.paging.is_end_wanted = true;
+            self.flush_soon(cx);
+        }
+    }
+
+    /// Does so once all that is there has been taken, if that was not the end.
+    pub(super) fn sound(&mut self, cx: &mut Cx<'_>) {
+        let is_wanted = std::mem::take(&mut self.paging.is_end_wanted);
+        let is_known = self.is_caught_up || self.answer.is_last || self.is_full();
+        let is_asked = self.asked_mode() == FeedMode::Normal || self.is_lean();
+        if is_wanted && self.step == Step::Feed && !is_known && !is_asked {
+            self.hang_up(cx);
+            self.paging.is_sounding = true;
+            self.connect(cx);
+        }
     }
 
     /// Whether the server is asked to end an answer in which nothing comes, rather than to show by
     /// heartbeats that it lives.
     pub(super) fn is_timed(&self) -> bool {
-        match self.mode {
+        match self.asked_mode() {
             FeedMode::Continuous => self.has_timeout,
             FeedMode::LongPoll => self.has_timeout || self.paging.is_held_back,
             FeedMode::Normal => false, // nothing is waited for
@@ -147,8 +183,9 @@ impl ChangesFeed {
         // Nobody looks after the database between two answers. While there is more the next look
         // comes soon enough: what is told of another database is then told anew.
         self.is_checked = is_full;
-        match self.mode {
+        match self.asked_mode() {
             _ if is_full && has_moved => self.ask_on(cx),
+            _ if std::mem::take(&mut self.paging.is_sounding) => self.ask_on(cx),
             FeedMode::Normal => {
                 self.backoff.reset();
                 self.hang_up(cx);

@@ -73,7 +73,7 @@ impl ChangesFeed {
         let has_docs = self.subject.rows().is_none_or(|rows| rows.query.has_docs());
         let mut tail = format!(
             "/_changes?feed={}&include_docs={}&{}={}&since={}",
-            self.mode.name(),
+            self.asked_mode().name(),
             has_docs && !self.is_lean(),
             if self.is_timed() { "timeout" } else { "heartbeat" },
             self.heartbeat.as_millis(),

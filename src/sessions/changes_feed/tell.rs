@@ -93,6 +93,7 @@ impl ChangesFeed {
         self.is_flush_due = false;
         self.post_all(cx);
         self.reread(cx);
+        self.sound(cx);
         self.read_on(cx);
     }
 

@@ -2,6 +2,7 @@
 
 mod access;
 mod bursts;
+mod caught_up;
 mod checkpoints;
 mod counting;
 mod framing;
@@ -22,5 +23,5 @@ mod stage;
 mod start;
 mod timeout;
 
-use server::{Act, Asked, beats, begin, chunk, end, info, json, row};
+use server::{Act, Asked, beats, begin, chunk, end, info, json, nothing_more, row};
 use stage::Stage;

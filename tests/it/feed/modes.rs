@@ -292,7 +292,10 @@ fn recorded(name: &str, expected: &str, last: &str) {
         for step in [1, 7, 100_000] {
             let bytes = bytes.clone();
             let mut stage = every(mode, Query::new(), move |asked| match asked.feeds {
-                1 => bytes.chunks(step).map(Act::send).chain([Act::Finish]).collect(),
+                _ if asked.is_sounding() && mode != FeedMode::Normal => vec![nothing_more(asked)],
+                _ if asked.since() == "0" => {
+                    bytes.chunks(step).map(Act::send).chain([Act::Finish]).collect()
+                }
                 _ => vec![begin()],
             });
             stage.run_s(9.0);

@@ -157,8 +157,10 @@ fn a_line_that_is_too_long_is_passed_by_asking_without_documents() {
         0.430 caught up
         20.430 lost (2), again in 0.394: the connection ended in the middle of the feed
         20.824 #3 GET /db
+        20.824 #3 GET /db/x
         20.824 #3 feed since 4-d
         20.824 connected #3 since 4-d
+        20.824 caught up
         20.824 x is 5-e",
     );
 }
@@ -244,6 +246,7 @@ fn a_change_without_its_document_is_read_by_a_request_of_its_own() {
         1.000 #2 GET /db
         1.000 #2 GET /db/x
         1.000 #2 feed since 5-e
+        1.000 x is 5-e
         1.000 connected #2 since 5-e",
     );
 }

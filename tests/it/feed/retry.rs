@@ -73,16 +73,22 @@ fn a_feed_with_a_limit_gives_up_later_and_what_came_is_told_before() {
         10.430 x is 4-d
         10.430 lost (1), again in 0.197: the connection ended in the middle of the feed
         10.627 #3 GET /db
+        10.627 #3 GET /db/x
         10.627 #3 feed since 4-d
         10.627 connected #3 since 4-d
+        10.627 caught up
         10.627 lost (2), again in 0.481: the connection ended in the middle of the feed
         11.108 #4 GET /db
+        11.108 #4 GET /db/x
         11.108 #4 feed since 4-d
         11.108 connected #4 since 4-d
+        11.108 caught up
         11.108 lost (3), again in 0.378: the connection ended in the middle of the feed
         11.486 #5 GET /db
+        11.486 #5 GET /db/x
         11.486 #5 feed since 4-d
         11.486 connected #5 since 4-d
+        11.486 caught up
         11.486 gave up (4) at 5-e: not a line of a changes feed: nonsense",
     );
     check_over(stage);

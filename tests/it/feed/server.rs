@@ -26,6 +26,17 @@ impl Act {
         Act::Send(bytes.into().into())
     }
 
+    /// The rows of a document that are sent whole.
+    pub(super) fn rows(&self, id: &str) -> Vec<serde_json::Value> {
+        let Act::Send(bytes) = self else { return vec![] };
+        let lines = bytes.split(|byte| *byte == b'\n');
+        let rows = lines.filter_map(|line| {
+            let line = line.trim_ascii();
+            serde_json::from_slice(line.strip_suffix(b",").unwrap_or(line)).ok()
+        });
+        rows.filter(|row: &serde_json::Value| row["id"] == id).collect()
+    }
+
     pub(super) fn wait_s(seconds: f64) -> Self {
         Act::Wait(Duration::from_secs_f64(seconds))
     }
@@ -45,6 +56,11 @@ pub(super) struct Asked {
 impl Asked {
     pub(super) fn is_feed(&self) -> bool {
         self.target.contains("_changes?")
+    }
+
+    /// Whether a feed that goes on is asked for its end.
+    pub(super) fn is_sounding(&self) -> bool {
+        self.target.contains("feed=normal")
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
@@ -98,6 +114,7 @@ pub(super) struct World {
     pub(super) log: Vec<String>,
     pub(super) connections: usize,
     feeds: usize,
+    streams: usize,
     open: usize,
     pub(super) most_open: usize,
 }
@@ -110,6 +127,7 @@ impl World {
             log: vec![],
             connections: 0,
             feeds: 0,
+            streams: 0,
             open: 0,
             most_open: 0,
         }
@@ -172,7 +190,10 @@ impl Wire {
             let Some(body) = self.input.get(end + 4..end + 4 + length) else { return };
             asked.body = String::from_utf8(body.to_vec()).unwrap();
             self.input.drain(..end + 4 + length);
-            world.feeds += usize::from(asked.is_feed());
+            // Not the one between, by which a feed that goes on is asked for its end.
+            let is_between = asked.is_sounding() && world.feeds > 0 && world.streams > 0;
+            world.feeds += usize::from(asked.is_feed() && !is_between);
+            world.streams += usize::from(asked.is_feed() && !asked.is_sounding());
             asked.feeds = world.feeds;
             let shown = format!("#{} {}", self.number, asked.shown());
             world.note(cx, &shown);
@@ -255,6 +276,14 @@ pub(super) fn chunk(text: &str) -> Act {
 /// A heartbeat each ten seconds.
 pub(super) fn beats(times: usize) -> impl Iterator<Item = Act> {
     std::iter::repeat_n([Act::wait_s(10.0), chunk("\n")], times).flatten()
+}
+
+/// The answer to who asks for the end of a feed and has it.
+pub(super) fn nothing_more(asked: &Asked) -> Act {
+    let since = asked.since();
+    let is_json = serde_json::from_str::<serde_json::Value>(&since).is_ok();
+    let last = if is_json { since } else { format!("\"{since}\"") };
+    json("200 OK", &format!("{{\"results\":[\n\n],\n\"last_seq\":{last},\"pending\":0}}\n"))
 }
 
 /// The last chunk.

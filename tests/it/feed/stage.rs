@@ -32,13 +32,25 @@ impl Stage {
     }
 
     /// A server that has a database `db`, and in it, at sequence `3-c`, a document `x` at revision
-    /// `3-c`; requests for a feed are answered with what `feeds` gives.
+    /// `3-c`, until a feed has a later one; requests for a feed are answered with what `feeds` gives.
     pub(super) fn with_feeds(mut feeds: impl FnMut(&Asked) -> Vec<Act> + 'static) -> Self {
+        let missing = json("404 Object Not Found", r#"{"error":"not_found","reason":"missing"}"#);
+        let mut now = json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#);
         Self::new(move |asked| match asked.target.as_str() {
             "/db" => vec![info(r#""3-c""#, "1")],
-            "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#)],
-            _ if asked.is_feed() => feeds(asked),
-            _ => vec![json("404 Object Not Found", r#"{"error":"not_found","reason":"missing"}"#)],
+            "/db/x" => vec![now.clone()],
+            _ if asked.is_feed() => {
+                let acts = feeds(asked);
+                if let Some(row) = acts.iter().flat_map(|act| act.rows("x")).last() {
+                    let rev = &row["changes"][0]["rev"];
+                    now = match row["deleted"] == true {
+                        true => missing.clone(),
+                        false => json("200 OK", &format!(r#"{{"_id":"x","_rev":{rev}}}"#)),
+                    };
+                }
+                acts
+            }
+            _ => vec![missing.clone()],
         })
     }
 

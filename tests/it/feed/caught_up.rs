@@ -1,0 +1,164 @@
+//! When a feed says that all is told: when it is, and not before.
+
+use super::*;
+use masque::sessions::{EveryChange, FeedMode, Query, Start};
+
+fn bare(seq: &str, id: &str) -> String {
+    format!("{{\"seq\":{seq},\"id\":\"{id}\",\"changes\":[{{\"rev\":\"1-a\"}}]}}\n")
+}
+
+/// A database at `update_seq`, of which every change is followed that a filter lets through.
+fn filtered(
+    update_seq: &'static str,
+    mode: FeedMode,
+    mut feeds: impl FnMut(&Asked) -> Vec<Act> + 'static,
+) -> Stage {
+    let query = Query::new().filter("app/rare", [("k", "v")]).unwrap();
+    let every = EveryChange::since(Start::Beginning).query(query);
+    Stage::new(move |asked| match asked.target.as_str() {
+        "/" => vec![json("200 OK", "{}")],
+        "/db" => vec![info(update_seq, "1")],
+        _ => feeds(asked),
+    })
+    .follow_as("http://couch/db", move |feed| feed.mode(mode).every_change(every))
+}
+
+/// What was told and asked for, without the filter.
+fn log(stage: &Stage) -> String {
+    stage.world.borrow().log.join("\n").replace("&filter=app%2Frare&k=v", "")
+}
+
+/// The rest as one answer, in which the server goes through what the filter leaves out.
+fn scan(beats_before: usize, row: &str, last: &str) -> Vec<Act> {
+    let head = chunk("{\"results\":[\n");
+    let rest = chunk(&format!("{row}],\n\"last_seq\":{last},\"pending\":0}}\n"));
+    [begin(), head].into_iter().chain(beats(beats_before)).chain([rest, end()]).collect()
+}
+
+#[test]
+fn a_document_that_changed_during_a_loss_is_told_though_the_server_goes_through_much_else() {
+    let mut looks = 0;
+    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+        "/db" => {
+            looks += 1;
+            vec![info(&format!("\"{looks}-s\""), "1")]
+        }
+        "/db/x" => vec![json("200 OK", &format!("{{\"_id\":\"x\",\"_rev\":\"{looks}-x\"}}"))],
+        _ if asked.feeds == 1 => vec![begin(), chunk("\n"), Act::wait_s(5.0), Act::Kill],
+        // From the old sequence on, nothing but signs of life for a minute.
+        _ => {
+            let row = row("\"2-s\"", "x", "2-x");
+            [begin()].into_iter().chain(beats(6)).chain([chunk(&row)]).collect()
+        }
+    })
+    .follow();
+    stage.check(
+        70.0,
+        "0.000 #1 GET /db
+        0.000 #1 GET /db/x
+        0.000 #1 feed since 1-s
+        0.000 x is 1-x
+        0.000 connected #1 since 1-s
+        0.000 caught up
+        5.000 lost (1), again in 0.430: the connection ended in the middle of the feed
+        5.430 #2 GET /db
+        5.430 #2 GET /db/x
+        5.430 #2 feed since 1-s
+        5.430 x is 2-x
+        5.430 connected #2 since 1-s
+        5.430 caught up",
+    );
+}
+
+#[test]
+fn a_document_without_end_of_changes_is_not_lost_for_ever() {
+    // No empty line, for there is always something to send.
+    let mut looks = 0;
+    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+        "/db" => {
+            looks += 1;
+            vec![info(&format!("\"{looks}-s\""), "1")]
+        }
+        "/db/x" => vec![json("200 OK", &format!("{{\"_id\":\"x\",\"_rev\":\"{looks}-x\"}}"))],
+        _ => {
+            let first = 10 * asked.feeds;
+            let row = |n| chunk(&row(&format!("\"{n}-s\""), "x", &format!("{n}-x")));
+            let rows = (first..first + 5).flat_map(|n| [row(n), Act::wait_s(1.0)]);
+            [begin()].into_iter().chain(rows).chain([Act::Kill]).collect()
+        }
+    })
+    .follow();
+    stage.run_s(60.0);
+    let log = log(&stage);
+    assert!(log.matches("lost").count() > 3, "{log}");
+    assert_eq!(log.matches("caught up").count(), log.matches("connected").count(), "{log}");
+}
+
+#[test]
+fn a_sign_of_life_within_a_filters_work_is_not_its_end() {
+    for mode in [FeedMode::Continuous, FeedMode::LongPoll] {
+        let mut stage = filtered("\"9-s\"", mode, |asked| match asked.feeds {
+            _ if asked.is_sounding() => scan(5, &bare("\"7-s\"", "x"), "\"9-t\""),
+            _ if asked.target.contains("longpoll") => {
+                [begin(), chunk("{\"results\":[\n")].into_iter().chain(beats(20)).collect()
+            }
+            _ => [begin()].into_iter().chain(beats(20)).collect(),
+        });
+        stage.run_s(100.0);
+        let log = log(&stage);
+        let name = mode.name();
+        let asked = "10.000 #2 GET /db/_changes?feed=normal&include_docs=false";
+        assert!(log.contains(asked), "{log}");
+        assert!(log.contains("60.000 row 1: x 1-a at 7-s\n60.000 #2 GET /db\n60.000 caught up\n"));
+        let on = format!("60.000 #2 GET /db/_changes?feed={name}");
+        let is_rows = log.contains("60.000 #2 GET rows since 9-t") || log.contains(&on);
+        assert!(is_rows, "{log}");
+        assert_eq!((log.matches("lost").count(), log.matches("caught up").count()), (0, 1));
+        assert_eq!(log.matches("feed=normal").count(), 1, "{log}");
+        // What the filter left out is behind the checkpoint.
+        assert_eq!(stage.handled(), "9-t");
+    }
+}
+
+#[test]
+fn rows_without_end_are_looked_through_once() {
+    let mut stage = filtered("\"99-t\"", FeedMode::Continuous, |asked| {
+        let since: usize = asked.since().trim_end_matches("-s").parse().unwrap();
+        let seq = |n: usize| format!("\"{n}-s\"");
+        if asked.is_sounding() {
+            return scan(0, &bare(&seq(since + 1), "x"), &seq(since + 1));
+        }
+        let rows = (since + 1..since + 60)
+            .flat_map(|n| [chunk(&bare(&seq(n), &format!("d{n}"))), Act::wait_s(1.0)]);
+        [begin()].into_iter().chain(rows).collect()
+    });
+    stage.run_s(40.0);
+    let log = log(&stage);
+    assert!(log.contains("10.000 caught up"), "{log}");
+    assert_eq!((log.matches("feed=normal").count(), log.matches("lost").count()), (1, 0), "{log}");
+}
+
+#[test]
+fn a_server_that_counts_is_not_asked_where_it_ends() {
+    let mut stage = filtered("3", FeedMode::Continuous, |_| {
+        let rows = [bare("2", "x"), bare("3", "y"), bare("4", "z")];
+        let each = rows.iter().flat_map(|row| [Act::wait_s(1.0), chunk(row)]);
+        [begin()].into_iter().chain(each).chain(beats(9)).collect()
+    });
+    stage.run_s(60.0);
+    let log = log(&stage);
+    assert!(log.contains("2.000 row 2: y 1-a at 3\n2.000 caught up\n3.000 row 3"), "{log}");
+    assert!(!log.contains("feed=normal"), "{log}");
+}
+
+#[test]
+fn a_server_that_cannot_be_asked_for_the_end_is_followed_all_the_same() {
+    let mut stage = filtered("\"9-s\"", FeedMode::Continuous, |asked| match asked.is_sounding() {
+        true => vec![json("400 Bad Request", "{\"error\":\"bad_request\",\"reason\":\"feed\"}")],
+        false => [begin(), chunk("\n")].into_iter().chain(beats(90)).collect(),
+    });
+    stage.run_s(600.0);
+    let log = log(&stage);
+    assert_eq!((log.matches("lost").count(), log.matches("feed=normal").count()), (1, 1), "{log}");
+    assert!(!log.contains("caught up"), "nobody knows: {log}");
+}
