@@ -16,6 +16,8 @@ pub(crate) struct Document {
     pub(crate) id: String,
     /// The newest that is known, and when it came.
     newest: Option<(Change, SystemTime)>,
+    /// Why that is not how it stands, while it is not.
+    trouble: Option<String>,
     rev: Option<Arc<str>>,
     answer: Tagged,
     /// Made when somebody asks for it, for where nobody subscribes nobody needs the copy.
@@ -25,21 +27,33 @@ pub(crate) struct Document {
 impl Document {
     pub(crate) fn new(id: &str, feed: &Feed) -> Self {
         let answer = Tagged::new(unavailable(feed.trouble()));
-        Document { id: id.to_owned(), newest: None, rev: None, answer, event: None }
+        Document { id: id.to_owned(), newest: None, trouble: None, rev: None, answer, event: None }
     }
 
     /// It has another revision, or none.
     pub(crate) fn change(&mut self, change: Change, date: SystemTime, feed: &Feed) {
         self.rev = change.rev.as_deref().filter(|_| change.doc.is_some()).map(Arc::from);
         self.newest = Some((change, date));
+        self.trouble = None;
         self.event = None;
         self.prepare(feed);
+    }
+
+    /// It stands otherwise than it is known, and is not to be had.
+    pub(crate) fn outdate(&mut self, trouble: String, feed: &Feed) {
+        self.trouble = Some(trouble);
+        self.prepare(feed);
+    }
+
+    /// Why what is known is not how it stands.
+    pub(crate) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
     }
 
     /// Makes the answer that everyone gets until the next change, of the document or of the feed.
     pub(crate) fn prepare(&mut self, feed: &Feed) {
         let mut response = match &self.newest {
-            None => unavailable(feed.trouble()),
+            None => unavailable(self.trouble().unwrap_or(feed.trouble())),
             Some((Change { doc: None, rev, .. }, _)) => {
                 json(StatusCode::NOT_FOUND, Bytes::from_static(gone(rev.is_some())))
             }
@@ -53,7 +67,8 @@ impl Document {
                 response
             }
         };
-        let state = if feed.is_following() { "following" } else { "lost" };
+        let is_current = feed.is_following() && self.trouble.is_none();
+        let state = if is_current { "following" } else { "lost" };
         response.headers_mut().insert(FEED_STATE, HeaderValue::from_static(state));
         self.answer = Tagged::new(response);
     }

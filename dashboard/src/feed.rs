@@ -42,6 +42,8 @@ pub(crate) struct Status {
     pub(crate) silence: Option<Duration>,
     pub(crate) changes: u64,
     pub(crate) losses: u64,
+    /// Documents that stand otherwise than they are shown.
+    pub(crate) outdated: usize,
 }
 
 impl Feed {
@@ -105,6 +107,7 @@ impl Feed {
             silence: heard.map(|then| now.saturating_duration_since(then)),
             changes: self.changes,
             losses: self.losses,
+            outdated: 0,
         }
     }
 
@@ -115,15 +118,19 @@ impl Feed {
     }
 
     fn prepare(&mut self) {
-        let state = self.state.name();
-        let data = if self.is_following() {
-            format!("{{\"state\":\"{state}\"}}")
-        } else {
-            let reason = serde_json::Value::from(self.trouble.as_str());
-            format!("{{\"state\":\"{state}\",\"reason\":{reason}}}")
-        };
-        self.event = ServerSentEvent::new(&data).named("feed").encode();
+        let trouble = Some(self.trouble.as_str()).filter(|_| !self.is_following());
+        self.event = event(self.state, trouble);
     }
+}
+
+/// A state as an event of the stream.
+pub(crate) fn event(state: State, trouble: Option<&str>) -> Bytes {
+    let state = state.name();
+    let data = trouble.map_or_else(
+        || format!("{{\"state\":\"{state}\"}}"),
+        |why| format!("{{\"state\":\"{state}\",\"reason\":{}}}", serde_json::Value::from(why)),
+    );
+    ServerSentEvent::new(&data).named("feed").encode()
 }
 
 impl State {

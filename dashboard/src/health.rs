@@ -6,18 +6,21 @@ use http::{HeaderValue, StatusCode};
 use masque::filters::Response;
 use std::time::Duration;
 
-/// 200, or 503 once there has been no feed for longer than `stale_after`. A document that does not
-/// change is no fault, so its age alone makes nothing ill.
+/// 200, or 503 once there has been no feed for longer than `stale_after`, or while a document stands
+/// otherwise than it is shown, for it is too long to be had. A document that does not change is no
+/// fault, so its age alone makes nothing ill.
 pub(crate) fn health(status: &Status, stale_after: Duration) -> Response {
-    let is_stale = status.lost_for().is_some_and(|time| time > stale_after);
+    let is_lost = status.lost_for().is_some_and(|time| time > stale_after);
+    let is_stale = is_lost || status.outdated > 0;
     let body = format!(
         "{{\"ok\":{},\"feed\":\"{}\",\"feed_state_seconds\":{},\
-         \"data_age_seconds\":{},\"feed_silence_seconds\":{}}}\n",
+         \"data_age_seconds\":{},\"feed_silence_seconds\":{},\"outdated_documents\":{}}}\n",
         !is_stale,
         status.state.name(),
         seconds(Some(status.state_age)),
         seconds(status.data_age),
         seconds(status.silence),
+        status.outdated,
     );
     let mut response = Response::new(body.into());
     if is_stale {
@@ -39,16 +42,18 @@ mod tests {
     use crate::feed::State;
 
     #[test]
-    fn a_feed_that_is_lost_for_too_long_is_ill() {
+    fn a_feed_that_is_lost_for_too_long_is_ill_and_so_is_an_outdated_document() {
         let second = Duration::from_secs(1);
-        for (state, state_age, expected) in [
-            (State::Following, 3600 * second, 200),
-            (State::Lost, 60 * second, 200),
-            (State::Lost, 61 * second, 503),
-            (State::Connecting, 61 * second, 503),
+        for (state, state_age, outdated, expected) in [
+            (State::Following, 3600 * second, 0, 200),
+            (State::Following, second, 1, 503),
+            (State::Lost, 60 * second, 0, 200),
+            (State::Lost, 61 * second, 0, 503),
+            (State::Connecting, 61 * second, 0, 503),
         ] {
             let (data_age, silence) = (Some(second / 2), None);
-            let status = Status { state, state_age, data_age, silence, changes: 0, losses: 0 };
+            let (changes, losses) = (0, 0);
+            let status = Status { state, state_age, data_age, silence, changes, losses, outdated };
             let response = health(&status, 60 * second);
             assert_eq!(response.status().as_u16(), expected, "{status:?}");
             let told: serde_json::Value =

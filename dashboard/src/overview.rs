@@ -3,7 +3,7 @@
 use crate::command_line::Options;
 use crate::conditional::Tagged;
 use crate::document::Document;
-use crate::feed::{Feed, Status};
+use crate::feed::{self, Feed, State, Status};
 use bytes::Bytes;
 use masque::reactor::{Cx, Event, Handlers, Session, SessionId, Topic};
 use masque::sessions::{Change, ChangesFeed, Database, FeedEvent, FeedMode};
@@ -70,13 +70,18 @@ impl Overview {
 
     fn told(&mut self, _: &mut Cx<'_>, place: usize) -> Told {
         let document = &mut self.docs[place];
-        Told { rev: document.rev(), document: document.event(), feed: self.feed.event() }
+        let feed = match document.trouble() {
+            Some(why) if self.feed.is_following() => feed::event(State::Lost, Some(why)),
+            _ => self.feed.event(),
+        };
+        Told { rev: document.rev(), document: document.event(), feed }
     }
 
     fn status(&mut self, cx: &mut Cx<'_>, (): ()) -> Status {
         let counters = self.follower.map(|feed| cx.call(feed, ChangesFeed::COUNTERS, ()));
         let heard = counters.and_then(Result::ok).and_then(|counters| counters.heard);
-        self.feed.status(heard, cx.now())
+        let outdated = self.docs.iter().filter(|doc| doc.trouble().is_some()).count();
+        Status { outdated, ..self.feed.status(heard, cx.now()) }
     }
 
     fn feed(&mut self, cx: &mut Cx<'_>, event: FeedEvent) {
@@ -100,7 +105,10 @@ impl Overview {
             }
             FeedEvent::TooLong { id, max } => {
                 log::error!("{id} is longer than {max} bytes and is not shown");
-                return;
+                if let Some(document) = self.docs.iter_mut().find(|doc| doc.id == id) {
+                    let why = format!("the document is longer than {max} bytes");
+                    document.outdate(why, &self.feed);
+                }
             }
             _ => return,
         }
@@ -114,8 +122,12 @@ impl Overview {
         let Some(place) = self.docs.iter().position(|doc| doc.id == change.id) else { return };
         log::debug!("{} is at {}", change.id, change.rev.as_deref().unwrap_or("no revision"));
         self.feed.changed(cx.now());
+        let was_outdated = self.docs[place].trouble().is_some();
         self.docs[place].change(change, cx.date(), &self.feed);
         cx.notify(CHANGED, place);
+        if was_outdated {
+            cx.notify(FEED_CHANGED, ());
+        }
     }
 }
 

@@ -3,8 +3,9 @@
 use super::{App, DRAIN_TIME};
 use crate::command_line::{self, Command};
 use masque::filters::Stream;
-use masque::reactor::{Cx, Rig, Signal};
-use masque::sessions::{Connection, TcpClient};
+use masque::limits::FEED_LINE_BYTES;
+use masque::reactor::{Cx, Event, Handlers, Rig, Signal};
+use masque::sessions::{Connection, Peer, TcpClient, TcpServer};
 use masque::wheels::ReadWrite;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -99,4 +100,85 @@ fn a_quiet_stream_shows_a_sign_of_life_twice_in_the_time_of_a_poll() {
         assert_eq!(seen, beats);
         rig.run_for(Duration::from_secs(10));
     }
+}
+
+/// A CouchDB whose document `x` is too long when it is read by itself; its feed tells of it, with
+/// the document and without.
+struct Couch {
+    /// The last one first.
+    rows: Vec<&'static str>,
+}
+
+impl Couch {
+    const ROWS: Event<()> = Event::new("couch.rows");
+}
+
+impl Connection for Couch {
+    type Filter = Stream;
+
+    fn filter(&self) -> Stream {
+        Stream
+    }
+
+    fn events(on: &mut Handlers<Peer<Self>>) {
+        on.on(Self::ROWS, |peer, cx, ()| {
+            if let (Some(wire), Some(row)) = (peer.wire(), peer.connection.rows.pop()) {
+                wire.put(cx, row);
+                cx.delay(Self::ROWS, Duration::from_secs(10), ());
+            }
+        });
+    }
+
+    fn input(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Stream>, bytes: bytes::Bytes) {
+        let asked = std::str::from_utf8(&bytes).expect("it is text");
+        let body = if asked.starts_with("GET /db ") {
+            "{\"update_seq\":\"1-a\",\"instance_start_time\":\"1\"}".to_owned()
+        } else if asked.starts_with("GET /db/x ") {
+            "y".repeat(FEED_LINE_BYTES + 1)
+        } else {
+            if asked.contains("since=1-a") {
+                self.rows = vec![
+                    "{\"seq\":\"3-c\",\"id\":\"x\",\"changes\":[{\"rev\":\"3-c\"}]}\n",
+                    "{\"seq\":\"2-b\",\"id\":\"x\",\"changes\":[{\"rev\":\"2-b\"}],\
+                     \"doc\":{\"_id\":\"x\",\"_rev\":\"2-b\"}}\n",
+                ];
+            }
+            wire.put(cx, "HTTP/1.1 200 OK\r\n\r\n\n");
+            return cx.delay(Self::ROWS, Duration::from_secs(10), ());
+        };
+        wire.put(cx, format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+    }
+}
+
+#[test]
+fn a_document_that_is_too_long_is_not_shown_as_current_until_it_is_short_again() {
+    let parsed = command_line::parse(lexopt::Parser::from_args([
+        "--couch",
+        "http://127.0.0.1:5984/db",
+        "--doc",
+        "x",
+    ]));
+    let Ok(Command::Run(options)) = parsed else { panic!("{parsed:?}") };
+    let mut rig = Rig::new();
+    rig.spawn(TcpServer::new(5984).serve(|_| Couch { rows: vec![] }));
+    rig.spawn(App::new(*options, None));
+    let mut check = |seconds, expected: &[&str], health: &[&str], event: &str| {
+        rig.run_for(Duration::from_secs(seconds));
+        let asked = [
+            ("GET /x HTTP/1.1\r\nHost: h\r\n\r\n", expected),
+            ("GET /health HTTP/1.1\r\nHost: h\r\n\r\n", health),
+            ("GET /x/events HTTP/1.1\r\nHost: h\r\n\r\n", &[event]),
+        ];
+        for (request, expected) in asked {
+            let got = browse(&mut rig, request);
+            let got = got.lock().expect("nobody panics");
+            assert!(expected.iter().all(|part| got.contains(part)), "{expected:?} of {got}");
+        }
+    };
+    let well = ["HTTP/1.1 200 OK", "\"ok\":true", "\"outdated_documents\":0"];
+    let ill = ["HTTP/1.1 503 ", "\"ok\":false", "\"outdated_documents\":1"];
+    let why = "the document is longer than 67108864 bytes";
+    check(1, &["HTTP/1.1 503 ", "feed-state: lost", why], &ill, why);
+    check(10, &["HTTP/1.1 200 OK", "feed-state: following"], &well, "following");
+    check(20, &["HTTP/1.1 200 OK", "feed-state: lost", "2-b"], &ill, why);
 }

@@ -57,6 +57,7 @@ impl Followed {
     pub(super) fn pass_over(&mut self) {
         self.is_stale = false;
         self.passed = self.wanted.take();
+        self.told = None; // whatever it is next, that is news
     }
 
     /// A document that was gone and is gone is no news, whatever its tombstone is called.
