@@ -98,7 +98,8 @@ pub enum FeedEvent {
         why: Arc<FeedError>,
     },
     /// A document is longer than the feed's [`line_max`](super::ChangesFeed::line_max) and was
-    /// passed over: what was told of it before is out of date.
+    /// passed over: what was told of it before is out of date. Of every change its row follows,
+    /// without the document.
     TooLong {
         /// Its id.
         id: String,

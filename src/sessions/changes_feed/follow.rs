@@ -93,6 +93,7 @@ impl ChangesFeed {
             Step::Document(place) => {
                 self.database.under(&format!("/{}", encoded(&self.subject.docs()[place].id)))
             }
+            Step::Held => self.target_of_held(),
             Step::Feed => self.database.under(&self.feed_tail()),
             Step::Server => self.database.beside(""),
             _ => self.database.under(""),
@@ -159,7 +160,8 @@ impl ChangesFeed {
 
     /// Some of a body that is no feed.
     fn body(&mut self, cx: &mut Cx<'_>, data: &Bytes) {
-        let is_document = matches!(self.step, Step::Document(_)) && self.answer.is_ok();
+        let is_document =
+            matches!(self.step, Step::Document(_) | Step::Held) && self.answer.is_ok();
         let max = if is_document { self.line_max } else { FEED_ANSWER_BYTES };
         if self.answer.body.len() + data.len() <= max {
             self.answer.body.extend_from_slice(data);
@@ -167,6 +169,8 @@ impl ChangesFeed {
             && is_document
         {
             self.pass_over(cx, place);
+        } else if is_document {
+            self.release(cx, None, true);
         } else if self.step == Step::Server {
             self.meet(cx); // with whatever stands before it
         } else if self.answer.is_ok() {
@@ -199,6 +203,8 @@ impl ChangesFeed {
                 let gone = Change::gone(&self.subject.docs()[place].id, None);
                 self.stands(cx, place, gone);
             }
+            Step::Held if is_ok => self.read_held(cx),
+            Step::Held => self.refused_held(cx),
             Step::Feed if is_ok && self.has_turns() => self.turn_page(cx),
             Step::Feed if is_ok => {
                 let is_last = self.answer.is_last;

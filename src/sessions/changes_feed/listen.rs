@@ -49,7 +49,11 @@ impl ChangesFeed {
                     self.count_row(cx);
                     match self.subject {
                         Subject::Documents(_) => self.row(cx, row),
-                        Subject::Rows(_) => self.tell_row(cx, row),
+                        Subject::Rows(_) => {
+                            if let Some(row) = self.hold(cx, row) {
+                                self.tell_row(cx, row);
+                            }
+                        }
                     }
                     self.see_where_it_is(cx);
                 }

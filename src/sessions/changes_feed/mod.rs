@@ -1,5 +1,6 @@
 //! Following a CouchDB database through its `_changes` feed: documents of it, or every change.
 
+mod alone;
 mod answer;
 mod checkpoint;
 mod checkpoint_file;
@@ -175,6 +176,8 @@ enum Step {
     Info,
     /// `GET /db/doc`, for the document at this place.
     Document(usize),
+    /// `GET /db/doc`, for the row that waits for it.
+    Held,
     /// `GET /db/_changes`.
     Feed,
     /// Waiting to try again.

@@ -162,6 +162,11 @@ impl Query {
         }
     }
 
+    /// What of that stands in the target of a document.
+    pub(super) fn of_documents(&self) -> String {
+        self.extras.iter().copied().filter(|extra| !extra.starts_with("&style")).collect()
+    }
+
     /// What is posted, where the query is too long for a target. It goes out whole with each
     /// request.
     pub(super) fn body(&self) -> Option<&Bytes> {

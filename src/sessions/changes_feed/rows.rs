@@ -34,6 +34,8 @@ pub(super) struct Rows {
     server: Option<String>,
     ledger: Ledger,
     recent: Recent,
+    /// A row that waits for its document.
+    pub(super) held: Option<Row>,
     /// Where rows that come again are dropped.
     latest: Option<Latest>,
     /// The last row that is before or at the sequence that is to be asked for.
@@ -65,6 +67,7 @@ impl Rows {
             server: None,
             ledger: Ledger::default(),
             recent: Recent::default(),
+            held: None,
             latest: drops_repeats.then(Latest::default),
             since_number: 0,
             asked_number: 0,
@@ -99,6 +102,7 @@ impl Rows {
     fn begin(&mut self, seq: &Seq, kept: Kept) {
         self.ledger.begin(seq.clone());
         self.recent.begin(kept);
+        self.held = None;
         self.latest = self.latest.take().map(|_| Latest::default());
         self.since_number = self.ledger.last();
     }
@@ -226,10 +230,6 @@ impl ChangesFeed {
             self.counters.repeats += 1;
         } else {
             self.counters.changes += 1;
-            if is_lean && row.doc.is_none() {
-                let id = row.id.clone();
-                self.tell(cx, FeedEvent::TooLong { id, max: self.line_max });
-            }
             self.tell(cx, FeedEvent::Row { number, row: Arc::new(row), is_repeat });
         }
         if has_moved {
@@ -238,8 +238,7 @@ impl ChangesFeed {
         if is_over {
             self.await_handling(cx);
         } else if is_lean && !self.is_lean() {
-            self.hang_up(cx); // the row that was too long has come; the next ones have documents
-            self.connect(cx);
+            self.go_on(cx); // the next ones are to have documents
         }
     }
 

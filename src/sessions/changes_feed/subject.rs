@@ -64,6 +64,7 @@ impl ChangesFeed {
             Subject::Documents(docs) => {
                 docs.iter().position(|doc| doc.is_stale).map_or(Step::Feed, Step::Document)
             }
+            Subject::Rows(rows) if rows.held.is_some() => Step::Held,
             Subject::Rows(_) => Step::Feed,
         }
     }
@@ -105,7 +106,7 @@ impl ChangesFeed {
         }
     }
 
-    /// How many rows are asked for. A row that was too long comes alone, without its document.
+    /// How many rows are asked for. Where one was too long, each comes alone.
     pub(super) fn rows_at_most(&self) -> Option<u64> {
         let left = match &self.subject {
             Subject::Rows(_) if self.is_lean() => Some(1),
@@ -114,11 +115,6 @@ impl ChangesFeed {
         };
         let page = Some(FEED_PAGE_ROWS).filter(|_| self.mode.is_paged());
         left.into_iter().chain(page).min()
-    }
-
-    /// Whether the documents are to stay out of the rows, for with its document one was too long.
-    pub(super) fn is_lean(&self) -> bool {
-        self.too_long_after.is_some() && self.too_long_after == self.since
     }
 
     /// Takes a sequence that the server does not understand for one of another server, where

@@ -8,6 +8,7 @@ mod counting;
 mod framing;
 mod identity;
 mod keepalive;
+mod long_rows;
 mod losses;
 mod modes;
 mod odd_lines;

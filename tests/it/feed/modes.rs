@@ -212,6 +212,7 @@ fn a_row_that_is_too_long_for_an_answer_comes_without_its_document() {
     let mut stage = Stage::new(move |asked| match asked.target.as_str() {
         "/" => vec![json("200 OK", "{}")],
         "/db" => vec![info("2", "1")],
+        "/db/long?rev=1-a" => vec![json("200 OK", &"x".repeat(1000))],
         target if target.contains("include_docs=false") => {
             let row = row("2", "long", "1-a").replace(",\"doc\"", ",\"was\"");
             vec![begin(), chunk(&page(&[row], "2")), end()]

@@ -371,6 +371,10 @@ fn a_row_that_is_too_long_is_told_without_its_document() {
     let mut stage = Stage::new(move |asked| match asked.target.as_str() {
         "/" => vec![json("200 OK", "{}")],
         "/db" => vec![info("\"3-c\"", "1")],
+        "/db/long?rev=1-a" => {
+            let long = "x".repeat(1000);
+            vec![json("200 OK", &format!("{{\"_id\":\"long\",\"_rev\":\"1-a\",\"x\":\"{long}\"}}"))]
+        }
         _ if asked.is_sounding() => vec![nothing_more(asked)],
         _ if asked.since() == "3" => vec![begin()],
         _ if asked.since() == "0" => vec![begin(), chunk(&(row("1", "a", "1-a") + &long("2")))],
