@@ -42,6 +42,14 @@ impl ChangesFeed {
         is_past || end.update_seq.as_ref() == Some(since)
     }
 
+    /// Whether `seq` is surely behind what the feed was asked for, and so new.
+    pub(super) fn is_new(&self, seq: Option<&Seq>) -> bool {
+        let number = |seq: &Seq| seq.as_str().parse::<u64>().ok();
+        let is_counted = self.end.as_ref().is_some_and(|end| end.count.is_some());
+        let asked = self.paging.since.as_ref().and_then(number);
+        is_counted && seq.and_then(number).zip(asked).is_some_and(|(seq, asked)| seq > asked)
+    }
+
     /// Whether what had come to `seq` is surely there no more, where sequences are numbers.
     pub(super) fn has_lost(&self, info: &Info, seq: &Seq) -> bool {
         (info.count.is_some() && self.was_gone) || info.is_short_of(seq)

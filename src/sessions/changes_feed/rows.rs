@@ -42,6 +42,8 @@ pub(super) struct Rows {
     since_number: u64,
     /// The same of the sequence that was asked for.
     asked_number: u64,
+    /// The last row that was told before that.
+    asked_last: u64,
     /// Whether what comes now had been told before the feed was asked for.
     is_rewound: bool,
     /// How many rows are still to be told, if not all.
@@ -71,6 +73,7 @@ impl Rows {
             latest: drops_repeats.then(Latest::default),
             since_number: 0,
             asked_number: 0,
+            asked_last: 0,
             is_rewound: false,
             left: query.limit,
             query,
@@ -97,6 +100,7 @@ impl Rows {
     /// The feed is asked for from the sequence that it has come to.
     pub(super) fn asked(&mut self) {
         self.asked_number = self.since_number;
+        self.asked_last = self.ledger.last();
     }
 
     fn begin(&mut self, seq: &Seq, kept: Kept) {
@@ -203,17 +207,19 @@ impl ChangesFeed {
     /// Tells a row. It is the last to be told before the next is read, so that none is told that
     /// could not be posted.
     pub(super) fn tell_row(&mut self, cx: &mut Cx<'_>, row: Row) {
-        let is_lean = self.is_lean();
+        let (is_lean, is_new) = (self.is_lean(), self.is_new(row.seq.as_ref()));
         let Some(rows) = self.subject.rows_mut() else { return };
         let number = rows.ledger.tell(row.seq.clone(), row.json.len());
         let before = rows.recent.tell(&row, number);
         let is_same = rows.latest.as_mut().is_some_and(|latest| latest.tell(&row));
         let is_repeat = before.is_some();
         let is_dropped = is_repeat && is_same;
-        let is_back = before.is_some_and(|before| before <= rows.asked_number);
+        let is_back = before.is_some_and(|before| before <= rows.asked_number) && !is_new;
+        // In the answer under way a row comes again when something has happened to its document.
+        let is_news = before.is_none_or(|before| is_new || before > rows.asked_last);
         let is_rewound = is_back && !rows.is_rewound;
         rows.is_rewound = is_back || (rows.is_rewound && is_repeat);
-        if !is_repeat {
+        if is_news && !is_dropped {
             rows.left = rows.left.map(|left| left - 1);
             self.backoff.reset();
         }

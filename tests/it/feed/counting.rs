@@ -2,7 +2,7 @@
 //! and not when it was made.
 
 use super::*;
-use masque::sessions::{Checkpoint, EveryChange, Start};
+use masque::sessions::{Checkpoint, EveryChange, Query, Start};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -71,6 +71,34 @@ fn told(stage: &mut Stage) -> String {
 }
 
 const ROWS: &str = "row 1: a 1-a at 1; row 2: x 1-x at 2; row 3: b 1-b at 3";
+
+#[test]
+fn a_change_that_names_the_same_winner_is_no_rewind_and_counts() {
+    let row = |seq: usize, id: &str| {
+        format!("{{\"seq\":{seq},\"id\":\"{id}\",\"changes\":[{{\"rev\":\"1-a\"}}]}}\n")
+    };
+    for (is_counted, told_as_rewound) in [(true, false), (false, true)] {
+        let seq = if is_counted { "9" } else { "\"9\"" };
+        let every = EveryChange::since(Start::Beginning).query(Query::new().limit(5));
+        let mut stage = Stage::new(move |asked| match (asked.target.as_str(), asked.feeds) {
+            ("/", _) => vec![json("200 OK", "{}")],
+            ("/db", _) => vec![info(seq, "1")],
+            // Another leaf of `x` changes while the feed is there, and once more while it is not.
+            (_, 1) => vec![begin(), chunk(&(row(1, "x") + &row(2, "y") + &row(3, "x"))), Act::Kill],
+            _ => vec![begin(), chunk(&(row(4, "x") + &row(5, "z") + &row(6, "w")))],
+        })
+        .follow_as("http://couch/db", |feed| feed.every_change(every));
+        stage.run_s(30.0);
+        let log = stage.world.borrow().log.join("\n");
+        assert_eq!(log.contains("rewound"), told_as_rewound, "{log}");
+        assert!(log.contains("rows since 3&limit=2\n"), "{log}");
+        assert!(log.contains("row 4: x 1-a at 4 again\n"), "{log}");
+        // Where it cannot be told from one that comes again, it does not count.
+        let last = if is_counted { "row 5: z 1-a at 5\n" } else { "row 6: w 1-a at 6\n" };
+        assert!(log.contains(last) && log.contains("ended: Limit"), "{log}");
+        assert_eq!(log.contains("row 6"), !is_counted, "{log}");
+    }
+}
 
 #[test]
 fn a_server_that_starts_anew_tells_nothing_twice() {
