@@ -7,6 +7,7 @@ use masque::limits::FEED_LINE_BYTES;
 use masque::reactor::{Cx, Event, Handlers, Rig, Signal};
 use masque::sessions::{Connection, Peer, TcpClient, TcpServer};
 use masque::wheels::ReadWrite;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -102,15 +103,26 @@ fn a_quiet_stream_shows_a_sign_of_life_twice_in_the_time_of_a_poll() {
     }
 }
 
-/// A CouchDB whose document `x` is too long when it is read by itself; its feed tells of it, with
-/// the document and without.
+/// A CouchDB that answers each request with these texts, each so many seconds after the one before.
 struct Couch {
-    /// The last one first.
-    rows: Vec<&'static str>,
+    answers: fn(&str) -> Vec<(u64, String)>,
+    due: VecDeque<(u64, String)>,
 }
 
 impl Couch {
-    const ROWS: Event<()> = Event::new("couch.rows");
+    const NEXT: Event<()> = Event::new("couch.next");
+
+    fn act(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Stream>) {
+        if let Some((_, text)) = self.due.pop_front() {
+            wire.put(cx, text);
+        }
+    }
+
+    fn rest(&mut self, cx: &mut Cx<'_>) {
+        if let Some((seconds, _)) = self.due.front() {
+            cx.delay(Self::NEXT, Duration::from_secs(*seconds), ());
+        }
+    }
 }
 
 impl Connection for Couch {
@@ -121,47 +133,61 @@ impl Connection for Couch {
     }
 
     fn events(on: &mut Handlers<Peer<Self>>) {
-        on.on(Self::ROWS, |peer, cx, ()| {
-            if let (Some(wire), Some(row)) = (peer.wire(), peer.connection.rows.pop()) {
-                wire.put(cx, row);
-                cx.delay(Self::ROWS, Duration::from_secs(10), ());
+        on.on(Self::NEXT, |peer, cx, ()| {
+            if let Some(wire) = peer.wire() {
+                peer.connection.act(cx, wire);
             }
         });
     }
 
     fn input(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Stream>, bytes: bytes::Bytes) {
         let asked = std::str::from_utf8(&bytes).expect("it is text");
-        let body = if asked.starts_with("GET /db ") {
-            "{\"update_seq\":\"1-a\",\"instance_start_time\":\"1\"}".to_owned()
-        } else if asked.starts_with("GET /db/x ") {
-            "y".repeat(FEED_LINE_BYTES + 1)
-        } else {
-            if asked.contains("since=1-a") {
-                self.rows = vec![
-                    "{\"seq\":\"3-c\",\"id\":\"x\",\"changes\":[{\"rev\":\"3-c\"}]}\n",
-                    "{\"seq\":\"2-b\",\"id\":\"x\",\"changes\":[{\"rev\":\"2-b\"}],\
-                     \"doc\":{\"_id\":\"x\",\"_rev\":\"2-b\"}}\n",
-                ];
-            }
-            wire.put(cx, "HTTP/1.1 200 OK\r\n\r\n\n");
-            return cx.delay(Self::ROWS, Duration::from_secs(10), ());
-        };
-        wire.put(cx, format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+        self.due = (self.answers)(asked).into();
+        self.act(cx, wire);
     }
+
+    fn flushed(&mut self, cx: &mut Cx<'_>, _: ReadWrite<Stream>) {
+        self.rest(cx);
+    }
+}
+
+/// A program that has run for no time before a CouchDB that answers so and has a document `x`.
+fn before(answers: fn(&str) -> Vec<(u64, String)>) -> Rig {
+    let couch = ["--couch", "http://127.0.0.1:5984/db", "--doc", "x"];
+    let parsed = command_line::parse(lexopt::Parser::from_args(couch));
+    let Ok(Command::Run(options)) = parsed else { panic!("{parsed:?}") };
+    let mut rig = Rig::new();
+    rig.spawn(TcpServer::new(5984).serve(move |_| Couch { answers, due: VecDeque::new() }));
+    rig.spawn(App::new(*options, None));
+    rig
+}
+
+/// A whole answer.
+fn whole(body: &str) -> Vec<(u64, String)> {
+    vec![(0, format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()))]
+}
+
+const FEED: &str = "HTTP/1.1 200 OK\r\n\r\n\n";
+const INFO: &str = r#"{"update_seq":"1-a","instance_start_time":"1"}"#;
+
+fn row(number: usize) -> String {
+    format!(
+        "{{\"seq\":\"{number}-s\",\"id\":\"x\",\"changes\":[{{\"rev\":\"{number}-r\"}}],\
+         \"doc\":{{\"_id\":\"x\",\"_rev\":\"{number}-r\"}}}}\n"
+    )
 }
 
 #[test]
 fn a_document_that_is_too_long_is_not_shown_as_current_until_it_is_short_again() {
-    let parsed = command_line::parse(lexopt::Parser::from_args([
-        "--couch",
-        "http://127.0.0.1:5984/db",
-        "--doc",
-        "x",
-    ]));
-    let Ok(Command::Run(options)) = parsed else { panic!("{parsed:?}") };
-    let mut rig = Rig::new();
-    rig.spawn(TcpServer::new(5984).serve(|_| Couch { rows: vec![] }));
-    rig.spawn(App::new(*options, None));
+    let mut rig = before(|asked| match asked.split(' ').nth(1) {
+        Some("/db") => whole(INFO),
+        Some("/db/x") => whole(&"y".repeat(FEED_LINE_BYTES + 1)),
+        _ if asked.contains("since=1-a") => {
+            let bare = r#"{"seq":"3-s","id":"x","changes":[{"rev":"3-r"}]}"#;
+            vec![(0, FEED.to_owned()), (10, row(2)), (10, format!("{bare}\n"))]
+        }
+        _ => vec![(0, FEED.to_owned())],
+    });
     let mut check = |seconds, expected: &[&str], health: &[&str], event: &str| {
         rig.run_for(Duration::from_secs(seconds));
         let asked = [
@@ -180,5 +206,59 @@ fn a_document_that_is_too_long_is_not_shown_as_current_until_it_is_short_again()
     let why = "the document is longer than 67108864 bytes";
     check(1, &["HTTP/1.1 503 ", "feed-state: lost", why], &ill, why);
     check(10, &["HTTP/1.1 200 OK", "feed-state: following"], &well, "following");
-    check(20, &["HTTP/1.1 200 OK", "feed-state: lost", "2-b"], &ill, why);
+    check(20, &["HTTP/1.1 200 OK", "feed-state: lost", "2-r"], &ill, why);
+}
+
+/// A browser that polls, and keeps the revisions that it gets.
+struct Poller {
+    input: String,
+    revs: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Connection for Poller {
+    type Filter = Stream;
+
+    fn filter(&self) -> Stream {
+        Stream
+    }
+
+    fn connected(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Stream>) {
+        wire.put(cx, "GET /x HTTP/1.1\r\nHost: h\r\n\r\n");
+    }
+
+    fn input(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Stream>, bytes: bytes::Bytes) {
+        self.input += std::str::from_utf8(&bytes).expect("it is text");
+        let Some(rev) = self.input.split("_rev\":\"").nth(1).filter(|rev| rev.ends_with('}'))
+        else {
+            return;
+        };
+        let number = rev.split('-').next().expect("there is one").parse().expect("a number");
+        self.input.clear();
+        self.revs.lock().expect("nobody panics").push(number);
+        wire.put(cx, format!("GET /x/{number}-r HTTP/1.1\r\nHost: h\r\n\r\n"));
+    }
+}
+
+#[test]
+fn a_browser_is_answered_again_and_again_while_a_hundred_thousand_changes_come_at_once() {
+    const CHANGES: usize = 100_000;
+    let mut rig = before(|asked| match asked.split(' ').nth(1) {
+        Some("/db") => whole(INFO),
+        Some("/db/x") => whole(r#"{"_id":"x","_rev":"1-r"}"#),
+        _ => {
+            let rows = (2..=CHANGES).map(row).collect();
+            vec![(0, FEED.to_owned()), (1, rows)]
+        }
+    });
+    rig.run_for(Duration::from_millis(500));
+    let revs = Arc::new(Mutex::new(vec![]));
+    let (input, kept) = (String::new(), Arc::clone(&revs));
+    rig.spawn(TcpClient::new(8080).run(Poller { input, revs: kept }));
+    rig.run_for(Duration::from_secs(1));
+    let revs = revs.lock().expect("nobody panics");
+    assert_eq!((revs.first(), revs.last()), (Some(&1), Some(&CHANGES)));
+    assert!(revs.is_sorted_by(|one, next| one < next));
+    // The longest that it waits is a small part of the burst.
+    let longest = revs.windows(2).map(|two| two[1] - two[0]).max();
+    assert!(longest.is_some_and(|rows| rows < CHANGES / 20), "{longest:?} of {} polls", revs.len());
 }
