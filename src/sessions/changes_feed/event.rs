@@ -43,6 +43,9 @@ pub enum FeedEvent {
         retry_after: Duration,
         /// How many losses there were in a row, this one included.
         times: u32,
+        /// From where it goes on, if it ever came so far: a line that is too long, or none of a
+        /// feed's, stands behind this.
+        since: Option<Seq>,
     },
     /// The feed is lost and not tried again, as [`retry_limit`](super::ChangesFeed::retry_limit) or
     /// [`retry_if`](super::ChangesFeed::retry_if) will have it. This is the last event; then the
@@ -56,7 +59,9 @@ pub enum FeedEvent {
         since: Option<Seq>,
     },
     /// The database is another than before, by the same name, or has lost its last changes; it is
-    /// told anew. `CouchDB` 3 says so; of servers whose sequences are numbers (`CouchDB` 1,
+    /// told anew. `CouchDB` 3 says so; `CouchDB` 2 does not, and this is never told there: documents
+    /// are read anew after each loss, and a sequence of the database before is answered with all of
+    /// the new one's rows. Of servers whose sequences are numbers (`CouchDB` 1,
     /// `PouchDB`) it is known when the database has fewer changes than were told, or was not there
     /// for a time. One that was made again unseen and has come as far is not recognised there, and
     /// rows of it are missed; documents are read anew whenever that may be.
@@ -76,6 +81,10 @@ pub enum FeedEvent {
     /// The server tells again what was told before the feed was asked for, as a cluster does that
     /// has lost a node. It is the same database, and nothing is missed. It is known by the first
     /// row that comes again of those that are remembered, be they of this run or of one before.
+    ///
+    /// Without [`Query::all_revs`](super::Query::all_revs) a row names the winning revision alone,
+    /// and one that comes because another leaf has changed looks as if it came again. As the first
+    /// of its kind behind a loss it is told as this, in error, unless sequences are numbers.
     Rewound,
     /// The checkpoint is of something else than what is followed.
     Mismatch(Mismatch),

@@ -117,8 +117,10 @@ impl ChangesFeed {
         if !self.retry.allows(&why, times) {
             return self.give_up(cx, why, times);
         }
-        self.tell(cx, FeedEvent::Lost { why: why.clone(), retry_after, times });
-        if let (Some(times), Some(since)) = (stuck, self.since.clone()) {
+        let since = self.since.clone();
+        let lost = FeedEvent::Lost { why: why.clone(), retry_after, times, since: since.clone() };
+        self.tell(cx, lost);
+        if let (Some(times), Some(since)) = (stuck, since) {
             self.tell(cx, FeedEvent::Stuck { times, since, why });
         }
         self.wait(cx, retry_after);

@@ -260,6 +260,10 @@ impl ChangesFeed {
 
     /// Asks the server for a sign of life this often. Two and a half times that without one means
     /// that the feed is dead. At least a millisecond.
+    ///
+    /// The time is that of the system's monotonic clock, which on Linux stands still while the
+    /// machine sleeps: a feed that died meanwhile is noticed when what was left of that time has
+    /// passed after waking, and not at once.
     #[must_use]
     pub fn heartbeat(mut self, every: Duration) -> Self {
         self.heartbeat = every.max(Duration::from_millis(1));

@@ -73,7 +73,9 @@ impl Query {
         Query::default()
     }
 
-    /// Has each row carry its document.
+    /// Has each row carry its document. A row comes without it all the same where the server has
+    /// none to send along (`"doc":null`, as when that revision is gone by then), or where it is
+    /// [too long](super::FeedEvent::TooLong); it is told as it came.
     pub fn include_docs(self) -> Self {
         Query { has_docs: true, ..self }
     }
@@ -142,8 +144,9 @@ impl Query {
         Ok(Query { pick: Pick::Body("_selector", body.into()), ..self })
     }
 
-    /// Ends the feed after so many rows in all, however often it is lost. Rows that come again do
-    /// not count.
+    /// Ends the feed after so many rows in all, however often it is lost. Rows that come again
+    /// after a loss do not count, nor rows that are
+    /// [dropped](super::EveryChange::drop_repeats).
     pub fn limit(self, rows: u64) -> Self {
         Query { limit: Some(rows), ..self }
     }

@@ -29,6 +29,12 @@ fn check(acts: Vec<Act>, lost_at_s: f64, why: &str, since: &str) {
     let world = stage.world.borrow();
     assert_eq!(world.asked.last().unwrap().since(), since, "{log}");
     assert_eq!((world.connections, world.most_open), (2, 1), "{log}");
+    let told = stage.told.borrow();
+    let told_since = told.iter().find_map(|event| match event {
+        masque::sessions::FeedEvent::Lost { since, .. } => since.as_ref().map(|seq| seq.as_str()),
+        _ => None,
+    });
+    assert_eq!(told_since, Some(since), "{log}");
     // Whatever has happened, the database is looked at again first.
     assert!(log.contains("#2 GET /db\n"), "{log}");
 }

@@ -205,7 +205,7 @@ impl Watcher {
                 (Some(rev), None) => write!(shown, "{} is gone at {rev}", change.id),
                 (None, _) => write!(shown, "{} is gone", change.id),
             },
-            FeedEvent::Lost { why, retry_after, times } => {
+            FeedEvent::Lost { why, retry_after, times, .. } => {
                 write!(shown, "lost ({times}), again in {:.3}: {why}", retry_after.as_secs_f64())
             }
             FeedEvent::GaveUp { why, times, since } => {
