@@ -59,9 +59,9 @@ pub enum FeedEvent {
         since: Option<Seq>,
     },
     /// The database is another than before, by the same name, or has lost its last changes; it is
-    /// told anew. `CouchDB` 3 says so; `CouchDB` 2 does not, and this is never told there: documents
-    /// are read anew after each loss, and a sequence of the database before is answered with all of
-    /// the new one's rows. Of servers whose sequences are numbers (`CouchDB` 1,
+    /// told anew. `CouchDB` 3 says so; `CouchDB` 2 does not, and this is never told there:
+    /// documents are read anew after each loss, and a sequence of the database before is answered
+    /// with all of the new one's rows. Of servers whose sequences are numbers (`CouchDB` 1,
     /// `PouchDB`) it is known when the database has fewer changes than were told, or was not there
     /// for a time. One that was made again unseen and has come as far is not recognised there, and
     /// rows of it are missed; documents are read anew whenever that may be.

@@ -68,8 +68,8 @@ use tell::Followed;
 /// between the two is lost. When the feed is lost it comes back from the last sequence, after a
 /// growing, jittered, capped delay, for ever unless [`retry_limit`](Self::retry_limit) or
 /// [`retry_if`](Self::retry_if) say otherwise; and it reads the documents anew when anything in the
-/// database has changed, or when that has become another, or cannot be told from another. A revision that was told is not told again. Of a
-/// burst the newest revision is told.
+/// database has changed, or when that has become another, or cannot be told from another. A
+/// revision that was told is not told again. Of a burst the newest revision is told.
 ///
 /// Of every change, which a replicator or an indexer needs, each row is told with a number, and
 /// the feed is told when it is handled; see [`EveryChange`].

@@ -91,6 +91,7 @@ impl Iterator for Cutter {
 
 /// How far an answer that has an end has brought a feed.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one fact that the next step depends on")]
 pub(super) struct Paging {
     /// From where it was asked for.
     pub(super) since: Option<Seq>,

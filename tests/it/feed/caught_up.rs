@@ -153,9 +153,11 @@ fn a_server_that_counts_is_not_asked_where_it_ends() {
 
 #[test]
 fn a_server_that_cannot_be_asked_for_the_end_is_followed_all_the_same() {
-    let mut stage = filtered("\"9-s\"", FeedMode::Continuous, |asked| match asked.is_sounding() {
-        true => vec![json("400 Bad Request", "{\"error\":\"bad_request\",\"reason\":\"feed\"}")],
-        false => [begin(), chunk("\n")].into_iter().chain(beats(90)).collect(),
+    let mut stage = filtered("\"9-s\"", FeedMode::Continuous, |asked| {
+        if asked.is_sounding() {
+            return vec![json("400 Bad Request", r#"{"error":"bad_request","reason":"feed"}"#)];
+        }
+        [begin(), chunk("\n")].into_iter().chain(beats(90)).collect()
     });
     stage.run_s(600.0);
     let log = log(&stage);

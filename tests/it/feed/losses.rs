@@ -31,7 +31,9 @@ fn check(acts: Vec<Act>, lost_at_s: f64, why: &str, since: &str) {
     assert_eq!((world.connections, world.most_open), (2, 1), "{log}");
     let told = stage.told.borrow();
     let told_since = told.iter().find_map(|event| match event {
-        masque::sessions::FeedEvent::Lost { since, .. } => since.as_ref().map(|seq| seq.as_str()),
+        masque::sessions::FeedEvent::Lost { since, .. } => {
+            since.as_ref().map(masque::sessions::Seq::as_str)
+        }
         _ => None,
     });
     assert_eq!(told_since, Some(since), "{log}");

@@ -32,7 +32,8 @@ impl Stage {
     }
 
     /// A server that has a database `db`, and in it, at sequence `3-c`, a document `x` at revision
-    /// `3-c`, until a feed has a later one; requests for a feed are answered with what `feeds` gives.
+    /// `3-c`, until a feed has a later one; requests for a feed are answered with what `feeds`
+    /// gives.
     pub(super) fn with_feeds(mut feeds: impl FnMut(&Asked) -> Vec<Act> + 'static) -> Self {
         let missing = json("404 Object Not Found", r#"{"error":"not_found","reason":"missing"}"#);
         let mut now = json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#);
@@ -43,9 +44,10 @@ impl Stage {
                 let acts = feeds(asked);
                 if let Some(row) = acts.iter().flat_map(|act| act.rows("x")).last() {
                     let rev = &row["changes"][0]["rev"];
-                    now = match row["deleted"] == true {
-                        true => missing.clone(),
-                        false => json("200 OK", &format!(r#"{{"_id":"x","_rev":{rev}}}"#)),
+                    now = if row["deleted"] == true {
+                        missing.clone()
+                    } else {
+                        json("200 OK", &format!(r#"{{"_id":"x","_rev":{rev}}}"#))
                     };
                 }
                 acts
