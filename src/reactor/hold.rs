@@ -4,6 +4,7 @@ use super::cx::Cx;
 use super::error::{Missing, PostError};
 use super::kernel::Kernel;
 use super::mounts::RawWheel;
+use super::room::Room;
 use super::session::{At, SessionId};
 use std::collections::VecDeque;
 use std::fmt;
@@ -55,7 +56,7 @@ impl Releases {
 
     /// Gives back the room that is not needed.
     pub(super) fn shrink(&self) {
-        self.waiting().shrink_to_fit();
+        self.waiting().give_back();
     }
 
     fn waiting(&self) -> MutexGuard<'_, VecDeque<Release>> {
@@ -70,7 +71,9 @@ pub(super) struct Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.releases.waiting().push_back(self.of);
+        let mut waiting = self.releases.waiting();
+        waiting.make_room();
+        waiting.push_back(self.of);
     }
 }
 

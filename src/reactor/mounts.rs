@@ -2,7 +2,10 @@
 
 use super::cx::{Cx, Running};
 use super::kernel::Kernel;
+use super::room::Room;
 use super::session::SessionId;
+use super::shelf::{Place, Shelf};
+use super::timing::NO_TIMER;
 use super::wheel::Ready;
 use slab::Slab;
 use std::any::Any;
@@ -18,7 +21,6 @@ pub(super) struct RawWheel {
 }
 
 pub(super) const NO_WHEEL: u32 = u32::MAX;
-const NO_TIMER: u32 = u32::MAX;
 
 impl RawWheel {
     /// The number under which its sockets are registered.
@@ -34,7 +36,18 @@ impl RawWheel {
 /// What a kind of wheel does, with its type erased.
 pub(super) struct Verbs {
     pub(super) run: fn(&mut Cx<'_>, RawWheel, Ready),
-    pub(super) orphaned: fn(&mut dyn Any, SystemTime),
+    pub(super) orphaned: fn(&mut Kernel, State, SystemTime),
+    /// Drops a state that is in no table any more.
+    pub(super) discard: fn(&mut Kernel, State),
+    /// Gives back the shelf's room that is not needed.
+    pub(super) shrink: fn(&mut dyn Any),
+}
+
+/// Where the state of a wheel is: among the shelves, and on its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct State {
+    shelf: u32,
+    place: Place,
 }
 
 impl fmt::Display for RawWheel {
@@ -47,6 +60,8 @@ impl fmt::Display for RawWheel {
 #[derive(Default)]
 pub(super) struct Wheels {
     mounted: Slab<Mounted>,
+    /// The states, on a shelf for each type.
+    shelves: Vec<(Box<dyn Any>, &'static Verbs)>,
     generation: u32,
     ready: VecDeque<RawWheel>,
 }
@@ -62,7 +77,7 @@ struct Mounted {
     ready: Ready,
     queued: bool,
     verbs: &'static Verbs,
-    state: Box<dyn Any>,
+    state: State,
 }
 
 impl Wheels {
@@ -76,12 +91,30 @@ impl Wheels {
 
     /// Gives back the room behind the last wheel. O(room).
     pub(super) fn shrink(&mut self) {
-        self.mounted.shrink_to_fit();
-        self.ready.shrink_to_fit();
+        self.mounted.give_back();
+        self.ready.give_back();
+        for (shelf, verbs) in &mut self.shelves {
+            (verbs.shrink)(&mut **shelf);
+        }
     }
 
-    pub(super) fn state(&mut self, wheel: RawWheel) -> Option<&mut dyn Any> {
-        Some(&mut *self.find(wheel)?.state)
+    /// The state of a wheel, once it has one.
+    pub(super) fn state<W: 'static>(&mut self, wheel: RawWheel) -> Option<&mut W> {
+        self.find(wheel)?.state.of(self)
+    }
+
+    fn shelf<W: 'static>(&mut self, shelf: u32) -> &mut Shelf<W> {
+        Shelf::of(&mut *self.shelves[shelf as usize].0)
+    }
+
+    /// A place for the state of a wheel of this type.
+    fn place<W: 'static>(&mut self, verbs: &'static Verbs) -> State {
+        let known = self.shelves.iter().position(|(shelf, _)| shelf.is::<Shelf<W>>());
+        let shelf = known.unwrap_or_else(|| {
+            self.shelves.push((Shelf::<W>::boxed(), verbs));
+            self.shelves.len() - 1
+        }) as u32;
+        State { shelf, place: self.shelf::<W>(shelf).reserve() }
     }
 
     fn find(&mut self, wheel: RawWheel) -> Option<&mut Mounted> {
@@ -91,14 +124,32 @@ impl Wheels {
     }
 }
 
+impl State {
+    /// The state itself, if it has come.
+    pub(super) fn of<W: 'static>(self, wheels: &mut Wheels) -> Option<&mut W> {
+        wheels.shelf(self.shelf).value(self.place)
+    }
+
+    /// Takes the state off its shelf.
+    pub(super) fn take<W: 'static>(self, wheels: &mut Wheels) -> Option<W> {
+        wheels.shelf(self.shelf).remove(self.place)
+    }
+}
+
 impl Kernel {
     /// Makes a place for a wheel, whose state is yet to come.
-    pub(super) fn mount(&mut self, owner: SessionId, verbs: &'static Verbs) -> RawWheel {
+    pub(super) fn mount<W: 'static>(
+        &mut self,
+        owner: SessionId,
+        verbs: &'static Verbs,
+    ) -> RawWheel {
         let wheels = &mut self.wheels;
+        let state = wheels.place::<W>(verbs);
         // A generation is half of a token; the top one is left for what is no wheel's.
         wheels.generation = (wheels.generation + 1) % (u32::MAX >> 1);
         let generation = wheels.generation;
         let slot = self.slots.find(owner);
+        wheels.mounted.make_room();
         let index = wheels.mounted.insert(Mounted {
             generation,
             owner,
@@ -108,7 +159,7 @@ impl Kernel {
             ready: Ready::default(),
             queued: false,
             verbs,
-            state: Box::new(()),
+            state,
         }) as u32;
         if let Some(slot) = slot {
             slot.refs += 1;
@@ -118,11 +169,12 @@ impl Kernel {
     }
 
     /// Gives a wheel its state, unless it has been unmounted or has no owner to be unmounted with.
-    pub(super) fn furnish(&mut self, wheel: RawWheel, state: Box<dyn Any>) {
+    pub(super) fn furnish<W: 'static>(&mut self, wheel: RawWheel, state: W) {
         let Some(mounted) = self.wheels.find(wheel) else { return };
-        mounted.state = state;
-        if self.slots.get(mounted.owner).is_none() {
-            self.unmount(wheel);
+        let (owner, State { shelf, place }) = (mounted.owner, mounted.state);
+        self.wheels.shelf(shelf).put(place, state);
+        if self.slots.get(owner).is_none() {
+            self.unmount::<W>(wheel);
         }
     }
 
@@ -144,6 +196,7 @@ impl Kernel {
         mounted.ready = mounted.ready.and(ready);
         if !mounted.queued {
             mounted.queued = true;
+            self.wheels.ready.make_room();
             self.wheels.ready.push_back(wheel);
         }
     }
@@ -202,8 +255,14 @@ impl Kernel {
         }
     }
 
-    /// Takes a wheel off, together with the answer to its lookup if nobody asked for it.
-    pub(super) fn unmount(&mut self, wheel: RawWheel) -> Option<Box<dyn Any>> {
+    /// Takes a wheel off; its state, if it had one.
+    pub(super) fn unmount<W: 'static>(&mut self, wheel: RawWheel) -> Option<W> {
+        self.detach(wheel)?.take(&mut self.wheels)
+    }
+
+    /// Takes a wheel out of the tables, together with the answer to its lookup if nobody asked for
+    /// it, and leaves its state to the caller.
+    fn detach(&mut self, wheel: RawWheel) -> Option<State> {
         self.clear_wheel_timer(wheel);
         let (owner, next) = self.wheels.find(wheel).map(|mounted| (mounted.owner, mounted.next))?;
         if let Some(slot) = self.slots.find(owner) {
@@ -224,9 +283,9 @@ impl Kernel {
 
     fn unmount_guarded(&mut self, wheel: RawWheel) {
         if let Some(mounted) = self.wheels.find(wheel) {
-            let owner = mounted.owner;
-            let state = self.unmount(wheel);
-            self.dropping(owner, |_| drop(state));
+            let (owner, discard, state) = (mounted.owner, mounted.verbs.discard, mounted.state);
+            self.detach(wheel);
+            self.dropping(owner, |kernel| discard(kernel, state));
         }
     }
 
@@ -234,11 +293,11 @@ impl Kernel {
     pub(super) fn orphan_all(&mut self, id: SessionId) {
         let mut index = self.slots.find(id).map_or(NO_WHEEL, |slot| slot.first_wheel);
         while index != NO_WHEEL {
-            let Mounted { next, verbs, .. } = &self.wheels.mounted[index as usize];
-            let (next, orphaned) = (*next, verbs.orphaned);
-            let (date, wheel) = (self.date, index as usize);
+            let Mounted { next, verbs, state, .. } = &self.wheels.mounted[index as usize];
+            let (next, orphaned, state) = (*next, verbs.orphaned, *state);
+            let date = self.date;
             // A wheel cannot reach the kernel here, so the list stays as it is.
-            self.dropping(id, |kernel| orphaned(&mut *kernel.wheels.mounted[wheel].state, date));
+            self.dropping(id, |kernel| orphaned(kernel, state, date));
             index = next;
         }
     }

@@ -1,7 +1,10 @@
 //! The table of sessions, and what each of them owns.
 
 use super::mounts::NO_WHEEL;
+use super::room::Room;
 use super::session::SessionId;
+use super::timing::NO_TIMER;
+use super::watchers::Watch;
 use std::any::Any;
 
 /// What the kernel keeps for a session beside its heap.
@@ -18,11 +21,9 @@ pub(super) struct Slot {
     pub(super) born: u64,
     /// Lent out while a handler runs.
     pub(super) heap: Option<Box<dyn Any>>,
-    /// The first timer of each handler, or empty when none was ever set.
-    pub(super) timers: Box<[u32]>,
+    pub(super) first_timer: u32,
     pub(super) first_wheel: u32,
-    /// Its places in topics: (topic, place).
-    pub(super) watches: Vec<(u32, u32)>,
+    pub(super) first_watch: Watch,
     pub(super) aliases: Vec<Box<str>>,
 }
 
@@ -39,7 +40,7 @@ impl Slot {
     pub(super) fn is_forgotten(&self) -> bool {
         self.phase == Phase::Live
             && self.refs == 0
-            && self.watches.is_empty()
+            && self.first_watch == Watch::NONE
             && self.aliases.is_empty()
     }
 }
@@ -83,13 +84,14 @@ impl Slots {
             parent,
             born: self.born,
             heap: None,
-            timers: Box::default(),
+            first_timer: NO_TIMER,
             first_wheel: NO_WHEEL,
-            watches: vec![],
+            first_watch: Watch::NONE,
             aliases: vec![],
         };
         let Some(index) = self.free.pop() else {
             slot.generation = self.generation;
+            self.places.make_room();
             self.places.push(slot);
             let index = self.places.len() as u32 - 1;
             return SessionId { index, generation: self.generation };
@@ -129,13 +131,12 @@ impl Slots {
         let slot = self.find(id).expect("a session is removed once");
         slot.phase = Phase::Vacant;
         slot.heap = None;
-        slot.timers = Box::default();
-        slot.watches = vec![];
         slot.aliases = vec![];
         self.live -= 1;
         // A place whose generations are used up is not used again, so that an id never means
         // another.
         if id.generation < u32::MAX {
+            self.free.make_room();
             self.free.push(id.index);
         }
     }
@@ -151,8 +152,8 @@ impl Slots {
         }
         let left = self.places.len() as u32;
         self.free.retain(|index| *index < left);
-        self.free.shrink_to_fit();
-        self.places.shrink_to_fit();
+        self.free.give_back();
+        self.places.give_back();
     }
 
     /// All sessions, the newest first.

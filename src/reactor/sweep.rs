@@ -3,6 +3,7 @@
 
 use super::hold::Release;
 use super::kernel::Kernel;
+use super::room::Room;
 use super::session::SessionId;
 use crate::limits::{SESSIONS_KEPT, SHRINK_PAUSE};
 
@@ -30,6 +31,7 @@ impl Kernel {
             && !slot.marked
         {
             slot.marked = true;
+            self.marks.make_room();
             self.marks.push(id);
         }
     }
@@ -72,9 +74,9 @@ impl Kernel {
         self.topics.shrink();
         self.releases.shrink();
         self.spares.clear();
-        self.queue.shrink_to_fit();
-        self.marks.shrink_to_fit();
-        self.young.shrink_to_fit();
+        self.queue.give_back();
+        self.marks.give_back();
+        self.young.give_back();
         for entry in self.kinds.iter_mut().flat_map(|kind| &mut kind.table) {
             (entry.shrink)(entry);
         }
@@ -90,6 +92,7 @@ impl Kernel {
             let Some(slot) = self.slots.find(id) else { continue };
             if slot.is_forgotten() && slot.born > self.newest {
                 // Its maker has until the end of the next turn to post to it.
+                self.young.make_room();
                 self.young.push(id);
                 continue;
             }

@@ -2,6 +2,7 @@
 
 mod lane;
 
+use super::room::Room;
 use lane::Lane;
 use slab::Slab;
 
@@ -86,6 +87,7 @@ impl<T> Timers<T> {
     pub(super) fn insert(&mut self, due: u64, value: T) -> Key {
         let serial = self.next_sequence();
         let entry = Entry { serial, place: Place::Heap(0), value };
+        self.entries.make_room();
         let index = self.entries.insert(entry) as u32;
         let lane = self.lane_for(due);
         self.put(lane, Node { due, sequence: serial, entry: index });
@@ -103,6 +105,11 @@ impl<T> Timers<T> {
     /// The timer at `index`, which must be set. O(1).
     pub(super) fn at(&mut self, index: u32) -> &mut T {
         &mut self.entries[index as usize].value
+    }
+
+    /// The same, to look at.
+    pub(super) fn get(&self, index: u32) -> &T {
+        &self.entries[index as usize].value
     }
 
     /// When the timer at `index`, which must be set, is due. O(1).
@@ -145,9 +152,9 @@ impl<T> Timers<T> {
 
     /// Gives back the room behind the last timer. O(room).
     pub(super) fn shrink(&mut self) {
-        self.entries.shrink_to_fit();
+        self.entries.give_back();
         self.lanes.iter_mut().for_each(Lane::shrink);
-        self.heap.shrink_to_fit();
+        self.heap.give_back();
     }
 
     fn next_sequence(&mut self) -> u64 {
@@ -177,6 +184,7 @@ impl<T> Timers<T> {
             let number = self.lanes[lane].push(node);
             self.entries[node.entry as usize].place = Place::Lane(lane as u8, number);
         } else {
+            self.heap.make_room();
             self.heap.push(node);
             self.sift_up(self.heap.len() - 1);
         }

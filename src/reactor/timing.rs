@@ -56,12 +56,15 @@ pub enum Shift {
     Later(Duration),
 }
 
-/// A timer's link in its session's list for a handler, and what it does.
+/// What a timer does, and its links: the timers of a session for one handler are a list, and the
+/// first ones of these lists are a list.
 #[derive(Debug)]
 pub(super) struct Timer {
     what: What,
     before: u32,
     after: u32,
+    /// The first timer of the session's next list, where this is the first one of its own.
+    next_list: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +73,8 @@ enum What {
     Wheel(RawWheel),
 }
 
-const END: u32 = u32::MAX;
+/// The end of a list.
+pub(super) const NO_TIMER: u32 = u32::MAX;
 
 impl Cx<'_> {
     /// Posts `payload` to this session after `after`, in place of every timer of that event (POE's
@@ -269,61 +273,88 @@ impl Kernel {
     /// Sets a wheel's timer; the wheel keeps the key and is run when it is due.
     pub(super) fn set_wheel_timer(&mut self, wheel: RawWheel, after: Duration) -> u32 {
         let due = self.nanos(self.now()).saturating_add(nanos(after));
-        let timer = Timer { what: What::Wheel(wheel), before: END, after: END };
+        let timer = Timer {
+            what: What::Wheel(wheel),
+            before: NO_TIMER,
+            after: NO_TIMER,
+            next_list: NO_TIMER,
+        };
         self.timers.insert(due, timer).index
     }
 
     pub(super) fn remove_all_timers(&mut self, id: SessionId) -> usize {
-        let Some(slot) = self.slots.find(id) else { return 0 };
-        let (kind, handlers) = (slot.kind, slot.timers.len() as u32);
         let mut removed = 0;
-        for handler in 0..handlers {
-            while let Some(index) = self.first_timer(id, At { kind, handler }) {
-                self.discard_timer(index);
-                removed += 1;
-            }
+        while let Some(slot) = self.slots.find(id)
+            && slot.first_timer != NO_TIMER
+        {
+            let first = slot.first_timer;
+            self.discard_timer(first);
+            removed += 1;
         }
         removed
     }
 
-    fn first_timer(&mut self, id: SessionId, at: At) -> Option<u32> {
-        let slot = self.slots.find(id)?;
-        slot.timers.get(at.handler as usize).copied().filter(|index| *index != END)
+    /// The first timer of a handler. O(handlers of the session that have timers).
+    fn first_timer(&self, id: SessionId, at: At) -> Option<u32> {
+        let mut first = self.slots.get(id)?.first_timer;
+        while first != NO_TIMER {
+            let timer = self.timers.get(first);
+            match timer.what {
+                What::Event { at: own, .. } if own.handler == at.handler => return Some(first),
+                _ => first = timer.next_list,
+            }
+        }
+        None
     }
 
     /// Sets a timer and puts it at the front of its handler's list.
     fn link_timer(&mut self, id: SessionId, at: At, due: u64, payload: u32) -> Key {
-        let handlers = self.kinds[at.kind as usize].table.len();
-        let slot = self.slots.find(id).expect("a live session sets a timer");
-        if slot.timers.is_empty() {
-            slot.timers = vec![END; handlers].into();
-        }
-        slot.refs += 1;
-        let head = &mut slot.timers[at.handler as usize];
-        let after = *head;
+        self.retain(id);
         let what = What::Event { to: id, at, payload };
-        let key = self.timers.insert(due, Timer { what, before: END, after });
-        *head = key.index;
-        if after != END {
+        let (before, after) = (NO_TIMER, self.first_timer(id, at).unwrap_or(NO_TIMER));
+        let next_list = if after == NO_TIMER {
+            self.slots.find(id).map_or(NO_TIMER, |slot| slot.first_timer)
+        } else {
+            self.timers.get(after).next_list
+        };
+        let key = self.timers.insert(due, Timer { what, before, after, next_list });
+        if after == NO_TIMER {
+            self.slots.find(id).expect("a live session sets a timer").first_timer = key.index;
+        } else {
             self.timers.at(after).before = key.index;
+            self.relink_list(id, after, key.index);
         }
         key
     }
 
     /// Removes a session's timer and leaves its payload to the caller.
     fn unlink_timer(&mut self, index: u32) {
-        let Timer { what, before, after } = self.timers.remove(index);
-        let What::Event { to, at, .. } = what else { unreachable!("a wheel's timer has no links") };
-        if after != END {
-            self.timers.at(after).before = before;
+        let Timer { what, before, after, next_list } = self.timers.remove(index);
+        let What::Event { to, .. } = what else { unreachable!("a wheel's timer has no links") };
+        if after != NO_TIMER {
+            let after = self.timers.at(after);
+            (after.before, after.next_list) = (before, next_list);
         }
-        if before == END {
-            let slot = self.slots.find(to).expect("a timer goes with its session");
-            slot.timers[at.handler as usize] = after;
+        if before == NO_TIMER {
+            self.relink_list(to, index, if after == NO_TIMER { next_list } else { after });
         } else {
             self.timers.at(before).after = after;
         }
         self.let_go(to);
+    }
+
+    /// Has what leads to the list that began with one timer lead to another.
+    fn relink_list(&mut self, id: SessionId, from: u32, to: u32) {
+        let slot = self.slots.find(id).expect("a timer goes with its session");
+        if slot.first_timer == from {
+            slot.first_timer = to;
+            return;
+        }
+        let mut list = slot.first_timer;
+        while self.timers.get(list).next_list != from {
+            list = self.timers.get(list).next_list;
+        }
+        self.timers.at(list).next_list = to;
     }
 
     fn discard_timer(&mut self, index: u32) {

@@ -3,11 +3,13 @@
 use super::cx::Cx;
 use super::event::{Event, Topic};
 use super::kernel::Kernel;
+use super::room::Room;
 use super::session::{At, SessionId};
 use crate::fnv::BuildKeyHasher;
 use slab::Slab;
 use std::any::{Any, type_name};
 use std::collections::HashMap;
+use std::num::NonZeroU64;
 
 /// Every topic that was ever watched or notified.
 #[derive(Default)]
@@ -28,7 +30,7 @@ struct Registry {
     places: Vec<Option<Watcher>>,
     gone: usize,
     /// The number of the newest watch.
-    newest: u64,
+    newest: NonZeroU64,
     /// Whether a notice goes through `places` now, so that they must stay where they are.
     in_use: bool,
 }
@@ -37,7 +39,21 @@ struct Registry {
 struct Watcher {
     session: SessionId,
     at: At,
-    since: u64,
+    since: NonZeroU64,
+    /// The session's next watch.
+    next: Watch,
+}
+
+/// A watch of a session: its place in a topic. Those of one session are a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Watch {
+    topic: u32,
+    place: u32,
+}
+
+impl Watch {
+    /// The end of a list.
+    pub(super) const NONE: Watch = Watch { topic: u32::MAX, place: u32::MAX };
 }
 
 impl Topics {
@@ -45,9 +61,14 @@ impl Topics {
         self.watchers
     }
 
+    fn watcher(&mut self, watch: Watch) -> &mut Watcher {
+        let places = &mut self.all[watch.topic as usize].places;
+        places[watch.place as usize].as_mut().expect(WATCHES)
+    }
+
     /// Gives back the room that watchers have left. O(topics).
     pub(super) fn shrink(&mut self) {
-        self.all.iter_mut().for_each(|registry| registry.places.shrink_to_fit());
+        self.all.iter_mut().for_each(|registry| registry.places.give_back());
     }
 }
 
@@ -65,16 +86,17 @@ impl Cx<'_> {
         let Some(at) = self.mine(event) else { return };
         let number = self.kernel.topic(topic);
         let me = self.me;
-        let slot = self.kernel.slots.live_slot(me).expect("it has a handler");
-        let registry = &mut self.kernel.topics.all[number as usize];
-        if let Some((_, place)) = slot.watches.iter().find(|(topic, _)| *topic == number) {
-            let watcher = registry.places[*place as usize].as_mut();
-            watcher.expect("session and topic agree on watches").at = at;
+        if let Some((_, watch)) = self.kernel.watch_of(me, number) {
+            self.kernel.topics.watcher(watch).at = at;
             return;
         }
-        registry.newest += 1;
-        slot.watches.push((number, registry.places.len() as u32));
-        registry.places.push(Some(Watcher { session: me, at, since: registry.newest }));
+        let slot = self.kernel.slots.live_slot(me).expect("it has a handler");
+        let registry = &mut self.kernel.topics.all[number as usize];
+        registry.newest = registry.newest.checked_add(1).expect("nobody counts so far");
+        let (since, next) = (registry.newest, slot.first_watch);
+        slot.first_watch = Watch { topic: number, place: registry.places.len() as u32 };
+        registry.places.make_room();
+        registry.places.push(Some(Watcher { session: me, at, since, next }));
         self.kernel.topics.watchers += 1;
     }
 
@@ -86,12 +108,10 @@ impl Cx<'_> {
     #[track_caller]
     pub fn unwatch<M: Clone + 'static>(&mut self, topic: Topic<M>) -> bool {
         let (number, me) = (self.kernel.topic(topic), self.me);
-        let Some(slot) = self.kernel.slots.find(me) else { return false };
-        let Some(mine) = slot.watches.iter().position(|(topic, _)| *topic == number) else {
-            return false;
-        };
-        let (_, place) = slot.watches.swap_remove(mine);
-        self.kernel.leave(number, place);
+        let Some((before, watch)) = self.kernel.watch_of(me, number) else { return false };
+        let next = self.kernel.topics.watcher(watch).next;
+        self.kernel.link_watch(me, before, next);
+        self.kernel.leave(watch);
         self.kernel.mark(me);
         true
     }
@@ -115,13 +135,14 @@ impl Cx<'_> {
             assert!(self.kernel.queue.len() < room, "`{topic:?}` is notified without end");
             let messages = registry.messages.downcast_mut::<Slab<M>>().expect(TYPED);
             let message = messages.insert(message) as u32;
-            let upto = registry.newest;
+            let upto = registry.newest.get();
             self.kernel.enqueue_notice(self.me, number, message, upto);
         }
         watchers
     }
 }
 
+const WATCHES: &str = "session and topic agree on watches";
 const TYPED: &str = "a topic's type was checked by Kernel::topic";
 
 impl Kernel {
@@ -154,18 +175,43 @@ impl Kernel {
 
     /// Takes a stopped session out of every topic.
     pub(super) fn unwatch_all(&mut self, id: SessionId) {
-        let Some(slot) = self.slots.find(id) else { return };
-        for (topic, place) in std::mem::take(&mut slot.watches) {
-            self.leave(topic, place);
+        while let Some(slot) = self.slots.find(id)
+            && slot.first_watch != Watch::NONE
+        {
+            let watch = slot.first_watch;
+            slot.first_watch = self.topics.watcher(watch).next;
+            self.leave(watch);
         }
     }
 
-    fn leave(&mut self, topic: u32, place: u32) {
-        let registry = &mut self.topics.all[topic as usize];
-        registry.places[place as usize] = None;
+    /// A session's watch of a topic, and its watch before that. O(watches of the session).
+    fn watch_of(&mut self, id: SessionId, topic: u32) -> Option<(Option<Watch>, Watch)> {
+        let (mut before, mut watch) = (None, self.slots.get(id)?.first_watch);
+        while watch != Watch::NONE {
+            if watch.topic == topic {
+                return Some((before, watch));
+            }
+            before = Some(watch);
+            watch = self.topics.watcher(watch).next;
+        }
+        None
+    }
+
+    /// Has what comes behind a session's watch `before`, or its first one, be `watch`.
+    fn link_watch(&mut self, id: SessionId, before: Option<Watch>, watch: Watch) {
+        match before {
+            Some(before) => self.topics.watcher(before).next = watch,
+            None => self.slots.find(id).expect(WATCHES).first_watch = watch,
+        }
+    }
+
+    /// Empties the place of a watch that is in no list any more.
+    fn leave(&mut self, watch: Watch) {
+        let registry = &mut self.topics.all[watch.topic as usize];
+        registry.places[watch.place as usize] = None;
         registry.gone += 1;
         self.topics.watchers -= 1;
-        self.compact(topic);
+        self.compact(watch.topic);
     }
 
     /// Closes the gaps that watchers have left, once there are as many gaps as watchers.
@@ -176,10 +222,11 @@ impl Kernel {
         }
         registry.places.retain(Option::is_some);
         registry.gone = 0;
-        for (place, watcher) in (0_u32..).zip(registry.places.iter().flatten()) {
-            let slot = self.slots.find(watcher.session).expect("a stopped session watches nothing");
-            let own = slot.watches.iter_mut().find(|(own, _)| *own == topic);
-            own.expect("session and topic agree on watches").1 = place;
+        for place in 0..registry.places.len() as u32 {
+            let watch = Watch { topic, place };
+            let session = self.topics.watcher(watch).session;
+            let (before, _) = self.watch_of(session, topic).expect(WATCHES);
+            self.link_watch(session, before, watch);
         }
     }
 
@@ -188,7 +235,7 @@ impl Kernel {
         while let Some(watcher) = places.get(*place) {
             *place += 1;
             if let Some(watcher) = watcher {
-                return Some(*watcher).filter(|watcher| watcher.since <= upto);
+                return Some(*watcher).filter(|watcher| watcher.since.get() <= upto);
             }
         }
         None
@@ -220,7 +267,7 @@ impl Registry {
             },
             places: vec![],
             gone: 0,
-            newest: 0,
+            newest: NonZeroU64::MIN,
             in_use: false,
         }
     }

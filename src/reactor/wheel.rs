@@ -15,6 +15,7 @@ use super::lifetime::Refusal;
 use super::mounts::{RawWheel, Verbs};
 use super::net::{Endpoint, ListeningSocket, Socket};
 use super::session::At;
+use super::shelf::Shelf;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
@@ -106,28 +107,30 @@ impl Cx<'_> {
         let verbs = const {
             &Verbs {
                 run: |cx, raw, ready| W::ready(cx, WheelId { raw, state: PhantomData }, ready),
-                orphaned: |state, date| {
-                    if let Some(wheel) = state.downcast_mut::<W>() {
+                orphaned: |kernel, state, date| {
+                    if let Some(wheel) = state.of::<W>(&mut kernel.wheels) {
                         wheel.orphaned(date);
                     }
                 },
+                discard: |kernel, state| drop(state.take::<W>(&mut kernel.wheels)),
+                shrink: |shelf| Shelf::<W>::of(shelf).give_back(),
             }
         };
-        let raw = self.kernel.mount(self.me, verbs);
+        let raw = self.kernel.mount::<W>(self.me, verbs);
         let id = WheelId { raw, state: PhantomData };
-        let state = make(self, id).inspect_err(|_| drop(self.kernel.unmount(raw)))?;
-        self.kernel.furnish(raw, Box::new(state));
+        let state = make(self, id).inspect_err(|_| drop(self.kernel.unmount::<W>(raw)))?;
+        self.kernel.furnish(raw, state);
         Ok(id)
     }
 
     /// The state of a wheel, unless it has been unmounted. O(1).
     pub fn wheel<W: Wheel>(&mut self, id: WheelId<W>) -> Option<&mut W> {
-        self.kernel.wheels.state(id.raw)?.downcast_mut()
+        self.kernel.wheels.state(id.raw)
     }
 
     /// Takes a wheel off; its sockets close with it. O(wheels of its owner).
-    pub fn unmount<W: Wheel>(&mut self, id: WheelId<W>) -> Option<Box<W>> {
-        self.kernel.unmount(id.raw)?.downcast().ok()
+    pub fn unmount<W: Wheel>(&mut self, id: WheelId<W>) -> Option<W> {
+        self.kernel.unmount(id.raw)
     }
 
     /// My handler for a wheel's events.

@@ -1,6 +1,7 @@
 //! Timers that need no sorting.
 
 use super::Node;
+use crate::reactor::room::Room;
 use std::collections::VecDeque;
 
 /// Timers that were set in the order in which they are due, as those of one equal delay are.
@@ -42,6 +43,7 @@ impl Lane {
     /// Puts a timer behind the others; its number.
     pub(super) fn push(&mut self, node: Node) -> u32 {
         let number = self.front.wrapping_add(self.nodes.len() as u32);
+        self.nodes.make_room();
         self.nodes.push_back(node);
         number
     }
@@ -85,7 +87,7 @@ impl Lane {
 
     /// Gives back the room behind the last timer.
     pub(super) fn shrink(&mut self) {
-        self.nodes.shrink_to_fit();
+        self.nodes.give_back();
     }
 
     fn place(&self, number: u32) -> usize {

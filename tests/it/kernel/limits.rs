@@ -163,7 +163,7 @@ fn there_are_as_many_wheels_as_there_may_be() {
         scene.act(a, move |cx| panic_of(|| mount(cx))),
         "one wheel too many: there may be 2"
     );
-    scene.act(a, move |cx| drop(cx.unmount(second)));
+    scene.act(a, move |cx| _ = cx.unmount(second));
     scene.act(a, mount);
     assert_eq!(scene.stats().wheels, 2);
 }
