@@ -1,6 +1,7 @@
 //! What the fields of a head say about the message itself: where its body ends, and whether the
 //! connection goes on behind it.
 
+use super::head::is_in_any_case;
 use httparse::Header;
 
 /// The fields that the protocol itself looks at, found in one pass over a head.
@@ -57,14 +58,14 @@ impl<'h> Directions<'h> {
             says_keep_alive: false,
         };
         for field in all {
-            let is = |name: &str| field.name.eq_ignore_ascii_case(name);
+            let is = |lower: &str| is_in_any_case(field.name.as_bytes(), lower);
             match field.name.len() {
                 4 if is("host") => found.host.add(field.value),
                 6 if is("expect") => found.has_expectation = true,
                 10 if is("connection") => {
                     for item in items(field.value) {
-                        found.says_close |= item.eq_ignore_ascii_case(b"close");
-                        found.says_keep_alive |= item.eq_ignore_ascii_case(b"keep-alive");
+                        found.says_close |= is_in_any_case(item, "close");
+                        found.says_keep_alive |= is_in_any_case(item, "keep-alive");
                     }
                 }
                 14 if is("content-length") => found.length.add(field.value),

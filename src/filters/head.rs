@@ -114,14 +114,13 @@ impl<'h> Copied<'h> {
         let room = kept.map_or(parsed.len(), |kept| kept.names.len().min(parsed.len()));
         let mut headers = HeaderMap::with_capacity(room);
         for field in parsed {
-            if kept.is_some_and(|kept| !kept.has_length_of(field.name)) {
-                continue; // as most are
-            }
-            let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
-            if kept.is_none_or(|kept| kept.has(&name)) {
-                let value = HeaderValue::from_maybe_shared(self.part(field.value)).ok()?;
-                headers.try_append(name, value).ok()?;
-            }
+            let name = match kept.map(|kept| kept.find(field.name)) {
+                Some(None) => continue, // as most are
+                Some(Some(name)) => name.clone(),
+                None => HeaderName::from_bytes(field.name.as_bytes()).ok()?,
+            };
+            let value = HeaderValue::from_maybe_shared(self.part(field.value)).ok()?;
+            headers.try_append(name, value).ok()?;
         }
         Some(headers)
     }
@@ -147,9 +146,21 @@ impl Kept {
         self.names.contains(name)
     }
 
-    fn has_length_of(&self, name: &str) -> bool {
-        self.lengths & length_bit(name) != 0
+    /// The name that is kept and is this one, in any case.
+    fn find(&self, name: &str) -> Option<&HeaderName> {
+        let may_be = self.lengths & length_bit(name) != 0;
+        may_be.then(|| {
+            self.names.iter().find(|kept| is_in_any_case(name.as_bytes(), kept.as_str()))
+        })?
     }
+}
+
+/// Whether `word` is `lower`, which has no capitals. It is looked at to its end, which for words as
+/// short as fields' names costs less than to stop where they differ.
+pub(super) fn is_in_any_case(word: &[u8], lower: &str) -> bool {
+    let pairs = word.iter().zip(lower.as_bytes());
+    word.len() == lower.len()
+        && pairs.fold(0, |other, (byte, lower)| other | (byte.to_ascii_lowercase() ^ lower)) == 0
 }
 
 fn length_bit(name: &str) -> u64 {

@@ -38,6 +38,7 @@ pub use output::Output;
 pub use patience::{Patience, Stall};
 pub use stream::Stream;
 
+use bytes::Bytes;
 use std::time::SystemTime;
 
 /// A codec between a byte stream and items: POE's `POE::Filter`.
@@ -65,8 +66,10 @@ pub trait Filter: 'static {
     /// Writes one item.
     fn encode(&mut self, item: Self::Out, output: &mut Output);
 
-    /// Writes what the protocol itself has to say after a `decode`, as HTTP's `100 Continue`.
-    fn respond(&mut self, _output: &mut Output) {}
+    /// What the protocol itself has to say after a `decode`, as HTTP's `100 Continue`. Said once.
+    fn respond(&mut self) -> Option<Bytes> {
+        None
+    }
 
     /// Tells the time of day before an `encode`, for protocols that say it, as HTTP's `Date` does.
     ///

@@ -114,7 +114,7 @@ impl<'a> Pieces<'a> {
                     if ended { filter.decode_end(&mut rest) } else { filter.decode(&mut rest) };
                 let consumed = pending.len() - rest.len();
                 pending.drain(..consumed);
-                filter.respond(&mut output);
+                output.shared(filter.respond().unwrap_or_default());
                 match result {
                     Ok(Some(item)) => {
                         answer(filter, &item, &mut output);

@@ -5,7 +5,7 @@ mod output;
 mod patience;
 
 use crate::filters::{Filter, Output};
-use crate::limits::OUTPUT_MAX;
+use crate::limits::{ITEMS_PER_TURN, OUTPUT_MAX};
 use crate::reactor::{Cx, Endpoint, Event, Outlet, Ready, Socket, Wheel, WheelId};
 use patience::Watch;
 use std::fmt;
@@ -316,6 +316,11 @@ impl<F: Filter> State<F> {
         self.unsent.as_ref().map_or(0, |output| output.len()) + self.socket.held()
     }
 
+    /// Whether something is still to go out, or to be told of that.
+    fn has_output(&self) -> bool {
+        self.unsent() > 0 || self.sink != Sink::Open || self.failure.is_some()
+    }
+
     fn extra(&mut self) -> &mut Extra {
         self.extra.get_or_insert_default()
     }
@@ -330,20 +335,29 @@ impl<F: Filter> Wheel for State<F> {
             _ => state.supply,
         };
         state.running = true;
+        state.items_left = ITEMS_PER_TURN;
+        let has_output = state.has_output();
         if ready.has(Ready::TIMER) {
             state.watch.fired();
             output::give_up(cx, me);
         }
-        output::run(cx, me, ready.has(Ready::WRITABLE));
+        if has_output {
+            output::run(cx, me, ready.has(Ready::WRITABLE));
+        }
         input::run(cx, me);
-        if cx.wheel(me).is_some_and(|state| state.socket.writes_on()) {
+        let Some(state) = cx.wheel(me) else { return };
+        state.running = false;
+        let (has_more, reports) = (state.items_left == 0, state.extra.is_some());
+        if state.socket.writes_on() {
             output::run(cx, me, true);
         }
-        patience::run(cx, me);
-        if let Some(state) = cx.wheel(me) {
-            state.running = false;
+        if has_more {
+            cx.again(me);
         }
-        output::report(cx, me);
+        patience::run(cx, me);
+        if reports {
+            output::report(cx, me);
+        }
     }
 
     fn orphaned(&mut self, date: SystemTime) {

@@ -216,10 +216,9 @@ impl<M: Mode> Httpd<M> {
     }
 
     /// `100 Continue`, if the client waits for it.
-    fn call_for_body(&mut self, output: &mut Output) {
-        if std::mem::take(&mut self.expected) {
-            output.text(b"HTTP/1.1 100 Continue\r\n\r\n");
-        }
+    fn call_for_body(&mut self) -> Option<Bytes> {
+        const GO_ON: Bytes = Bytes::from_static(b"HTTP/1.1 100 Continue\r\n\r\n");
+        std::mem::take(&mut self.expected).then_some(GO_ON)
     }
 
     #[track_caller]
@@ -255,7 +254,7 @@ impl<M: Mode> Filter for Httpd<M> {
                     reply::interim(&response.into_parts().0, output);
                 }
             }
-            Reply::Continue => self.call_for_body(output),
+            Reply::Continue => output.shared(self.call_for_body().unwrap_or_default()),
             Reply::Whole(response) => {
                 self.begin_answer(response.status());
                 let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
@@ -287,10 +286,8 @@ impl<M: Mode> Filter for Httpd<M> {
     }
 
     /// `100 Continue`, when the client waits for it with a body that is taken whole.
-    fn respond(&mut self, output: &mut Output) {
-        if !M::STREAMS {
-            self.call_for_body(output);
-        }
+    fn respond(&mut self) -> Option<Bytes> {
+        if M::STREAMS { None } else { self.call_for_body() }
     }
 
     fn set_date(&mut self, now: SystemTime) {

@@ -240,6 +240,11 @@ fn check_host(host: Single<'_>, http10: bool) -> Result<(), Refusal> {
 
 /// `uri-host [ ":" port ]`, RFC 3986 section 3.2; empty for a target that has no host.
 fn is_host(host: &[u8]) -> bool {
+    // As nearly all are: without what has to be looked at twice.
+    let plain = host.iter().position(|byte| !is_plain(*byte)).unwrap_or(host.len());
+    if let [] | [b':', ..] = &host[plain..] {
+        return host[plain..].iter().skip(1).all(u8::is_ascii_digit);
+    }
     let (name, port) = match host.iter().rposition(|&byte| byte == b':' || byte == b']') {
         Some(colon) if host[colon] == b':' => (&host[..colon], &host[colon + 1..]),
         _ => (host, &[][..]),
@@ -270,18 +275,20 @@ const PLAIN: [bool; 256] = {
     plain
 };
 
+fn is_plain(byte: u8) -> bool {
+    PLAIN[usize::from(byte)]
+}
+
 /// `reg-name`, RFC 3986 section 3.2.2.
 fn is_registered_name(name: &[u8]) -> bool {
-    let is_plain = |byte: &u8| PLAIN[usize::from(*byte)];
-    if name.iter().all(is_plain) {
-        return true; // as nearly all are
-    }
     // Between percent signs; what follows one begins with two hex digits.
     name.split(|&byte| byte == b'%').enumerate().all(|(place, part)| match part {
         [high, low, rest @ ..] if place > 0 => {
-            high.is_ascii_hexdigit() && low.is_ascii_hexdigit() && rest.iter().all(is_plain)
+            high.is_ascii_hexdigit()
+                && low.is_ascii_hexdigit()
+                && rest.iter().copied().all(is_plain)
         }
-        part => place == 0 && part.iter().all(is_plain),
+        part => place == 0 && part.iter().copied().all(is_plain),
     })
 }
 

@@ -360,8 +360,8 @@ fn interim(input: &str, expected: &str) {
     let mut output = Output::new();
     let mut input = input.as_bytes();
     let _ = filter.decode(&mut input);
-    filter.respond(&mut output);
-    filter.respond(&mut output);
+    output.shared(filter.respond().unwrap_or_default());
+    output.shared(filter.respond().unwrap_or_default());
     assert_eq!(String::from_utf8(output.to_vec()).unwrap(), expected);
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Ended, Sink, Source, State, Supply, end, output};
 use crate::filters::Filter;
-use crate::limits::{ITEMS_PER_TURN, READ_BUFFER, READ_PER_TURN};
+use crate::limits::{READ_BUFFER, READ_PER_TURN};
 use crate::reactor::{Cx, WheelId};
 use std::io::ErrorKind;
 
@@ -17,10 +17,8 @@ impl Default for Buffer {
 
 /// Takes what waits, then what the socket has, as far as this turn's budget goes.
 pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
-    let Some(state) = cx.wheel(me) else { return };
-    state.items_left = ITEMS_PER_TURN;
     drain(cx, me);
-    let mut buffer: Option<Box<Buffer>> = None;
+    let mut buffer = cx.borrow_spare::<Buffer>();
     let mut budget = READ_PER_TURN;
     while let Some(state) = cx.wheel(me)
         && state.wants_bytes()
@@ -29,9 +27,7 @@ pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
             cx.again(me);
             break;
         }
-        let bytes = buffer.get_or_insert_with(|| cx.borrow_spare());
-        let Some(state) = cx.wheel(me) else { break };
-        match state.socket.read(&mut bytes.0) {
+        match state.socket.read(&mut buffer.0) {
             Ok(0) => end_of_input(cx, me),
             Ok(count) => {
                 // Less than was asked for is all that there was; what comes now is a new edge. That
@@ -39,10 +35,10 @@ pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
                 budget = budget.saturating_sub(count);
                 if state.socket.reads_on() {
                     budget = 0; // it has had its share, for bytes that were not the filter's
-                } else if count < bytes.0.len() && state.supply == Supply::Some {
+                } else if count < buffer.0.len() && state.supply == Supply::Some {
                     state.supply = Supply::Dry;
                 }
-                feed(cx, me, &bytes.0[..count]);
+                feed(cx, me, &buffer.0[..count]);
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 if state.socket.reads_on() {
@@ -58,13 +54,8 @@ pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
             Err(error) => end(cx, me, Ended::Failed(error)),
         }
     }
-    if let Some(buffer) = buffer {
-        cx.return_spare(buffer);
-    }
+    cx.return_spare(buffer);
     tell_eof(cx, me);
-    if cx.wheel(me).is_some_and(|state| state.items_left == 0) {
-        cx.again(me);
-    }
 }
 
 impl<F: Filter> State<F> {
@@ -105,7 +96,9 @@ fn feed<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, bytes: &[u8]) {
         *left -= bytes.len();
     } else if state.pending.is_empty() {
         let rest = decode(cx, me, bytes);
-        if let Some(state) = cx.wheel(me) {
+        if !rest.is_empty()
+            && let Some(state) = cx.wheel(me)
+        {
             state.pending.extend_from_slice(rest);
         }
     } else {
@@ -156,9 +149,14 @@ fn decode<'a, F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, mut bytes: &'a 
             return bytes;
         }
         let decoded = state.filter.decode(&mut bytes);
-        output::respond(cx, me);
+        let said = state.filter.respond();
+        state.items_left -= u16::from(matches!(decoded, Ok(Some(_))));
+        let input = state.input;
+        if let Some(said) = said {
+            output::write_with(cx, me, |_, output| output.shared(said));
+        }
         match decoded {
-            Ok(Some(item)) => deliver(cx, me, item),
+            Ok(Some(item)) => cx.deliver(input, item),
             Ok(None) => return bytes,
             Err(error) => {
                 malformed(cx, me, error);

@@ -5,6 +5,7 @@ use crate::filters::{Filter, Output};
 use crate::limits::{FINISH_TIME, LINGER_BYTES, LINGER_TIME, OUTPUT_MAX, WRITE_SLICES};
 use crate::reactor::{Cx, Socket, WheelId};
 use std::io::{self, ErrorKind, IoSlice};
+use std::time::Instant;
 
 /// Encodes an item and writes it, behind what is unsent.
 pub(super) fn put<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, item: F::Out) -> Put {
@@ -19,6 +20,10 @@ pub(super) fn put<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, item: F::Ou
     }
     write_with(cx, me, |filter, output| filter.encode(item, output));
     let Some(state) = cx.wheel(me) else { return Put::Gone };
+    let put = match &state.extra {
+        Some(extra) if extra.above => Put::Full,
+        _ => Put::Flowing,
+    };
     if state.filter.is_finished() {
         finish(cx, me);
     } else if !state.running {
@@ -27,68 +32,21 @@ pub(super) fn put<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, item: F::Ou
         }
         patience::arm(cx, me);
     }
-    let Some(state) = cx.wheel(me) else { return Put::Gone };
-    match &state.extra {
-        Some(extra) if extra.above => Put::Full,
-        _ => Put::Flowing,
-    }
+    put
 }
 
-/// Writes what the filter says, behind what is unsent.
+/// Writes what is unsent, and what the filter says behind it, as far as there is room, and keeps
+/// the rest.
 pub(super) fn write_with<F: Filter>(
     cx: &mut Cx<'_>,
     me: WheelId<State<F>>,
     say: impl FnOnce(&mut F, &mut Output),
 ) {
-    let date = cx.date();
-    let Some(mut output) = take_output(cx, me) else { return };
-    let Some(state) = cx.wheel(me) else { return cx.return_spare(output) };
+    let (date, now, spare) = (cx.date(), cx.now(), cx.borrow_spare());
+    let Some(state) = cx.wheel(me) else { return cx.return_spare(spare) };
     state.filter.set_date(date);
-    say(&mut state.filter, &mut output);
-    write(cx, me, output);
-}
-
-/// Writes what the protocol itself answers, which is mostly nothing.
-pub(super) fn respond<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
-    let mut said = Output::new();
-    let Some(state) = cx.wheel(me) else { return };
-    state.filter.respond(&mut said);
-    if !said.is_empty()
-        && let Some(mut output) = take_output(cx, me)
-    {
-        output.text(&said.to_vec());
-        write(cx, me, output);
-    }
-}
-
-/// What is unsent, to go on behind it, or an empty one that all connections share.
-fn take_output<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) -> Option<Box<Output>> {
-    let unsent = cx.wheel(me)?.unsent.take();
-    Some(unsent.unwrap_or_else(|| cx.borrow_spare()))
-}
-
-/// Writes as much as there is room for and keeps the rest.
-fn write<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, mut output: Box<Output>) {
-    let now = cx.now();
-    let Some(state) = cx.wheel(me) else { return cx.return_spare(output) };
-    let before = output.len();
-    let failed = flush(&mut state.socket, &mut output).err();
-    if output.len() < before {
-        state.watch.moved(now);
-    }
-    let has_failed = failed.is_some();
-    if has_failed {
-        state.failure = failed;
-        output.clear();
-    }
-    let spare = if output.is_empty() {
-        Some(output)
-    } else {
-        state.unsent = Some(output);
-        None
-    };
-    let flows = state.unclog();
-    if state.count() || flows || has_failed {
+    let (spare, has_news) = state.write(spare, now, say);
+    if has_news {
         cx.again(me); // to tell of a mark that was crossed, or that all is written; or to read on
     }
     if let Some(spare) = spare {
@@ -116,11 +74,8 @@ pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, is_writable
     if let Some(error) = state.failure.take() {
         return end(cx, me, Ended::Failed(error));
     }
-    if is_writable
-        && state.unsent() > 0
-        && let Some(output) = take_output(cx, me)
-    {
-        write(cx, me, output);
+    if is_writable && state.unsent() > 0 {
+        write_with(cx, me, |_, _| ());
     }
     let Some(state) = cx.wheel(me) else { return };
     if let Some(error) = state.failure.take() {
@@ -194,6 +149,39 @@ pub(super) fn last_words<F: Filter>(state: &mut State<F>) {
 }
 
 impl<F: Filter> State<F> {
+    /// Writes what is unsent, and what the filter says behind it, into `spare` where nothing is
+    /// unsent; an output that is not needed, and whether the wheel is to run for what has changed.
+    fn write(
+        &mut self,
+        spare: Box<Output>,
+        now: Instant,
+        say: impl FnOnce(&mut F, &mut Output),
+    ) -> (Option<Box<Output>>, bool) {
+        let (mut output, spare) = match self.unsent.take() {
+            Some(unsent) => (unsent, Some(spare)),
+            None => (spare, None),
+        };
+        say(&mut self.filter, &mut output);
+        let before = output.len();
+        let failed = flush(&mut self.socket, &mut output).err();
+        if output.len() < before {
+            self.watch.moved(now);
+        }
+        let has_failed = failed.is_some();
+        if has_failed {
+            self.failure = failed;
+            output.clear();
+        }
+        let spare = if output.is_empty() {
+            Some(output)
+        } else {
+            self.unsent = Some(output);
+            spare
+        };
+        let flows = self.unclog();
+        (spare, self.count() || flows || has_failed)
+    }
+
     /// Compares the unsent bytes with the filter's marks; whether input that was held back can
     /// come.
     fn unclog(&mut self) -> bool {
@@ -225,11 +213,8 @@ impl<F: Filter> State<F> {
     }
 }
 
-/// Tells of marks that were crossed and of an empty buffer, each once.
+/// Tells of marks that were crossed and of an empty buffer, each once, if somebody asked for it.
 pub(super) fn report<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
-    if cx.wheel(me).is_none_or(|state| state.extra.is_none()) {
-        return;
-    }
     let tell = |cx: &mut Cx<'_>, which: fn(&mut super::Extra) -> Option<super::Outlet<()>>| {
         let outlet = cx.wheel(me).and_then(|state| which(state.extra.as_mut()?));
         if let Some(outlet) = outlet {

@@ -36,6 +36,15 @@ impl Watch {
         self.due = None;
     }
 
+    /// Whether its timer is to be set for `deadline`, as it is from now on.
+    fn wakes_too_late(&mut self, deadline: Instant) -> bool {
+        let is_late = self.due.is_none_or(|due| deadline < due);
+        if is_late {
+            self.due = Some(deadline);
+        }
+        is_late
+    }
+
     /// From now on the peer is waited for to take its last bytes.
     pub(super) fn begin_to_end(&mut self, now: Instant) {
         self.what = Some(Awaited::Room);
@@ -89,9 +98,9 @@ impl<F: Filter> State<F> {
 pub(super) fn arm<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     let now = cx.now();
     let Some(state) = cx.wheel(me) else { return };
-    let Some((_, deadline)) = state.deadline(now) else { return };
-    if state.watch.due.is_none_or(|due| deadline < due) {
-        state.watch.due = Some(deadline);
+    if let Some((_, deadline)) = state.deadline(now)
+        && state.watch.wakes_too_late(deadline)
+    {
         cx.wheel_delay(me, deadline.saturating_duration_since(now));
     }
 }
@@ -103,8 +112,10 @@ pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     let Some(state) = cx.wheel(me) else { return };
     match state.deadline(now) {
         Some((what, deadline)) if deadline <= now => expire(cx, me, what),
-        Some(_) => arm(cx, me),
-        None => {}
+        Some((_, deadline)) if state.watch.wakes_too_late(deadline) => {
+            cx.wheel_delay(me, deadline.saturating_duration_since(now));
+        }
+        _ => {}
     }
 }
 

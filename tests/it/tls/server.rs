@@ -87,8 +87,10 @@ impl Filter for Secure {
         self.send(output);
     }
 
-    fn respond(&mut self, output: &mut Output) {
-        self.send(output);
+    fn respond(&mut self) -> Option<Bytes> {
+        let mut output = Output::new();
+        self.send(&mut output);
+        Some(output.to_vec().into())
     }
 
     fn input_max(&self) -> usize {
