@@ -5,7 +5,7 @@ mod output;
 mod patience;
 
 use crate::filters::{Filter, Output};
-use crate::limits::{ITEMS_PER_TURN, OUTPUT_MAX};
+use crate::limits::ITEMS_PER_TURN;
 use crate::reactor::{Cx, Endpoint, Event, Outlet, Ready, Socket, Wheel, WheelId};
 use patience::Watch;
 use std::fmt;
@@ -234,7 +234,7 @@ impl<F: Filter> ReadWrite<F> {
     /// Puts an item for the peer. It is written at once as far as the socket has room, in one
     /// system call; the rest follows when there is room again.
     ///
-    /// A peer for whom more than [`OUTPUT_MAX`] bytes wait is given up: its connection fails.
+    /// A peer for whom more than [`OUTPUT_MAX`](crate::limits::OUTPUT_MAX) bytes wait is given up.
     pub fn put(self, cx: &mut Cx<'_>, item: impl Into<F::Out>) -> Put {
         output::put(cx, self.id, item.into())
     }
@@ -316,11 +316,6 @@ impl<F: Filter> State<F> {
         self.unsent.as_ref().map_or(0, |output| output.len()) + self.socket.held()
     }
 
-    /// Whether something is still to go out, or to be told of that.
-    fn has_output(&self) -> bool {
-        self.unsent() > 0 || self.sink != Sink::Open || self.failure.is_some()
-    }
-
     fn extra(&mut self) -> &mut Extra {
         self.extra.get_or_insert_default()
     }
@@ -377,10 +372,6 @@ fn end<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, why: Ended) {
         drop(state); // so that the socket is closed when the session hears of it
         cx.deliver(ended, why);
     }
-}
-
-fn overfull() -> io::Error {
-    io::Error::other(format!("the peer does not read: more than {OUTPUT_MAX} bytes wait for it"))
 }
 
 impl<F: Filter> Clone for ReadWrite<F> {

@@ -1,6 +1,6 @@
 //! The way out: encodes, writes at once, keeps what the socket has no room for.
 
-use super::{Ended, Put, Sink, Source, State, end, overfull, patience};
+use super::{Ended, Put, Sink, Source, State, end, patience};
 use crate::filters::{Filter, Output};
 use crate::limits::{FINISH_TIME, LINGER_BYTES, LINGER_TIME, OUTPUT_MAX, WRITE_SLICES};
 use crate::reactor::{Cx, Socket, WheelId};
@@ -86,6 +86,10 @@ pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, is_writable
     }
 }
 
+fn overfull() -> io::Error {
+    io::Error::other(format!("the peer does not read: more than {OUTPUT_MAX} bytes wait for it"))
+}
+
 /// From now on nothing is put, and input is thrown away.
 pub(super) fn finish<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     let now = cx.now();
@@ -149,6 +153,11 @@ pub(super) fn last_words<F: Filter>(state: &mut State<F>) {
 }
 
 impl<F: Filter> State<F> {
+    /// Whether something is still to go out, or to be told of that.
+    pub(super) fn has_output(&self) -> bool {
+        self.unsent() > 0 || self.sink != Sink::Open || self.failure.is_some()
+    }
+
     /// Writes what is unsent, and what the filter says behind it, into `spare` where nothing is
     /// unsent; an output that is not needed, and whether the wheel is to run for what has changed.
     fn write(
