@@ -74,8 +74,13 @@ fn a_feed_that_is_lost_is_told_at_once() {
     let couch = database.couch.clone().expect("it has one");
     let dashboard = program::follow(&couch, &["--doc", "board", "--long-poll", "3600"]);
     let mut stream = subscribe(&dashboard, None);
-    // It may or may not have been followed when the stream began.
-    while !event(&mut stream).starts_with("id: ") {}
+    // It may or may not have been followed when the stream began: what is not yet is not lost.
+    let (mut is_told, mut is_followed) = (false, false);
+    while !(is_told && is_followed) {
+        let event = event(&mut stream);
+        is_told |= event.starts_with("id: ");
+        is_followed |= event == FOLLOWING;
+    }
     database.program.kill();
     let lost = loop {
         let event = event(&mut stream);
