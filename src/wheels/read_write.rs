@@ -234,7 +234,8 @@ impl<F: Filter> ReadWrite<F> {
     /// Puts an item for the peer. It is written at once as far as the socket has room, in one
     /// system call; the rest follows when there is room again.
     ///
-    /// A peer for whom more than [`OUTPUT_MAX`](crate::limits::OUTPUT_MAX) bytes wait is given up.
+    /// A peer for whom more than [`OUTPUT_MAX`](crate::limits::OUTPUT_MAX) bytes wait is given up:
+    /// its connection fails.
     pub fn put(self, cx: &mut Cx<'_>, item: impl Into<F::Out>) -> Put {
         output::put(cx, self.id, item.into())
     }

@@ -34,12 +34,16 @@ impl Connection for Browser {
     }
 }
 
-/// A program that has run for a second.
-fn running(arguments: &[&str]) -> Rig {
+fn app(arguments: &[&str]) -> App {
     let parsed = command_line::parse(lexopt::Parser::from_args(arguments));
     let Ok(Command::Run(options)) = parsed else { panic!("{parsed:?}") };
+    App::new(*options, None)
+}
+
+/// A program that has run for a second.
+fn running(arguments: &[&str]) -> Rig {
     let mut rig = Rig::new();
-    rig.spawn(App::new(*options, None));
+    rig.spawn(app(arguments));
     rig.run_for(Duration::from_secs(1));
     rig
 }
@@ -153,12 +157,9 @@ impl Connection for Couch {
 
 /// A program that has run for no time before a CouchDB that answers so and has a document `x`.
 fn before(answers: fn(&str) -> Vec<(u64, String)>) -> Rig {
-    let couch = ["--couch", "http://127.0.0.1:5984/db", "--doc", "x"];
-    let parsed = command_line::parse(lexopt::Parser::from_args(couch));
-    let Ok(Command::Run(options)) = parsed else { panic!("{parsed:?}") };
     let mut rig = Rig::new();
     rig.spawn(TcpServer::new(5984).serve(move |_| Couch { answers, due: VecDeque::new() }));
-    rig.spawn(App::new(*options, None));
+    rig.spawn(app(&["--couch", "http://127.0.0.1:5984/db", "--doc", "x"]));
     rig
 }
 

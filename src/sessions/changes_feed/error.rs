@@ -76,15 +76,11 @@ impl FeedError {
     /// up for a proxy's whim has the whole database come from then on.
     pub(super) fn may_be_of_filter(&self) -> bool {
         match self {
-            Self::NoFilter(_) => true,
-            Self::Refused { status, reason, .. } => match *status {
-                StatusCode::URI_TOO_LONG => true,
-                // CouchDB 1.0 says that a filter "must be of the form `designname/filtername`".
-                StatusCode::BAD_REQUEST => {
-                    reason.as_ref().is_some_and(|reason| reason.reason.contains("filter"))
-                }
-                _ => false,
-            },
+            Self::NoFilter(_) | Self::Refused { status: StatusCode::URI_TOO_LONG, .. } => true,
+            // CouchDB 1.0 says that a filter "must be of the form `designname/filtername`".
+            Self::Refused { status: StatusCode::BAD_REQUEST, reason, .. } => {
+                reason.as_ref().is_some_and(|reason| reason.reason.contains("filter"))
+            }
             _ => false,
         }
     }

@@ -19,8 +19,7 @@ use super::row::{Info, Seq};
 impl Info {
     /// Whether the database has yet to come to `seq`; never where sequences are no numbers.
     fn is_short_of(&self, seq: &Seq) -> bool {
-        let told = seq.as_str().parse().ok();
-        self.count.zip(told).is_some_and(|(count, told): (u64, u64)| count < told)
+        self.count.zip(seq.number()).is_some_and(|(count, told)| count < told)
     }
 }
 
@@ -37,17 +36,15 @@ impl ChangesFeed {
     /// filter leaves out at the end is not known to have passed.
     pub(super) fn is_at_end(&self) -> bool {
         let (Some(end), Some(since)) = (&self.end, &self.since) else { return false };
-        let told = since.as_str().parse().ok();
-        let is_past = end.count.zip(told).is_some_and(|(count, told): (u64, u64)| told >= count);
+        let is_past = end.count.zip(since.number()).is_some_and(|(count, told)| told >= count);
         is_past || end.update_seq.as_ref() == Some(since)
     }
 
     /// Whether `seq` is surely behind what the feed was asked for, and so new.
     pub(super) fn is_new(&self, seq: Option<&Seq>) -> bool {
-        let number = |seq: &Seq| seq.as_str().parse::<u64>().ok();
         let is_counted = self.end.as_ref().is_some_and(|end| end.count.is_some());
-        let asked = self.paging.since.as_ref().and_then(number);
-        is_counted && seq.and_then(number).zip(asked).is_some_and(|(seq, asked)| seq > asked)
+        let asked = self.paging.since.as_ref().and_then(Seq::number);
+        is_counted && seq.and_then(Seq::number).zip(asked).is_some_and(|(seq, asked)| seq > asked)
     }
 
     /// Whether what had come to `seq` is surely there no more, where sequences are numbers.

@@ -30,6 +30,11 @@ impl Seq {
         &self.0
     }
 
+    /// The number that it is on servers which count, and only there.
+    pub(super) fn number(&self) -> Option<u64> {
+        self.0.parse().ok()
+    }
+
     fn of(raw: &RawValue) -> Option<Self> {
         match raw.get() {
             "null" => None,

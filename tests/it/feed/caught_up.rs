@@ -35,23 +35,30 @@ fn scan(beats_before: usize, row: &str, last: &str) -> Vec<Act> {
     [begin(), head].into_iter().chain(beats(beats_before)).chain([rest, end()]).collect()
 }
 
-#[test]
-fn a_document_that_changed_during_a_loss_is_told_though_the_server_goes_through_much_else() {
+/// A database in which `x` has changed at each look at it, and the feed of it.
+fn moving(mut feeds: impl FnMut(&Asked) -> Vec<Act> + 'static) -> Stage {
     let mut looks = 0;
-    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+    Stage::new(move |asked| match asked.target.as_str() {
         "/db" => {
             looks += 1;
             vec![info(&format!("\"{looks}-s\""), "1")]
         }
         "/db/x" => vec![json("200 OK", &format!("{{\"_id\":\"x\",\"_rev\":\"{looks}-x\"}}"))],
-        _ if asked.feeds == 1 => vec![begin(), chunk("\n"), Act::wait_s(5.0), Act::Kill],
-        // From the old sequence on, nothing but signs of life for a minute.
-        _ => {
-            let row = row("\"2-s\"", "x", "2-x");
-            [begin()].into_iter().chain(beats(6)).chain([chunk(&row)]).collect()
-        }
+        _ => feeds(asked),
     })
-    .follow();
+    .follow()
+}
+
+#[test]
+fn a_document_that_changed_during_a_loss_is_told_though_the_server_goes_through_much_else() {
+    let mut stage = moving(|asked| {
+        if asked.feeds == 1 {
+            return vec![begin(), chunk("\n"), Act::wait_s(5.0), Act::Kill];
+        }
+        // From the old sequence on, nothing but signs of life for a minute.
+        let row = row("\"2-s\"", "x", "2-x");
+        [begin()].into_iter().chain(beats(6)).chain([chunk(&row)]).collect()
+    });
     stage.check(
         70.0,
         "0.000 #1 GET /db
@@ -73,21 +80,12 @@ fn a_document_that_changed_during_a_loss_is_told_though_the_server_goes_through_
 #[test]
 fn a_document_without_end_of_changes_is_not_lost_for_ever() {
     // No empty line, for there is always something to send.
-    let mut looks = 0;
-    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
-        "/db" => {
-            looks += 1;
-            vec![info(&format!("\"{looks}-s\""), "1")]
-        }
-        "/db/x" => vec![json("200 OK", &format!("{{\"_id\":\"x\",\"_rev\":\"{looks}-x\"}}"))],
-        _ => {
-            let first = 10 * asked.feeds;
-            let row = |n| chunk(&row(&format!("\"{n}-s\""), "x", &format!("{n}-x")));
-            let rows = (first..first + 5).flat_map(|n| [row(n), Act::wait_s(1.0)]);
-            [begin()].into_iter().chain(rows).chain([Act::Kill]).collect()
-        }
-    })
-    .follow();
+    let mut stage = moving(|asked| {
+        let first = 10 * asked.feeds;
+        let row = |n| chunk(&row(&format!("\"{n}-s\""), "x", &format!("{n}-x")));
+        let rows = (first..first + 5).flat_map(|n| [row(n), Act::wait_s(1.0)]);
+        [begin()].into_iter().chain(rows).chain([Act::Kill]).collect()
+    });
     stage.run_s(60.0);
     let log = log(&stage);
     assert!(log.matches("lost").count() > 3, "{log}");
