@@ -114,19 +114,18 @@ impl Kernel {
         ran.ok_or(Refusal::Panicked)
     }
 
-    /// Runs the handler at `at` with a payload that is made on the spot, for its reply.
-    pub(super) fn exchange<P: 'static, R: 'static>(
+    /// Runs the handler at `at` for an exchange, which is a `(Option<P>, Option<R>)` with the
+    /// payload: that is taken out, and the reply put in.
+    pub(super) fn exchange(
         &mut self,
         to: SessionId,
         sender: SessionId,
         at: At,
-        payload: impl FnOnce() -> P,
-    ) -> Result<R, Refusal> {
-        let call = self.entry(at).call;
+        exchange: &mut dyn Any,
+    ) -> Result<(), Refusal> {
         self.enter(to, sender, at, |heap, cx| {
-            let mut exchange = (Some(payload()), None::<R>);
-            call(heap, cx, at, &mut exchange);
-            exchange.1.expect("the handler returned")
+            let call = cx.kernel.entry(at).call;
+            call(heap, cx, at, exchange);
         })
     }
 

@@ -70,8 +70,10 @@ impl Kernel {
     ) -> Result<R, CallError> {
         let to = self.find_session(to, event.name())?;
         let at = self.find(to, event)?;
-        self.exchange(to, from, at, || payload)
-            .map_err(|refusal| refusal.into_call_error(to, self.kind_name(at), event.name()))
+        let mut exchange = (Some(payload), None::<R>);
+        self.exchange(to, from, at, &mut exchange)
+            .map_err(|refusal| refusal.into_call_error(to, self.kind_name(at), event.name()))?;
+        Ok(exchange.1.expect("the handler returned"))
     }
 
     fn find_session(&self, to: To<'_>, event: &'static str) -> Result<SessionId, PostError> {
@@ -95,7 +97,7 @@ impl Kernel {
             return Err(PostError::NoSession { to: Missing::Id(id), event: name });
         };
         let (number, kind) = (slot.kind, &self.kinds[slot.kind as usize]);
-        let Some(handler) = kind.table.iter().position(|entry| entry.key == event.key()) else {
+        let Some(handler) = kind.keys.iter().position(|key| *key == event.key()) else {
             return Err(PostError::NoHandler { session: kind.name, event: name });
         };
         let entry = &kind.table[handler];

@@ -133,6 +133,8 @@ pub(super) struct At {
 pub(super) struct Kind {
     pub(super) name: &'static str,
     pub(super) table: Vec<Entry>,
+    /// The entries' keys, close together: each message looks through them.
+    pub(super) keys: Vec<u64>,
     pub(super) fallback: Option<u32>,
     pub(super) stopped: fn(&mut dyn Any, &mut Cx<'_>),
 }
@@ -143,6 +145,7 @@ impl Kind {
         H::events(&mut on);
         Kind {
             name: type_name::<H>(),
+            keys: on.table.iter().map(|entry| entry.key).collect(),
             table: on.table,
             fallback: on.fallback,
             stopped: |heap, cx| heap.downcast_mut::<H>().expect(ONE_HEAP).stopped(cx),
@@ -199,8 +202,8 @@ impl Entry {
                 let handler = cx.kernel.entry(at).handler::<H, P, R>();
                 let (payload, reply) =
                     exchange.downcast_mut::<(Option<P>, Option<R>)>().expect(SET_BY_ON);
-                let payload = payload.take().expect("the caller filled it");
-                *reply = Some(handler(heap.downcast_mut().expect(ONE_HEAP), cx, payload));
+                let heap = heap.downcast_mut().expect(ONE_HEAP);
+                *reply = Some(handler(heap, cx, payload.take().expect("the caller filled it")));
             },
             discard: |kernel, at, payload| {
                 // Out of the kernel before it is dropped: dropping may run a payload's own code.

@@ -255,7 +255,10 @@ impl Registry {
                 while let Some(watcher) = kernel.next_watcher(topic, &mut place, upto) {
                     let Watcher { session, at, .. } = watcher;
                     // No other handler is running, so a watcher can only panic here.
-                    let _ = kernel.exchange::<M, ()>(session, from, at, || message.clone());
+                    let _ = kernel.enter(session, from, at, |heap, cx| {
+                        let call = cx.kernel.entry(at).call;
+                        call(heap, cx, at, &mut (Some(message.clone()), None::<()>));
+                    });
                 }
                 kernel.topics.all[topic as usize].in_use = false;
                 kernel.compact(topic);

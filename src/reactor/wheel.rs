@@ -152,10 +152,8 @@ impl Cx<'_> {
     #[track_caller]
     pub fn deliver<P: 'static>(&mut self, outlet: Outlet<P>, payload: P) {
         let (me, at) = (self.me, outlet.at);
-        if !self.exists(me) {
-            return;
-        }
-        if let Err(Refusal::Busy) = self.kernel.exchange::<P, ()>(me, me, at, || payload) {
+        let mut exchange = (Some(payload), None::<()>);
+        if let Err(Refusal::Busy) = self.kernel.exchange(me, me, at, &mut exchange) {
             let (session, event) = (self.kernel.kind_name(at), self.kernel.event_name(at));
             panic!("`{event}` was delivered to `{session}` while a handler of its was running");
         }
