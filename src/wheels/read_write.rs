@@ -7,6 +7,7 @@ mod patience;
 use crate::filters::{Filter, Output};
 use crate::limits::ITEMS_PER_TURN;
 use crate::reactor::{Cx, Endpoint, Event, Outlet, Ready, Socket, Wheel, WheelId};
+use input::Supply;
 use patience::Watch;
 use std::fmt;
 use std::io;
@@ -126,17 +127,6 @@ enum Source {
     Malformed,
     /// What comes is read and thrown away, so many bytes more.
     Discarding(usize),
-}
-
-/// What the socket has to be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Supply {
-    /// Nothing until the poll says so.
-    Dry,
-    /// There may be bytes.
-    Some,
-    /// There may be bytes, and behind them the end.
-    ToTheEnd,
 }
 
 /// Where the output stands.
@@ -332,7 +322,7 @@ impl<F: Filter> Wheel for State<F> {
         };
         state.running = true;
         state.items_left = ITEMS_PER_TURN;
-        let has_output = state.has_output();
+        let (has_output, has_backlog) = (state.has_output(), state.has_backlog());
         if ready.has(Ready::TIMER) {
             state.watch.fired();
             output::give_up(cx, me);
@@ -340,17 +330,23 @@ impl<F: Filter> Wheel for State<F> {
         if has_output {
             output::run(cx, me, ready.has(Ready::WRITABLE));
         }
+        if has_backlog {
+            input::drain(cx, me);
+        }
         input::run(cx, me);
+        let now = cx.now();
         let Some(state) = cx.wheel(me) else { return };
         state.running = false;
         let (has_more, reports) = (state.items_left == 0, state.extra.is_some());
-        if state.socket.writes_on() {
+        let writes_on = state.socket.writes_on();
+        let look = state.look(now);
+        if writes_on {
             output::run(cx, me, true);
         }
         if has_more {
             cx.again(me);
         }
-        patience::run(cx, me);
+        patience::act(cx, me, look);
         if reports {
             output::report(cx, me);
         }

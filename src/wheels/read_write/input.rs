@@ -1,10 +1,21 @@
 //! The way in: reads until the socket would block, decodes, delivers.
 
-use super::{Ended, Sink, Source, State, Supply, end, output};
+use super::{Ended, Sink, Source, State, end, output};
 use crate::filters::Filter;
 use crate::limits::{READ_BUFFER, READ_PER_TURN};
 use crate::reactor::{Cx, WheelId};
 use std::io::ErrorKind;
+
+/// What the socket has to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Supply {
+    /// Nothing until the poll says so.
+    Dry,
+    /// There may be bytes.
+    Some,
+    /// There may be bytes, and behind them the end.
+    ToTheEnd,
+}
 
 /// The buffer that all connections of a kernel read into, one at a time.
 struct Buffer(Vec<u8>);
@@ -15,14 +26,16 @@ impl Default for Buffer {
     }
 }
 
-/// Takes what waits, then what the socket has, as far as this turn's budget goes.
+/// Takes what the socket has, as far as this turn's budget goes.
 pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
-    drain(cx, me);
     let mut buffer = cx.borrow_spare::<Buffer>();
     let mut budget = READ_PER_TURN;
-    while let Some(state) = cx.wheel(me)
-        && state.wants_bytes()
-    {
+    let mut is_at_end = false;
+    while let Some(state) = cx.wheel(me) {
+        if !state.wants_bytes() {
+            is_at_end = state.source == Source::Eof;
+            break;
+        }
         if budget == 0 {
             cx.again(me);
             break;
@@ -55,7 +68,9 @@ pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
         }
     }
     cx.return_spare(buffer);
-    tell_eof(cx, me);
+    if is_at_end {
+        tell_eof(cx, me);
+    }
 }
 
 impl<F: Filter> State<F> {
@@ -75,6 +90,11 @@ impl<F: Filter> State<F> {
         let decoded = self.filter.decode_end(&mut bytes);
         self.pending = bytes.to_vec();
         decoded
+    }
+
+    /// Whether there may be items in what has been read.
+    pub(super) fn has_backlog(&self) -> bool {
+        !self.pending.is_empty() || self.is_interrupted
     }
 
     fn takes_items(&self) -> bool {
@@ -108,9 +128,9 @@ fn feed<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, bytes: &[u8]) {
 }
 
 /// Takes items from what waits.
-fn drain<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+pub(super) fn drain<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     let Some(state) = cx.wheel(me) else { return };
-    if (state.pending.is_empty() && !state.is_interrupted) || !state.takes_items() {
+    if !state.has_backlog() || !state.takes_items() {
         return;
     }
     state.is_interrupted = false;

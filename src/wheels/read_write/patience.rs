@@ -19,7 +19,7 @@ pub(super) struct Watch {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Awaited {
+pub(super) enum Awaited {
     /// To take some of what is unsent.
     Room,
     /// To send what the filter calls by this number.
@@ -105,17 +105,35 @@ pub(super) fn arm<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     }
 }
 
-/// Ends the connection if the time is up. For a wheel that runs, since it may have to tell its
-/// session.
-pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
-    let now = cx.now();
-    let Some(state) = cx.wheel(me) else { return };
-    match state.deadline(now) {
-        Some((what, deadline)) if deadline <= now => expire(cx, me, what),
-        Some((_, deadline)) if state.watch.wakes_too_late(deadline) => {
-            cx.wheel_delay(me, deadline.saturating_duration_since(now));
+/// What a look at the watch asks for.
+#[derive(Clone, Copy)]
+pub(super) enum Look {
+    Nothing,
+    /// Another look, after this.
+    Again(Duration),
+    /// The end: the time is up.
+    TimeIsUp(Awaited),
+}
+
+impl<F: Filter> State<F> {
+    /// Looks at the watch.
+    pub(super) fn look(&mut self, now: Instant) -> Look {
+        match self.deadline(now) {
+            Some((what, deadline)) if deadline <= now => Look::TimeIsUp(what),
+            Some((_, deadline)) if self.watch.wakes_too_late(deadline) => {
+                Look::Again(deadline.saturating_duration_since(now))
+            }
+            _ => Look::Nothing,
         }
-        _ => {}
+    }
+}
+
+/// Does what a look has asked for. For a wheel that runs, since it may have to tell its session.
+pub(super) fn act<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, look: Look) {
+    match look {
+        Look::Nothing => {}
+        Look::Again(after) => cx.wheel_delay(me, after),
+        Look::TimeIsUp(what) => expire(cx, me, what),
     }
 }
 
