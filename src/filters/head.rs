@@ -112,7 +112,7 @@ impl<'h> Copied<'h> {
         kept: Option<&Kept>,
     ) -> Option<HeaderMap> {
         let room = kept.map_or(parsed.len(), |kept| kept.names.len().min(parsed.len()));
-        let mut headers = HeaderMap::with_capacity(room);
+        let mut headers = HeaderMap::new();
         for field in parsed {
             let name = match kept.map(|kept| kept.find(field.name)) {
                 Some(None) => continue, // as most are
@@ -120,6 +120,9 @@ impl<'h> Copied<'h> {
                 None => HeaderName::from_bytes(field.name.as_bytes()).ok()?,
             };
             let value = HeaderValue::from_maybe_shared(self.part(field.value)).ok()?;
+            if headers.is_empty() {
+                headers.reserve(room); // not before it is known that there is one
+            }
             headers.try_append(name, value).ok()?;
         }
         Some(headers)
@@ -155,12 +158,15 @@ impl Kept {
     }
 }
 
-/// Whether `word` is `lower`, which has no capitals. It is looked at to its end, which for words as
-/// short as fields' names costs less than to stop where they differ.
+/// Whether `word` is `lower`, which has no capitals. Most that are not differ in the first byte;
+/// the others are looked at to their end, which for words as short as fields' names costs less than
+/// to stop where they differ.
 pub(super) fn is_in_any_case(word: &[u8], lower: &str) -> bool {
-    let pairs = word.iter().zip(lower.as_bytes());
+    let mut pairs = word.iter().zip(lower.as_bytes());
+    let differs = |(byte, lower): (&u8, &u8)| byte.to_ascii_lowercase() ^ lower;
     word.len() == lower.len()
-        && pairs.fold(0, |other, (byte, lower)| other | (byte.to_ascii_lowercase() ^ lower)) == 0
+        && pairs.next().is_none_or(|first| differs(first) == 0)
+        && pairs.fold(0, |other, pair| other | differs(pair)) == 0
 }
 
 fn length_bit(name: &str) -> u64 {

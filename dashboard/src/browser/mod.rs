@@ -21,14 +21,21 @@ use masque::wheels::{Ended, ReadWrite};
 use std::io;
 use std::sync::Arc;
 
-/// The fields that are looked at, and behind them those that the access log alone wants.
-const FIELDS: [&str; 5] =
-    ["if-none-match", "accept-encoding", "last-event-id", "referer", "user-agent"];
+/// The fields that are looked at in a request for a document.
+const FIELDS: [&str; 2] = ["if-none-match", "last-event-id"];
+/// The fields that are looked at in a request for a file, and where those are.
+const FILE_FIELDS: [&str; 2] = ["if-none-match", "accept-encoding"];
+const FILES: [&str; 2] = ["/file/", "/favicon.ico"];
+/// The fields that the access log tells.
+const LOGGED: [&str; 2] = ["referer", "user-agent"];
 
 /// What browsers' connections are read by. A browser sends a dozen fields with each poll; what
 /// nobody looks at is not kept.
 pub(crate) fn httpd(is_logged: bool) -> Httpd {
-    Httpd::new().with_fields(if is_logged { &FIELDS } else { &FIELDS[..3] })
+    let logged = if is_logged { &LOGGED[..] } else { &[] };
+    let httpd = Httpd::new().with_fields(&[&FIELDS, logged].concat());
+    let of_files = [&FILE_FIELDS, logged].concat();
+    FILES.iter().fold(httpd, |httpd, path| httpd.with_fields_under(path, &of_files))
 }
 
 /// Answers a browser's requests: at once, or when the document that it waits for has changed, or
@@ -95,11 +102,14 @@ impl Browser {
     fn request(&mut self, cx: &mut Cx<'_>, request: Result<Request, Response>) {
         self.is_known = true;
         self.note(cx, request.as_ref().ok());
-        let request = match request {
-            Ok(request) => request,
-            Err(refusal) => return self.refuse(cx, refusal), // it comes with its answer
-        };
-        let route = self.site.route(&request);
+        match request {
+            Ok(ref request) => self.serve(cx, request),
+            Err(refusal) => self.refuse(cx, refusal), // a bad request comes with its answer
+        }
+    }
+
+    fn serve(&mut self, cx: &mut Cx<'_>, request: &Request) {
+        let route = self.site.route(request);
         self.kind = route.kind();
         match route {
             Route::Answer(answer) => self.answer(cx, answer),
@@ -108,8 +118,8 @@ impl Browser {
                 Ok(None) => self.answer(cx, not_found()),
                 Err(_) => cx.stop(), // the program is ending
             },
-            Route::Document { place, rev } => self.document(cx, &request, place, rev.as_deref()),
-            Route::Events { place } => self.subscribe(cx, &request, place),
+            Route::Document { place, rev } => self.document(cx, request, place, rev.as_deref()),
+            Route::Events { place } => self.subscribe(cx, request, place),
             Route::Health => {
                 let Ok(status) = cx.call(self.site.overview, Overview::STATUS, ()) else {
                     return cx.stop();

@@ -18,7 +18,9 @@ pub(super) struct Limits {
     pub(super) target: usize,
     pub(super) headers: usize,
     /// The fields that a session looks at; `None`: it may look at all.
-    pub(super) fields: Option<Kept>,
+    fields: Option<Kept>,
+    /// Those that it looks at instead where the path begins so.
+    fields_under: Vec<(Box<str>, Kept)>,
     pub(super) body: usize,
     pub(super) requests: u32,
     pub(super) head_time: Duration,
@@ -33,6 +35,7 @@ static DEFAULT: Limits = Limits {
     target: HTTP_TARGET_BYTES,
     headers: HTTP_HEADERS,
     fields: None,
+    fields_under: vec![],
     body: HTTP_BODY_BYTES,
     requests: u32::MAX,
     head_time: HTTP_HEAD_TIME,
@@ -43,6 +46,17 @@ static DEFAULT: Limits = Limits {
 };
 
 impl Limits {
+    /// The fields that are kept of a request for `path`; `None`: all.
+    pub(super) fn kept(&self, path: &str) -> Option<&Kept> {
+        let under = self.fields_under.iter().find(|(prefix, _)| path.starts_with(&**prefix));
+        under.map(|(_, kept)| kept).or(self.fields.as_ref())
+    }
+
+    /// Whether few fields of most requests are kept.
+    pub(super) fn keeps_few(&self) -> bool {
+        self.fields.is_some()
+    }
+
     /// The time for a body of which so much has come.
     pub(super) fn body_time(&self, received: usize) -> Duration {
         let rate = u64::from(self.body_bytes_per_s.max(1));
@@ -74,6 +88,13 @@ impl<M: Mode> Httpd<M> {
     /// framed are heeded. Names are in any case.
     pub fn with_fields(self, names: &[&str]) -> Self {
         self.with(|limits| limits.fields = Some(Kept::of(names)))
+    }
+
+    /// Keeps these fields in place of [`with_fields`](Httpd::with_fields)'s where a request's path
+    /// begins with `prefix`: a route that looks at more than the others does not cost them
+    /// anything. The first prefix that fits counts. O(prefixes) for each request.
+    pub fn with_fields_under(self, prefix: &str, names: &[&str]) -> Self {
+        self.with(|limits| limits.fields_under.push((prefix.into(), Kept::of(names))))
     }
 
     /// Refuses bodies of more than `bytes` with 413: at once when the head announces more.

@@ -1,6 +1,6 @@
 //! Requests whole, or in pieces.
 
-use super::request::{Head, Refusal};
+use super::request::Refusal;
 use super::{Httpd, Request, Turn};
 use crate::filters::chunked::Piece;
 use bytes::Bytes;
@@ -51,7 +51,8 @@ impl Mode for Whole {
 
     fn next(httpd: &mut Httpd<Self>, input: &mut &[u8]) -> Result<Option<Request>, Refusal> {
         if httpd.incoming.is_none() {
-            let Some((Head { mut request, expects, .. }, mut body)) = httpd.head(input)? else {
+            let mut request = Request::default();
+            let Some((outline, mut body)) = httpd.head(input, &mut request)? else {
                 return Ok(None);
             };
             if body.is_within(input) {
@@ -61,7 +62,7 @@ impl Mode for Whole {
                 }
                 return Ok(Some(request));
             }
-            httpd.expected = expects && input.is_empty();
+            httpd.expected = outline.expects && input.is_empty();
             httpd.incoming = Some(Box::new((body, (request, Vec::new()))));
         }
         let Some(incoming) = &mut httpd.incoming else { return Ok(None) };
@@ -90,10 +91,11 @@ impl Mode for Streamed {
 
     fn next(httpd: &mut Httpd<Self>, input: &mut &[u8]) -> Result<Option<RequestPart>, Refusal> {
         let Some(incoming) = &mut httpd.incoming else {
-            let Some((Head { request, expects, .. }, body)) = httpd.head(input)? else {
+            let mut request = Request::default();
+            let Some((outline, body)) = httpd.head(input, &mut request)? else {
                 return Ok(None);
             };
-            httpd.expected = expects && input.is_empty() && !body.is_complete();
+            httpd.expected = outline.expects && input.is_empty() && !body.is_complete();
             httpd.incoming = Some(Box::new((body, ())));
             httpd.turn = Turn::Answer;
             return Ok(Some(RequestPart::Head(request.map(drop))));

@@ -2,16 +2,17 @@
 
 use super::incoming::Incoming;
 use super::reply::Asked;
-use super::request::{self, HEAD_TOO_LARGE, Head, Refusal, TARGET_TOO_LONG, bad};
-use super::{Httpd, Mode, Response, Turn};
+use super::request::{self, HEAD_TOO_LARGE, Outline, Refusal, TARGET_TOO_LONG, bad};
+use super::{Httpd, Mode, Request, Response, Turn};
 use crate::filters::head::HeadScan;
 
 impl<M: Mode> Httpd<M> {
-    /// Reads a head, and finds out how its body is to be taken.
-    pub(super) fn head(&mut self, input: &mut &[u8]) -> Result<Option<(Head, Incoming)>, Refusal> {
-        if input.is_empty() {
-            return Ok(None); // behind the last request, as a rule
-        }
+    /// Reads a head into `request`, and finds out how its body is to be taken.
+    pub(super) fn head(
+        &mut self,
+        input: &mut &[u8],
+        request: &mut Request,
+    ) -> Result<Option<(Outline, Incoming)>, Refusal> {
         if !self.blank && input.starts_with(b"\r\n") {
             // RFC 9112 section 2.2: old clients send one after a body.
             self.blank = true;
@@ -22,11 +23,11 @@ impl<M: Mode> Httpd<M> {
         self.asked.head = input.starts_with(b"HEAD ");
         // A head that has begun is looked at for its end alone until that is there.
         let is_new = !self.scan.has_begun();
-        let at_once = is_new.then(|| request::parse_at_once(input, self.limits())).flatten();
-        let (length, head) = match at_once {
+        let at_once = is_new.then(|| request::parse_at_once(input, self.limits(), request));
+        let (length, outline) = match at_once.flatten() {
             Some(parsed) => parsed,
             None => match self.find_head(input)? {
-                Some(length) => (length, request::parse(&input[..length], self.limits())),
+                Some(length) => (length, request::parse(&input[..length], self.limits(), request)),
                 None => return Ok(None),
             },
         };
@@ -35,14 +36,14 @@ impl<M: Mode> Httpd<M> {
         self.requests = self.requests.wrapping_add(1);
         let limits = self.limits();
         let (body, last) = (limits.body, limits.requests);
-        let head = head?;
+        let outline = outline?;
         self.asked = Asked {
-            head: head.request.method() == http::Method::HEAD,
-            http10: head.request.version() == http::Version::HTTP_10,
-            keep_alive: head.keep_alive && self.requests < last,
+            head: request.method() == http::Method::HEAD,
+            http10: request.version() == http::Version::HTTP_10,
+            keep_alive: outline.keep_alive && self.requests < last,
         };
-        let body = Incoming::new(head.framing, body)?;
-        Ok(Some((head, body)))
+        let body = Incoming::new(outline.framing, body)?;
+        Ok(Some((outline, body)))
     }
 
     fn find_head(&mut self, input: &[u8]) -> Result<Option<usize>, Refusal> {
@@ -77,6 +78,9 @@ impl<M: Mode> Httpd<M> {
                 *input = &[];
                 return None;
             }
+        }
+        if input.is_empty() && self.incoming.is_none() {
+            return None; // behind the last request, as a rule
         }
         let refusal = match M::next(self, input) {
             Ok(Some(item)) => return Some(Ok(item)),

@@ -7,10 +7,9 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 
-/// A request whose body, empty for now, is still to come.
-#[derive(Debug)]
-pub(super) struct Head {
-    pub(super) request: Request<Bytes>,
+/// What a head says beside its request: how that goes on, and the connection with it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outline {
     pub(super) framing: Framing,
     /// Whether the client wants to go on with this connection.
     pub(super) keep_alive: bool,
@@ -54,12 +53,17 @@ impl Refusal {
     }
 }
 
-/// Reads a whole head, empty line included. RFC 9112 sections 3, 5 and 6; RFC 9110 section 7.2.
-pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<Head, Refusal> {
+/// Reads a whole head, empty line included, into `request`, whose body stays empty: it is still to
+/// come. RFC 9112 sections 3, 5 and 6; RFC 9110 section 7.2.
+pub(super) fn parse(
+    bytes: &[u8],
+    limits: &Limits,
+    request: &mut Request<Bytes>,
+) -> Result<Outline, Refusal> {
     head::with_room(limits.headers, |room| {
         let mut parsed = httparse::Request::new(&mut []);
         match parsed.parse_with_uninit_headers(bytes, room) {
-            Ok(httparse::Status::Complete(_)) => assemble(&parsed, bytes, limits),
+            Ok(httparse::Status::Complete(_)) => assemble(&parsed, bytes, limits, request),
             // It has an end, so what is missing was passed over: httparse skips empty lines.
             Ok(httparse::Status::Partial) => Err(bad("empty lines stand before the request")),
             Err(error) => Err(unparsable(error, bytes)),
@@ -72,7 +76,8 @@ pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<Head, Refusal> {
 pub(super) fn parse_at_once(
     input: &[u8],
     limits: &Limits,
-) -> Option<(usize, Result<Head, Refusal>)> {
+    request: &mut Request<Bytes>,
+) -> Option<(usize, Result<Outline, Refusal>)> {
     head::with_room(limits.headers, |room| {
         let mut parsed = httparse::Request::new(&mut []);
         let Ok(httparse::Status::Complete(length)) = parsed.parse_with_uninit_headers(input, room)
@@ -83,7 +88,7 @@ pub(super) fn parse_at_once(
         let is_plain = length <= limits.head
             && parsed.path.is_some_and(|target| target.len() <= limits.target)
             && head::has_strict_lines(bytes, parsed.headers);
-        is_plain.then(|| (length, assemble(&parsed, bytes, limits)))
+        is_plain.then(|| (length, assemble(&parsed, bytes, limits, request)))
     })
 }
 
@@ -91,16 +96,17 @@ fn assemble(
     parsed: &httparse::Request<'_, '_>,
     bytes: &[u8],
     limits: &Limits,
-) -> Result<Head, Refusal> {
+    request: &mut Request<Bytes>,
+) -> Result<Outline, Refusal> {
     // All three are there in a complete head.
     let method = method(parsed.method.unwrap_or_default())?;
     let target = parsed.path.unwrap_or_default();
     let http10 = parsed.version == Some(0);
-    let kept = limits.fields.as_ref();
-    let copied = if kept.is_some() { Copied::in_parts(bytes) } else { Copied::whole(bytes) };
+    let copied = if limits.keeps_few() { Copied::in_parts(bytes) } else { Copied::whole(bytes) };
+    let uri = uri(&method, copied.part(target.as_bytes()))?;
+    let kept = limits.kept(uri.path());
     let headers = copied.fields(parsed.headers, kept);
     let mut headers = headers.ok_or(bad("a field is malformed"))?;
-    let uri = uri(&method, copied.part(target.as_bytes()))?;
     let directions = Directions::of(parsed.headers);
     check_host(directions.host, http10)?;
     if let Some(authority) = uri.authority().filter(|_| uri.scheme().is_some()) {
@@ -126,12 +132,11 @@ fn assemble(
     if expects {
         check_expectations(&directions)?;
     }
-    let mut request = Request::new(Bytes::new());
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     *request.version_mut() = if http10 { Version::HTTP_10 } else { Version::HTTP_11 };
     *request.headers_mut() = headers;
-    Ok(Head { request, framing, keep_alive: directions.keeps_alive(http10), expects })
+    Ok(Outline { framing, keep_alive: directions.keeps_alive(http10), expects })
 }
 
 fn unparsable(error: httparse::Error, bytes: &[u8]) -> Refusal {
@@ -215,13 +220,17 @@ const REGISTERED: [&str; 30] = [
 /// The target in the form that the method allows, RFC 9112 section 3.2.
 fn uri(method: &Method, target: Bytes) -> Result<Uri, Refusal> {
     const MALFORMED: Refusal = bad("the request target is malformed");
-    if memchr::memchr(b'#', &target).is_some() {
+    let (first, length) = (target.first().copied(), target.len());
+    if first != Some(b'/') && memchr::memchr(b'#', &target).is_some() {
         return Err(MALFORMED);
     }
-    let first = target.first().copied();
     let uri = Uri::from_maybe_shared(target).map_err(|_| MALFORMED)?;
     let fits = match first {
-        Some(b'/') => *method != Method::CONNECT,
+        // A fragment, which no target has, would be missing.
+        Some(b'/') => {
+            let has_all = uri.path_and_query().is_some_and(|path| path.as_str().len() == length);
+            has_all && *method != Method::CONNECT
+        }
         Some(b'*') => *method == Method::OPTIONS && uri.path() == "*" && uri.query().is_none(),
         _ if *method == Method::CONNECT => uri.scheme().is_none() && uri.port().is_some(),
         _ => matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some(),

@@ -77,6 +77,8 @@ fn one_empty_line_before_a_request_is_passed_over() {
     let spaced = "\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n";
     check(spaced.repeat(3), "GET / ; GET / ; GET / ");
     check(format!("\r\n{spaced}"), "400");
+    check("\r\n", "");
+    check(format!("{spaced}\r\n"), "GET / ");
 }
 
 #[test]
@@ -550,4 +552,22 @@ fn fields_that_nobody_looks_at_are_checked_and_not_kept() {
     check_with(&only, "GET / HTTP/1.1\r\nHost: x\r\nCookie : a\r\n\r\n", "400");
     check_with(&only, "GET / HTTP/1.1\r\nHost: x\r\nCookie: \x01\r\n\r\n", "400");
     check_with(&only, "GET / HTTP/1.1\r\nCookie: a\r\n\r\n", "400");
+}
+
+#[test]
+fn fields_are_kept_by_where_the_path_begins() {
+    let httpd = Httpd::new().with_fields(&["Accept"]).with_fields_under("/file/", &["Cookie"]);
+    for (target, kept) in [
+        ("/", "accept"),
+        ("/file", "accept"),
+        ("/file/a", "cookie"),
+        ("http://x/file/a", "cookie"),
+        ("/a?/file/", "accept"),
+    ] {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\nCookie: a\r\nAccept: b\r\n\r\n");
+        let decoded = httpd.clone().decode(&mut request.as_bytes());
+        let request = decoded.unwrap().unwrap().unwrap();
+        let names: Vec<_> = request.headers().keys().map(http::HeaderName::as_str).collect();
+        assert_eq!(names, [kept], "{target}");
+    }
 }
