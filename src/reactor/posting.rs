@@ -3,6 +3,7 @@
 use super::error::{CallError, Missing, PostError, To};
 use super::event::Event;
 use super::kernel::Kernel;
+use super::room::Room;
 use super::session::{At, SessionId, Unhandled};
 use super::slots::Phase;
 use std::any::type_name;
@@ -139,11 +140,13 @@ impl Kernel {
     pub(super) fn enqueue(&mut self, from: SessionId, to: SessionId, at: At, payload: u32) {
         self.retain(to);
         self.retain(from);
+        self.queue.make_room();
         self.queue.push_back(Queued::Post { from, to, at, payload });
     }
 
     pub(super) fn enqueue_notice(&mut self, from: SessionId, topic: u32, message: u32, upto: u64) {
         self.retain(from);
+        self.queue.make_room();
         self.queue.push_back(Queued::Notice { from, topic, message, upto });
     }
 

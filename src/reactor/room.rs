@@ -5,19 +5,18 @@
 //! not small has a block so long that the allocator takes it from the system by itself (glibc does
 //! from 128 KiB on). Such a block grows and shrinks where it is, page by page. It is not freed, for
 //! glibc puts the next ones of its length among the small: so a table that is not small is never
-//! empty or without room.
+//! empty or without room. Nor does a table grow to that by doubling: what it would leave behind
+//! would lie among a crowd's small blocks, in one of the lists of freed ones that are not joined.
 
 use slab::Slab;
 use std::collections::VecDeque;
 
-/// A table that would be longer than this gets a block of its own.
+/// A table that would be longer than this gets a block of its own. It is as long as this at once:
+/// glibc joins freed blocks with what is beside them if they are longer than 1 KiB.
 const SMALL_BYTES: usize = 2 * 1024;
 
 /// How long such a block is at first. What of it was never used takes no memory.
 const BLOCK_BYTES: usize = 256 * 1024;
-
-/// How many places a table keeps.
-const FEW: usize = 16;
 
 pub(super) trait Room {
     /// Makes room for one more, amortised in O(1).
@@ -35,7 +34,7 @@ impl<T> Room for Vec<T> {
     }
 
     fn give_back(&mut self) {
-        self.shrink_to(FEW);
+        self.shrink_to(few::<T>());
     }
 }
 
@@ -47,7 +46,7 @@ impl<T> Room for VecDeque<T> {
     }
 
     fn give_back(&mut self) {
-        self.shrink_to(FEW);
+        self.shrink_to(few::<T>());
     }
 }
 
@@ -55,19 +54,30 @@ impl<T> Room for VecDeque<T> {
 impl<T> Room for Slab<T> {
     fn make_room(&mut self) {
         if self.len() == self.capacity() {
-            self.reserve(more::<T>(self.len()));
+            self.reserve(more::<InSlab<T>>(self.len()));
         }
     }
 
     fn give_back(&mut self) {
-        self.shrink_to_fit();
+        if self.capacity() > few::<InSlab<T>>() {
+            self.shrink_to_fit();
+        }
     }
+}
+
+/// About what a slab has at each place: a value, or the number of the next free place.
+type InSlab<T> = (usize, T);
+
+/// How many places a small table has.
+fn few<T>() -> usize {
+    (SMALL_BYTES / size_of::<T>().max(1)).max(1)
 }
 
 /// How many places a full table is to have more, at least; containers double by themselves.
 fn more<T>(len: usize) -> usize {
-    let size = size_of::<T>().max(1);
-    if len * size * 2 <= SMALL_BYTES { 1 } else { (BLOCK_BYTES / size).saturating_sub(len).max(1) }
+    let few = few::<T>();
+    let block = BLOCK_BYTES / size_of::<T>().max(1);
+    if len < few { few - len } else { block.saturating_sub(len).max(1) }
 }
 
 #[cfg(test)]
@@ -85,9 +95,9 @@ mod tests {
                 rooms.push(table.capacity());
             }
         }
-        assert_eq!(rooms, [4, 8, 16, 32, 64, 128, 256, 32_768, 65_536, 131_072]);
+        assert_eq!(rooms, [256, 32_768, 65_536, 131_072]);
         table.clear();
         table.give_back();
-        assert_eq!(table.capacity(), FEW);
+        assert_eq!(table.capacity(), 256);
     }
 }
