@@ -146,7 +146,8 @@ impl ChangesFeed {
             self.paging.since.clone_from(&since);
             self.paging.rows = 0;
             let was_announced = std::mem::replace(&mut self.paging.is_announced, true);
-            if let Some(since) = since.filter(|_| !(was_announced && self.has_turns())) {
+            let goes_on = std::mem::take(&mut self.paging.is_resumed) || self.has_turns();
+            if let Some(since) = since.filter(|_| !(was_announced && goes_on)) {
                 self.tell(cx, FeedEvent::Connected { connection, since });
             }
             // Documents were read if there was a doubt, and are told with this.
