@@ -263,7 +263,8 @@ pub const FEED_RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 /// answers are to end when nothing changes, one that does so after this time is no loss.
 pub const FEED_PROOF_TIME: Duration = Duration::from_secs(1);
 
-/// The least time between two readings of documents whose rows came without them.
+/// The least time between two readings of documents whose rows came without them, or whose database
+/// may have become another.
 pub const FEED_REREAD_PAUSE: Duration = Duration::from_secs(1);
 
 /// Longest answer that is neither a document nor a feed, in bytes: what `CouchDB` says of a

@@ -108,8 +108,8 @@ pub enum FeedEvent {
         why: Arc<FeedError>,
     },
     /// A document is longer than the feed's [`line_max`](super::ChangesFeed::line_max) and was
-    /// passed over: what was told of it before is out of date. Of every change its row follows,
-    /// without the document.
+    /// passed over: what was told of it before is out of date, until it is told again. Of every
+    /// change its row follows, without the document.
     TooLong {
         /// Its id.
         id: String,
