@@ -82,7 +82,7 @@ impl Overview {
         let counters = self.follower.map(|feed| cx.call(feed, ChangesFeed::COUNTERS, ()));
         let heard = counters.and_then(Result::ok).and_then(|counters| counters.heard);
         let outdated = self.docs.iter().filter(|doc| doc.trouble().is_some()).count();
-        Status { outdated, ..self.feed.status(heard, cx.now()) }
+        self.feed.status(outdated, heard, cx.now())
     }
 
     fn feed(&mut self, cx: &mut Cx<'_>, event: FeedEvent) {
