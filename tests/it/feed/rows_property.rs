@@ -124,7 +124,9 @@ impl Couch {
         }
         let last = format!("\"last_seq\":\"{}-{life}\"}}\n", self.rows);
         let mut text = if is_paged {
-            format!("{{\"results\":[\n{}\n],\n{last}", rows.join(",\n"))
+            // A sign of life may stand between a row and the comma before the next.
+            let comma = if now.interval == 2 { "\n,\n" } else { ",\n" };
+            format!("{{\"results\":[\n{}\n],\n{last}", rows.join(comma))
         } else {
             rows.iter().fold("\n".to_owned(), |text, row| text + row + "\n")
         };
