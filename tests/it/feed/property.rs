@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 const DOCS: [&str; 3] = ["x", "y", "z"];
 
@@ -286,13 +287,23 @@ impl Try {
 }
 
 /// Lives through `tries` and compares what was told with what was.
-fn check(kind: Kind, mode: FeedMode, tries: Vec<Try>) -> Result<(), TestCaseError> {
+fn check(
+    kind: Kind,
+    mode: FeedMode,
+    has_timeout: bool,
+    tries: Vec<Try>,
+) -> Result<(), TestCaseError> {
     let nonsense = tries.iter().filter(|now| matches!(now.end, End::Nonsense)).count();
     let stands = (0..DOCS.len()).map(|doc| (doc, vec!["-".to_owned()])).collect();
     let couch = Rc::new(RefCell::new(Couch { kind, stands, tries, ..Couch::default() }));
     let server = couch.clone();
-    let mut stage = Stage::new(move |asked| server.borrow_mut().answer(asked))
-        .follow_as("http://couch/db", move |feed| feed.mode(mode).doc("x").doc("y"));
+    let mut stage = Stage::new(move |asked| server.borrow_mut().answer(asked)).follow_as(
+        "http://couch/db",
+        move |feed| {
+            let feed = feed.mode(mode).doc("x").doc("y");
+            if has_timeout { feed.timeout(Duration::from_secs(10)) } else { feed }
+        },
+    );
     stage.run_s(1000.0);
     let couch = couch.borrow();
     prop_assert!(couch.tries.is_empty());
@@ -317,8 +328,9 @@ proptest! {
     fn watchers_end_on_the_newest_in_order_and_hear_nothing_twice(
         tries in tries(),
         kind in kind(),
+        has_timeout in any::<bool>(),
     ) {
-        check(kind, FeedMode::Continuous, tries)?;
+        check(kind, FeedMode::Continuous, has_timeout, tries)?;
     }
 
     #[test]
@@ -326,7 +338,8 @@ proptest! {
         tries in tries(),
         kind in kind(),
         mode in prop_oneof![Just(FeedMode::LongPoll), Just(FeedMode::Normal)],
+        has_timeout in any::<bool>(),
     ) {
-        check(kind, mode, tries)?;
+        check(kind, mode, has_timeout, tries)?;
     }
 }
