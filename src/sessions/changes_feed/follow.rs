@@ -58,10 +58,11 @@ impl ChangesFeed {
         let request = if self.step == Step::Login {
             self.database.login()
         } else {
+            let body = if is_feed { self.feed_body() } else { None };
             let target = self.detour.take().unwrap_or_else(|| self.target());
             let request = self.database.get(&target, self.login.cookie());
-            match self.feed_body().filter(|_| is_feed) {
-                Some(body) => request.map(|request| posting(request, body.clone())),
+            match body {
+                Some(body) => request.map(|request| posting(request, body)),
                 None => request,
             }
         };
@@ -249,8 +250,8 @@ impl ChangesFeed {
     /// The server does not give the feed.
     fn refused(&mut self, cx: &mut Cx<'_>) {
         let refusal = self.answer.refusal_of_feed();
-        if self.is_filtered && refusal.may_be_of_filter() {
-            self.is_filtered = false; // an old server, or a proxy that takes no long requests
+        if self.is_filtered && refusal.may_be_of_filter(self.feed_body().is_some()) {
+            self.is_filtered = false; // an old server, or a proxy that takes no such requests
             return self.go_on(cx);
         }
         if self.answer.status == Some(StatusCode::BAD_REQUEST) {

@@ -74,8 +74,10 @@ fn tries() -> impl Strategy<Value = Vec<(Try, Work)>> {
         .prop_map(|(after_ms, handled, crashes)| Work { after_ms, handled, crashes });
     let script = prop::collection::vec((one, work), 0..10);
     (script, any::<bool>(), any::<bool>()).prop_map(|(mut script, goes_back, is_made_again)| {
-        script.iter_mut().filter(|_| !goes_back).for_each(|(now, _)| now.rewinds = 0);
-        script.iter_mut().for_each(|(now, _)| now.recreates &= is_made_again);
+        for (now, _) in &mut script {
+            now.rewinds *= usize::from(goes_back);
+            now.recreates &= is_made_again;
+        }
         script
     })
 }
