@@ -102,7 +102,7 @@ impl Overview {
             FeedEvent::Recreated => return log::warn!("{database} is another than before"),
             FeedEvent::Stuck { times, since, why } => {
                 let at = said(since.as_str());
-                log::error!("{database} fails at {at} in the same way for {times} times: {why}");
+                log::error!("{database} fails at {at:?} in the same way for {times} times: {why}");
                 return;
             }
             FeedEvent::TooLong { id, max } => {
@@ -122,7 +122,7 @@ impl Overview {
 
     fn change(&mut self, cx: &mut Cx<'_>, change: Change) {
         let Some(place) = self.docs.iter().position(|doc| doc.id == change.id) else { return };
-        log::debug!("{} is at {}", change.id, said(change.rev.as_deref().unwrap_or("no revision")));
+        log::debug!("{} is at {:?}", change.id, said(change.rev.as_deref().unwrap_or_default()));
         self.feed.changed(cx.now());
         let was_outdated = self.docs[place].trouble().is_some();
         self.docs[place].change(change, cx.date(), &self.feed);

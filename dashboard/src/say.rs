@@ -20,8 +20,8 @@ pub(crate) fn complain(why: impl Display) {
     let _ = writeln!(io::stderr(), "dashboard: {why}");
 }
 
-/// What a server says, as it may stand in a log: of bounded length, and with nothing that would
-/// break the line or move a terminal's cursor.
-pub(crate) fn said(text: &str) -> String {
-    text.chars().take(FEED_REASON_CHARS).flat_map(char::escape_debug).collect()
+/// As much of what a server says as a log may have; to be shown as `{:?}`, so that nothing in it
+/// breaks the line or moves a terminal's cursor.
+pub(crate) fn said(text: &str) -> &str {
+    text.char_indices().nth(FEED_REASON_CHARS).map_or(text, |(end, _)| &text[..end])
 }

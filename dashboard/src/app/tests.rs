@@ -278,7 +278,10 @@ fn a_sequence_and_a_revision_went_to_the_log_with_their_control_characters() {
         rig.run_for(Duration::from_secs(600));
     });
     let log = records.join("\n");
-    assert!(log.contains("x is at 1-\\u{1b}[2J"), "{log}");
-    assert!(log.contains("/db fails at 2-\\n\\u{1b}[2J in the same way for 5 times: "), "{log}");
+    assert!(log.contains("x is at \"1-\\u{1b}[2J\""), "{log}");
+    assert!(
+        log.contains("/db fails at \"2-\\n\\u{1b}[2J\" in the same way for 5 times: "),
+        "{log}"
+    );
     assert!(!records.iter().any(|record| record.contains(char::is_control)), "{log}");
 }

@@ -114,8 +114,8 @@ impl ChangesFeed {
 
     /// The documents that are followed, as JSON, where the server is to send them alone.
     fn ids(&self) -> Option<String> {
-        let ids: Vec<_> = self.subject.docs().iter().map(|doc| doc.id.as_str()).collect();
-        self.is_filtered.then(|| serde_json::to_string(&ids).expect("text is JSON"))
+        let ids = self.subject.docs().iter().map(|doc| doc.id.as_str());
+        self.is_filtered.then(|| ids.collect::<serde_json::Value>().to_string())
     }
 
     /// How many rows are asked for. Where one was too long, each comes alone.
