@@ -252,8 +252,8 @@ pub const FEED_LASTING_RETRY_MIN: Duration = Duration::from_secs(1);
 /// How often the same error at the same sequence makes a feed be told as stuck.
 pub const FEED_STUCK_TIMES: u32 = 5;
 
-/// Ids, percent-encoded, up to which the server is asked to filter by them: its line of a request
-/// holds 8 KiB in the strictest proxies.
+/// Ids, percent-encoded, up to which they stand in the target of a request that has the server
+/// filter by them: its line holds 8 KiB in the strictest proxies. More are posted.
 pub const FEED_FILTER_BYTES: usize = 4 * 1024;
 
 /// The most that a server's `Retry-After` is honoured for: a mistaken one must not end a feed.
@@ -263,7 +263,8 @@ pub const FEED_RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 /// answers are to end when nothing changes, one that does so after this time is no loss.
 pub const FEED_PROOF_TIME: Duration = Duration::from_secs(1);
 
-/// The least time between two readings of documents whose rows came without them.
+/// The least time between two readings of documents whose rows came without them, or whose database
+/// may have become another.
 pub const FEED_REREAD_PAUSE: Duration = Duration::from_secs(1);
 
 /// Longest answer that is neither a document nor a feed, in bytes: what `CouchDB` says of a

@@ -240,7 +240,7 @@ mod tests {
             "--long-poll",
             "0.5",
             "--feed=longpoll",
-            "--heartbeat=2",
+            "--heartbeat=0.25",
             "--retry-cap=5",
             "--stale-after=3",
             "--files=/",
@@ -253,7 +253,7 @@ mod tests {
         assert_eq!(options.listen.to_string(), "[::1]:0");
         assert_eq!(options.long_poll, Duration::from_millis(500));
         assert_eq!(options.feed, FeedMode::LongPoll);
-        assert_eq!(options.heartbeat, Duration::from_secs(2));
+        assert_eq!(options.heartbeat, Duration::from_millis(250));
         assert_eq!(options.retry_cap, Duration::from_secs(5));
         assert_eq!(options.stale_after, Duration::from_secs(3));
         assert_eq!(options.files, Some("/".into()));

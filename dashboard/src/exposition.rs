@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn every_line_is_of_the_format_and_every_family_is_announced_once() {
-        let feed = Feed::new(Instant::now()).status(None, Instant::now());
+        let feed = Feed::new(Instant::now()).status(0, None, Instant::now());
         let (metrics, door, stats) = (Metrics::default(), Counts::default(), Stats::default());
         let response = exposition(&metrics, &door, &feed, &stats);
         let text = std::str::from_utf8(response.body()).expect("it is text");
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_summary_is_one_line() {
-        let feed = Feed::new(Instant::now()).status(None, Instant::now());
+        let feed = Feed::new(Instant::now()).status(0, None, Instant::now());
         let line = summary(&Metrics::default(), &feed, &Stats::default());
         assert!(!line.contains('\n') && !line.contains("  "), "{line}");
     }

@@ -98,8 +98,8 @@ impl Feed {
         self.event.clone()
     }
 
-    /// How it stands now; `heard` is when its last byte came.
-    pub(crate) fn status(&self, heard: Option<Instant>, now: Instant) -> Status {
+    /// How it stands now, so many documents being out of date; `heard` is when its last byte came.
+    pub(crate) fn status(&self, outdated: usize, heard: Option<Instant>, now: Instant) -> Status {
         Status {
             state: self.state,
             state_age: now.saturating_duration_since(self.since),
@@ -107,7 +107,7 @@ impl Feed {
             silence: heard.map(|then| now.saturating_duration_since(then)),
             changes: self.changes,
             losses: self.losses,
-            outdated: 0,
+            outdated,
         }
     }
 

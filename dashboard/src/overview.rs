@@ -4,6 +4,7 @@ use crate::command_line::Options;
 use crate::conditional::Tagged;
 use crate::document::Document;
 use crate::feed::{self, Feed, State, Status};
+use crate::say::said;
 use bytes::Bytes;
 use masque::reactor::{Cx, Event, Handlers, Session, SessionId, Topic};
 use masque::sessions::{Change, ChangesFeed, Database, FeedEvent, FeedMode};
@@ -81,7 +82,7 @@ impl Overview {
         let counters = self.follower.map(|feed| cx.call(feed, ChangesFeed::COUNTERS, ()));
         let heard = counters.and_then(Result::ok).and_then(|counters| counters.heard);
         let outdated = self.docs.iter().filter(|doc| doc.trouble().is_some()).count();
-        Status { outdated, ..self.feed.status(heard, cx.now()) }
+        self.feed.status(outdated, heard, cx.now())
     }
 
     fn feed(&mut self, cx: &mut Cx<'_>, event: FeedEvent) {
@@ -100,7 +101,8 @@ impl Overview {
             }
             FeedEvent::Recreated => return log::warn!("{database} is another than before"),
             FeedEvent::Stuck { times, since, why } => {
-                log::error!("{database} fails at {since} in the same way for {times} times: {why}");
+                let at = said(since.as_str());
+                log::error!("{database} fails at {at:?} in the same way for {times} times: {why}");
                 return;
             }
             FeedEvent::TooLong { id, max } => {
@@ -120,7 +122,7 @@ impl Overview {
 
     fn change(&mut self, cx: &mut Cx<'_>, change: Change) {
         let Some(place) = self.docs.iter().position(|doc| doc.id == change.id) else { return };
-        log::debug!("{} is at {}", change.id, change.rev.as_deref().unwrap_or("no revision"));
+        log::debug!("{} is at {:?}", change.id, said(change.rev.as_deref().unwrap_or_default()));
         self.feed.changed(cx.now());
         let was_outdated = self.docs[place].trouble().is_some();
         self.docs[place].change(change, cx.date(), &self.feed);

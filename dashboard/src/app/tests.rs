@@ -1,5 +1,8 @@
 //! The whole program on virtual time, with a network in memory.
 
+#[path = "../../../tests/it/support/logged.rs"]
+mod logged;
+
 use super::{App, DRAIN_TIME};
 use crate::command_line::{self, Command};
 use masque::filters::Stream;
@@ -262,4 +265,23 @@ fn a_browser_is_answered_again_and_again_while_a_hundred_thousand_changes_come_a
     // The longest that it waits is a small part of the burst.
     let longest = revs.windows(2).map(|two| two[1] - two[0]).max();
     assert!(longest.is_some_and(|rows| rows < CHANGES / 20), "{longest:?} of {} polls", revs.len());
+}
+
+#[test]
+fn a_sequence_and_a_revision_went_to_the_log_with_their_control_characters() {
+    let records = logged::logged(|| {
+        let mut rig = before(|asked| match asked.split(' ').nth(1) {
+            Some("/db") => whole(INFO),
+            Some("/db/x") => whole(r#"{"_id":"x","_rev":"1-\u001b[2J"}"#),
+            _ => vec![(0, FEED.to_owned() + "{\"last_seq\":\"2-\\n\\u001b[2J\"}\npoison\n")],
+        });
+        rig.run_for(Duration::from_secs(600));
+    });
+    let log = records.join("\n");
+    assert!(log.contains("x is at \"1-\\u{1b}[2J\""), "{log}");
+    assert!(
+        log.contains("/db fails at \"2-\\n\\u{1b}[2J\" in the same way for 5 times: "),
+        "{log}"
+    );
+    assert!(!records.iter().any(|record| record.contains(char::is_control)), "{log}");
 }

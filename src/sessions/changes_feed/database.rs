@@ -91,7 +91,8 @@ impl std::str::FromStr for Database {
         if path.is_empty() {
             return Err(Error::NoName);
         }
-        if uri.query().is_some() {
+        // `Uri` drops what stands behind a number sign: part of a name that is not encoded, maybe.
+        if uri.query().is_some() || url.contains('#') {
             return Err(Error::Malformed);
         }
         let host = uri.host().filter(|host| !host.is_empty()).ok_or(Error::Malformed)?;
@@ -277,6 +278,7 @@ mod tests {
             ("/db", Error::Malformed),
             ("http://", Error::Malformed),
             ("http://h/db?x=1", Error::Malformed),
+            ("http://h/db#1", Error::Malformed),
             ("ftp://h/db", Error::Scheme),
             ("http://h", Error::NoName),
             ("http://h/", Error::NoName),

@@ -72,11 +72,13 @@ impl FeedError {
     }
 
     /// Whether the same request without a filter may be answered: the filter is not known, or made
-    /// the request too long. Of what else is refused nobody can say so; and a filter that is given
-    /// up for a proxy's whim has the whole database come from then on.
-    pub(super) fn may_be_of_filter(&self) -> bool {
+    /// the request too long, or one that `is_posted`. Of what else is refused nobody can say so;
+    /// and a filter that is given up for a proxy's whim has the whole database come from then on.
+    pub(super) fn may_be_of_filter(&self, is_posted: bool) -> bool {
+        let of_post = [StatusCode::METHOD_NOT_ALLOWED, StatusCode::PAYLOAD_TOO_LARGE];
         match self {
             Self::NoFilter(_) | Self::Refused { status: StatusCode::URI_TOO_LONG, .. } => true,
+            Self::Refused { status, .. } if is_posted && of_post.contains(status) => true,
             // CouchDB 1.0 says that a filter "must be of the form `designname/filtername`".
             Self::Refused { status: StatusCode::BAD_REQUEST, reason, .. } => {
                 reason.as_ref().is_some_and(|reason| reason.reason.contains("filter"))

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum FeedEvent {
-    /// The server has begun to answer with the feed.
+    /// The server has begun to answer with the feed. Where it is asked for answer by answer, once
+    /// after each loss; and not again when the feed goes on behind the question where it ends.
     Connected {
         /// The number of the connection, the first one being 1.
         connection: u64,
@@ -107,8 +108,8 @@ pub enum FeedEvent {
         why: Arc<FeedError>,
     },
     /// A document is longer than the feed's [`line_max`](super::ChangesFeed::line_max) and was
-    /// passed over: what was told of it before is out of date. Of every change its row follows,
-    /// without the document.
+    /// passed over: what was told of it before is out of date, until it is told again. Of every
+    /// change its row follows, without the document.
     TooLong {
         /// Its id.
         id: String,

@@ -10,12 +10,12 @@ use super::{Change, ChangesFeed, FeedEvent, Step};
 use crate::filters::{HttpClient, Part};
 use crate::limits::{
     ANSWER_TIME, FEED_ANSWER_BYTES, FEED_CONNECT_TIME, FEED_KEEPALIVE_IDLE,
-    FEED_KEEPALIVE_INTERVAL, FEED_REDIRECTS_MAX,
+    FEED_KEEPALIVE_INTERVAL, FEED_REDIRECTS_MAX, FEED_REREAD_PAUSE,
 };
 use crate::reactor::{Cx, Socket};
 use crate::wheels::{ConnectError, Connector, ReadWrite};
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 
 impl ChangesFeed {
@@ -58,10 +58,11 @@ impl ChangesFeed {
         let request = if self.step == Step::Login {
             self.database.login()
         } else {
+            let body = if is_feed { self.feed_body() } else { None };
             let target = self.detour.take().unwrap_or_else(|| self.target());
             let request = self.database.get(&target, self.login.cookie());
-            match self.feed_body().filter(|_| is_feed) {
-                Some(body) => request.map(|request| posting(request, body.clone())),
+            match body {
+                Some(body) => request.map(|request| posting(request, body)),
                 None => request,
             }
         };
@@ -146,31 +147,42 @@ impl ChangesFeed {
             self.paging.since.clone_from(&since);
             self.paging.rows = 0;
             let was_announced = std::mem::replace(&mut self.paging.is_announced, true);
-            if let Some(since) = since.filter(|_| !(was_announced && self.has_turns())) {
+            let goes_on = std::mem::take(&mut self.paging.is_resumed) || self.has_turns();
+            if let Some(since) = since.filter(|_| !(was_announced && goes_on)) {
                 self.tell(cx, FeedEvent::Connected { connection, since });
             }
             // Documents were read if there was a doubt, and are told with this.
             if self.subject.rows().is_none() || self.is_at_end() {
                 self.catch_up(cx);
             }
-            cx.delay(Self::TICK, self.silence(), ());
+            let time = if self.is_reading_due { FEED_REREAD_PAUSE } else { self.silence() };
+            cx.delay(Self::TICK, time, ());
             self.pause_if_full(cx);
+        } else if self.is_document() && length(head).is_some_and(|length| length > self.line_max) {
+            self.outgrow(cx); // and none of it is read
+        }
+    }
+
+    /// Whether the answer is a document.
+    fn is_document(&self) -> bool {
+        matches!(self.step, Step::Document(_) | Step::Held) && self.answer.is_ok()
+    }
+
+    /// The document is longer than any may be.
+    fn outgrow(&mut self, cx: &mut Cx<'_>) {
+        match self.step {
+            Step::Document(place) => self.pass_over(cx, place),
+            _ => self.release(cx, None, true),
         }
     }
 
     /// Some of a body that is no feed.
     fn body(&mut self, cx: &mut Cx<'_>, data: &Bytes) {
-        let is_document =
-            matches!(self.step, Step::Document(_) | Step::Held) && self.answer.is_ok();
-        let max = if is_document { self.line_max } else { FEED_ANSWER_BYTES };
+        let max = if self.is_document() { self.line_max } else { FEED_ANSWER_BYTES };
         if self.answer.body.len() + data.len() <= max {
             self.answer.body.extend_from_slice(data);
-        } else if let Step::Document(place) = self.step
-            && is_document
-        {
-            self.pass_over(cx, place);
-        } else if is_document {
-            self.release(cx, None, true);
+        } else if self.is_document() {
+            self.outgrow(cx);
         } else if self.step == Step::Server {
             self.meet(cx); // with whatever stands before it
         } else if self.answer.is_ok() {
@@ -238,8 +250,8 @@ impl ChangesFeed {
     /// The server does not give the feed.
     fn refused(&mut self, cx: &mut Cx<'_>) {
         let refusal = self.answer.refusal_of_feed();
-        if self.is_filtered && refusal.may_be_of_filter() {
-            self.is_filtered = false; // an old server, or a proxy that takes no long requests
+        if self.is_filtered && refusal.may_be_of_filter(self.feed_body().is_some()) {
+            self.is_filtered = false; // an old server, or a proxy that takes no such requests
             return self.go_on(cx);
         }
         if self.answer.status == Some(StatusCode::BAD_REQUEST) {
@@ -251,7 +263,9 @@ impl ChangesFeed {
     /// Looks whether the database is still the one that was followed; if not, or if nobody can
     /// tell, its documents are read anew, from a sequence that was before that. So they are after a
     /// loss, unless nothing has changed: how long a server may be in coming to what was missed, and
-    /// when it has come there, a feed does not tell.
+    /// when it has come there, a feed does not tell. Where one look follows another, as between the
+    /// answers of a long poll, they are read anew a moment later: each change of one would have all
+    /// be read.
     fn look(&mut self, cx: &mut Cx<'_>) {
         let Some(info) = parse_info(&self.answer.body) else {
             return self.lose(cx, FeedError::Answer("it does not describe a database"));
@@ -261,8 +275,12 @@ impl ChangesFeed {
         }
         let is_same = info.identity.is_some() && info.identity == self.identity;
         let is_other = self.is_another(&info);
+        let was_read = self.read_anew.is_some_and(|then| cx.now() - then < FEED_REREAD_PAUSE);
+        self.is_reading_due = was_read && !is_same && !is_other && self.is_caught_up;
         match &mut self.subject {
+            Subject::Documents(_) if self.is_reading_due => {}
             Subject::Documents(docs) if !is_same || self.since.is_none() => {
+                self.read_anew = Some(cx.now());
                 self.since.clone_from(&info.update_seq);
                 for doc in docs {
                     doc.is_stale = true;
@@ -306,13 +324,21 @@ impl ChangesFeed {
         self.go_on(cx);
     }
 
-    /// The document at `place` is longer than any may be.
+    /// The document at `place` is not to be had; told once until it is.
     fn pass_over(&mut self, cx: &mut Cx<'_>, place: usize) {
         let (followed, max) = (&mut self.subject.docs_mut()[place], self.line_max);
-        followed.pass_over();
-        let id = followed.id.clone();
-        self.tell(cx, FeedEvent::TooLong { id, max });
+        if followed.pass_over() {
+            let id = followed.id.clone();
+            self.tell(cx, FeedEvent::TooLong { id, max });
+        }
         self.hang_up(cx);
+        self.connect(cx);
+    }
+
+    /// Looks at the database once more, for a moment ago its documents were not read for it.
+    pub(super) fn look_again(&mut self, cx: &mut Cx<'_>) {
+        self.hang_up(cx);
+        self.is_checked = false;
         self.connect(cx);
     }
 
@@ -326,6 +352,11 @@ impl ChangesFeed {
             self.connect(cx);
         }
     }
+}
+
+/// How long a body is, where the head says so.
+fn length(head: &Response<()>) -> Option<usize> {
+    head.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// The same request with something to be read: JSON.

@@ -32,6 +32,7 @@ impl ChangesFeed {
             Step::Waiting => self.connect(cx),
             Step::Connecting | Step::GivenUp => {}
             Step::Feed if self.answer.second.is_some() => self.lose(cx, FeedError::Cut),
+            Step::Feed if has_begun && self.is_reading_due => self.look_again(cx),
             Step::Feed if has_begun => {
                 let silence = self.silence();
                 self.listen_on(cx, silence, FeedError::Silent(silence));

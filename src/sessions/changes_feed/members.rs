@@ -90,6 +90,12 @@ mod tests {
     }
 
     #[test]
+    fn a_member_may_be_as_deep_as_it_likes() {
+        let deep = "[".repeat(200_000) + &"]".repeat(200_000);
+        check(&format!("{{\"z\":{deep},\"a\":{deep}}}"), Some([Some(&deep), None]));
+    }
+
+    #[test]
     fn what_is_no_object_has_no_members() {
         for json in ["", "[]", "7", "\"a\"", r#"{"a":1"#, r#"{"a":1}{}"#, r#"{"a":}"#, "{a:1}"] {
             check(json, None);

@@ -146,6 +146,10 @@ pub struct ChangesFeed {
 
     /// Whether the database was looked at since the last loss.
     is_checked: bool,
+    /// When documents were last read because their database may have become another.
+    read_anew: Option<Instant>,
+    /// Whether they are to be so again, for that was a moment ago.
+    is_reading_due: bool,
     /// Whether the server said, since the database was looked at, that it is not there.
     was_gone: bool,
     /// Whether a login was renewed since the last loss.
@@ -216,6 +220,8 @@ impl ChangesFeed {
             detour: None,
             redirects: 0,
             is_checked: false,
+            read_anew: None,
+            is_reading_due: false,
             was_gone: false,
             is_renewed: false,
             end: None,
@@ -229,6 +235,12 @@ impl ChangesFeed {
     }
 
     /// Follows one more document.
+    ///
+    /// Each costs a request at the start, and one whenever all are read anew: after a loss in which
+    /// something in the database has changed, or the server cannot tell that it has not become
+    /// another. They go over one connection, one after the other, so that hundreds on a slow way
+    /// take as many round trips: [every change](Self::every_change) of [a query of their
+    /// ids](Query::doc_ids) takes one.
     ///
     /// # Panics
     /// When every change is followed already.

@@ -104,6 +104,8 @@ pub(super) struct Paging {
     pub(super) is_held_back: bool,
     /// Whether it was told since the last loss that the server answers.
     pub(super) is_announced: bool,
+    /// Whether what is asked for next is the feed that was asked for its end.
+    pub(super) is_resumed: bool,
     /// Whether it is to be learnt where that ends which there is.
     is_end_wanted: bool,
     /// Whether the rest of what there is is asked for, to learn where it ends.
@@ -186,7 +188,10 @@ impl ChangesFeed {
         self.is_checked = is_full;
         match self.asked_mode() {
             _ if is_full && has_moved => self.ask_on(cx),
-            _ if std::mem::take(&mut self.paging.is_sounding) => self.ask_on(cx),
+            _ if std::mem::take(&mut self.paging.is_sounding) => {
+                self.paging.is_resumed = true;
+                self.ask_on(cx);
+            }
             FeedMode::Normal => {
                 self.backoff.reset();
                 self.hang_up(cx);

@@ -25,8 +25,10 @@ pub(super) struct Page {
     is_list: bool,
     is_string: bool,
     is_escaped: bool,
-    /// The last byte that was not in a row.
+    /// The last byte that was neither in a row nor space.
     last: u8,
+    /// Whether a line has ended behind it.
+    is_line_over: bool,
     /// Whether all has been told, or nothing more can be.
     is_over: bool,
 }
@@ -44,6 +46,7 @@ impl Page {
             is_string: false,
             is_escaped: false,
             last: 0,
+            is_line_over: false,
             is_over: false,
         }
     }
@@ -81,20 +84,19 @@ impl Page {
                 self.depth = self.depth.saturating_sub(1);
                 self.keep(byte);
                 if is_row && self.depth == 2 {
-                    self.last = byte;
+                    (self.last, self.is_line_over) = (byte, false);
                     return Some(std::mem::take(&mut self.row).freeze());
                 }
                 self.is_over = self.depth == 0;
                 return self.is_over.then(|| std::mem::take(&mut self.rest).into());
             }
-            // What separates rows goes with them.
+            // What separates rows goes with them; a sign of life may stand before it.
             b',' if self.is_between_rows() && self.last == b'}' => {
-                self.last = byte;
+                (self.last, self.is_line_over) = (byte, false);
                 return None;
             }
             b'\n' if !is_row => {
-                let is_beat = self.last == b'\n';
-                self.last = byte;
+                let is_beat = std::mem::replace(&mut self.is_line_over, true);
                 let is_nonsense = self.depth == 0 && !self.rest.is_empty();
                 self.is_over |= is_nonsense;
                 let rest = is_nonsense.then(|| std::mem::take(&mut self.rest).into());
@@ -113,7 +115,7 @@ impl Page {
 
     fn keep(&mut self, byte: u8) {
         if self.row.is_empty() {
-            self.last = byte;
+            (self.last, self.is_line_over) = (byte, false);
             self.rest.push(byte);
         } else {
             self.row.extend_from_slice(&[byte]);
@@ -207,6 +209,20 @@ mod tests {
     fn each_empty_line_is_a_sign_of_life() {
         let input = "{\"results\":[\n\n\n{\"id\":\"a\n\n\"}\n\n],\n\"last_seq\":1}\n\n";
         check(input, &["", "", "{\"id\":\"a\n\n\"}", "", "{\"results\":[],\"last_seq\":1}"]);
+    }
+
+    #[test]
+    fn a_sign_of_life_between_two_rows_made_their_comma_a_part_of_the_rest() {
+        for between in [",", ",\n", "\n,\n", "\n,", " , ", "\r\n,\r\n", ",\n\n", "\n\n,"] {
+            let rows = format!("{{\"id\":1}}{between}{{\"id\":2}}");
+            let input = format!("{{\"results\":[\n{rows}\n],\n\"last_seq\":1}}\n");
+            for step in 1..=input.len() {
+                let mut found = items(&input, step);
+                found.retain(|item| !item.is_empty());
+                let rest = "{\"results\":[],\"last_seq\":1}";
+                assert_eq!(found, ["{\"id\":1}", "{\"id\":2}", rest], "{between:?} by {step}");
+            }
+        }
     }
 
     #[test]

@@ -44,12 +44,14 @@ impl Seq {
     }
 }
 
+/// Fit for a log, whatever the server has put into it.
 impl fmt::Debug for Seq {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Seq({})", self.0)
+        write!(f, "Seq({})", self.0.escape_debug())
     }
 }
 
+/// The text as it came, which may be anything.
 impl fmt::Display for Seq {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -270,6 +272,13 @@ mod tests {
         }
         let line = Bytes::from_static(b"{\"id\":\"\xff\"}");
         assert_eq!(parse_line(&line, |_| true), Line::Malformed);
+    }
+
+    #[test]
+    fn a_sequence_that_could_not_be_told_went_to_the_log_with_its_control_characters() {
+        let Line::Last(Some(seq)) = parsed(r#"{"last_seq":"4-\u001b[2J\n"}"#) else { panic!() };
+        assert_eq!(format!("{seq:?}"), "Seq(4-\\u{1b}[2J\\n)");
+        assert_eq!(seq.as_str(), "4-\u{1b}[2J\n");
     }
 
     #[test]

@@ -92,18 +92,30 @@ impl ChangesFeed {
     }
 
     /// What is posted for the feed; a feed that is asked for without is a GET.
-    pub(super) fn feed_body(&self) -> Option<&Bytes> {
-        self.subject.rows().and_then(|rows| rows.query.body())
+    pub(super) fn feed_body(&self) -> Option<Bytes> {
+        match &self.subject {
+            Subject::Documents(_) => {
+                let ids = self.ids().filter(|ids| !is_short(ids))?;
+                Some(format!("{{\"doc_ids\":{ids}}}").into())
+            }
+            Subject::Rows(rows) => rows.query.body().cloned(),
+        }
     }
 
     fn filter_of_documents(&self) -> String {
-        let ids: Vec<_> = self.subject.docs().iter().map(|doc| doc.id.as_str()).collect();
-        let ids = encoded(&serde_json::to_string(&ids).expect("text is JSON"));
-        if self.is_filtered && ids.len() <= FEED_FILTER_BYTES {
-            format!("&filter=_doc_ids&doc_ids={ids}")
-        } else {
-            String::new()
+        match self.ids() {
+            Some(ids) if is_short(&ids) => {
+                format!("&filter=_doc_ids&doc_ids={}", encoded(&ids))
+            }
+            Some(_) => "&filter=_doc_ids".to_owned(),
+            None => String::new(),
         }
+    }
+
+    /// The documents that are followed, as JSON, where the server is to send them alone.
+    fn ids(&self) -> Option<String> {
+        let ids = self.subject.docs().iter().map(|doc| doc.id.as_str());
+        self.is_filtered.then(|| ids.collect::<serde_json::Value>().to_string())
     }
 
     /// How many rows are asked for. Where one was too long, each comes alone.
@@ -124,4 +136,9 @@ impl ChangesFeed {
             self.since = None;
         }
     }
+}
+
+/// Whether these ids go into a request's target.
+fn is_short(ids: &str) -> bool {
+    encoded(ids).len() <= FEED_FILTER_BYTES
 }

@@ -15,6 +15,8 @@ pub(super) struct Followed {
     wanted: Option<String>,
     /// The revision that was too long to be read.
     passed: Option<String>,
+    /// Whether it was too long when it was last to be read.
+    is_too_long: bool,
     /// What has come and was not told yet.
     news: Option<Change>,
     /// The revision that was told last, and whether it was there.
@@ -23,12 +25,20 @@ pub(super) struct Followed {
 
 impl Followed {
     pub(super) fn new(id: String) -> Self {
-        Followed { id, is_stale: true, wanted: None, passed: None, news: None, told: None }
+        Followed {
+            id,
+            is_stale: true,
+            wanted: None,
+            passed: None,
+            is_too_long: false,
+            news: None,
+            told: None,
+        }
     }
 
     /// The document stands thus; whether that is news.
     pub(super) fn is_now(&mut self, change: Change) -> bool {
-        (self.is_stale, self.wanted) = (false, None);
+        (self.is_stale, self.wanted, self.is_too_long) = (false, None, false);
         let is_news = match &self.news {
             Some(news) => *news != change,
             None => !self.is_told(&change),
@@ -53,11 +63,12 @@ impl Followed {
         true
     }
 
-    /// The document is not read at this revision.
-    pub(super) fn pass_over(&mut self) {
+    /// The document is not read at this revision; whether that is news.
+    pub(super) fn pass_over(&mut self) -> bool {
         self.is_stale = false;
         self.passed = self.wanted.take();
         self.told = None; // whatever it is next, that is news
+        !std::mem::replace(&mut self.is_too_long, true)
     }
 
     /// A document that was gone and is gone is no news, whatever its tombstone is called.
@@ -75,9 +86,9 @@ impl ChangesFeed {
         let is_row = |event: &FeedEvent| matches!(event, FeedEvent::Row { .. });
         if self.outbox.len() >= FEED_EVENTS_MAX
             && let Some(oldest) = self.outbox.iter().position(|event| !is_row(event))
-            && let Some(event) = self.outbox.remove(oldest)
         {
-            log::warn!("the changes feed of {} could not tell {event:?}", self.database);
+            self.outbox.remove(oldest);
+            log::warn!("nobody takes what the feed of {} tells: some of it is lost", self.database);
         }
         self.outbox.push_back(event);
         self.post_all(cx);

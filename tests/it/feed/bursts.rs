@@ -1,6 +1,10 @@
 //! Much at once.
 
 use super::*;
+use crate::support::logged;
+use masque::limits::FEED_EVENTS_MAX;
+use masque::reactor::{Cx, Event, Handlers, Session};
+
 #[test]
 fn a_hundred_thousand_changes_are_told_as_a_few_and_the_newest_is_among_them() {
     const CHANGES: usize = 100_000;
@@ -67,4 +71,62 @@ fn a_watcher_that_is_gone_ends_the_feed() {
     stage.run_s(5.0);
     stage.stop_server();
     assert_eq!(stage.rig.stats().sessions, 0);
+}
+
+/// Has an event of its own in the kernel's queue, turn after turn, for so many turns.
+struct Hog(u32);
+
+impl Hog {
+    const AGAIN: Event<()> = Event::new("hog.again");
+
+    fn again(&mut self, cx: &mut Cx<'_>, (): ()) {
+        self.0 -= 1;
+        if self.0 > 0 {
+            cx.yield_now(Self::AGAIN, ());
+        }
+    }
+}
+
+impl Session for Hog {
+    fn events(on: &mut Handlers<Self>) {
+        on.on(Self::AGAIN, Self::again);
+    }
+
+    fn started(&mut self, cx: &mut Cx<'_>) {
+        cx.yield_now(Self::AGAIN, ());
+    }
+}
+
+#[test]
+fn what_cannot_be_told_is_bounded_and_the_newest_of_it_is_told() {
+    // Of each document it is told that it is too long, and then that the feed has begun.
+    let check = |docs: usize, is_logged: bool| {
+        let mut told = vec![];
+        let records = logged(|| {
+            let mut limits = masque::limits::Limits::default();
+            limits.queue = 1;
+            let mut stage = Stage::new(|asked| match asked.target.as_str() {
+                "/db" => vec![info("\"3-c\"", "1")],
+                _ if asked.is_feed() => vec![begin(), chunk("\n")],
+                _ => vec![Act::send("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n")],
+            })
+            .limited(limits);
+            stage.rig.spawn(Hog(10_000));
+            let mut stage = stage.follow_as("http://couch/db", move |feed| {
+                (0..docs).fold(feed, |feed, n| feed.doc(format!("d{n}"))).line_max(98)
+            });
+            stage.run_s(1.0);
+            assert_eq!(stage.rig.stats().sessions, 4, "the hog has gone");
+            let log = stage.world.borrow().log.clone();
+            told = log.into_iter().filter(|line| !line.contains('#')).collect();
+        });
+        let is_told = |what: &str| told.iter().any(|line| line.ends_with(what));
+        assert_eq!(told.len(), FEED_EVENTS_MAX - 1, "{told:?}");
+        assert!(is_told("caught up") && is_told(&format!("d{} is longer than 98", docs - 1)));
+        assert_eq!(is_told("d0 is longer than 98"), !is_logged, "{told:?}");
+        let is_lost = |record: &String| record.contains("nobody takes what the feed");
+        assert_eq!(records.iter().any(is_lost), is_logged, "{records:?}");
+    };
+    check(FEED_EVENTS_MAX - 2, false);
+    check(FEED_EVENTS_MAX - 1, true);
 }

@@ -113,6 +113,7 @@ fn a_sign_of_life_within_a_filters_work_is_not_its_end() {
         assert!(is_rows, "{log}");
         assert_eq!((log.matches("lost").count(), log.matches("caught up").count()), (0, 1));
         assert_eq!(log.matches("feed=normal").count(), 1, "{log}");
+        assert_eq!(log.matches("connected").count(), 1, "one feed: {log}");
         // What the filter left out is behind the checkpoint.
         assert_eq!(stage.handled(), "9-t");
     }

@@ -169,7 +169,7 @@ fn what_is_read_between_two_answers_is_told() {
             _ if asked.feeds == 1 => {
                 let row = row(&update_seq(4), "x", "4-x");
                 let page = format!(r#"{{"results":[{row}],"last_seq":{}}}"#, update_seq(4));
-                vec![begin(), chunk(&page), end()]
+                vec![begin(), Act::wait_s(2.0), chunk(&page), end()]
             }
             _ => [begin(), chunk("{\"results\":[\n")].into_iter().chain(beats(9)).collect(),
         })

@@ -68,18 +68,20 @@ fn told(stage: &Stage) -> Vec<String> {
 
 #[test]
 fn a_document_that_fits_is_told_though_its_row_comes_in_the_place_of_one_that_does_not() {
-    let mut stage = sharded(|_, id| json("200 OK", &doc(id, id == "long")));
-    stage.run_s(20.0);
-    let [a, b] = ["a", "b"].map(|id| format!("{id} {}", doc(id, false)));
-    assert_eq!(told(&stage), [&a, &b, "long is longer than 500", "long -"]);
-    let world = stage.world.borrow();
-    let documents = world.asked.iter().filter(|asked| asked.target.contains("?rev="));
-    let targets: Vec<_> = documents.map(|asked| asked.target.as_str()).collect();
-    let target = |id| format!("/db/{id}?rev=1-a&conflicts=true&attachments=true");
-    assert_eq!(targets, [target("a"), target("b"), target("long")]);
-    assert_eq!(world.most_open, 1);
-    drop(world);
-    assert_eq!(stage.handled(), "7-s");
+    for answer in [|doc: &str| json("200 OK", doc), unannounced] {
+        let mut stage = sharded(move |_, id| answer(&doc(id, id == "long")));
+        stage.run_s(20.0);
+        let [a, b] = ["a", "b"].map(|id| format!("{id} {}", doc(id, false)));
+        assert_eq!(told(&stage), [&a, &b, "long is longer than 500", "long -"]);
+        let world = stage.world.borrow();
+        let documents = world.asked.iter().filter(|asked| asked.target.contains("?rev="));
+        let targets: Vec<_> = documents.map(|asked| asked.target.as_str()).collect();
+        let target = |id| format!("/db/{id}?rev=1-a&conflicts=true&attachments=true");
+        assert_eq!(targets, [target("a"), target("b"), target("long")]);
+        assert_eq!(world.most_open, 1);
+        drop(world);
+        assert_eq!(stage.handled(), "7-s");
+    }
 }
 
 #[test]

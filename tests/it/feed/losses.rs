@@ -307,6 +307,18 @@ fn hours_without_a_server_pass_and_what_was_missed_is_told() {
 }
 
 #[test]
+fn a_server_that_does_not_answer_a_connection_is_given_up_in_time() {
+    let mut stage = Stage::with_feeds(|_| vec![begin(), chunk("\n")]);
+    stage.rig.silence(std::net::SocketAddr::from(([10, 0, 0, 9], 5984)));
+    let mut stage = stage.follow_as("http://10.0.0.9/db", |feed| feed.doc("x"));
+    stage.check(
+        21.0,
+        "10.000 lost (1), again in 0.430: cannot connect to 10.0.0.9:5984: no answer in time
+        20.430 lost (2), again in 0.394: cannot connect to 10.0.0.9:5984: no answer in time",
+    );
+}
+
+#[test]
 fn a_name_that_is_unknown_is_looked_up_again() {
     let mut stage = Stage::with_feeds(|_| vec![begin(), chunk("\n")])
         .follow_as("http://nowhere/db", |feed| feed.doc("x"));

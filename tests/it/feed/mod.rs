@@ -24,5 +24,5 @@ mod stage;
 mod start;
 mod timeout;
 
-use server::{Act, Asked, beats, begin, chunk, end, info, json, nothing_more, row};
+use server::{Act, Asked, beats, begin, chunk, end, info, json, nothing_more, row, unannounced};
 use stage::Stage;

@@ -139,6 +139,32 @@ fn what_is_read_between_two_answers_is_told_before_the_next() {
 }
 
 #[test]
+fn each_change_of_one_document_had_all_of_them_read_where_databases_are_not_told_apart() {
+    let mut changes = 0;
+    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+        "/db" => vec![info(&format!("\"{changes}-s\""), "0")],
+        "/db/x" => vec![json("200 OK", &format!(r#"{{"_id":"x","_rev":"{changes}-x"}}"#))],
+        "/db/y" => vec![json("200 OK", r#"{"_id":"y","_rev":"1-y"}"#)],
+        _ if changes == 305 => vec![begin(), chunk("{\"results\":[\n\n")],
+        _ => {
+            changes += 1;
+            let row = row(&format!("\"{changes}-s\""), "x", &format!("{changes}-x"));
+            let page = format!("{{\"results\":[{row}],\"last_seq\":\"{changes}-s\"}}\n");
+            vec![begin(), Act::wait_s(0.1), chunk(&page), end()]
+        }
+    })
+    .follow_as("http://couch/db", |feed| feed.doc("x").doc("y").mode(FeedMode::LongPoll));
+    stage.run_s(40.0);
+    assert_eq!(stage.revs("x"), (0..=305).map(|n| format!("{n}-x")).collect::<Vec<_>>());
+    let log = stage.world.borrow().log.join("\n");
+    // Once a second, and once more when all is still.
+    let reads = log.matches("GET /db/y").count();
+    assert_eq!(reads, 32, "{log}");
+    assert!(log.contains("\n31.500 #2 GET /db/y\n"), "{log}");
+    assert_eq!((log.matches("lost").count(), stage.connections()), (0, 2));
+}
+
+#[test]
 fn answers_that_bring_nothing_at_once_are_slowed_down_like_failures() {
     for text in [page(&[], "0"), page(&rows(1..=1), "0").replace("\"seq\":1", "\"seq\":null")] {
         let mut stage =

@@ -210,6 +210,33 @@ fn a_document_that_is_too_long_is_told_and_passed_over_until_it_is_short_again()
 }
 
 #[test]
+fn a_document_that_is_too_long_was_read_to_the_limit_after_each_loss_and_told_each_time() {
+    let doc = |length: usize| format!("{{\"_rev\":\"1-y\"{}}}", " ".repeat(length - 14));
+    let mut losses = 0;
+    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+        // Something changes during each loss.
+        "/db" => vec![info(&format!("\"{losses}-s\""), "1")],
+        // None of its body comes, and so nobody waits for it.
+        "/db/x" => vec![Act::send("HTTP/1.1 200 OK\r\nContent-Length: 501\r\n\r\n")],
+        "/db/y" => vec![json("200 OK", &doc(500))],
+        "/db/z" => vec![unannounced(&doc(501))],
+        _ => {
+            losses += 1;
+            vec![begin(), chunk("\n"), Act::wait_s(1.0), Act::Kill]
+        }
+    })
+    .follow_as("http://couch/db", |feed| feed.doc("x").doc("y").doc("z").line_max(500));
+    stage.run_s(600.0);
+    let log = stage.world.borrow().log.join("\n");
+    assert!(log.matches("GET /db/x").count() > 20, "{log}");
+    for id in ["x", "z"] {
+        assert_eq!(log.matches(&format!("{id} is longer than 500")).count(), 1, "{log}");
+    }
+    assert_eq!(log.matches("y is 1-y").count(), 1, "as long as may be: {log}");
+    assert!(!log.contains("nothing, not even") && !log.contains("no answer"), "{log}");
+}
+
+#[test]
 fn a_line_that_is_too_long_even_so_is_told_as_stuck_and_not_asked_for_at_full_speed() {
     let mut stage = Stage::with_feeds(|_| vec![begin(), chunk(&"x".repeat(600))])
         .follow_as("http://couch/db", |feed| feed.doc("x").line_max(500));

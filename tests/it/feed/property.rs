@@ -2,10 +2,12 @@
 //! sees revisions in the server's order, and none twice.
 
 use super::*;
+use masque::sessions::FeedMode;
 use proptest::prelude::*;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 const DOCS: [&str; 3] = ["x", "y", "z"];
 
@@ -86,6 +88,10 @@ fn tries() -> impl Strategy<Value = Vec<Try>> {
             piece,
         });
     prop::collection::vec(one, 0..8)
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    prop_oneof![Just(Kind::Identity), Just(Kind::Sequences), Just(Kind::Numbers)]
 }
 
 /// How a server's databases are told apart.
@@ -206,27 +212,34 @@ impl Couch {
             }
             lines.push(self.line(self.changes.len(), is_bare, is_unnumbered));
         }
+        let is_paged = !asked.target.contains("feed=continuous");
+        let is_waiting = asked.target.contains("feed=longpoll") && lines.len() == 1;
+        // An answer that has an end comes to it, unless nothing has changed and it may wait.
+        let is_whole = match now.end {
+            _ if is_idle => is_paged && !is_waiting,
+            End::LastSeq | End::Recreate => true,
+            _ => false,
+        };
         let last = match now.end {
-            End::LastSeq | End::Recreate => {
-                format!("{{\"last_seq\":{}}}\n", self.seq(self.changes.len()))
-            }
+            _ if is_whole => format!("{{\"last_seq\":{}}}\n", self.seq(self.changes.len())),
             End::Nonsense => "<html>\n".into(),
             _ => String::new(),
         };
+        let text = if is_paged { page(&lines, &last) } else { lines.concat() + &last };
         if matches!(now.end, End::Recreate) {
             self.recreate();
         }
-        Self::acts(&now, &(lines.concat() + &last), is_idle)
+        Self::acts(&now, &text, is_whole, is_idle && !is_whole)
     }
 
-    fn acts(now: &Try, text: &str, is_idle: bool) -> Vec<Act> {
+    fn acts(now: &Try, text: &str, is_whole: bool, goes_on: bool) -> Vec<Act> {
         let mut bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
         for piece in text.as_bytes().chunks(now.piece * 2) {
             bytes.extend(format!("{:x}\r\n", piece.len()).bytes());
             bytes.extend(piece);
             bytes.extend(b"\r\n");
         }
-        if matches!(now.end, End::LastSeq | End::Recreate) {
+        if is_whole {
             bytes.extend(b"0\r\n\r\n");
         }
         if let Some(cut) = now.cut {
@@ -234,7 +247,7 @@ impl Couch {
         }
         let pieces = bytes.chunks(now.piece).map(Act::send);
         let end = match now.end {
-            _ if is_idle => beats(200).collect(),
+            _ if goes_on => beats(200).collect(),
             _ if now.cut.is_some() => vec![Act::Kill],
             End::Kill => vec![Act::Kill],
             End::Silence => vec![],
@@ -242,6 +255,20 @@ impl Couch {
         };
         pieces.chain(end).collect()
     }
+}
+
+/// What `lines` and the last of them are as one answer, written as CouchDB does: a comma stands
+/// before the row that comes next, whenever that is. A whole one if the last says where it ends.
+fn page(lines: &[String], last: &str) -> String {
+    let mut page = "{\"results\":[\n".to_owned();
+    let mut comma = "";
+    for line in lines {
+        if line.starts_with('{') {
+            page += std::mem::replace(&mut comma, ",\n");
+        }
+        page += line.strip_suffix("}\n").map_or("\n".into(), |row| row.to_owned() + "}").as_str();
+    }
+    page + "\n" + &last.replacen('{', "],\n", 1)
 }
 
 impl Try {
@@ -260,19 +287,32 @@ impl Try {
 }
 
 /// Lives through `tries` and compares what was told with what was.
-fn check(kind: Kind, tries: Vec<Try>) -> Result<(), TestCaseError> {
+fn check(
+    kind: Kind,
+    mode: FeedMode,
+    has_timeout: bool,
+    tries: Vec<Try>,
+) -> Result<(), TestCaseError> {
+    let nonsense = tries.iter().filter(|now| matches!(now.end, End::Nonsense)).count();
     let stands = (0..DOCS.len()).map(|doc| (doc, vec!["-".to_owned()])).collect();
     let couch = Rc::new(RefCell::new(Couch { kind, stands, tries, ..Couch::default() }));
     let server = couch.clone();
-    let mut stage = Stage::new(move |asked| server.borrow_mut().answer(asked))
-        .follow_as("http://couch/db", |feed| feed.doc("x").doc("y"));
+    let mut stage = Stage::new(move |asked| server.borrow_mut().answer(asked)).follow_as(
+        "http://couch/db",
+        move |feed| {
+            let feed = feed.mode(mode).doc("x").doc("y");
+            if has_timeout { feed.timeout(Duration::from_secs(10)) } else { feed }
+        },
+    );
     stage.run_s(1000.0);
     let couch = couch.borrow();
     prop_assert!(couch.tries.is_empty());
     prop_assert_eq!(stage.world.borrow().most_open, 1);
+    let log = stage.world.borrow().log.join("\n");
+    prop_assert!(log.matches("not a line of a changes feed").count() <= nonsense, "{}", log);
     for (doc, stands) in couch.stands.iter().filter(|(doc, _)| DOCS[**doc] != "z") {
         let told = stage.revs(DOCS[*doc]);
-        let shown = || format!("{told:?} of {stands:?}\n{}", stage.world.borrow().log.join("\n"));
+        let shown = || format!("{told:?} of {stands:?}\n{log}");
         prop_assert_eq!(told.last(), stands.last(), "{}", shown());
         let mut rest = stands.iter();
         prop_assert!(told.iter().all(|rev| rest.any(|stand| stand == rev)), "{}", shown());
@@ -287,8 +327,19 @@ proptest! {
     #[test]
     fn watchers_end_on_the_newest_in_order_and_hear_nothing_twice(
         tries in tries(),
-        kind in prop_oneof![Just(Kind::Identity), Just(Kind::Sequences), Just(Kind::Numbers)],
+        kind in kind(),
+        has_timeout in any::<bool>(),
     ) {
-        check(kind, tries)?;
+        check(kind, FeedMode::Continuous, has_timeout, tries)?;
+    }
+
+    #[test]
+    fn so_they_do_answer_by_answer(
+        tries in tries(),
+        kind in kind(),
+        mode in prop_oneof![Just(FeedMode::LongPoll), Just(FeedMode::Normal)],
+        has_timeout in any::<bool>(),
+    ) {
+        check(kind, mode, has_timeout, tries)?;
     }
 }

@@ -60,7 +60,6 @@ fn every_row_is_told_from_the_beginning_on() {
         0.000 #2 GET /db
         0.000 caught up
         0.000 #2 GET rows since %5B2%2C%22b%22%5D
-        0.000 connected #2 since [2,\"b\"]
         2.000 row 4: _design/d 1-a at 4",
     );
     assert_eq!(stage.handled(), "4");

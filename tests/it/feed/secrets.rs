@@ -61,8 +61,7 @@ fn losses() -> Vec<Vec<Act>> {
 }
 
 /// Follows the database at `host`, whose server does `acts` to each request but a login, and
-/// compares nothing but what is shown. An event that cannot be told is logged as a debugger would
-/// show it, so that what is told is what may be logged.
+/// compares nothing but what is shown: who is told an event may log it as a debugger shows it.
 #[track_caller]
 fn check(host: &str, acts: &[Act], is_by_cookie: bool) {
     let (url, acts) = (format!("http://{USER}@{host}/db"), acts.to_vec());

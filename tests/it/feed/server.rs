@@ -257,6 +257,14 @@ pub(super) fn json(status: &str, body: &str) -> Act {
     Act::send(format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}"))
 }
 
+/// The same whose length is not known before its end.
+pub(super) fn unannounced(body: &str) -> Act {
+    let length = body.len();
+    Act::send(format!(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n"
+    ))
+}
+
 /// What `GET /db` is answered.
 pub(super) fn info(update_seq: &str, identity: &str) -> Act {
     let identity = format!(r#""instance_start_time":"{identity}""#);

@@ -1,6 +1,7 @@
 //! How a feed begins, and what it tells in good times.
 
 use super::*;
+use masque::limits::FEED_FILTER_BYTES;
 
 #[test]
 fn a_feed_reads_the_documents_and_follows_from_before_that() {
@@ -153,16 +154,54 @@ fn the_filter_was_given_up_for_good_at_a_refusal_that_was_none_of_its_own() {
     }
 }
 
+/// Five hundred documents, whose ids are too long for a request's target.
+fn many(mut feeds: impl FnMut(&Asked) -> Vec<Act> + 'static) -> Stage {
+    Stage::with_feeds(move |asked| feeds(asked)).follow_as("http://couch/db", |feed| {
+        (0..500).fold(feed, |feed, n| feed.doc(format!("d{n}")))
+    })
+}
+
 #[test]
-fn too_many_documents_for_a_request_are_picked_here() {
-    let mut stage = Stage::with_feeds(|_| vec![begin(), chunk(&row("4", "d499", "1-a"))])
-        .follow_as("http://couch/db", |feed| {
-            (0..500).fold(feed, |feed, n| feed.doc(format!("d{n}")))
-        });
+fn for_many_documents_the_whole_database_was_asked_for() {
+    let mut stage = many(|_| vec![begin(), chunk(&row("4", "d499", "1-a"))]);
     stage.run_s(1.0);
-    assert!(!stage.world.borrow().asked.last().unwrap().target.contains("filter"));
+    let world = stage.world.borrow();
+    let asked = world.asked.last().unwrap();
+    assert!(asked.method == "POST" && asked.target.ends_with("&filter=_doc_ids"), "{asked:?}");
+    let ids: Vec<_> = (0..500).map(|n| format!("d{n}")).collect();
+    let body: serde_json::Value = serde_json::from_str(&asked.body).unwrap();
+    assert_eq!(body, serde_json::json!({ "doc_ids": ids }));
+    drop(world);
     assert_eq!(stage.revs("d499"), ["-", "1-a"]);
     assert_eq!(stage.revs("d498"), ["-"]);
+}
+
+#[test]
+fn ids_are_posted_that_are_longer_than_the_limit_by_one() {
+    let around = "%5B%22%22%5D".len();
+    for (length, method) in [(FEED_FILTER_BYTES, "GET"), (FEED_FILTER_BYTES + 1, "POST")] {
+        let id = "x".repeat(length - around);
+        let mut stage = Stage::with_feeds(|_| vec![begin(), chunk("\n")])
+            .follow_as("http://couch/db", |feed| feed.doc(id));
+        stage.run_s(1.0);
+        assert_eq!(stage.world.borrow().asked.last().unwrap().method, method);
+    }
+}
+
+#[test]
+fn many_documents_are_picked_here_where_the_server_takes_no_list_of_them() {
+    for status in ["405 Method Not Allowed", "413 Payload Too Large"] {
+        let mut stage = many(move |asked| match asked.method.as_str() {
+            "POST" => vec![json(status, "{}")],
+            _ => vec![begin(), chunk(&row("4", "d499", "1-a"))],
+        });
+        stage.run_s(1.0);
+        let world = stage.world.borrow();
+        assert!(!world.asked.last().unwrap().target.contains("filter"), "{status}");
+        drop(world);
+        assert_eq!(stage.counters().losses, 0, "{status}");
+        assert_eq!(stage.revs("d499"), ["-", "1-a"], "{status}");
+    }
 }
 
 #[test]
