@@ -135,7 +135,10 @@ impl ChangesFeed {
         if matches!(why, FeedError::Connect(_)) {
             return None; // the server is not there to fail
         }
-        let what = format!("{why} at {:?}", self.since);
+        // Of what differs from time to time most is numbers, such as those of Erlang's processes.
+        let mut what = why.to_string();
+        what.retain(|letter| !letter.is_ascii_digit());
+        let what = format!("{what} at {:?}", self.since);
         if self.stuck.what == what {
             self.stuck.times += 1;
         } else {
