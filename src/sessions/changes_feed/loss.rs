@@ -104,9 +104,10 @@ impl ChangesFeed {
         self.is_caught_up = false;
         self.paging.is_announced = false;
         let was_sounding = std::mem::take(&mut self.paging.is_sounding);
-        self.paging.is_unsounded |= was_sounding && !why.is_of_the_connection();
         self.counters.losses += 1;
         let stuck = self.count_stuck(&why, was_proven);
+        self.paging.is_unsounded |=
+            was_sounding && (stuck.is_some() || !why.is_of_the_connection());
         let mut retry_after = self.backoff.next_delay();
         if why.is_lasting() {
             // Slow, and still not all at once.
