@@ -85,9 +85,35 @@ pub(super) fn second(input: &[u8], headers_max: usize, full: bool) -> Option<Res
             let body = shown(&rest[..length.min(rest.len())]);
             Some(response.map(|()| Bytes::copy_from_slice(body)))
         }
-        // What this body is can be told by its end only, if at all: the head says enough.
-        Body::Chunked | Body::ToEnd => Some(response.map(|()| Bytes::copy_from_slice(shown(rest)))),
+        // Only of what CouchDB says, an object, is it known where it ends: of all else the head
+        // says enough.
+        Body::Chunked | Body::ToEnd => {
+            let body = match object_end(rest) {
+                _ if !rest.is_empty() && rest[0] != b'{' => &[],
+                Some(end) => &rest[..end],
+                None if full => rest,
+                None => return None,
+            };
+            Some(response.map(|()| Bytes::copy_from_slice(shown(body))))
+        }
     }
+}
+
+/// Where the JSON object ends that stands at the front of `json`, if it is whole.
+fn object_end(json: &[u8]) -> Option<usize> {
+    let (mut depth, mut is_string, mut is_escaped) = (0_usize, false, false);
+    let end = json.iter().position(|byte| {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => is_string = !is_string,
+            b'{' if !is_string => depth += 1,
+            b'}' if !is_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0
+    });
+    end.map(|end| end + 1)
 }
 
 fn shown(bytes: &[u8]) -> &[u8] {

@@ -171,6 +171,21 @@ fn a_second_response_in_the_body_is_shown() {
 }
 
 #[test]
+fn the_reason_of_a_second_response_without_a_length_was_lost_between_two_reads() {
+    let text = "200 ! a second response stands in the body: 500 Internal Server Error";
+    let second = |rest: &str| format!("{CHUNKED}HTTP/1.1 500 Internal Server Error\r\n{rest}");
+    let body = "{\"error\":\"boom\",\"reason\":\"\\\"}\"}";
+    check(second(&format!("\r\n{body}")), &format!("{text}, boom: \"}}"));
+    check(second(&format!("\r\n{body}\n and more")), &format!("{text}, boom: \"}}"));
+    check(second(&format!("\r\n{}", &body[..body.len() - 1])), text);
+    check(second("\r\n"), text);
+    for other in ["<html>", "}", "\"", "\\{"] {
+        check(second(&format!("\r\n{other}")), text);
+    }
+    check(second(&format!("Transfer-Encoding: chunked\r\n\r\n1f\r\n{body}")), text);
+}
+
+#[test]
 fn the_reason_of_a_second_response_went_to_the_log_with_its_control_characters() {
     let body = "{\"error\":\"a\\nb\",\"reason\":\"\\u001b[2J\"}";
     let second = format!("HTTP/1.1 500 Oh\r\nContent-Length: {}\r\n\r\n{body}", body.len());

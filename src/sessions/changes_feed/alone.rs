@@ -21,9 +21,10 @@ impl ChangesFeed {
     }
 
     /// Asks for the document of a row that came without it for that reason. A row without a
-    /// sequence is told as it is, for nothing would lead past it.
+    /// sequence, or with the one that was asked for, is told as it is: nothing would lead past it.
     pub(super) fn hold(&mut self, cx: &mut Cx<'_>, row: Row) -> Option<Row> {
-        let is_lean = self.is_lean() && row.doc.is_none() && row.seq.is_some();
+        let is_lean =
+            self.is_lean() && row.doc.is_none() && row.seq.is_some() && row.seq != self.since;
         match self.subject.rows_mut() {
             Some(rows) if is_lean => rows.held = Some(row),
             _ => return Some(row),

@@ -105,9 +105,10 @@ impl ChangesFeed {
         self.is_caught_up = false;
         self.paging.is_announced = false;
         let was_sounding = std::mem::take(&mut self.paging.is_sounding);
-        self.paging.is_unsounded |= was_sounding && !why.is_of_the_connection();
         self.counters.losses += 1;
         let stuck = self.count_stuck(&why, was_proven);
+        self.paging.is_unsounded |=
+            was_sounding && (stuck.is_some() || !why.is_of_the_connection());
         let mut retry_after = self.backoff.next_delay();
         if why.is_lasting() {
             // Slow, and still not all at once.
@@ -136,7 +137,10 @@ impl ChangesFeed {
         if matches!(why, FeedError::Connect(_)) {
             return None; // the server is not there to fail
         }
-        let what = format!("{why} at {:?}", self.since);
+        // Of what differs from time to time most is numbers, such as those of Erlang's processes.
+        let mut what = why.to_string();
+        what.retain(|letter| !letter.is_ascii_digit());
+        let what = format!("{what} at {:?}", self.since);
         if self.stuck.what == what {
             self.stuck.times += 1;
         } else {

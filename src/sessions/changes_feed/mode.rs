@@ -176,6 +176,7 @@ impl ChangesFeed {
         if shows_life {
             self.backoff.reset();
             self.stuck = Stuck::default();
+            self.is_renewed = false;
         }
         if !is_full {
             self.catch_up(cx);

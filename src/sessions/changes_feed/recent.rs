@@ -67,7 +67,9 @@ impl Recent {
         let handled = self.numbers.newest_first().filter(|(_, told)| told.first <= number);
         let mut hashes: Vec<_> = handled.take(FEED_KEPT_ROWS).map(|(hash, _)| hash).collect();
         hashes.reverse();
-        Kept { salt: self.salt, hashes }
+        // Without them a salt means nothing, and is not written.
+        let salt = if hashes.is_empty() { 0 } else { self.salt };
+        Kept { salt, hashes }
     }
 }
 
@@ -164,6 +166,12 @@ mod tests {
         assert_eq!(later.numbers.lens(), (FEED_KEPT_ROWS, FEED_KEPT_ROWS));
         assert_eq!(later.tell(&row("z", "1"), 1), None);
         assert_eq!(later.tell(&row("z", "2"), 2), Some(0));
+    }
+
+    #[test]
+    fn what_was_read_of_no_rows_was_not_what_had_been_written() {
+        let kept = Recent::default().kept(0);
+        assert_eq!(kept, Kept::default());
     }
 
     #[test]

@@ -37,7 +37,8 @@ impl Seq {
 
     fn of(raw: &RawValue) -> Option<Self> {
         match raw.get() {
-            "null" => None,
+            // An empty text cannot be asked for, and says as little.
+            "null" | "\"\"" => None,
             text if text.starts_with('"') => text_of(raw).map(|text| Seq(text.into())),
             text => Some(Seq(text.into())),
         }
@@ -290,6 +291,15 @@ mod tests {
         assert_eq!(passed(r#"{"seq":null,"id":"y"}"#), Line::Passed(None));
         assert_eq!(passed(r#"{"seq":1,"id":"y","doc":{"a":}}"#), Line::Malformed);
         assert!(matches!(passed(r#"{"seq":1,"id":"\u0078"}"#), Line::Row(row) if row.id == "x"));
+    }
+
+    #[test]
+    fn an_empty_sequence_went_into_a_checkpoint_that_could_not_be_read() {
+        assert_eq!(
+            parsed(r#"{"seq":"","id":"x","changes":[{"rev":"1-a"}]}"#),
+            row(None, "1-a", false, None)
+        );
+        assert_eq!(parsed(r#"{"last_seq":""}"#), Line::Last(None));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Refusals, credentials, sessions and redirects.
 
 use super::*;
-use masque::sessions::FeedEvent;
+use masque::sessions::{FeedEvent, FeedMode};
 use std::time::Duration;
 
 /// The delays that are told when every request is answered with `answer`.
@@ -169,6 +169,37 @@ fn a_session_that_has_run_out_is_renewed() {
     assert!(log.matches("POST /_session").count() > 10, "{log}");
     assert!(log.starts_with("0.000 #1 POST /_session\n0.000 #1 GET /db\n"), "{log}");
     assert!(!shown(&stage).contains("AuthSession=") && !shown(&stage).contains("s%3Acret"));
+}
+
+#[test]
+fn a_feed_was_lost_when_its_session_ran_out_for_the_second_time_without_a_loss_between() {
+    let (mut logins, mut is_over, mut rev) = (0, false, 3);
+    let mut stage = Stage::new(move |asked| {
+        if asked.target == "/_session" {
+            (logins, is_over) = (logins + 1, false);
+            return vec![cookie(logins)];
+        }
+        if is_over {
+            return vec![json("401 Unauthorized", r#"{"error":"unauthorized","reason":"no"}"#)];
+        }
+        match asked.target.as_str() {
+            "/db" => vec![info(&format!("\"{rev}-s\""), "1")],
+            "/db/x" => vec![json("200 OK", &format!(r#"{{"_id":"x","_rev":"{rev}-a"}}"#))],
+            _ => {
+                (is_over, rev) = (true, rev + 1); // it takes longer than a session
+                let row = row(&format!("\"{rev}-s\""), "x", &format!("{rev}-a"));
+                let rest = chunk(&format!("{row}],\n\"last_seq\":\"{rev}-s\"}}\n"));
+                let head = [begin(), chunk("{\"results\":[\n")];
+                head.into_iter().chain(beats(66)).chain([rest, end()]).collect()
+            }
+        }
+    })
+    .follow_as("http://jan:s%3Acret@couch/db", |feed| {
+        feed.doc("x").cookie_session().mode(FeedMode::LongPoll)
+    });
+    stage.run_s(7200.0);
+    let log = stage.world.borrow().log.join("\n");
+    assert!(!log.contains("lost") && log.contains("x is 13-a"), "{log}");
 }
 
 #[test]

@@ -163,3 +163,16 @@ fn a_server_that_cannot_be_asked_for_the_end_is_followed_all_the_same() {
     assert_eq!((log.matches("lost").count(), log.matches("feed=normal").count()), (1, 1), "{log}");
     assert!(!log.contains("caught up"), "nobody knows: {log}");
 }
+
+#[test]
+fn a_server_that_broke_off_each_answer_with_the_end_was_left_for_it_for_ever() {
+    let mut stage = filtered("\"9-s\"", FeedMode::Continuous, |asked| {
+        if asked.is_sounding() {
+            return vec![begin(), chunk("{\"results\":[\n"), Act::Kill];
+        }
+        [begin(), chunk("\n")].into_iter().chain(beats(400)).collect()
+    });
+    stage.run_s(3600.0);
+    let log = log(&stage);
+    assert_eq!((log.matches("lost").count(), log.matches("feed=normal").count()), (5, 5), "{log}");
+}

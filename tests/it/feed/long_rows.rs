@@ -129,3 +129,32 @@ fn rows_that_are_to_come_without_documents_are_none_that_are_too_long() {
     stage.run_s(3.0);
     assert_eq!(told(&stage), ["b -"]);
 }
+
+#[test]
+fn a_server_that_began_with_the_row_that_it_was_to_go_on_behind_was_asked_without_a_pause() {
+    let every = EveryChange::since(Start::Beginning).query(Query::new().include_docs());
+    let mut requests = 0;
+    let mut stage = Stage::new(move |asked| {
+        requests += 1;
+        assert!(requests < 200, "a storm");
+        match asked.target.as_str() {
+            "/" => vec![json("200 OK", "{}")],
+            "/db" => vec![info("\"2-s\"", "1")],
+            "/db/a?rev=1-a" => vec![json("200 OK", &doc("a", false))],
+            _ if asked.is_sounding() => vec![nothing_more(asked)],
+            target if target.contains("include_docs=true") => {
+                let lines = [("a", false), ("long", true)].map(|(id, is_long)| doc(id, is_long));
+                let [a, long] = lines;
+                vec![begin(), chunk(&(line(1, "a", Some(a)) + &line(2, "long", Some(long))))]
+            }
+            _ => {
+                vec![begin(), chunk(&line(1, "a", None)), chunk("{\"last_seq\":\"1-s\"}\n"), end()]
+            }
+        }
+    })
+    .follow_as("http://couch/db", |feed| feed.every_change(every).line_max(500));
+    stage.run_s(60.0);
+    assert_eq!(stage.world.borrow().most_open, 1);
+    let stuck = |event: &FeedEvent| matches!(event, FeedEvent::Stuck { .. });
+    assert!(stage.told.borrow().iter().any(stuck));
+}

@@ -259,6 +259,23 @@ fn the_same_failure_at_the_same_sequence_is_told_as_stuck() {
 }
 
 #[test]
+fn a_failure_that_names_another_process_each_time_was_not_told_as_stuck() {
+    let mut tries = 0;
+    let mut stage = Stage::with_feeds(move |_| {
+        tries += 1;
+        let reason = format!("{{gen_server,call,[<0.{tries}.7>]}}");
+        let body = format!(r#"{{"error":"timeout","reason":"{reason}"}}"#);
+        vec![json("500 Internal Server Error", &body)]
+    })
+    .follow();
+    stage.run_s(600.0);
+    let log = stage.world.borrow().log.join("\n");
+    let stuck = "stuck (5) at 3-c: the server answered 500 Internal Server Error: timeout: \
+                 {gen_server,call,[<0.5.7>]}";
+    assert!(log.contains(stuck), "{log}");
+}
+
+#[test]
 fn a_quiet_database_on_a_bad_way_is_not_stuck() {
     let mut stage = Stage::with_feeds(|_| {
         let mut acts = vec![begin(), chunk("\n")];
