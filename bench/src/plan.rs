@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Plan {
     /// How often each contestant has its turn.
     pub visits: usize,
+    /// How often where a turn takes moments only.
+    pub short_visits: usize,
     /// Browsers of the fan-out.
     pub browsers: Vec<usize>,
     /// Browsers of the growth.
@@ -34,6 +36,7 @@ impl Plan {
     pub fn full() -> Self {
         Plan {
             visits: 5,
+            short_visits: 15,
             browsers: vec![1000, 8000],
             growth: vec![1000, 2000, 4000, 8000],
             rounds: 20,
@@ -51,6 +54,7 @@ impl Plan {
     pub fn quick() -> Self {
         Plan {
             visits: 1,
+            short_visits: 3,
             browsers: vec![1000],
             growth: vec![250, 500, 1000],
             rounds: 5,

@@ -5,7 +5,7 @@ use super::stage::Stage;
 use crate::report::{Report, runs_table};
 
 pub(super) fn take(bench: &mut Bench, report: &mut Report) {
-    let visits = bench.alternate(report, 1, |bench, contestant| {
+    let visits = bench.alternate(report, bench.plan.short_visits, 1, |bench, contestant| {
         eprintln!("   {}", contestant.name);
         let mut stage = Stage::set(bench, contestant, bench.plan.document_bytes)?;
         let document = stage.feeder.document();

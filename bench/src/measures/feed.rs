@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 pub(super) fn take(bench: &mut Bench, report: &mut Report) {
     for (lines, bytes) in bench.plan.feed.clone() {
-        let visits = bench.alternate(report, 1, |bench, contestant| {
+        let visits = bench.alternate(report, bench.plan.visits, 1, |bench, contestant| {
             eprintln!("   {} with documents of {bytes} bytes", contestant.name);
             let mut stage = Stage::set(bench, contestant, bytes)?;
             stage.open(1)?;

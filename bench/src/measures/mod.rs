@@ -74,17 +74,18 @@ impl Bench {
         (measure.take)(self, report);
     }
 
-    /// Has everyone do the same in turn, several times over; a contestant that fails is told and
+    /// Has everyone do the same in turn, so many times over; a contestant that fails is told and
     /// left out of this measure.
     fn alternate<T>(
         &self,
         report: &mut Report,
+        turns: usize,
         browsers: usize,
         visit: impl Fn(&Bench, &Contestant) -> Result<T, Failure>,
     ) -> Vec<(&'static str, Vec<T>)> {
         let who: Vec<_> = self.who.iter().filter(|who| who.browsers_max >= browsers).collect();
         let mut taken: Vec<_> = who.iter().map(|who| (who.name, Ok(vec![]))).collect();
-        for _ in 0..self.plan.visits {
+        for _ in 0..turns {
             for (contestant, (_, samples)) in who.iter().zip(&mut taken) {
                 let Ok(so_far) = samples else { continue };
                 match visit(self, contestant) {

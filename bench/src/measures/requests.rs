@@ -6,7 +6,7 @@ use crate::report::{Report, runs_table};
 
 pub(super) fn take(bench: &mut Bench, report: &mut Report) {
     let askers = bench.plan.askers;
-    let visits = bench.alternate(report, askers, |bench, contestant| {
+    let visits = bench.alternate(report, bench.plan.short_visits, askers, |bench, contestant| {
         eprintln!("   {}", contestant.name);
         let mut stage = Stage::set(bench, contestant, bench.plan.document_bytes)?;
         stage.open(askers)?;

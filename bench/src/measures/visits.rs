@@ -49,7 +49,7 @@ impl Bench {
         if let Some(taken) = self.visits.taken.get(&browsers) {
             return taken.clone();
         }
-        let taken = self.alternate(report, browsers, |bench, contestant| {
+        let taken = self.alternate(report, self.plan.visits, browsers, |bench, contestant| {
             eprintln!("   {} with {browsers} browsers", contestant.name);
             visit(bench, contestant, browsers)
         });

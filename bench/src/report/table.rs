@@ -19,9 +19,17 @@ pub struct Table {
 #[derive(Debug)]
 struct Row {
     figure: Figure,
-    cells: Vec<(String, Spread)>,
+    cells: Vec<Cell>,
     /// Columns whose figure is the load's rather than the server's.
     bound: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Cell {
+    column: String,
+    spread: Spread,
+    /// To the first column.
+    ratio: Option<f64>,
 }
 
 /// What a row tells.
@@ -62,23 +70,44 @@ impl Table {
         Table { title: title.to_owned(), columns: vec![], rows: vec![], note: None }
     }
 
-    /// Adds a row: the figure of each contestant that has samples.
+    /// Adds a row: the figure of each contestant that has taken turns. The ratio is the median of
+    /// the turns' own, each to the first contestant's turn beside it: the machine's speed changes
+    /// from one minute to the next, and with it would change who is compared with whom.
     pub fn add<T>(
         &mut self,
         figure: Figure,
         taken: &[(&'static str, Vec<T>)],
         spread: impl Fn(&[T]) -> Option<Spread>,
     ) {
-        let cells =
-            taken.iter().filter_map(|(name, samples)| Some(((*name).to_owned(), spread(samples)?)));
-        self.add_cells(figure, cells.collect());
+        let turn = |turns: &[T], at: usize| Some(spread(turns.get(at..=at)?)?.median);
+        let ratio = |turns: &[T], first: &[T]| {
+            let ratios =
+                (0..turns.len()).filter_map(|at| ratio(turn(turns, at)?, turn(first, at)?));
+            Spread::of(ratios).map(|of| of.median)
+        };
+        let cells = taken.iter().filter_map(|(name, turns)| {
+            let first = taken.first().map_or(&[][..], |(_, turns)| turns);
+            let (spread, ratio) = (spread(turns)?, ratio(turns, first));
+            Some(Cell { column: (*name).to_owned(), spread, ratio })
+        });
+        self.add_row(figure, cells.collect());
     }
 
-    /// Adds a row of these cells.
+    /// Adds a row of these cells, whose ratios are those of the medians.
     pub fn add_cells(&mut self, figure: Figure, cells: Vec<(String, Spread)>) {
-        for (name, _) in &cells {
-            if !self.columns.contains(name) {
-                self.columns.push(name.clone());
+        let first = cells.first().map_or(0.0, |(_, first)| first.median);
+        let cells = cells.into_iter().map(|(column, spread)| Cell {
+            column,
+            spread,
+            ratio: ratio(spread.median, first),
+        });
+        self.add_row(figure, cells.collect());
+    }
+
+    fn add_row(&mut self, figure: Figure, cells: Vec<Cell>) {
+        for cell in &cells {
+            if !self.columns.contains(&cell.column) {
+                self.columns.push(cell.column.clone());
             }
         }
         self.rows.push(Row { figure, cells, bound: vec![] });
@@ -92,8 +121,8 @@ impl Table {
         let bound: Vec<String> = busy
             .cells
             .iter()
-            .filter(|(_, spread)| spread.median >= LOAD_LIMIT_PERCENT)
-            .map(|(name, _)| name.clone())
+            .filter(|cell| cell.spread.median >= LOAD_LIMIT_PERCENT)
+            .map(|cell| cell.column.clone())
             .collect();
         if bound.is_empty() {
             return;
@@ -129,25 +158,22 @@ impl Table {
 
     /// As JSON.
     pub fn json(&self) -> Value {
-        let rows: Vec<Value> = self.rows.iter().map(|row| row.json(&self.columns)).collect();
+        let rows: Vec<Value> = self.rows.iter().map(Row::json).collect();
         json!({ "title": self.title, "rows": rows })
     }
 }
 
 impl Row {
-    fn of(&self, column: &str) -> Option<&Spread> {
-        self.cells.iter().find(|(name, _)| name == column).map(|(_, spread)| spread)
-    }
-
-    /// To the first column.
-    fn ratio(&self, column: &str, first: &str) -> Option<f64> {
-        let (own, first) = (self.of(column)?, self.of(first)?);
-        let is_told = self.figure.is_compared && first.median > 0.0;
-        is_told.then(|| own.median / first.median)
+    /// What a column is to the first, where that is to be told.
+    fn ratio(&self, cell: &Cell) -> Option<f64> {
+        cell.ratio.filter(|_| self.figure.is_compared)
     }
 
     fn cell(&self, column: &str, first: &str) -> String {
-        let Some(spread) = self.of(column) else { return "–".into() };
+        let Some(cell) = self.cells.iter().find(|cell| cell.column == column) else {
+            return "–".into();
+        };
+        let spread = cell.spread;
         let mut text = format!("**{}**", digits(spread.median));
         if self.bound.iter().any(|name| name == column) {
             text.push('†');
@@ -155,32 +181,37 @@ impl Row {
         if spread.count > 1 {
             let _ = write!(text, " ({}–{})", digits(spread.min), digits(spread.max));
         }
-        if let Some(ratio) = self.ratio(column, first).filter(|_| column != first) {
+        if let Some(ratio) = self.ratio(cell).filter(|_| column != first) {
             let _ = write!(text, " ×{ratio:.2}");
         }
         text
     }
 
-    fn json(&self, columns: &[String]) -> Value {
+    fn json(&self) -> Value {
         let Figure { name, unit, more_is_better, .. } = &self.figure;
         let cells: Map<String, Value> = self
             .cells
             .iter()
-            .map(|(column, spread)| {
-                let Spread { median, min, max, count } = spread;
-                let cell = json!({
+            .map(|cell| {
+                let Spread { median, min, max, count } = cell.spread;
+                let value = json!({
                     "median": median,
                     "min": min,
                     "max": max,
                     "samples": count,
-                    "ratio": self.ratio(column, &columns[0]),
-                    "load_is_limit": self.bound.contains(column),
+                    "ratio": self.ratio(cell),
+                    "load_is_limit": self.bound.contains(&cell.column),
                 });
-                (column.clone(), cell)
+                (cell.column.clone(), value)
             })
             .collect();
         json!({ "figure": name, "unit": unit, "more_is_better": more_is_better, "cells": cells })
     }
+}
+
+/// Of one figure to another, unless that is nothing.
+fn ratio(own: f64, first: f64) -> Option<f64> {
+    (first > 0.0).then(|| own / first)
 }
 
 /// A table of requests that were answered one after the other.
@@ -234,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_table_tells_medians_spreads_and_ratios() {
-        let taken = [("floor", vec![4.0, 5.0, 6.0]), ("other", vec![10.0])];
+        let taken = [("floor", vec![5.0, 4.0, 6.0]), ("other", vec![10.0])];
         let spread = |samples: &[f64]| Spread::of(samples.iter().copied());
         let mut table = Table::new("Title");
         table.add(Figure::new("CPU", "µs"), &taken, spread);
@@ -246,6 +277,19 @@ mod tests {
         let json = table.json();
         assert_eq!(json["rows"][0]["cells"]["other"]["ratio"], 2.0);
         assert_eq!(json["rows"][0]["cells"]["other"]["load_is_limit"], true);
+    }
+
+    #[test]
+    fn a_ratio_is_that_of_turns_side_by_side() {
+        // The machine became slower by half after the first contestant's second turn.
+        let taken = [("floor", vec![2.0, 2.0, 3.0]), ("other", vec![4.0, 6.0, 6.0])];
+        let mut table = Table::new("Title");
+        table.add(Figure::new("CPU", "µs"), &taken, |turns| Spread::of(turns.iter().copied()));
+        assert_eq!(table.json()["rows"][0]["cells"]["other"]["ratio"], 2.0, "and not 3");
+        let cells = [("floor", 2.0), ("other", 3.0)];
+        let cells = cells.map(|(name, value)| (name.to_owned(), Spread::of([value]).expect("one")));
+        table.add_cells(Figure::new("one", ""), cells.to_vec());
+        assert_eq!(table.json()["rows"][1]["cells"]["other"]["ratio"], 1.5);
     }
 
     #[test]
