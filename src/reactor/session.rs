@@ -169,6 +169,8 @@ pub(super) struct Entry {
     pub(super) call: fn(&mut dyn Any, &mut Cx<'_>, At, &mut dyn Any),
     /// Drops the payload at this place of the inbox.
     pub(super) discard: fn(&mut Kernel, At, u32),
+    /// Whether code is run for that, which may panic.
+    pub(super) runs_code: bool,
     /// Gives back the inbox's room that is not needed.
     pub(super) shrink: fn(&mut Entry),
 }
@@ -210,6 +212,7 @@ impl Entry {
                 let payload = kernel.entry(at).inbox::<P, R>().remove(payload as usize);
                 drop(payload);
             },
+            runs_code: std::mem::needs_drop::<P>(),
             shrink: |entry| entry.inbox::<P, R>().shrink_to_fit(),
         }
     }

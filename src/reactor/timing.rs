@@ -86,8 +86,7 @@ impl Cx<'_> {
     #[track_caller]
     pub fn delay<P: 'static>(&mut self, event: Event<P>, after: Duration, payload: P) {
         let due = self.due_after(after);
-        self.delay_clear(event);
-        self.set(event, due, payload);
+        self.replace(event, due, payload);
     }
 
     /// Clears every timer of that event; whether there was one. O(log timers) for each.
@@ -96,13 +95,7 @@ impl Cx<'_> {
     /// When this kind has no handler for the event.
     #[track_caller]
     pub fn delay_clear<P: 'static>(&mut self, event: Event<P>) -> bool {
-        let Some(at) = self.mine(event) else { return false };
-        let mut was_set = false;
-        while let Some(index) = self.kernel.first_timer(self.me, at) {
-            self.kernel.discard_timer(index);
-            was_set = true;
-        }
-        was_set
+        self.mine(event).is_some_and(|at| self.clear(at))
     }
 
     /// Posts `payload` to this session after `after`, beside other timers of that event. O(log
@@ -152,8 +145,8 @@ impl Cx<'_> {
     /// As [`delay`](Cx::delay).
     #[track_caller]
     pub fn alarm<P: 'static>(&mut self, event: Event<P>, at: Instant, payload: P) {
-        self.delay_clear(event);
-        self.alarm_add(event, at, payload);
+        let due = self.due_at(self.kernel.nanos(at));
+        self.replace(event, due, payload);
     }
 
     /// Posts `payload` to this session at `at`, beside other timers of that event. O(log timers).
@@ -218,12 +211,34 @@ impl Cx<'_> {
     }
 
     #[track_caller]
+    fn replace<P: 'static>(&mut self, event: Event<P>, due: u64, payload: P) {
+        if let Some(at) = self.mine(event) {
+            self.clear(at);
+            self.set_at(event, at, due, payload);
+        }
+    }
+
+    fn clear(&mut self, at: At) -> bool {
+        let mut was_set = false;
+        while let Some(index) = self.kernel.first_timer(self.me, at) {
+            self.kernel.discard_timer(index);
+            was_set = true;
+        }
+        was_set
+    }
+
+    #[track_caller]
     fn set<P: 'static>(&mut self, event: Event<P>, due: u64, payload: P) -> Option<Key> {
         let at = self.mine(event)?;
+        Some(self.set_at(event, at, due, payload))
+    }
+
+    #[track_caller]
+    fn set_at<P: 'static>(&mut self, event: Event<P>, at: At, due: u64, payload: P) -> Key {
         let most = self.kernel.limits.timers;
         assert!(self.kernel.timers.len() < most, "`{event:?}` is one timer too many: {most}");
         let payload = self.kernel.entry(at).keep::<P, ()>(payload);
-        Some(self.kernel.link_timer(self.me, at, due, payload))
+        self.kernel.link_timer(self.me, at, due, payload)
     }
 
     fn due_after(&self, after: Duration) -> u64 {

@@ -18,11 +18,12 @@ const TIMES: [(&str, Time); 3] = [
 
 type Stage = fn(&Visit) -> Memory;
 
-const STAGES: [(&str, Stage); 4] = [
+const STAGES: [(&str, Stage); 5] = [
     ("all, at the start", |visit| visit.memory.start),
     ("all, with everyone parked", |visit| visit.memory.parked),
     ("all, after the rounds", |visit| visit.memory.after_rounds),
     ("all, after all have left", |visit| visit.memory.after_leaving),
+    ("all, after a second crowd has left", |visit| visit.memory.after_second),
 ];
 
 pub(super) fn fan_out(bench: &mut Bench, report: &mut Report) {

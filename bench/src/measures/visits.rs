@@ -31,6 +31,8 @@ pub(super) struct Stages {
     pub(super) parked: Memory,
     pub(super) after_rounds: Memory,
     pub(super) after_leaving: Memory,
+    /// After as many have come, parked and left once more: what grows here is lost.
+    pub(super) after_second: Memory,
 }
 
 /// The turns so far, by contestant, for each number of browsers.
@@ -73,11 +75,19 @@ fn visit(bench: &Bench, contestant: &Contestant, browsers: usize) -> Result<Visi
     let held = rounds(plan.rounds, || Ok(stage.round(Again::AfterAll)?.0))?;
     stage.open(plan.askers)?;
     let run = stage.run(browsers, plan.requests)?;
+    let after_leaving = leave(&mut stage)?;
+    stage.open(browsers)?;
+    stage.park(0)?;
+    let after_second = leave(&mut stage)?;
+    let memory = Stages { start, parked, after_rounds, after_leaving, after_second };
+    Ok(Visit { browsers, rounds: at_once, held, run, memory })
+}
+
+/// Has all leave; the memory that there is then.
+fn leave(stage: &mut Stage) -> Result<Memory, Failure> {
     stage.load.close();
     stage.account.settled()?;
-    let after_leaving = stage.account.memory()?;
-    let memory = Stages { start, parked, after_rounds, after_leaving };
-    Ok(Visit { browsers, rounds: at_once, held, run, memory })
+    stage.account.memory()
 }
 
 /// So many rounds, or fewer of a server that is slow.
