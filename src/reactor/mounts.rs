@@ -338,3 +338,13 @@ impl Spares {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Mounted;
+
+    #[test]
+    fn a_wheel_takes_little_beside_its_state() {
+        assert!(size_of::<Mounted>() <= 48, "{}", size_of::<Mounted>());
+    }
+}

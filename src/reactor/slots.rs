@@ -167,3 +167,13 @@ impl Slots {
         all.into_iter().map(|(_, id)| id).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Slot;
+
+    #[test]
+    fn a_session_takes_little_beside_its_heap() {
+        assert!(size_of::<Slot>() <= 88, "{}", size_of::<Slot>());
+    }
+}

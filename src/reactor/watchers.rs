@@ -282,3 +282,13 @@ impl Kernel {
         messages.downcast_mut::<Slab<M>>().expect(TYPED).remove(message as usize)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Watcher;
+
+    #[test]
+    fn a_watch_takes_little_and_its_gap_no_more() {
+        assert!(size_of::<Option<Watcher>>() <= 32, "{}", size_of::<Option<Watcher>>());
+    }
+}

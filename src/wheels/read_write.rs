@@ -3,6 +3,8 @@
 mod input;
 mod output;
 mod patience;
+#[cfg(test)]
+mod tests;
 
 use crate::filters::{Filter, Output};
 use crate::limits::ITEMS_PER_TURN;
