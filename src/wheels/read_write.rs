@@ -341,10 +341,12 @@ impl<F: Filter> Wheel for State<F> {
         state.running = false;
         let (has_more, reports) = (state.items_left == 0, state.extra.is_some());
         let writes_on = state.socket.writes_on();
-        let look = state.look(now);
-        if writes_on {
-            output::run(cx, me, true);
-        }
+        let look = if writes_on {
+            output::run(cx, me, true); // which may change what is waited for
+            cx.wheel(me).map_or(patience::Look::Nothing, |state| state.look(now))
+        } else {
+            state.look(now)
+        };
         if has_more {
             cx.again(me);
         }

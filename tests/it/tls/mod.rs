@@ -3,6 +3,7 @@
 mod certificates;
 mod failures;
 mod feed;
+mod patience;
 mod server;
 mod stage;
 mod system;
