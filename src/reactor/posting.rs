@@ -4,7 +4,7 @@ use super::error::{CallError, Missing, PostError, To};
 use super::event::Event;
 use super::kernel::Kernel;
 use super::room::Room;
-use super::session::{At, Entry, SessionId, Unhandled};
+use super::session::{At, SessionId, Unhandled};
 use super::slots::Phase;
 use std::any::type_name;
 
@@ -179,12 +179,8 @@ impl Kernel {
 
     /// Drops a payload that no handler will see.
     pub(super) fn discard(&mut self, owner: SessionId, at: At, payload: u32) {
-        let Entry { discard, runs_code, .. } = *self.entry(at);
-        if runs_code {
-            self.dropping(owner, |kernel| discard(kernel, at, payload));
-        } else {
-            discard(self, at, payload);
-        }
+        let discard = self.entry(at).discard;
+        discard(self, owner, at, payload);
     }
 
     /// Empties the queue without running anything.

@@ -167,10 +167,8 @@ pub(super) struct Entry {
     pub(super) run: fn(&mut dyn Any, &mut Cx<'_>, At, u32),
     /// Runs the handler with the payload and for the reply of a `(Option<P>, Option<R>)`.
     pub(super) call: fn(&mut dyn Any, &mut Cx<'_>, At, &mut dyn Any),
-    /// Drops the payload at this place of the inbox.
-    pub(super) discard: fn(&mut Kernel, At, u32),
-    /// Whether code is run for that, which may panic.
-    pub(super) runs_code: bool,
+    /// Drops the payload at this place of the inbox, which came from or for a session.
+    pub(super) discard: fn(&mut Kernel, SessionId, At, u32),
     /// Gives back the inbox's room that is not needed.
     pub(super) shrink: fn(&mut Entry),
 }
@@ -207,12 +205,13 @@ impl Entry {
                 let heap = heap.downcast_mut().expect(ONE_HEAP);
                 *reply = Some(handler(heap, cx, payload.take().expect("the caller filled it")));
             },
-            discard: |kernel, at, payload| {
+            discard: |kernel, owner, at, payload| {
                 // Out of the kernel before it is dropped: dropping may run a payload's own code.
-                let payload = kernel.entry(at).inbox::<P, R>().remove(payload as usize);
-                drop(payload);
+                let payload = kernel.entry(at).take::<P, R>(payload);
+                if std::mem::needs_drop::<P>() {
+                    kernel.dropping(owner, |_| drop(payload));
+                }
             },
-            runs_code: std::mem::needs_drop::<P>(),
             shrink: |entry| entry.inbox::<P, R>().shrink_to_fit(),
         }
     }

@@ -34,10 +34,10 @@ impl<T: 'static> Shelf<T> {
     #[cold]
     #[inline(never)]
     fn grow(&mut self) {
+        self.0.make_room();
         if self.0.is_empty() {
             self.0.insert(None);
         }
-        self.0.make_room();
     }
 
     /// The value, unless it is yet to come.
@@ -60,5 +60,23 @@ impl<T: 'static> Shelf<T> {
     #[inline(never)]
     pub(super) fn give_back(&mut self) {
         self.0.give_back();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shelf_grows_to_a_block_in_one_step() {
+        let mut shelf = Shelf::<[u64; 40]>(Slab::new());
+        let mut rooms = vec![];
+        for _ in 0..2000 {
+            shelf.reserve();
+            if rooms.last() != Some(&shelf.0.capacity()) {
+                rooms.push(shelf.0.capacity());
+            }
+        }
+        assert_eq!(rooms, [6, 780, 1560, 3120]);
     }
 }

@@ -154,6 +154,7 @@ impl Cx<'_> {
         let (me, at) = (self.me, outlet.at);
         let mut exchange = (Some(payload), None::<()>);
         if let Err(Refusal::Busy) = self.kernel.exchange(me, me, at, &mut exchange) {
+            drop(exchange); // its own panic would be the second one
             let (session, event) = (self.kernel.kind_name(at), self.kernel.event_name(at));
             panic!("`{event}` was delivered to `{session}` while a handler of its was running");
         }

@@ -319,3 +319,18 @@ fn the_abort_policy_ends_the_process() {
     assert_eq!(child.status.code(), None, "a signal ended it: {:?}", child.status);
     assert!(String::from_utf8_lossy(&child.stderr).contains("oh"));
 }
+
+#[test]
+fn an_event_that_panics_as_it_is_dropped_ended_the_process_when_its_session_was_running() {
+    let mut scene = Scene::new();
+    let a = scene.spawn(Bomber(DUD));
+    let b = scene.resident("b");
+    let part: super::Part = Box::new(|cx: &mut Cx<'_>| {
+        let outlet = cx.outlet(Bomber::CATCH);
+        cx.deliver(outlet, LIVE);
+    });
+    let _ = scene.call(a, Bomber::ACT, part);
+    scene.post(b, Actor::SAY, "served on").unwrap();
+    scene.turn();
+    assert_eq!(scene.stats().panics, 1);
+}
