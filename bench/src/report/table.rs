@@ -28,7 +28,7 @@ struct Row {
 struct Cell {
     column: String,
     spread: Spread,
-    /// To the first column.
+    /// To the table's first column, if that is in the row.
     ratio: Option<f64>,
 }
 
@@ -85,8 +85,10 @@ impl Table {
                 (0..turns.len()).filter_map(|at| ratio(turn(turns, at)?, turn(first, at)?));
             Spread::of(ratios).map(|of| of.median)
         };
+        let first = self.first_column(taken.first().map(|(name, _)| *name));
         let cells = taken.iter().filter_map(|(name, turns)| {
-            let first = taken.first().map_or(&[][..], |(_, turns)| turns);
+            let first = taken.iter().find(|(name, _)| *name == first);
+            let first = first.map_or(&[][..], |(_, turns)| turns);
             let (spread, ratio) = (spread(turns)?, ratio(turns, first));
             Some(Cell { column: (*name).to_owned(), spread, ratio })
         });
@@ -95,13 +97,20 @@ impl Table {
 
     /// Adds a row of these cells, whose ratios are those of the medians.
     pub fn add_cells(&mut self, figure: Figure, cells: Vec<(String, Spread)>) {
-        let first = cells.first().map_or(0.0, |(_, first)| first.median);
+        let first = self.first_column(cells.first().map(|(name, _)| name.as_str()));
+        let first = cells.iter().find(|(name, _)| *name == first);
+        let first = first.map_or(0.0, |(_, spread)| spread.median);
         let cells = cells.into_iter().map(|(column, spread)| Cell {
             column,
             spread,
             ratio: ratio(spread.median, first),
         });
         self.add_row(figure, cells.collect());
+    }
+
+    /// The column that the others are compared with, where a row begins with this one.
+    fn first_column(&self, of_row: Option<&str>) -> String {
+        self.columns.first().map(String::as_str).or(of_row).unwrap_or_default().to_owned()
     }
 
     fn add_row(&mut self, figure: Figure, cells: Vec<Cell>) {
@@ -290,6 +299,10 @@ mod tests {
         let cells = cells.map(|(name, value)| (name.to_owned(), Spread::of([value]).expect("one")));
         table.add_cells(Figure::new("one", ""), cells.to_vec());
         assert_eq!(table.json()["rows"][1]["cells"]["other"]["ratio"], 1.5);
+        // Nobody else takes the place of the first column where that has no figure.
+        let taken = [("other", vec![1.0]), ("third", vec![2.0])];
+        table.add(Figure::new("two", "µs"), &taken, |turns| Spread::of(turns.iter().copied()));
+        assert!(table.json()["rows"][2]["cells"]["third"]["ratio"].is_null());
     }
 
     #[test]
