@@ -163,17 +163,17 @@ fn options() -> Response {
 fn split(path: &str) -> Option<(Cow<'_, str>, Option<Cow<'_, str>>)> {
     // As nearly all are: without what has to be decoded, or refused. To its end, for it is short.
     let is_plain = path.bytes().fold(true, |plain, byte| plain & !matches!(byte, b'%' | b'\\' | 0));
-    let segment = |encoded| if is_plain { plain_segment(encoded) } else { segment(encoded) };
+    let part = |encoded| if is_plain { plain_segment(encoded) } else { segment(encoded) };
     let (first, rest) = cut(path.strip_prefix('/')?);
     let rest = match rest {
         None => None,
         Some(rest) if cut(rest).1.is_some() => {
-            let segments: Option<Vec<_>> = rest.split('/').map(segment).collect();
+            let segments: Option<Vec<_>> = rest.split('/').map(part).collect();
             Some(Cow::Owned(segments?.join("/")))
         }
-        Some(rest) => Some(segment(rest)?),
+        Some(rest) => Some(part(rest)?),
     };
-    Some((segment(first)?, rest))
+    Some((part(first)?, rest))
 }
 
 /// What is before the first slash, and what is behind it.

@@ -121,7 +121,7 @@ impl<'h> Copied<'h> {
             };
             let value = HeaderValue::from_maybe_shared(self.part(field.value)).ok()?;
             if headers.is_empty() {
-                headers.reserve(room); // not before it is known that there is one
+                headers.try_reserve(room).ok()?; // not before it is known that there is one
             }
             headers.try_append(name, value).ok()?;
         }
@@ -189,6 +189,17 @@ mod tests {
             }
         }
         assert_eq!(found, expected, "{input:?} byte by byte");
+    }
+
+    #[test]
+    fn words_are_the_same_in_any_case() {
+        for same in ["host", "HOST", "hosT"] {
+            assert!(is_in_any_case(same.as_bytes(), "host"), "{same}");
+        }
+        for other in ["", "hos", "hosts", "xost", "hosx", "(ost", "hos\u{14}"] {
+            assert!(!is_in_any_case(other.as_bytes(), "host"), "{other}");
+        }
+        assert!(is_in_any_case(b"", ""));
     }
 
     #[test]

@@ -23,8 +23,8 @@ use std::sync::Arc;
 
 /// The fields that are looked at in a request for a document.
 const FIELDS: [&str; 2] = ["if-none-match", "last-event-id"];
-/// The fields that are looked at in a request for a file, and where those are.
-const FILE_FIELDS: [&str; 2] = ["if-none-match", "accept-encoding"];
+/// The fields that are looked at where the files are, and what else may have a path that begins so.
+const FILE_FIELDS: [&str; 3] = ["if-none-match", "accept-encoding", "last-event-id"];
 const FILES: [&str; 2] = ["/file/", "/favicon.ico"];
 /// The fields that the access log tells.
 const LOGGED: [&str; 2] = ["referer", "user-agent"];

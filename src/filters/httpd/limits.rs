@@ -92,7 +92,8 @@ impl<M: Mode> Httpd<M> {
 
     /// Keeps these fields in place of [`with_fields`](Httpd::with_fields)'s where a request's path
     /// begins with `prefix`: a route that looks at more than the others does not cost them
-    /// anything. The first prefix that fits counts. O(prefixes) for each request.
+    /// anything. The path is compared as it was sent, not decoded, and a prefix may end within a
+    /// segment. The first prefix that fits counts. O(prefixes) for each request.
     pub fn with_fields_under(self, prefix: &str, names: &[&str]) -> Self {
         self.with(|limits| limits.fields_under.push((prefix.into(), Kept::of(names))))
     }

@@ -108,6 +108,11 @@ fn a_request_line_is_method_target_version() {
         "GET a HTTP/1.1",
         "GET * HTTP/1.1",
         "GET /a#b HTTP/1.1",
+        "GET /# HTTP/1.1",
+        "GET /?# HTTP/1.1",
+        "GET /a?b#c HTTP/1.1",
+        "GET http://x/#a HTTP/1.1",
+        "OPTIONS *# HTTP/1.1",
         "GET x:80 HTTP/1.1",
         "CONNECT /a HTTP/1.1",
         "GET / HTTP/1.1\rx",
@@ -554,20 +559,42 @@ fn fields_that_nobody_looks_at_are_checked_and_not_kept() {
     check_with(&only, "GET / HTTP/1.1\r\nCookie: a\r\n\r\n", "400");
 }
 
+/// The names of the fields that are kept of a request, sorted.
+#[track_caller]
+fn kept(httpd: &Httpd, line: &str) -> String {
+    let request = format!("{line} HTTP/1.1\r\nHost: x\r\nCookie: a\r\nAccept: b\r\n\r\n");
+    let request = httpd.clone().decode(&mut request.as_bytes()).unwrap().unwrap().unwrap();
+    let mut names: Vec<_> = request.headers().keys().map(http::HeaderName::as_str).collect();
+    names.sort_unstable();
+    names.join(" ")
+}
+
 #[test]
 fn fields_are_kept_by_where_the_path_begins() {
-    let httpd = Httpd::new().with_fields(&["Accept"]).with_fields_under("/file/", &["Cookie"]);
-    for (target, kept) in [
-        ("/", "accept"),
-        ("/file", "accept"),
-        ("/file/a", "cookie"),
-        ("http://x/file/a", "cookie"),
-        ("/a?/file/", "accept"),
+    let under = Httpd::new().with_fields_under("/file/", &["Cookie"]);
+    let under = under.with_fields_under("/file/a", &["Host"]).with_fields_under("/all", &[]);
+    let httpd = under.clone().with_fields(&["Accept"]);
+    for (line, expected) in [
+        ("GET /", "accept"),
+        ("GET /file", "accept"),
+        ("GET /file/", "cookie"),
+        ("GET /file/a", "cookie"), // the first that fits
+        ("GET /allow", ""),
+        ("GET http://x/file/a", "cookie"),
+        ("GET /a?/file/", "accept"),
+        ("GET /%66ile/", "accept"), // as it was sent
+        ("OPTIONS *", "accept"),
+        ("CONNECT x:80", "accept"),
     ] {
-        let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\nCookie: a\r\nAccept: b\r\n\r\n");
-        let decoded = httpd.clone().decode(&mut request.as_bytes());
-        let request = decoded.unwrap().unwrap().unwrap();
-        let names: Vec<_> = request.headers().keys().map(http::HeaderName::as_str).collect();
-        assert_eq!(names, [kept], "{target}");
+        assert_eq!(kept(&httpd, line), expected, "{line}");
     }
+    assert_eq!(kept(&under, "GET /"), "accept cookie host", "all, where nothing is said of a path");
+    assert_eq!(kept(&under, "GET /file/"), "cookie");
+    for bad in ["Cookie : a", "Cookie: \x01", "Content-Length: x", "Host: y"] {
+        check_with(&httpd, format!("GET /allow HTTP/1.1\r\nHost: x\r\n{bad}\r\n\r\n"), "400");
+    }
+    let mut streamed = httpd.with_streamed_bodies();
+    let mut input = &b"GET /allow HTTP/1.1\r\nHost: x\r\nAccept: a\r\n\r\n"[..];
+    let Ok(Some(Ok(RequestPart::Head(head)))) = streamed.decode(&mut input) else { panic!() };
+    assert!(head.headers().is_empty());
 }
