@@ -124,6 +124,7 @@ impl ChangesFeed {
             None => followed.is_stale(rev),
         };
         if is_news {
+            self.paging.has_news = true;
             self.backoff.reset();
             self.flush_soon(cx);
         }

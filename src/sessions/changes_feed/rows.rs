@@ -221,6 +221,7 @@ impl ChangesFeed {
         rows.is_rewound = is_back || (rows.is_rewound && is_repeat);
         if is_news && !is_dropped {
             rows.left = rows.left.map(|left| left - 1);
+            self.paging.has_news = true;
             self.backoff.reset();
         }
         let is_over = rows.left == Some(0);
