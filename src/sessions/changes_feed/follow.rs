@@ -17,6 +17,7 @@ use crate::wheels::{ConnectError, Connector, ReadWrite};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
+use std::time::Instant;
 
 impl ChangesFeed {
     pub(super) fn connect(&mut self, cx: &mut Cx<'_>) {
@@ -155,8 +156,9 @@ impl ChangesFeed {
             if self.subject.rows().is_none() || self.is_at_end() {
                 self.catch_up(cx);
             }
-            let time = if self.is_reading_due { FEED_REREAD_PAUSE } else { self.silence() };
-            cx.delay(Self::TICK, time, ());
+            let silence = self.silence();
+            let left = |due| silence.min(Instant::saturating_duration_since(&due, cx.now()));
+            cx.delay(Self::TICK, self.read_again.map_or(silence, left), ());
             self.pause_if_full(cx);
         } else if self.is_document() && length(head).is_some_and(|length| length > self.line_max) {
             self.outgrow(cx); // and none of it is read
@@ -276,15 +278,16 @@ impl ChangesFeed {
         let is_same = info.identity.is_some() && info.identity == self.identity;
         let is_other = self.is_another(&info);
         let was_read = self.read_anew.is_some_and(|then| cx.now() - then < FEED_REREAD_PAUSE);
-        self.is_reading_due = was_read && !is_same && !is_other && self.is_caught_up;
+        let is_too_soon = was_read && !is_same && !is_other && self.is_caught_up;
         match &mut self.subject {
-            Subject::Documents(_) if self.is_reading_due => {}
+            Subject::Documents(_) if is_too_soon => self.read_after(cx, FEED_REREAD_PAUSE),
             Subject::Documents(docs) if !is_same || self.since.is_none() => {
                 self.read_anew = Some(cx.now());
                 self.since.clone_from(&info.update_seq);
                 for doc in docs {
                     doc.is_stale = true;
                 }
+                self.nothing_is_put_off();
             }
             Subject::Documents(docs) if !self.is_caught_up && self.since != info.update_seq => {
                 for doc in docs {
@@ -332,13 +335,6 @@ impl ChangesFeed {
             self.tell(cx, FeedEvent::TooLong { id, max });
         }
         self.hang_up(cx);
-        self.connect(cx);
-    }
-
-    /// Looks at the database once more, for a moment ago its documents were not read for it.
-    pub(super) fn look_again(&mut self, cx: &mut Cx<'_>) {
-        self.hang_up(cx);
-        self.is_checked = false;
         self.connect(cx);
     }
 

@@ -1,5 +1,6 @@
 //! Following a CouchDB database through its `_changes` feed: documents of it, or every change.
 
+mod again;
 mod alone;
 mod answer;
 mod checkpoint;
@@ -148,8 +149,8 @@ pub struct ChangesFeed {
     is_checked: bool,
     /// When documents were last read because their database may have become another.
     read_anew: Option<Instant>,
-    /// Whether they are to be so again, for that was a moment ago.
-    is_reading_due: bool,
+    /// When some are to be read again, for that was a moment ago, or has failed.
+    read_again: Option<Instant>,
     /// Whether the server said, since the database was looked at, that it is not there.
     was_gone: bool,
     /// Whether a login was renewed since the last loss.
@@ -221,7 +222,7 @@ impl ChangesFeed {
             redirects: 0,
             is_checked: false,
             read_anew: None,
-            is_reading_due: false,
+            read_again: None,
             was_gone: false,
             is_renewed: false,
             end: None,

@@ -15,8 +15,12 @@ pub(super) struct Followed {
     wanted: Option<String>,
     /// The revision that was too long to be read.
     passed: Option<String>,
-    /// Whether it was too long when it was last to be read.
-    is_too_long: bool,
+    /// Whether it could not be read last time, and the feed goes on without it for a while.
+    pub(super) is_put_off: bool,
+    /// How often that was so in a row.
+    pub(super) tries: u32,
+    /// Whether it was told that it is not to be had.
+    is_unread: bool,
     /// What has come and was not told yet.
     news: Option<Change>,
     /// The revision that was told last, and whether it was there.
@@ -30,7 +34,9 @@ impl Followed {
             is_stale: true,
             wanted: None,
             passed: None,
-            is_too_long: false,
+            is_put_off: false,
+            tries: 0,
+            is_unread: false,
             news: None,
             told: None,
         }
@@ -38,7 +44,7 @@ impl Followed {
 
     /// The document stands thus; whether that is news.
     pub(super) fn is_now(&mut self, change: Change) -> bool {
-        (self.is_stale, self.wanted, self.is_too_long) = (false, None, false);
+        (self.is_stale, self.wanted, self.is_unread, self.tries) = (false, None, false, 0);
         let is_news = match &self.news {
             Some(news) => *news != change,
             None => !self.is_told(&change),
@@ -58,17 +64,27 @@ impl Followed {
         if rev.is_some() && (is_there || self.passed == rev) {
             return false;
         }
-        self.is_stale = true;
+        (self.is_stale, self.is_put_off) = (true, false);
         self.wanted = rev;
         true
+    }
+
+    /// Whether it is to be read before the feed is asked for.
+    pub(super) fn is_due(&self) -> bool {
+        self.is_stale && !self.is_put_off
     }
 
     /// The document is not read at this revision; whether that is news.
     pub(super) fn pass_over(&mut self) -> bool {
         self.is_stale = false;
         self.passed = self.wanted.take();
+        self.is_missed()
+    }
+
+    /// The document is not to be had; whether that is news.
+    pub(super) fn is_missed(&mut self) -> bool {
         self.told = None; // whatever it is next, that is news
-        !std::mem::replace(&mut self.is_too_long, true)
+        !std::mem::replace(&mut self.is_unread, true)
     }
 
     /// A document that was gone and is gone is no news, whatever its tombstone is called.
