@@ -267,6 +267,10 @@ pub const FEED_PROOF_TIME: Duration = Duration::from_secs(1);
 /// may have become another.
 pub const FEED_REREAD_PAUSE: Duration = Duration::from_secs(1);
 
+/// How often a document is read again that has not come to the revision which a row told, for a
+/// node of a cluster may lag. The pause between doubles, to half a minute in all.
+pub const FEED_REREAD_TIMES: u32 = 5;
+
 /// Longest answer that is neither a document nor a feed, in bytes: what `CouchDB` says of a
 /// database or an error is about a kilobyte.
 pub const FEED_ANSWER_BYTES: usize = 64 * 1024;

@@ -323,8 +323,11 @@ impl ChangesFeed {
 
     /// The document at `place` was read, and stands thus; told together with the others that are.
     fn stands(&mut self, cx: &mut Cx<'_>, place: usize, change: Change) {
-        self.subject.docs_mut()[place].is_now(change);
-        self.go_on(cx);
+        if self.subject.docs_mut()[place].was_read(change) {
+            self.put_off(cx, place);
+        } else {
+            self.go_on(cx);
+        }
     }
 
     /// The document at `place` is not to be had; told once until it is.

@@ -2,7 +2,7 @@
 
 use super::event::{Change, FeedEvent};
 use super::{ChangesFeed, Step};
-use crate::limits::FEED_EVENTS_MAX;
+use crate::limits::{FEED_EVENTS_MAX, FEED_REREAD_TIMES};
 use crate::reactor::{Cx, PostError};
 
 /// A document that is followed.
@@ -15,7 +15,7 @@ pub(super) struct Followed {
     wanted: Option<String>,
     /// The revision that was too long to be read.
     passed: Option<String>,
-    /// Whether it could not be read last time, and the feed goes on without it for a while.
+    /// Whether it was not to be had last time, and the feed goes on without it for a while.
     pub(super) is_put_off: bool,
     /// How often that was so in a row.
     pub(super) tries: u32,
@@ -55,6 +55,19 @@ impl Followed {
         is_news
     }
 
+    /// The document was read, and stands thus; unless that is what was known before it came to the
+    /// revision that is to be read, for then the node that was asked may lag. Whether it is to be
+    /// read once more.
+    pub(super) fn was_read(&mut self, change: Change) -> bool {
+        let wanted = self.wanted.take().filter(|wanted| change.rev.as_ref() != Some(wanted));
+        let tries = self.tries;
+        let lags = !self.is_now(change) && wanted.is_some() && tries < FEED_REREAD_TIMES;
+        if lags {
+            (self.is_stale, self.wanted, self.tries) = (true, wanted, tries);
+        }
+        lags
+    }
+
     /// The document is at this revision now and has not come along; whether that is news.
     pub(super) fn is_stale(&mut self, rev: Option<String>) -> bool {
         let is_there = match &self.news {
@@ -64,7 +77,7 @@ impl Followed {
         if rev.is_some() && (is_there || self.passed == rev) {
             return false;
         }
-        (self.is_stale, self.is_put_off) = (true, false);
+        (self.is_stale, self.is_put_off, self.tries) = (true, false, 0);
         self.wanted = rev;
         true
     }
