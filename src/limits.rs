@@ -245,6 +245,10 @@ pub const FEED_RETRY_FIRST: Duration = Duration::from_millis(500);
 /// The most that any retry waits, unless the server asks for more.
 pub const FEED_RETRY_CAP: Duration = Duration::from_secs(30);
 
+/// The least that `retry_cap` may be set to: with full jitter some twenty tries a second, and less
+/// would be a storm on a server that is about to come back.
+pub const FEED_RETRY_CAP_MIN: Duration = Duration::from_millis(100);
+
 /// The least that a retry waits after a refusal that only somebody can mend, such as a wrong
 /// password, however short the cap is: that is meant for a server which comes back by itself.
 pub const FEED_LASTING_RETRY_MIN: Duration = Duration::from_secs(1);

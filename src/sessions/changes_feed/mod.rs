@@ -44,7 +44,8 @@ pub use scheme::AuthorityError;
 
 use crate::filters::{HttpClient, Part};
 use crate::limits::{
-    FEED_LINE_BYTES, FEED_PROOF_TIME, FEED_RETRY_CAP, FEED_RETRY_FIRST, HEARTBEAT,
+    FEED_LINE_BYTES, FEED_PROOF_TIME, FEED_RETRY_CAP, FEED_RETRY_CAP_MIN, FEED_RETRY_FIRST,
+    HEARTBEAT,
 };
 use crate::reactor::{Cx, Event, Handlers, Postback, Session, Socket};
 use crate::sessions::Backoff;
@@ -307,11 +308,12 @@ impl ChangesFeed {
 
     /// Waits at most this long between tries, and after a refusal that
     /// [lasts](FeedError::is_lasting) at least
-    /// [`FEED_LASTING_RETRY_MIN`](crate::limits::FEED_LASTING_RETRY_MIN).
+    /// [`FEED_LASTING_RETRY_MIN`](crate::limits::FEED_LASTING_RETRY_MIN). The cap is no less than
+    /// [`FEED_RETRY_CAP_MIN`](crate::limits::FEED_RETRY_CAP_MIN).
     #[must_use]
     pub fn retry_cap(mut self, cap: Duration) -> Self {
-        self.retry_cap = cap;
-        self.backoff = Backoff::new(FEED_RETRY_FIRST.min(cap), cap);
+        self.retry_cap = cap.max(FEED_RETRY_CAP_MIN);
+        self.backoff = Backoff::new(FEED_RETRY_FIRST.min(self.retry_cap), self.retry_cap);
         self
     }
 
