@@ -2,6 +2,7 @@
 
 use super::answer::{Answer, is_plain};
 use super::database::encoded;
+use super::encoding::path_of;
 use super::error::FeedError;
 use super::listen::Listening;
 use super::row::{parse_info, parse_rev};
@@ -93,7 +94,7 @@ impl ChangesFeed {
     fn target(&self) -> String {
         match self.step {
             Step::Document(place) => {
-                self.database.under(&format!("/{}", encoded(&self.subject.docs()[place].id)))
+                self.database.under(&format!("/{}", path_of(&self.subject.docs()[place].id)))
             }
             Step::Held => self.target_of_held(),
             Step::Feed => self.database.under(&self.feed_tail()),
