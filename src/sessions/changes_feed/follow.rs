@@ -148,6 +148,9 @@ impl ChangesFeed {
             let (connection, since) = (self.counters.connections, self.since.clone());
             self.paging.since.clone_from(&since);
             (self.paging.rows, self.paging.has_news) = (0, false);
+            if let Some(rows) = self.subject.rows_mut() {
+                rows.begun();
+            }
             let was_announced = std::mem::replace(&mut self.paging.is_announced, true);
             let goes_on = std::mem::take(&mut self.paging.is_resumed) || self.has_turns();
             if let Some(since) = since.filter(|_| !(was_announced && goes_on)) {
