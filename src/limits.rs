@@ -245,6 +245,10 @@ pub const FEED_RETRY_FIRST: Duration = Duration::from_millis(500);
 /// The most that any retry waits, unless the server asks for more.
 pub const FEED_RETRY_CAP: Duration = Duration::from_secs(30);
 
+/// The least that `retry_cap` may be set to: with full jitter some twenty tries a second, and less
+/// would be a storm on a server that is about to come back.
+pub const FEED_RETRY_CAP_MIN: Duration = Duration::from_millis(100);
+
 /// The least that a retry waits after a refusal that only somebody can mend, such as a wrong
 /// password, however short the cap is: that is meant for a server which comes back by itself.
 pub const FEED_LASTING_RETRY_MIN: Duration = Duration::from_secs(1);
@@ -266,6 +270,10 @@ pub const FEED_PROOF_TIME: Duration = Duration::from_secs(1);
 /// The least time between two readings of documents whose rows came without them, or whose database
 /// may have become another.
 pub const FEED_REREAD_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often a document is read again that has not come to the revision which a row told, for a
+/// node of a cluster may lag. The pause between doubles, to half a minute in all.
+pub const FEED_REREAD_TIMES: u32 = 5;
 
 /// Longest answer that is neither a document nor a feed, in bytes: what `CouchDB` says of a
 /// database or an error is about a kilobyte.
@@ -312,5 +320,6 @@ pub const CHECKPOINT_PAUSE: Duration = Duration::from_secs(1);
 pub const CHECKPOINT_FLUSH_TIME: Duration = Duration::from_secs(5);
 
 /// Longest checkpoint file, in bytes: the marks of [`FEED_KEPT_ROWS`] rows and a few hundred more
-/// are usual, and sequences grow with the shards of a database.
+/// are usual, and sequences grow with the shards of a database: then marks that would not fit are
+/// left out.
 pub const CHECKPOINT_BYTES: u64 = 64 * 1024;

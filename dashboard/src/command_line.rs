@@ -29,7 +29,8 @@ Usage: dashboard [options]
   --feed MODE           how CouchDB is asked for changes: continuous, or for proxies that cannot
                         stream longpoll, or normal, once a heartbeat [default: continuous]
   --heartbeat SECONDS   how often CouchDB is asked for a sign of life [default: 10]
-  --retry-cap SECONDS   the longest pause between tries to reach CouchDB [default: 30]
+  --retry-cap SECONDS   the longest pause between tries to reach CouchDB, at least 0.1
+                        [default: 30]
   --stale-after SECONDS how long the feed may be lost before /health says 503 [default: 60]
   --files DIR           serve the page's files from DIR instead of the built-in ones, as they are
                         (not compressed) when the program starts, or gets SIGHUP

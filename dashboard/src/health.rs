@@ -7,7 +7,7 @@ use masque::filters::Response;
 use std::time::Duration;
 
 /// 200, or 503 once there has been no feed for longer than `stale_after`, or while a document
-/// stands otherwise than it is shown, for it is too long to be had. A document that does not change
+/// stands otherwise than it is shown, for it is not to be had. A document that does not change
 /// is no fault, so its age alone makes nothing ill.
 pub(crate) fn health(status: &Status, stale_after: Duration) -> Response {
     let is_lost = status.lost_for().is_some_and(|time| time > stale_after);

@@ -106,18 +106,22 @@ impl Overview {
                 return;
             }
             FeedEvent::TooLong { id, max } => {
-                log::error!("{id} is longer than {max} bytes and is not shown");
-                if let Some(document) = self.docs.iter_mut().find(|doc| doc.id == id) {
-                    let why = format!("the document is longer than {max} bytes");
-                    document.outdate(why, &self.feed);
-                }
+                self.outdate(&id, format!("the document is longer than {max} bytes"));
             }
+            FeedEvent::Unread { id, why } => self.outdate(&id, why.to_string()),
             _ => return,
         }
         for document in &mut self.docs {
             document.prepare(&self.feed);
         }
         cx.notify(FEED_CHANGED, ());
+    }
+
+    fn outdate(&mut self, id: &str, why: String) {
+        log::error!("{id} is not to be had: {why}");
+        if let Some(document) = self.docs.iter_mut().find(|doc| doc.id == id) {
+            document.outdate(why, &self.feed);
+        }
     }
 
     fn change(&mut self, cx: &mut Cx<'_>, change: Change) {

@@ -213,6 +213,33 @@ fn a_document_that_is_too_long_is_not_shown_as_current_until_it_is_short_again()
     check(20, &["HTTP/1.1 200 OK", "feed-state: lost", "2-r"], &ill, why);
 }
 
+#[test]
+fn a_document_that_cannot_be_read_had_no_other_be_shown() {
+    let answers: fn(&str) -> _ = |asked| match asked.split(' ').nth(1) {
+        Some("/db") => whole(INFO),
+        Some("/db/bad") => whole("what is this?"),
+        Some("/db/x") => whole(r#"{"_id":"x","_rev":"1-r"}"#),
+        _ => vec![(0, FEED.to_owned())],
+    };
+    let mut rig = Rig::new();
+    rig.spawn(TcpServer::new(5984).serve(move |_| Couch { answers, due: VecDeque::new() }));
+    rig.spawn(app(&["--couch", "http://127.0.0.1:5984/db", "--doc", "bad", "--doc", "x"]));
+    rig.run_for(Duration::from_secs(60));
+    let why = "it is no document";
+    for (request, expected) in [
+        ("GET /x HTTP/1.1\r\nHost: h\r\n\r\n", ["HTTP/1.1 200 OK", "feed-state: following", "1-r"]),
+        ("GET /bad HTTP/1.1\r\nHost: h\r\n\r\n", ["HTTP/1.1 503 ", "feed-state: lost", why]),
+        (
+            "GET /health HTTP/1.1\r\nHost: h\r\n\r\n",
+            ["HTTP/1.1 503 ", "\"feed\":\"following\"", "\"outdated_documents\":1"],
+        ),
+    ] {
+        let got = browse(&mut rig, request);
+        let got = got.lock().expect("nobody panics");
+        assert!(expected.iter().all(|part| got.contains(part)), "{expected:?} of {got}");
+    }
+}
+
 /// A browser that polls, and keeps the revisions that it gets.
 struct Poller {
     input: String,

@@ -7,6 +7,7 @@
 
 use super::ChangesFeed;
 use super::database::encoded;
+use super::encoding::path_of;
 use super::error::FeedError;
 use super::event::FeedEvent;
 use super::row::{Row, parse_rev};
@@ -39,7 +40,7 @@ impl ChangesFeed {
         let held = self.subject.rows().and_then(|rows| Some((rows.held.as_ref()?, &rows.query)));
         let Some((row, query)) = held else { return self.database.under("") };
         let rev = row.revs.first().map_or("", String::as_str);
-        let tail = format!("/{}?rev={}{}", encoded(&row.id), encoded(rev), query.of_documents());
+        let tail = format!("/{}?rev={}{}", path_of(&row.id), encoded(rev), query.of_documents());
         self.database.under(&tail)
     }
 

@@ -1,6 +1,7 @@
 //! A checkpoint on the disk.
 
 use super::checkpoint::Checkpoint;
+use super::recent::Kept;
 use crate::limits::{CHECKPOINT_BYTES, CHECKPOINT_FLUSH_TIME};
 use std::ffi::OsString;
 use std::fmt;
@@ -135,7 +136,7 @@ impl Writer {
         let CheckpointFile { path, lock, .. } = file;
         std::thread::Builder::new().name("checkpoint".into()).spawn(move || {
             for checkpoint in checkpoints {
-                if tell.send(write(&path, &checkpoint.to_string())).is_err() {
+                if tell.send(write(&path, &fitting(checkpoint))).is_err() {
                     break;
                 }
             }
@@ -192,8 +193,26 @@ fn gone() -> io::Error {
     io::Error::other("the thread that writes it is gone")
 }
 
+fn is_too_long(text: &str) -> bool {
+    text.len() as u64 > CHECKPOINT_BYTES
+}
+
+/// The checkpoint's text, without its marks where a file would be too long to be read with them: a
+/// sequence may be, and some rows are then told again without a mark.
+fn fitting(mut checkpoint: Checkpoint) -> String {
+    let text = checkpoint.to_string();
+    if !is_too_long(&text) {
+        return text;
+    }
+    checkpoint.recent = Kept::default();
+    checkpoint.to_string()
+}
+
 /// Writes `text` aside and puts it in place; after a crash there is the old or the new, whole.
 fn write(path: &Path, text: &str) -> io::Result<()> {
+    if is_too_long(text) {
+        return Err(io::Error::other("its sequence is too long to be kept"));
+    }
     let aside = beside(path, ".new");
     let mut file = File::create(&aside)?;
     file.write_all(text.as_bytes())?;
@@ -263,6 +282,29 @@ mod tests {
             std::fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["feed.checkpoint", "feed.checkpoint.lock"]);
+    }
+
+    #[test]
+    fn a_long_sequence_made_a_file_that_was_refused_at_the_next_start() {
+        let folder = Folder::new("long");
+        let most = CHECKPOINT_BYTES as usize;
+        // With its marks, without them, and not at all.
+        for (length, is_marked, is_kept) in
+            [(100, true, true), (most - 1000, false, true), (most, false, false)]
+        {
+            let mut with_marks = checkpoint(&"9".repeat(length));
+            with_marks.recent =
+                Kept::of(&(0..100).fold(String::new(), |text, n| text + &format!("{n:016x}")));
+            let without = Checkpoint { recent: Kept::default(), ..with_marks.clone() };
+            let file = CheckpointFile::open(folder.file()).unwrap();
+            let before = file.checkpoint().cloned();
+            let mut writer = Writer::start(file).unwrap();
+            writer.write(with_marks.clone());
+            assert_eq!(writer.finish().is_ok(), is_kept);
+            let now = if is_marked { with_marks } else { without };
+            let file = CheckpointFile::open(folder.file()).unwrap();
+            assert_eq!(file.checkpoint(), if is_kept { Some(&now) } else { before.as_ref() });
+        }
     }
 
     #[test]

@@ -15,6 +15,14 @@ pub(super) fn encoded(text: &str) -> String {
     encoded
 }
 
+/// A document's id as a path: the slash behind `_design` and `_local` stays as it is, for `CouchDB`
+/// answers the other with a redirect to where it takes itself to be, which behind a proxy is
+/// another server.
+pub(super) fn path_of(id: &str) -> String {
+    let place = ["_design/", "_local/"].into_iter().find(|place| id.starts_with(place));
+    place.map_or_else(|| encoded(id), |place| place.to_owned() + &encoded(&id[place.len()..]))
+}
+
 /// The bytes of a percent-encoded text; `None` where a percent sign is not followed by two digits.
 pub(super) fn decoded(text: &str) -> Option<Vec<u8>> {
     let mut bytes = text.bytes();
@@ -55,6 +63,18 @@ mod tests {
             [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
         {
             assert_eq!(base64(text.as_bytes()), encoded);
+        }
+    }
+
+    #[test]
+    fn of_a_special_document_the_first_slash_is_none_of_its_name() {
+        for (id, path) in [
+            ("_design/a/b", "_design/a%2Fb"),
+            ("_local/é", "_local/%C3%A9"),
+            ("_designed/a", "_designed%2Fa"),
+            ("a/_design/b", "a%2F_design%2Fb"),
+        ] {
+            assert_eq!(path_of(id), path);
         }
     }
 

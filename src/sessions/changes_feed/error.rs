@@ -87,6 +87,21 @@ impl FeedError {
         }
     }
 
+    /// Whether the server may say so of one document and go on with others. Who takes no
+    /// credentials, or has too much to do, is not asked for more.
+    pub(super) fn may_be_of_one(&self) -> bool {
+        let of_all = [
+            StatusCode::UNAUTHORIZED,
+            StatusCode::TOO_MANY_REQUESTS,
+            StatusCode::SERVICE_UNAVAILABLE,
+        ];
+        match self {
+            Self::Refused { status, retry_after: None, .. } => !of_all.contains(status),
+            Self::Answer(_) | Self::Redirect(_) | Self::Request(_) => true,
+            _ => false,
+        }
+    }
+
     /// What a socket's error means.
     pub(super) fn of_io(error: io::Error) -> Self {
         error.downcast().map_or_else(Self::Io, Self::Tls)

@@ -116,6 +116,15 @@ pub enum FeedEvent {
         /// The limit, in bytes.
         max: usize,
     },
+    /// A document of several cannot be read: the others are followed, and this one is tried again,
+    /// after a pause that grows. What was told of it before is out of date, until it is told again.
+    /// Told once until then.
+    Unread {
+        /// Its id.
+        id: String,
+        /// Why.
+        why: Arc<FeedError>,
+    },
 }
 
 /// How a document stands.

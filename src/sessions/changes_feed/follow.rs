@@ -2,6 +2,7 @@
 
 use super::answer::{Answer, is_plain};
 use super::database::encoded;
+use super::encoding::path_of;
 use super::error::FeedError;
 use super::listen::Listening;
 use super::row::{parse_info, parse_rev};
@@ -17,6 +18,7 @@ use crate::wheels::{ConnectError, Connector, ReadWrite};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
+use std::time::Instant;
 
 impl ChangesFeed {
     pub(super) fn connect(&mut self, cx: &mut Cx<'_>) {
@@ -92,7 +94,7 @@ impl ChangesFeed {
     fn target(&self) -> String {
         match self.step {
             Step::Document(place) => {
-                self.database.under(&format!("/{}", encoded(&self.subject.docs()[place].id)))
+                self.database.under(&format!("/{}", path_of(&self.subject.docs()[place].id)))
             }
             Step::Held => self.target_of_held(),
             Step::Feed => self.database.under(&self.feed_tail()),
@@ -145,7 +147,10 @@ impl ChangesFeed {
             self.listening = Some(Listening::new(cx.now()));
             let (connection, since) = (self.counters.connections, self.since.clone());
             self.paging.since.clone_from(&since);
-            self.paging.rows = 0;
+            (self.paging.rows, self.paging.has_news) = (0, false);
+            if let Some(rows) = self.subject.rows_mut() {
+                rows.begun();
+            }
             let was_announced = std::mem::replace(&mut self.paging.is_announced, true);
             let goes_on = std::mem::take(&mut self.paging.is_resumed) || self.has_turns();
             if let Some(since) = since.filter(|_| !(was_announced && goes_on)) {
@@ -155,8 +160,9 @@ impl ChangesFeed {
             if self.subject.rows().is_none() || self.is_at_end() {
                 self.catch_up(cx);
             }
-            let time = if self.is_reading_due { FEED_REREAD_PAUSE } else { self.silence() };
-            cx.delay(Self::TICK, time, ());
+            let silence = self.silence();
+            let left = |due| silence.min(Instant::saturating_duration_since(&due, cx.now()));
+            cx.delay(Self::TICK, self.read_again.map_or(silence, left), ());
             self.pause_if_full(cx);
         } else if self.is_document() && length(head).is_some_and(|length| length > self.line_max) {
             self.outgrow(cx); // and none of it is read
@@ -276,15 +282,16 @@ impl ChangesFeed {
         let is_same = info.identity.is_some() && info.identity == self.identity;
         let is_other = self.is_another(&info);
         let was_read = self.read_anew.is_some_and(|then| cx.now() - then < FEED_REREAD_PAUSE);
-        self.is_reading_due = was_read && !is_same && !is_other && self.is_caught_up;
+        let is_too_soon = was_read && !is_same && !is_other && self.is_caught_up;
         match &mut self.subject {
-            Subject::Documents(_) if self.is_reading_due => {}
+            Subject::Documents(_) if is_too_soon => self.read_after(cx, FEED_REREAD_PAUSE),
             Subject::Documents(docs) if !is_same || self.since.is_none() => {
                 self.read_anew = Some(cx.now());
                 self.since.clone_from(&info.update_seq);
                 for doc in docs {
                     doc.is_stale = true;
                 }
+                self.nothing_is_put_off();
             }
             Subject::Documents(docs) if !self.is_caught_up && self.since != info.update_seq => {
                 for doc in docs {
@@ -320,8 +327,11 @@ impl ChangesFeed {
 
     /// The document at `place` was read, and stands thus; told together with the others that are.
     fn stands(&mut self, cx: &mut Cx<'_>, place: usize, change: Change) {
-        self.subject.docs_mut()[place].is_now(change);
-        self.go_on(cx);
+        if self.subject.docs_mut()[place].was_read(change) {
+            self.put_off(cx, place);
+        } else {
+            self.go_on(cx);
+        }
     }
 
     /// The document at `place` is not to be had; told once until it is.
@@ -332,13 +342,6 @@ impl ChangesFeed {
             self.tell(cx, FeedEvent::TooLong { id, max });
         }
         self.hang_up(cx);
-        self.connect(cx);
-    }
-
-    /// Looks at the database once more, for a moment ago its documents were not read for it.
-    pub(super) fn look_again(&mut self, cx: &mut Cx<'_>) {
-        self.hang_up(cx);
-        self.is_checked = false;
         self.connect(cx);
     }
 

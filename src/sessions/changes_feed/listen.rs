@@ -4,6 +4,7 @@ use super::error::FeedError;
 use super::mode::Cutter;
 use super::row::{Line, Row, parse_line, parse_rev};
 use super::subject::Subject;
+use super::tell::Followed;
 use super::{Change, ChangesFeed, FeedEvent, Step};
 use crate::filters::HttpClientError;
 use crate::limits::{FEED_PROOF_TIME, FEED_REREAD_PAUSE, SECOND_RESPONSE_TIME};
@@ -124,6 +125,7 @@ impl ChangesFeed {
             None => followed.is_stale(rev),
         };
         if is_news {
+            self.paging.has_news = true;
             self.backoff.reset();
             self.flush_soon(cx);
         }
@@ -170,7 +172,7 @@ impl ChangesFeed {
         let is_failing = self.answer.second.is_some();
         if self.step != Step::Feed
             || is_failing
-            || !self.subject.docs().iter().any(|doc| doc.is_stale)
+            || !self.subject.docs().iter().any(Followed::is_due)
         {
             return;
         }

@@ -32,7 +32,7 @@ impl ChangesFeed {
             Step::Waiting => self.connect(cx),
             Step::Connecting | Step::GivenUp => {}
             Step::Feed if self.answer.second.is_some() => self.lose(cx, FeedError::Cut),
-            Step::Feed if has_begun && self.is_reading_due => self.look_again(cx),
+            Step::Feed if has_begun && self.read_again.is_some() => self.look_again(cx),
             Step::Feed if has_begun => {
                 let silence = self.silence();
                 self.listen_on(cx, silence, FeedError::Silent(silence));
@@ -90,11 +90,13 @@ impl ChangesFeed {
         let second = self.answer.second.take();
         let second = second.and_then(|second| HttpClientError::second(&second, true));
         let why = second.map_or(why, FeedError::Http);
+        let Err(why) = self.is_of_one(cx, why) else { return };
         let was_proven = self.listening.is_some_and(|listening| listening.is_proven);
         self.hang_up(cx);
         self.is_checked = false;
         self.is_renewed = false;
         (self.detour, self.redirects) = (None, 0);
+        self.nothing_is_put_off();
         if matches!(why, FeedError::Ended) && was_proven {
             return self.wait(cx, Duration::ZERO); // in good order, after some time: no loss
         }

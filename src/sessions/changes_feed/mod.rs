@@ -1,5 +1,6 @@
 //! Following a CouchDB database through its `_changes` feed: documents of it, or every change.
 
+mod again;
 mod alone;
 mod answer;
 mod checkpoint;
@@ -43,7 +44,8 @@ pub use scheme::AuthorityError;
 
 use crate::filters::{HttpClient, Part};
 use crate::limits::{
-    FEED_LINE_BYTES, FEED_PROOF_TIME, FEED_RETRY_CAP, FEED_RETRY_FIRST, HEARTBEAT,
+    FEED_LINE_BYTES, FEED_PROOF_TIME, FEED_RETRY_CAP, FEED_RETRY_CAP_MIN, FEED_RETRY_FIRST,
+    HEARTBEAT,
 };
 use crate::reactor::{Cx, Event, Handlers, Postback, Session, Socket};
 use crate::sessions::Backoff;
@@ -148,8 +150,8 @@ pub struct ChangesFeed {
     is_checked: bool,
     /// When documents were last read because their database may have become another.
     read_anew: Option<Instant>,
-    /// Whether they are to be so again, for that was a moment ago.
-    is_reading_due: bool,
+    /// When some are to be read again, for that was a moment ago, or has failed.
+    read_again: Option<Instant>,
     /// Whether the server said, since the database was looked at, that it is not there.
     was_gone: bool,
     /// Whether a login was renewed since the last loss.
@@ -221,7 +223,7 @@ impl ChangesFeed {
             redirects: 0,
             is_checked: false,
             read_anew: None,
-            is_reading_due: false,
+            read_again: None,
             was_gone: false,
             is_renewed: false,
             end: None,
@@ -306,11 +308,12 @@ impl ChangesFeed {
 
     /// Waits at most this long between tries, and after a refusal that
     /// [lasts](FeedError::is_lasting) at least
-    /// [`FEED_LASTING_RETRY_MIN`](crate::limits::FEED_LASTING_RETRY_MIN).
+    /// [`FEED_LASTING_RETRY_MIN`](crate::limits::FEED_LASTING_RETRY_MIN). The cap is no less than
+    /// [`FEED_RETRY_CAP_MIN`](crate::limits::FEED_RETRY_CAP_MIN).
     #[must_use]
     pub fn retry_cap(mut self, cap: Duration) -> Self {
-        self.retry_cap = cap;
-        self.backoff = Backoff::new(FEED_RETRY_FIRST.min(cap), cap);
+        self.retry_cap = cap.max(FEED_RETRY_CAP_MIN);
+        self.backoff = Backoff::new(FEED_RETRY_FIRST.min(self.retry_cap), self.retry_cap);
         self
     }
 

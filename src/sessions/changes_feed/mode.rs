@@ -6,10 +6,10 @@ use super::page::Page;
 use super::row::Seq;
 use super::{ChangesFeed, Step};
 use crate::filters::{LineTooLong, Lines};
-use crate::limits::FEED_PROOF_TIME;
+use crate::limits::{FEED_PROOF_TIME, FEED_RETRY_FIRST};
 use crate::reactor::Cx;
 use bytes::{Bytes, BytesMut};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How the server is asked for its feed. What is told is the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,7 +19,8 @@ pub enum FeedMode {
     Continuous,
     /// An answer for each time that something changes (`feed=longpoll`), for proxies that hold an
     /// answer back until it is complete. A change comes as soon; each costs a request or two. Where
-    /// not even a heartbeat comes through, an answer is asked to be complete after that time.
+    /// not even a heartbeat comes through, an answer is asked to be complete after that time. One
+    /// that comes at once and tells nothing new is followed by a pause, which grows to a heartbeat.
     LongPoll,
     /// An answer with what has changed (`feed=normal`), for servers and proxies that let nobody
     /// wait. A change comes within a [`heartbeat`](ChangesFeed::heartbeat), which is the pause
@@ -97,8 +98,11 @@ pub(super) struct Paging {
     pub(super) since: Option<Seq>,
     /// When it was asked for, and for how many rows at most.
     pub(super) asked: (Option<Instant>, Option<u64>),
-    /// How many rows came with it.
+    /// How many rows came with it, and whether anything in them was new.
     pub(super) rows: u64,
+    pub(super) has_news: bool,
+    /// How long it was last waited after one in which nothing was.
+    pause: Duration,
     /// Whether somebody on the way seems to hold an answer back until it is complete, its
     /// heartbeats too: it is then asked to be complete after that time.
     pub(super) is_held_back: bool,
@@ -172,8 +176,11 @@ impl ChangesFeed {
         // or the most that its settings allow.
         let time = FEED_PROOF_TIME.min(self.heartbeat / 2);
         let has_waited = asked.is_some_and(|asked| cx.now() - asked >= time);
-        let shows_life = has_moved || (self.is_timed() && has_waited);
+        let is_full = is_full && has_moved;
+        let shows_life =
+            self.paging.has_news || is_full || (has_waited && (has_moved || self.is_timed()));
         if shows_life {
+            self.paging.pause = Duration::ZERO;
             self.backoff.reset();
             self.stuck = Stuck::default();
             self.is_renewed = false;
@@ -188,7 +195,7 @@ impl ChangesFeed {
         // comes soon enough: what is told of another database is then told anew.
         self.is_checked = is_full;
         match self.asked_mode() {
-            _ if is_full && has_moved => self.ask_on(cx),
+            _ if is_full => self.ask_on(cx),
             _ if std::mem::take(&mut self.paging.is_sounding) => {
                 self.paging.is_resumed = true;
                 self.ask_on(cx);
@@ -199,6 +206,13 @@ impl ChangesFeed {
                 self.wait(cx, self.heartbeat);
             }
             _ if shows_life => self.ask_on(cx),
+            // It goes on, with what was told already or is not followed: no loss, and no hurry.
+            _ if has_moved => {
+                let pause = (2 * self.paging.pause).min(self.heartbeat).max(FEED_RETRY_FIRST);
+                self.paging.pause = pause;
+                self.hang_up(cx);
+                self.wait(cx, pause);
+            }
             _ => self.lose(cx, FeedError::Ended),
         }
     }

@@ -31,6 +31,8 @@ pub(super) struct Rows {
 
     /// Whether the server was asked who it is.
     pub(super) is_met: bool,
+    /// Whether it failed at that, and is to be asked again when the feed next is.
+    is_to_meet: bool,
     server: Option<String>,
     ledger: Ledger,
     recent: Recent,
@@ -66,6 +68,7 @@ impl Rows {
             file,
             writer: None,
             is_met: false,
+            is_to_meet: false,
             server: None,
             ledger: Ledger::default(),
             recent: Recent::default(),
@@ -103,6 +106,12 @@ impl Rows {
         self.asked_last = self.ledger.last();
     }
 
+    /// The feed has begun. Not before that is the server asked again who it is: none that fails at
+    /// that alone is asked without a pause.
+    pub(super) fn begun(&mut self) {
+        self.is_met = !std::mem::take(&mut self.is_to_meet);
+    }
+
     fn begin(&mut self, seq: &Seq, kept: Kept) {
         self.ledger.begin(seq.clone());
         self.recent.begin(kept);
@@ -123,6 +132,7 @@ impl ChangesFeed {
         }
         if let Some(rows) = self.subject.rows_mut() {
             rows.is_met = true;
+            rows.is_to_meet = self.answer.status.is_some_and(|status| status.is_server_error());
             rows.server = parse_uuid(&self.answer.body);
         }
         self.go_on(cx);
@@ -221,6 +231,7 @@ impl ChangesFeed {
         rows.is_rewound = is_back || (rows.is_rewound && is_repeat);
         if is_news && !is_dropped {
             rows.left = rows.left.map(|left| left - 1);
+            self.paging.has_news = true;
             self.backoff.reset();
         }
         let is_over = rows.left == Some(0);

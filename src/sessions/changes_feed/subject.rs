@@ -62,7 +62,7 @@ impl ChangesFeed {
             Subject::Rows(rows) if !rows.is_met => Step::Server,
             _ if !self.is_checked => Step::Info,
             Subject::Documents(docs) => {
-                docs.iter().position(|doc| doc.is_stale).map_or(Step::Feed, Step::Document)
+                docs.iter().position(Followed::is_due).map_or(Step::Feed, Step::Document)
             }
             Subject::Rows(rows) if rows.held.is_some() => Step::Held,
             Subject::Rows(_) => Step::Feed,

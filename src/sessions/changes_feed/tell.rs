@@ -2,7 +2,7 @@
 
 use super::event::{Change, FeedEvent};
 use super::{ChangesFeed, Step};
-use crate::limits::FEED_EVENTS_MAX;
+use crate::limits::{FEED_EVENTS_MAX, FEED_REREAD_TIMES};
 use crate::reactor::{Cx, PostError};
 
 /// A document that is followed.
@@ -15,8 +15,12 @@ pub(super) struct Followed {
     wanted: Option<String>,
     /// The revision that was too long to be read.
     passed: Option<String>,
-    /// Whether it was too long when it was last to be read.
-    is_too_long: bool,
+    /// Whether it was not to be had last time, and the feed goes on without it for a while.
+    pub(super) is_put_off: bool,
+    /// How often that was so in a row.
+    pub(super) tries: u32,
+    /// Whether it was told that it is not to be had.
+    is_unread: bool,
     /// What has come and was not told yet.
     news: Option<Change>,
     /// The revision that was told last, and whether it was there.
@@ -30,7 +34,9 @@ impl Followed {
             is_stale: true,
             wanted: None,
             passed: None,
-            is_too_long: false,
+            is_put_off: false,
+            tries: 0,
+            is_unread: false,
             news: None,
             told: None,
         }
@@ -38,7 +44,7 @@ impl Followed {
 
     /// The document stands thus; whether that is news.
     pub(super) fn is_now(&mut self, change: Change) -> bool {
-        (self.is_stale, self.wanted, self.is_too_long) = (false, None, false);
+        (self.is_stale, self.wanted, self.is_unread, self.tries) = (false, None, false, 0);
         let is_news = match &self.news {
             Some(news) => *news != change,
             None => !self.is_told(&change),
@@ -47,6 +53,19 @@ impl Followed {
             self.news = Some(change);
         }
         is_news
+    }
+
+    /// The document was read, and stands thus; unless that is what was known before it came to the
+    /// revision that is to be read, for then the node that was asked may lag. Whether it is to be
+    /// read once more.
+    pub(super) fn was_read(&mut self, change: Change) -> bool {
+        let wanted = self.wanted.take().filter(|wanted| change.rev.as_ref() != Some(wanted));
+        let tries = self.tries;
+        let lags = !self.is_now(change) && wanted.is_some() && tries < FEED_REREAD_TIMES;
+        if lags {
+            (self.is_stale, self.wanted, self.tries) = (true, wanted, tries);
+        }
+        lags
     }
 
     /// The document is at this revision now and has not come along; whether that is news.
@@ -58,17 +77,27 @@ impl Followed {
         if rev.is_some() && (is_there || self.passed == rev) {
             return false;
         }
-        self.is_stale = true;
+        (self.is_stale, self.is_put_off, self.tries) = (true, false, 0);
         self.wanted = rev;
         true
+    }
+
+    /// Whether it is to be read before the feed is asked for.
+    pub(super) fn is_due(&self) -> bool {
+        self.is_stale && !self.is_put_off
     }
 
     /// The document is not read at this revision; whether that is news.
     pub(super) fn pass_over(&mut self) -> bool {
         self.is_stale = false;
         self.passed = self.wanted.take();
+        self.is_missed()
+    }
+
+    /// The document is not to be had; whether that is news.
+    pub(super) fn is_missed(&mut self) -> bool {
         self.told = None; // whatever it is next, that is news
-        !std::mem::replace(&mut self.is_too_long, true)
+        !std::mem::replace(&mut self.is_unread, true)
     }
 
     /// A document that was gone and is gone is no news, whatever its tombstone is called.

@@ -298,3 +298,17 @@ fn redirects_elsewhere_or_without_end_are_a_clear_error_and_tried_slowly() {
     check("/db", "the server sends elsewhere: again and again", 6 * 120..=6 * 240);
     check("", "the server sends elsewhere: to no URL", 120..=240);
 }
+
+#[test]
+fn a_design_document_behind_a_proxy_was_taken_to_be_on_another_server() {
+    let elsewhere = "http://backend:5984/db/_design/x";
+    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+        "/db" => vec![info("\"4-t\"", "1")],
+        "/db/_design/x%2Fy" => vec![json("200 OK", r#"{"_id":"_design/x/y","_rev":"4-d"}"#)],
+        _ if asked.is_feed() => vec![begin(), chunk("\n")],
+        _ => vec![redirect("301 Moved Permanently", elsewhere)],
+    })
+    .follow_as("http://couch/db", |feed| feed.doc("_design/x/y"));
+    stage.run_s(1.0);
+    assert_eq!(stage.revs("_design/x/y"), ["4-d"]);
+}

@@ -130,3 +130,58 @@ fn what_cannot_be_told_is_bounded_and_the_newest_of_it_is_told() {
     check(FEED_EVENTS_MAX - 2, false);
     check(FEED_EVENTS_MAX - 1, true);
 }
+
+/// A feed that tells of `5-e` without it, where a node answers so many times with what was before.
+fn lagging(times: usize) -> Stage {
+    let mut reads = 0;
+    Stage::new(move |asked| match asked.target.as_str() {
+        "/db" => vec![info("\"4-t\"", "1")],
+        "/db/x" => {
+            reads += 1;
+            let rev = if reads <= 1 + times { "4-d" } else { "5-e" };
+            vec![json("200 OK", &format!(r#"{{"_id":"x","_rev":"{rev}"}}"#))]
+        }
+        _ if asked.feeds == 1 => {
+            let bare = "{\"seq\":\"5-t\",\"id\":\"x\",\"changes\":[{\"rev\":\"5-e\"}]}\n";
+            vec![begin(), Act::wait_s(1.0), chunk(bare)]
+        }
+        _ => [begin()].into_iter().chain(beats(1000)).collect(),
+    })
+    .follow()
+}
+
+#[test]
+fn a_revision_was_missed_that_a_node_did_not_have_yet_when_it_was_read() {
+    let mut stage = lagging(2);
+    stage.check(
+        3600.0,
+        "0.000 #1 GET /db
+        0.000 #1 GET /db/x
+        0.000 #1 feed since 4-t
+        0.000 x is 4-d
+        0.000 connected #1 since 4-t
+        0.000 caught up
+        1.000 #2 GET /db
+        1.000 #2 GET /db/x
+        1.000 #2 feed since 5-t
+        1.000 connected #2 since 5-t
+        2.000 #3 GET /db
+        2.000 #3 GET /db/x
+        2.000 #3 feed since 5-t
+        2.000 connected #3 since 5-t
+        4.000 #4 GET /db
+        4.000 #4 GET /db/x
+        4.000 #4 feed since 5-t
+        4.000 x is 5-e
+        4.000 connected #4 since 5-t",
+    );
+}
+
+#[test]
+fn a_revision_that_never_comes_is_not_read_for_ever() {
+    let mut stage = lagging(usize::MAX - 1);
+    stage.run_s(3600.0);
+    let log = stage.world.borrow().log.join("\n");
+    assert_eq!(log.matches("GET /db/x").count(), 7, "{log}");
+    assert_eq!((stage.revs("x"), stage.counters().losses), (vec!["4-d".to_owned()], 0));
+}

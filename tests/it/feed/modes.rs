@@ -4,6 +4,7 @@ use super::*;
 use masque::limits::FEED_PAGE_ROWS;
 use masque::sessions::{ChangesFeed, EveryChange, FeedEvent, FeedMode, Query, Start};
 use std::path::Path;
+use std::time::Duration;
 
 /// A server that answers for a feed with what `feeds` gives, followed in `mode`.
 fn every(
@@ -160,7 +161,7 @@ fn each_change_of_one_document_had_all_of_them_read_where_databases_are_not_told
     // Once a second, and once more when all is still.
     let reads = log.matches("GET /db/y").count();
     assert_eq!(reads, 32, "{log}");
-    assert!(log.contains("\n31.500 #2 GET /db/y\n"), "{log}");
+    assert!(log.contains("\n31.100 #2 GET /db/y\n"), "{log}");
     assert_eq!((log.matches("lost").count(), stage.connections()), (0, 2));
 }
 
@@ -366,4 +367,37 @@ fn the_mode_changes_nothing_of_what_is_asked_for_otherwise() {
     let asked = stage.world.borrow().asked.last().unwrap().clone();
     assert_eq!((asked.method.as_str(), asked.since().as_str()), ("POST", "3-c"));
     assert_eq!(asked.body, r#"{"doc_ids":["x"]}"#);
+}
+
+#[test]
+fn a_server_that_told_the_same_row_at_once_at_ever_new_sequences_was_asked_without_a_pause() {
+    let (poll, stream) = (FeedMode::LongPoll, FeedMode::Continuous);
+    for (mode, is_timed, has_docs) in
+        [(poll, false, true), (poll, false, false), (poll, true, true), (stream, true, true)]
+    {
+        let mut left = 100;
+        let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+            "/" => vec![json("200 OK", "{}")],
+            "/db" => vec![info("\"9-t\"", "1")],
+            "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"1-a"}"#)],
+            _ => {
+                left -= 1;
+                assert!(left > 0, "a storm");
+                let (same, last) = (row("null", "x", "1-a"), format!("\"{left}-n\""));
+                let is_page = asked.target.contains("longpoll");
+                let stream = format!("{same}{{\"last_seq\":{last}}}\n");
+                vec![json("200 OK", &if is_page { page(&[same], &last) } else { stream })]
+            }
+        })
+        .follow_as("http://couch/db", move |feed| {
+            let feed = feed.mode(mode);
+            let feed = if is_timed { feed.timeout(Duration::from_secs(10)) } else { feed };
+            let every = EveryChange::since(Start::Beginning);
+            if has_docs { feed.doc("x") } else { feed.every_change(every) }
+        });
+        stage.run_s(60.0);
+        let feeds = stage.world.borrow().asked.iter().filter(|asked| asked.is_feed()).count();
+        assert!((5..20).contains(&feeds), "{feeds} requests in a minute");
+        assert_eq!(stage.counters().losses, 0);
+    }
 }

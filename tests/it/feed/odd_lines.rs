@@ -76,7 +76,7 @@ fn an_id_that_no_request_can_carry_was_taken_for_a_sequence_and_all_was_read_ane
     assert!(shown.contains("the request cannot be made: a document's id is too long"), "{shown}");
     assert!(!shown.contains("sequence"), "{shown}");
     assert_eq!(shown.matches("GET /db/x").count(), 1, "{shown}");
-    assert!((120..=240).contains(&shown.matches("lost (").count()), "{shown}");
+    assert!(!shown.contains("lost") && stage.connections() < 200, "{shown}");
 }
 
 #[test]

@@ -151,7 +151,9 @@ fn replay(recording: &Recording, mode: FeedMode, pieces: Vec<Vec<u8>>) -> Stage 
         }
         if !asked.is_feed() {
             let name = asked.target.trim_start_matches("/db/");
-            let found = current.iter().find(|(id, _)| encoded(id) == name);
+            let found = current
+                .iter()
+                .find(|(id, _)| encoded(id).replacen("_design%2F", "_design/", 1) == name);
             return vec![match found {
                 Some((id, rev)) if has_begun && rev != "-" => {
                     let id = serde_json::Value::from(id.as_str());

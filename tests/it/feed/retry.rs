@@ -3,6 +3,7 @@
 use super::*;
 use masque::sessions::{ChangesFeed, FeedError};
 use std::path::Path;
+use std::time::Duration;
 
 /// What a real server answered.
 fn recorded(name: &str) -> Act {
@@ -291,4 +292,14 @@ fn a_feed_that_has_given_up_reads_no_document() {
         0.000 gave up (1) at 4: not a line of a changes feed: nonsense",
     );
     check_over(stage);
+}
+
+#[test]
+fn a_cap_of_a_millisecond_was_a_storm() {
+    for cap in [Duration::from_millis(1), Duration::ZERO] {
+        let mut stage = Stage::with_feeds(|_| vec![begin(), Act::Kill])
+            .follow_as("http://couch/db", move |feed| feed.doc("x").retry_cap(cap));
+        stage.run_s(10.0);
+        assert!((100..400).contains(&stage.connections()), "{} in 10 s", stage.connections());
+    }
 }

@@ -446,6 +446,30 @@ fn a_server_that_is_not_ready_to_say_who_it_is_is_asked_again() {
 }
 
 #[test]
+fn a_server_that_failed_once_to_say_who_it_is_was_unknown_ever_after() {
+    for fails in [1, usize::MAX] {
+        let mut times = 0;
+        let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+            "/" => {
+                times += 1;
+                let status = if times <= fails { "502 Bad Gateway" } else { "200 OK" };
+                let body = if times <= fails { "<html>" } else { r#"{"uuid":"u"}"# };
+                vec![json(status, body), Act::Finish]
+            }
+            "/db" => vec![info("\"9-t\"", "1")],
+            _ if asked.is_sounding() => vec![nothing_more(asked)],
+            _ => [begin(), chunk(&rows(1..=1))].into_iter().chain(beats(9)).collect(),
+        })
+        .follow_as(URL, |feed| feed.every_change(EveryChange::since(Start::Beginning)));
+        stage.run_s(60.0);
+        let server = stage.checkpoint().unwrap().server;
+        assert_eq!(server.as_deref(), Some("u").filter(|_| fails == 1));
+        assert_eq!(stage.counters().losses, 0);
+        assert!(stage.connections() < 10, "{} in a minute", stage.connections());
+    }
+}
+
+#[test]
 fn a_feed_ends_when_its_watcher_is_gone_also_while_it_waits_for_it() {
     let limited = from(Start::Beginning).query(Query::new().limit(1));
     for every_change in [from(Start::Beginning).window(1), limited] {

@@ -234,6 +234,7 @@ impl Watcher {
             FeedEvent::Unsaved(error) => write!(shown, "not saved: {error}"),
             FeedEvent::Ended(end) => write!(shown, "ended: {end:?}"),
             FeedEvent::TooLong { id, max } => write!(shown, "{id} is longer than {max}"),
+            FeedEvent::Unread { id, why } => write!(shown, "{id} cannot be read: {why}"),
             other => write!(shown, "{other:?}"),
         }
         .unwrap();

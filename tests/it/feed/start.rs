@@ -257,3 +257,65 @@ fn a_document_is_told_when_it_is_read_however_long_the_feed_is_in_coming() {
         9.000 caught up",
     );
 }
+
+#[test]
+fn one_document_that_could_not_be_read_held_up_the_others() {
+    let mut reads = 0;
+    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+        "/db" => vec![info("\"4-t\"", "1")],
+        "/db/bad" => {
+            reads += 1;
+            let failure = json("500 Internal Server Error", r#"{"error":"badmatch","reason":"x"}"#);
+            vec![if reads < 4 { failure } else { json("200 OK", r#"{"_id":"bad","_rev":"1-a"}"#) }]
+        }
+        "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"4-d"}"#)],
+        _ if asked.feeds == 1 => vec![begin(), chunk(&row("\"5-t\"", "x", "5-e"))],
+        _ => [begin()].into_iter().chain(beats(1000)).collect(),
+    })
+    .follow_as("http://couch/db", |feed| feed.doc("bad").doc("x"));
+    let feed = "GET /db/_changes?feed=continuous&include_docs=true&heartbeat=10000&since";
+    let filter = "&filter=_doc_ids&doc_ids=%5B%22bad%22%2C%22x%22%5D";
+    let log = format!(
+        "0.000 #1 GET /db
+        0.000 #1 GET /db/bad
+        0.000 #1 GET /db/x
+        0.000 bad cannot be read: the server answered 500 Internal Server Error: badmatch: x
+        0.000 #1 {feed}=4-t{filter}
+        0.000 x is 4-d
+        0.000 connected #1 since 4-t
+        0.000 caught up
+        0.000 x is 5-e
+        1.000 #2 GET /db
+        1.000 #2 GET /db/bad
+        1.000 #2 {feed}=5-t{filter}
+        1.000 connected #2 since 5-t
+        3.000 #3 GET /db
+        3.000 #3 GET /db/bad
+        3.000 #3 {feed}=5-t{filter}
+        3.000 connected #3 since 5-t
+        7.000 #4 GET /db
+        7.000 #4 GET /db/bad
+        7.000 #4 {feed}=5-t{filter}
+        7.000 bad is 1-a
+        7.000 connected #4 since 5-t"
+    );
+    stage.check(600.0, &log);
+}
+
+#[test]
+fn a_refusal_of_everything_is_a_loss_and_none_of_one_document() {
+    for (status, head) in [
+        ("401 Unauthorized", ""),
+        ("503 Service Unavailable", ""),
+        ("500 Internal Server Error", "Retry-After: 5\r\n"),
+    ] {
+        let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+            "/db" => vec![info("\"4-t\"", "1")],
+            _ => vec![Act::send(format!("HTTP/1.1 {status}\r\n{head}Content-Length: 0\r\n\r\n"))],
+        })
+        .follow_as("http://couch/db", |feed| feed.doc("x").doc("y"));
+        stage.run_s(0.01);
+        let log = stage.world.borrow().log.join("\n");
+        assert!(log.contains("lost (1)") && !log.contains("/db/y"), "{log}");
+    }
+}
