@@ -8,7 +8,8 @@
 //! empty or without room. Nor does a table grow to that by doubling: what it would leave behind
 //! would lie among a crowd's small blocks, in one of the lists of freed ones that are not joined.
 //!
-//! Messages on their way do double: they are few, as a rule, and when they are gone so is their room.
+//! Messages on their way do double: they are few, as a rule, and when they are gone so is their
+//! room.
 
 use slab::Slab;
 use std::collections::VecDeque;
