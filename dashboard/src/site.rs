@@ -163,7 +163,7 @@ fn options() -> Response {
 fn split(path: &str) -> Option<(Cow<'_, str>, Option<Cow<'_, str>>)> {
     // As nearly all are: without what has to be decoded, or refused. To its end, for it is short.
     let is_plain = path.bytes().fold(true, |plain, byte| plain & !matches!(byte, b'%' | b'\\' | 0));
-    let part = |encoded| if is_plain { plain_segment(encoded) } else { segment(encoded) };
+    let part = |encoded| segment(encoded, is_plain);
     let (first, rest) = cut(path.strip_prefix('/')?);
     let rest = match rest {
         None => None,
@@ -184,13 +184,16 @@ fn cut(path: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// A segment that stands for itself.
-fn plain_segment(segment: &str) -> Option<Cow<'_, str>> {
-    (segment != ".." && segment != ".").then_some(Cow::Borrowed(segment))
-}
-
-fn segment(encoded: &str) -> Option<Cow<'_, str>> {
-    let segment = String::from_utf8(decoded(encoded)?).ok()?;
-    let is_harmless = segment != ".." && segment != "." && !segment.contains(['\0', '/', '\\']);
-    is_harmless.then_some(Cow::Owned(segment))
+/// A segment decoded, unless it is plain and stands for itself.
+fn segment(encoded: &str, is_plain: bool) -> Option<Cow<'_, str>> {
+    let segment = if is_plain {
+        Cow::Borrowed(encoded)
+    } else {
+        let text = String::from_utf8(decoded(encoded)?).ok()?;
+        if text.contains(['\0', '/', '\\']) {
+            return None;
+        }
+        Cow::Owned(text)
+    };
+    (segment != ".." && segment != ".").then_some(segment)
 }
