@@ -86,9 +86,9 @@ impl Table {
             Spread::of(ratios).map(|of| of.median)
         };
         let first = self.first_column(taken.first().map(|(name, _)| *name));
+        let first = taken.iter().find(|(name, _)| *name == first);
+        let first = first.map_or(&[][..], |(_, turns)| turns);
         let cells = taken.iter().filter_map(|(name, turns)| {
-            let first = taken.iter().find(|(name, _)| *name == first);
-            let first = first.map_or(&[][..], |(_, turns)| turns);
             let (spread, ratio) = (spread(turns)?, ratio(turns, first));
             Some(Cell { column: (*name).to_owned(), spread, ratio })
         });
