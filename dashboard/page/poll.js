@@ -15,7 +15,7 @@ const HELD_MS = 1_000;
 /**
  * Follows the document at `path`. Each outcome goes to `told`, as one of
  *
- * - `{ kind: "document", document, revision, ageMs, feedLost }`
+ * - `{ kind: "document", text, revision, ageMs, feedLost }`: `text` is JSON
  * - `{ kind: "waiting", reason }`: the server lives, but has no data to give
  * - `{ kind: "gone" }`: the document was deleted, or never was
  * - `{ kind: "lost", reason }`: no answer, or none that could be read
@@ -92,7 +92,8 @@ function outcomeOf(response, body) {
   if (json?._deleted === true) return { kind: "gone" };
   return {
     kind: "document",
-    document: json,
+    // As text: a number that no double holds is shown as it is written.
+    text: body,
     revision: revisionOf(json, headers),
     ageMs: ageMs(headers),
     feedLost: headers.get("Feed-State") === "lost",
