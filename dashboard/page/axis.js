@@ -33,16 +33,8 @@ export function timeTicks(first, last, width, momentAt) {
   // Round by the newest reading of the wall clock, in the reader's time zone.
   const shift = momentAt(last) - last;
   const zone = new Date(momentAt(last) * 1000).getTimezoneOffset() * 60;
-  const roundMoments = (step) => {
-    const begin = Math.ceil((from + shift - zone) / step);
-    const count = Math.floor((to + shift - zone) / step) - begin + 1;
-    return Array.from({ length: Math.max(0, count) }, (_, at) => (begin + at) * step);
-  };
-  const [wide, narrow] = [(step) => step >= least, (step) => step < least]
-    .map((fits) => STEPS_S.filter(fits));
-  const local = wide.map(roundMoments).find(isFilled)
-    ?? narrow.reverse().map(roundMoments).find(isFilled)?.slice(0, 1)
-    ?? [Math.round((from + to) / 2 + shift - zone)];
+  const [begin, end] = [from + shift - zone, to + shift - zone];
+  const local = roundMoments(begin, end, least) ?? [Math.round((begin + end) / 2)];
   const step = [DAY_S, MINUTE_S].find((long) => local.every((at) => at % long === 0)) ?? 1;
   return local.map((round) => {
     const at = round + zone - shift;
@@ -53,6 +45,17 @@ export function timeTicks(first, last, width, momentAt) {
   });
 }
 
-function isFilled(times) {
-  return times.length > 0;
+/** The round moments from `begin` to `end`, at least `least` apart; null if there is none. */
+function roundMoments(begin, end, least) {
+  const firstOf = (step) => Math.ceil(begin / step) * step;
+  const hasOne = (step) => firstOf(step) <= end;
+  const wide = STEPS_S.find((step) => step >= least && hasOne(step));
+  if (wide === undefined) {
+    // One alone has room: the roundest.
+    const narrow = STEPS_S.findLast((step) => step < least && hasOne(step));
+    return narrow === undefined ? null : [firstOf(narrow)];
+  }
+  const found = [];
+  for (let at = firstOf(wide); at <= end; at += wide) found.push(at);
+  return found;
 }
