@@ -1,4 +1,4 @@
-// All figures of the document, in groups: a heading, its cards, its facts.
+// All figures of the document, in groups: a heading, its facts, its tables, its cards.
 
 import { Card } from "./card.js";
 import { element, forget, reachable, shortened, spaced } from "./elements.js";
@@ -75,7 +75,7 @@ export class Board {
   #build(figures, leftOut) {
     const kept = this.#cards;
     for (const { element: old } of this.#tables.values()) forget(old);
-    for (const pair of this.#place.querySelectorAll(".facts, h2")) forget(pair);
+    for (const facts of this.#place.querySelectorAll(".facts")) forget(facts);
     this.#cards = new Map();
     this.#facts = new Map();
     this.#tables = new Map();
@@ -142,7 +142,7 @@ export class Board {
 }
 
 function idOf({ kind, key, group }) {
-  return [key, kind, ...group].join("\n");
+  return JSON.stringify([key, kind, group]);
 }
 
 function groupOf(names) {
