@@ -35,7 +35,8 @@ export function timeTicks(first, last, width, momentAt) {
   const zone = new Date(momentAt(last) * 1000).getTimezoneOffset() * 60;
   const [begin, end] = [from + shift - zone, to + shift - zone];
   const local = roundMoments(begin, end, least) ?? [Math.round((begin + end) / 2)];
-  const step = [DAY_S, MINUTE_S].find((long) => local.every((at) => at % long === 0)) ?? 1;
+  const isRound = (step) => span >= step && local.every((at) => at % step === 0);
+  const step = [DAY_S, MINUTE_S].find(isRound) ?? 1;
   return local.map((round) => {
     const at = round + zone - shift;
     const said = momentAt(at);

@@ -83,17 +83,20 @@ test("a rise is not called good and a fall bad by a colour", async () => {
 test("a change starts no animation that paints each frame, and colours its number", async () => {
   await probe.show(page, '"a":1,"b":1');
   await page.waitForFunction(() => !document.querySelector(".number.new"), null, SOON);
-  // What the browser paints with comes a frame after the change.
-  const changed = page.evaluate(() => new Promise((resolve) => {
+  await page.evaluate(() => {
     const [a, b] = ["/a", "/b"].map((key) => document.querySelector(`[data-key='${key}'] .number`));
-    const look = () => resolve({
-      animations: document.getAnimations().length,
-      isColoured: getComputedStyle(a).color !== getComputedStyle(b).color,
-    });
+    const look = () => {
+      globalThis.atTheChange = {
+        animations: document.getAnimations().length,
+        isColoured: getComputedStyle(a).color !== getComputedStyle(b).color,
+      };
+    };
+    // What the browser paints with comes a frame after the change.
     new MutationObserver(() => requestAnimationFrame(look)).observe(a, { childList: true });
-  }));
+  });
   await probe.show(page, '"a":2,"b":1');
-  assert.deepEqual(await changed, { animations: 0, isColoured: true });
+  const changed = await page.waitForFunction(() => globalThis.atTheChange, null, SOON);
+  assert.deepEqual(await changed.jsonValue(), { animations: 0, isColoured: true });
   await page.waitForFunction(() => {
     const [a, b] = ["/a", "/b"].map((key) => document.querySelector(`[data-key='${key}'] .number`));
     return getComputedStyle(a).color === getComputedStyle(b).color;
