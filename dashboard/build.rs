@@ -1,4 +1,5 @@
-//! Makes the page's files a table of the program, each with its gzip where that is smaller.
+//! Makes the page's files a table of the program, without the comments of its scripts and style
+//! sheet, each with its gzip where that is smaller.
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -24,7 +25,10 @@ fn main() -> io::Result<()> {
     let mut table = String::from("&[\n");
     for (place, name) in files.iter().enumerate() {
         let path = page.join(name);
-        let gzip = match smaller(&fs::read(&path)?)? {
+        let content = shortened(name, fs::read(&path)?);
+        let plain = Path::new(&out).join(format!("{place}.plain"));
+        fs::write(&plain, &content)?;
+        let gzip = match smaller(&content)? {
             Some(bytes) => {
                 let gzip = Path::new(&out).join(format!("{place}.gz"));
                 fs::write(&gzip, bytes)?;
@@ -32,7 +36,7 @@ fn main() -> io::Result<()> {
             }
             None => "None".into(),
         };
-        let plain = text(&path);
+        let plain = text(&plain);
         let _ = writeln!(
             table,
             "BuiltIn {{ name: {name:?}, plain: include_bytes!({plain:?}), gzip: {gzip} }},"
@@ -61,6 +65,31 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<String>) -> io::Result<(
         }
     }
     Ok(())
+}
+
+/// Leaves out indentation and comments that have lines of their own. They are a third of the page,
+/// which the program contains twice. What others wrote (`vendor/`) stays as it is.
+///
+/// A script must therefore not have a text of several lines, and no line of code begins with `//`
+/// or `/*`.
+fn shortened(name: &str, content: Vec<u8>) -> Vec<u8> {
+    let kind = name.rsplit_once('.').map(|(_, kind)| kind);
+    let is_ours = !name.contains('/') && matches!(kind, Some("js" | "css"));
+    let Some(text) = str::from_utf8(&content).ok().filter(|_| is_ours) else {
+        return content;
+    };
+    let mut kept = String::new();
+    let mut is_comment = false;
+    for line in text.lines().map(str::trim_start) {
+        is_comment |= line.starts_with("/*");
+        if is_comment {
+            is_comment = !line.contains("*/");
+        } else if !line.is_empty() && !line.starts_with("//") {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept.into_bytes()
 }
 
 /// The gzip of `content`, the same each time, unless it saves too little.

@@ -11,7 +11,7 @@ use std::fs;
 const SUMMARY: &str = "\n%{http_code} %{http_version} %{size_download} %{num_connects}\n";
 
 /// A script of the page, as the repository has it.
-const SCRIPT: &str = "dashboard/page/page.js";
+const SCRIPT: &str = "dashboard/page/vendor/uPlot.iife.min.js";
 
 #[test]
 #[ignore = "needs curl"]
@@ -74,7 +74,7 @@ fn curl_is_answered_whatever_it_asks_for() {
     check("/board", &["--header", &tag], "304 1.1 0 1");
 
     // Files: as they are or compressed, whole even for who asks for a range of them.
-    let path = "/file/page.js";
+    let path = "/file/vendor/uPlot.iife.min.js";
     check(path, &[], "200 1.1 SCRIPT 1");
     check(path, &["--range", "0-9"], "200 1.1 SCRIPT 1");
     check(path, &["--time-cond", "2020-01-01"], "200 1.1 *");
