@@ -4,7 +4,7 @@ use crate::couch::{Answer, Couch, Follow, Identity, Pace, Rows, Then};
 use bytes::Bytes;
 use http::header::HOST;
 use http::{Request, StatusCode};
-use masque::filters::{Httpd, Reply, Response};
+use masque::filters::{HttpDate, Httpd, Reply, Response};
 use masque::reactor::{Cx, Event, Handlers, Session, SessionId, Socket, Topic};
 use masque::sessions::TcpServer;
 use masque::wheels::{Ended, Marks, ReadWrite};
@@ -44,8 +44,8 @@ impl Embedded {
     pub(crate) fn new(date: SystemTime) -> Self {
         let random = RandomState::new();
         let uuid = u128::from(random.hash_one(0)) << 64 | u128::from(random.hash_one(1));
-        let since_epoch = date.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let mut couch = Couch::new(Identity { uuid, start_time_s: since_epoch.as_secs() });
+        let start_time_s = HttpDate::from(date).unix_seconds();
+        let mut couch = Couch::new(Identity { uuid, start_time_s });
         couch.store_mut().create(DATABASE).expect("the name is good and there is room for one");
         Embedded { couch }
     }
