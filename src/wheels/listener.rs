@@ -4,15 +4,17 @@
 use super::crowd::Crowd;
 use super::refusal::Refusal;
 use crate::limits::{ACCEPT_RETRY, ACCEPTS_PER_TURN, CONNECTIONS_MAX, REFUSALS_MAX};
-use crate::reactor::{Cx, Endpoint, Event, ListeningSocket, Outlet, Ready, Socket, Wheel, WheelId};
+use crate::reactor::{
+    Cx, Endpoint, Event, ListeningSocket, LogLimit, Outlet, Ready, Socket, Wheel, WheelId,
+};
 use bytes::Bytes;
 use std::io::{self, ErrorKind};
 
 /// Accepts connections for its session until it is closed or the session stops.
 ///
 /// Accepting goes in batches, so that a rush of clients leaves time for the ones that are there.
-/// When descriptors or memory run out it pauses, tells the log once and tries again, also as soon
-/// as a connection has closed. At its greatest number of connections it leaves the rest in the
+/// When descriptors or memory run out it pauses, tells the log once a minute and tries again, also
+/// as soon as a connection has closed. At its greatest number of connections it leaves the rest in the
 /// system's backlog, or turns them away: [`overload`](Listener::overload).
 #[derive(Clone, Copy, Debug)]
 pub struct Listener {
@@ -65,8 +67,8 @@ pub(super) struct State {
     /// Refusals that are under way.
     refusing: usize,
     paused: bool,
-    /// Whether the system refused to accept and the log knows.
-    starved: bool,
+    /// For the log, when the system refuses to accept.
+    starved: LogLimit,
 }
 
 impl Listener {
@@ -118,7 +120,7 @@ impl Listener {
                 counts: Counts::default(),
                 refusing: 0,
                 paused: false,
-                starved: false,
+                starved: LogLimit::default(),
             })
         })?;
         Ok(Listener { id })
@@ -197,7 +199,6 @@ impl Wheel for State {
             }
             match state.socket.accept() {
                 Ok((socket, peer)) => {
-                    state.starved = false;
                     if is_full {
                         state.counts.refused_for_total += 1;
                         refuse(cx, me, socket);
@@ -246,10 +247,11 @@ pub(super) fn refused(cx: &mut Cx<'_>, me: WheelId<State>) {
 /// The system cannot give a descriptor now (EMFILE, ENFILE, ENOBUFS, ENOMEM), and the listener
 /// stays readable: try again later instead of at once for ever.
 fn starve(cx: &mut Cx<'_>, me: WheelId<State>, error: &io::Error) {
+    let now = cx.now();
     if let Some(state) = cx.wheel(me) {
         state.counts.starved += 1;
-        if !std::mem::replace(&mut state.starved, true) {
-            log::warn!("accepting pauses: {error}");
+        if let Some(more) = state.starved.pass(now) {
+            log::warn!("accepting pauses: {error}{more}");
         }
     }
     cx.wheel_delay(me, ACCEPT_RETRY);
