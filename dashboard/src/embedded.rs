@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::header::HOST;
 use http::{Request, StatusCode};
 use masque::filters::{HttpDate, Httpd, Reply, Response};
-use masque::reactor::{Cx, Event, Handlers, Session, SessionId, Socket, Topic};
+use masque::reactor::{Cx, Event, Handlers, LogLimit, Session, SessionId, Socket, Topic};
 use masque::sessions::TcpServer;
 use masque::wheels::{Ended, Marks, ReadWrite};
 use std::hash::{BuildHasher, RandomState};
@@ -77,11 +77,14 @@ impl Session for Embedded {
     }
 }
 
-/// Serves the databases of `couch`.
-pub(crate) fn server(at: SocketAddr, couch: SessionId) -> TcpServer {
-    TcpServer::new(at).accept(move |cx, accepted| {
-        if let Err(error) = cx.spawn_with(|cx| Client::new(cx, accepted.socket, couch)) {
-            log::warn!("a client of the database cannot be served: {error}");
+/// Serves the databases of `couch` to so many clients at a time.
+pub(crate) fn server(at: SocketAddr, couch: SessionId, clients_max: usize) -> TcpServer {
+    let mut unserved = LogLimit::default();
+    TcpServer::new(at).concurrency(clients_max).accept(move |cx, accepted| {
+        if let Err(error) = cx.spawn_with(|cx| Client::new(cx, accepted.socket, couch))
+            && let Some(more) = unserved.pass(cx.now())
+        {
+            log::warn!("a client of the database cannot be served: {error}{more}");
         }
     })
 }

@@ -13,8 +13,8 @@ use std::io::{self, ErrorKind};
 /// Accepts connections for its session until it is closed or the session stops.
 ///
 /// Accepting goes in batches, so that a rush of clients leaves time for the ones that are there.
-/// When descriptors or memory run out it pauses, tells the log once a minute and tries again, also
-/// as soon as a connection has closed. At its greatest number of connections it leaves the rest in the
+/// When descriptors or memory run out it pauses, logs that once a minute and tries again, also as
+/// soon as a connection has closed. At its greatest number of connections it leaves the rest in the
 /// system's backlog, or turns them away: [`overload`](Listener::overload).
 #[derive(Clone, Copy, Debug)]
 pub struct Listener {
@@ -64,8 +64,9 @@ pub(super) struct State {
     crowd: Crowd,
     overload: Overload,
     counts: Counts,
-    /// Refusals that are under way.
+    /// Refusals that are in progress, and the most that may be.
     refusing: usize,
+    refusals_max: usize,
     paused: bool,
     /// For the log, when the system refuses to accept.
     starved: LogLimit,
@@ -119,6 +120,7 @@ impl Listener {
                 overload: Overload::default(),
                 counts: Counts::default(),
                 refusing: 0,
+                refusals_max: REFUSALS_MAX,
                 paused: false,
                 starved: LogLimit::default(),
             })
@@ -154,6 +156,15 @@ impl Listener {
         if let Some(state) = cx.wheel(self.id) {
             state.overload = overload;
             cx.again(self.id);
+        }
+    }
+
+    /// Limits the clients that are being told that there is no room: each keeps its connection for
+    /// up to [`LINGER_TIME`](crate::limits::LINGER_TIME), in addition to those that are served.
+    /// More are closed without an answer. Without this it is [`REFUSALS_MAX`].
+    pub fn limit_refusals(self, cx: &mut Cx<'_>, most: usize) {
+        if let Some(state) = cx.wheel(self.id) {
+            state.refusals_max = most;
         }
     }
 
@@ -226,7 +237,7 @@ impl Wheel for State {
 fn refuse(cx: &mut Cx<'_>, me: WheelId<State>, socket: Socket) {
     let Some(state) = cx.wheel(me) else { return };
     let Overload::Refuse(answer) = &state.overload else { return };
-    if state.refusing >= REFUSALS_MAX {
+    if state.refusing >= state.refusals_max {
         return;
     }
     let answer = answer.clone();
