@@ -79,6 +79,10 @@ pub const ACCEPTS_PER_TURN: usize = 256;
 /// The pause after the system refused to accept for want of descriptors or memory.
 pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
+/// Pause between two log lines that say the same. A listener without descriptors tries again ten
+/// times a second, and each try can fail; a line a minute is enough to be found.
+pub const LOG_PAUSE: Duration = Duration::from_secs(60);
+
 /// Connections of a listener that are open at a time, unless it is told otherwise. More wait in the
 /// system's backlog.
 pub const CONNECTIONS_MAX: usize = 10_000;

@@ -5,7 +5,7 @@ use crate::feed::Feed;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use masque::filters::{Response, ServerSentEvent};
+use masque::filters::{HttpDate, Response, ServerSentEvent};
 use masque::sessions::Change;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -60,7 +60,7 @@ impl Document {
             Some((Change { rev, doc: Some(doc), .. }, date)) => {
                 let mut response = json(StatusCode::OK, doc.clone());
                 let headers = response.headers_mut();
-                set(headers, LAST_MODIFIED, httpdate::fmt_http_date(*date));
+                set(headers, LAST_MODIFIED, HttpDate::from(*date).to_string());
                 if let Some(rev) = rev {
                     set(headers, ETAG, format!("\"{rev}\""));
                 }

@@ -4,8 +4,8 @@ use crate::couch::{Answer, Couch, Follow, Identity, Pace, Rows, Then};
 use bytes::Bytes;
 use http::header::HOST;
 use http::{Request, StatusCode};
-use masque::filters::{Httpd, Reply, Response};
-use masque::reactor::{Cx, Event, Handlers, Session, SessionId, Socket, Topic};
+use masque::filters::{HttpDate, Httpd, Reply, Response};
+use masque::reactor::{Cx, Event, Handlers, LogLimit, Session, SessionId, Socket, Topic};
 use masque::sessions::TcpServer;
 use masque::wheels::{Ended, Marks, ReadWrite};
 use std::hash::{BuildHasher, RandomState};
@@ -44,8 +44,8 @@ impl Embedded {
     pub(crate) fn new(date: SystemTime) -> Self {
         let random = RandomState::new();
         let uuid = u128::from(random.hash_one(0)) << 64 | u128::from(random.hash_one(1));
-        let since_epoch = date.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let mut couch = Couch::new(Identity { uuid, start_time_s: since_epoch.as_secs() });
+        let start_time_s = HttpDate::from(date).unix_seconds();
+        let mut couch = Couch::new(Identity { uuid, start_time_s });
         couch.store_mut().create(DATABASE).expect("the name is good and there is room for one");
         Embedded { couch }
     }
@@ -77,11 +77,14 @@ impl Session for Embedded {
     }
 }
 
-/// Serves the databases of `couch`.
-pub(crate) fn server(at: SocketAddr, couch: SessionId) -> TcpServer {
-    TcpServer::new(at).accept(move |cx, accepted| {
-        if let Err(error) = cx.spawn_with(|cx| Client::new(cx, accepted.socket, couch)) {
-            log::warn!("a client of the database cannot be served: {error}");
+/// Serves the databases of `couch` to so many clients at a time.
+pub(crate) fn server(at: SocketAddr, couch: SessionId, clients_max: usize) -> TcpServer {
+    let mut unserved = LogLimit::default();
+    TcpServer::new(at).concurrency(clients_max).accept(move |cx, accepted| {
+        if let Err(error) = cx.spawn_with(|cx| Client::new(cx, accepted.socket, couch))
+            && let Some(more) = unserved.pass(cx.now())
+        {
+            log::warn!("a client of the database cannot be served: {error}{more}");
         }
     })
 }

@@ -1,6 +1,7 @@
 //! What the site counts. Where a thing happens it is counted, by one addition; nothing is
 //! allocated.
 
+use crate::writer::Writer;
 use http::StatusCode;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -13,6 +14,10 @@ pub(crate) struct Metrics {
     /// Connections of browsers that are open.
     pub(crate) connections: Count,
     pub(crate) accepted: Count,
+    /// Those of them that came when as many were connected as may be.
+    pub(crate) guests: Count,
+    /// Requests of guests that were told so.
+    pub(crate) turned_away: Count,
     /// Connections that could not be served for want of something.
     pub(crate) unserved: Count,
     /// Polls that wait for a change.
@@ -21,12 +26,12 @@ pub(crate) struct Metrics {
     pub(crate) streams: Count,
     /// Events that were sent over them, heartbeats not counted.
     pub(crate) events: Count,
-    /// Lines of the access log that were dropped, for it is not written as fast as they come.
-    pub(crate) unlogged: Count,
     answers: [[Count; CLASSES.len()]; Kind::ALL.len()],
     polls: [Count; PollEnd::ALL.len()],
     refused: [Count; REFUSALS.len() + 1],
     ended: [Count; ConnectionEnd::ALL.len()],
+    /// What is written to, by its name.
+    logs: Vec<(&'static str, Writer)>,
 }
 
 /// What a request was for.
@@ -78,6 +83,11 @@ pub(crate) const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 const REFUSALS: [u16; 8] = [400, 408, 413, 414, 417, 431, 501, 505];
 
 impl Metrics {
+    /// Figures that include the lines which these have lost.
+    pub(crate) fn new(logs: Vec<(&'static str, Writer)>) -> Self {
+        Metrics { logs, ..Self::default() }
+    }
+
     /// Counts an answer.
     pub(crate) fn answered(&self, kind: Kind, status: StatusCode) {
         let class = usize::from(status.as_u16() / 100).clamp(2, 5) - 2;
@@ -118,6 +128,11 @@ impl Metrics {
     pub(crate) fn refusals(&self) -> impl Iterator<Item = (Option<u16>, u64)> {
         let statuses = REFUSALS.into_iter().map(Some).chain([None]);
         statuses.zip(&self.refused).map(|(status, count)| (status, count.read()))
+    }
+
+    /// Each log, with the lines that it has lost.
+    pub(crate) fn unlogged(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.logs.iter().map(|(name, log)| (*name, log.lost()))
     }
 
     /// Each end of connections, with its number.

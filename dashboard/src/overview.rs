@@ -2,9 +2,9 @@
 
 use crate::command_line::Options;
 use crate::conditional::Tagged;
+use crate::console::said;
 use crate::document::Document;
 use crate::feed::{self, Feed, State, Status};
-use crate::say::said;
 use bytes::Bytes;
 use masque::reactor::{Cx, Event, Handlers, Session, SessionId, Topic};
 use masque::sessions::{Change, ChangesFeed, Database, FeedEvent, FeedMode};
@@ -149,6 +149,8 @@ impl Session for Overview {
         let feed = ChangesFeed::new(self.database.clone(), cx.postback(Self::FEED));
         let feed = feed.mode(self.mode).heartbeat(self.heartbeat).retry_cap(self.retry_cap);
         let feed = self.docs.iter().fold(feed, |feed, doc| feed.doc(&doc.id));
-        self.follower = Some(cx.spawn(feed));
+        let follower = cx.spawn(feed);
+        cx.mark_essential(follower);
+        self.follower = Some(follower);
     }
 }

@@ -16,6 +16,7 @@
 //! [`ServerSentEvent`] is what a body can be made of.
 
 pub mod chunked;
+mod date;
 mod event_stream;
 mod framing;
 mod head;
@@ -29,6 +30,7 @@ mod patience;
 mod pieces;
 mod stream;
 
+pub use date::HttpDate;
 pub use event_stream::ServerSentEvent;
 pub use http_client::{HttpClient, HttpClientError, Part};
 pub use httpd::{Httpd, Mode, Prepared, Reply, Request, RequestPart, Response, Streamed, Whole};

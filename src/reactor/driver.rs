@@ -98,7 +98,10 @@ impl Reactor {
 
     /// Runs until no session is left. It can be called again, with new sessions.
     ///
-    /// An error is the poll's own, such as a lack of memory; what sockets meet are events.
+    /// # Errors
+    /// A [`RunError`](super::RunError) if an [essential](super::Cx::mark_essential) session
+    /// panicked: every session has been stopped then. Other errors are the poll's own, such as a
+    /// lack of memory; what sockets meet are events.
     pub fn run(&mut self) -> io::Result<()> {
         self.turned = None; // what was between two runs is no turn's time
         while self.turn(None)? {}
@@ -116,7 +119,7 @@ impl Reactor {
             self.kernel.measured(now - began);
         }
         let wait = match self.kernel.outlook() {
-            Wait::Done => return Ok(false),
+            Wait::Done => return self.done(),
             Wait::Poll => Some(Duration::ZERO),
             Wait::Until(due) => Some(due.saturating_duration_since(now)),
             Wait::Forever => None,
@@ -129,7 +132,10 @@ impl Reactor {
         self.kernel.date = SystemTime::now();
         let now = clock();
         self.turned = Some(now);
-        Ok(self.kernel.turn(now) != Wait::Done)
+        match self.kernel.turn(now) {
+            Wait::Done => self.done(),
+            _ => Ok(true),
+        }
     }
 
     /// Ends every session; see [`Kernel::stop`].
@@ -140,6 +146,11 @@ impl Reactor {
     /// The kernel that is run.
     pub fn kernel(&self) -> &Kernel {
         &self.kernel
+    }
+
+    /// No session is left: an error if an essential one has panicked.
+    fn done(&mut self) -> io::Result<bool> {
+        self.kernel.take_failure().map_or(Ok(false), |error| Err(io::Error::other(error)))
     }
 
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {

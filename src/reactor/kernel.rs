@@ -8,6 +8,7 @@ use super::hold::Releases;
 use super::mounts::{Spares, Wheels};
 use super::net::{Memory, Net};
 use super::posting::Queued;
+use super::run_error::RunError;
 use super::session::{At, Entry, Kind, Session, SessionId};
 use super::signal::Watch;
 use super::slots::Slots;
@@ -60,6 +61,8 @@ pub struct Kernel {
     /// How many handlers are on the stack.
     pub(super) depth: usize,
     pub(super) ending: bool,
+    /// Why it is ending, if nothing asked it to.
+    pub(super) failure: Option<RunError>,
     epoch: Instant,
     now: Instant,
     /// The time of day, for protocols that tell it; nothing is timed by it.
@@ -76,7 +79,7 @@ pub enum Wait {
     Until(Instant),
     /// Wait for readiness.
     Forever,
-    /// No session is left.
+    /// No session is left. [`Kernel::failure`] tells if an essential one has panicked.
     Done,
 }
 
@@ -147,6 +150,7 @@ impl Kernel {
             shrunk: (0, now),
             depth: 0,
             ending: false,
+            failure: None,
             epoch: now,
             now,
             date: SystemTime::UNIX_EPOCH,

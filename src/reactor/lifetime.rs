@@ -3,6 +3,7 @@
 use super::cx::{Cx, Running};
 use super::error::{CallError, Missing, PostError};
 use super::kernel::Kernel;
+use super::run_error::RunError;
 use super::session::{At, Session, SessionId};
 use super::slots::Phase;
 use std::any::Any;
@@ -166,6 +167,10 @@ impl Kernel {
         let why = why.or(panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("?");
         log::error!("`{session}` ({id}) panicked in `{event}`: {why}");
         self.stats.panics += 1;
+        let is_essential = self.slots.get(id).is_some_and(|slot| slot.is_essential);
+        if is_essential && !matches!(running, Running::Drop) {
+            self.fail(RunError::Panicked { session, id, event, message: why.into() });
+        }
         if self.limits.panics == PanicPolicy::Abort {
             std::process::abort();
         }

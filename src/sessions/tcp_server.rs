@@ -2,7 +2,7 @@
 
 use super::connection::Connection;
 use super::peer::Peer;
-use crate::limits::CONNECTIONS_MAX;
+use crate::limits::{CONNECTIONS_MAX, REFUSALS_MAX};
 use crate::reactor::{Cx, Endpoint, Event, Handlers, ListeningSocket, Session};
 use crate::wheels::{Accepted, Counts, Listener, Lookup, Overload, Target};
 use std::fmt;
@@ -51,6 +51,7 @@ pub struct TcpServer<A = Acceptor> {
     most: Option<usize>,
     most_per_address: usize,
     overload: Overload,
+    refusals_max: usize,
     started: Option<Box<Started>>,
     stopped: Option<Box<Stopped>>,
     failed: Option<Box<Failed>>,
@@ -79,6 +80,7 @@ impl TcpServer<()> {
             most: Some(CONNECTIONS_MAX),
             most_per_address: usize::MAX,
             overload: Overload::default(),
+            refusals_max: REFUSALS_MAX,
             started: None,
             stopped: None,
             failed: None,
@@ -127,6 +129,7 @@ impl TcpServer<()> {
             most: self.most,
             most_per_address: self.most_per_address,
             overload: self.overload,
+            refusals_max: self.refusals_max,
             started: self.started,
             stopped: self.stopped,
             failed: self.failed,
@@ -165,6 +168,13 @@ impl<A> TcpServer<A> {
     /// closed. Without this they wait.
     pub fn overload(mut self, overload: Overload) -> Self {
         self.overload = overload;
+        self
+    }
+
+    /// Limits the clients that are being told that there is no room; see
+    /// [`Listener::limit_refusals`]. Without this it is [`REFUSALS_MAX`].
+    pub fn refusals(mut self, most: usize) -> Self {
+        self.refusals_max = most;
         self
     }
 
@@ -235,6 +245,7 @@ impl TcpServer {
         listener.limit(cx, self.most.unwrap_or(usize::MAX));
         listener.limit_per_address(cx, self.most_per_address);
         listener.overload(cx, std::mem::take(&mut self.overload));
+        listener.limit_refusals(cx, self.refusals_max);
         let local = listener.local(cx);
         if let (Some(started), Some(local)) = (self.started.take(), local) {
             started(cx, &local);

@@ -5,6 +5,8 @@ mod logged;
 
 use super::{App, DRAIN_TIME};
 use crate::command_line::{self, Command};
+use crate::console::Console;
+use crate::descriptors;
 use masque::filters::Stream;
 use masque::limits::FEED_LINE_BYTES;
 use masque::reactor::{Cx, Event, Handlers, Rig, Signal};
@@ -40,7 +42,9 @@ impl Connection for Browser {
 fn app(arguments: &[&str]) -> App {
     let parsed = command_line::parse(lexopt::Parser::from_args(arguments));
     let Ok(Command::Run(options)) = parsed else { panic!("{parsed:?}") };
-    App::new(*options, None)
+    let places = descriptors::share(Some(1024), true).expect("they are enough");
+    let console = Console::open().expect("the system has two threads");
+    App::new(*options, None, places, console)
 }
 
 /// A program that has run for a second.

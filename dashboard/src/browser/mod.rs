@@ -3,6 +3,7 @@
 mod answers;
 mod closing;
 mod events;
+mod guest;
 mod polls;
 
 pub(crate) use closing::CLOSING;
@@ -14,6 +15,7 @@ use crate::metrics::{ConnectionEnd, Kind, PollEnd};
 use crate::overview::Overview;
 use crate::site::{Route, Site, not_found};
 use crate::{exposition, health};
+use guest::Guest;
 use masque::filters::{Httpd, Request, Response};
 use masque::reactor::{Cx, Event, Handlers, Session, Socket};
 use masque::sessions::{EventStream, TcpServer};
@@ -53,6 +55,8 @@ pub(crate) struct Browser {
     is_known: bool,
     /// Whether the server ends.
     is_closing: bool,
+    /// Set if it came when as many browsers were connected as may be.
+    guest: Option<Guest>,
     /// Whether nothing more will come, so that nobody is kept waiting.
     has_ended: bool,
     end: ConnectionEnd,
@@ -82,7 +86,10 @@ impl Browser {
     const ANSWERED: Event<()> = Event::new("browser.answered");
 
     pub(crate) fn new(cx: &mut Cx<'_>, socket: Socket, site: Arc<Site>) -> io::Result<Self> {
-        let client = ReadWrite::new(cx, socket, site.httpd.clone(), Self::REQUEST, Self::ENDED)?;
+        let guest = site.is_full().then(|| Guest::new(&site.metrics));
+        let httpd = site.httpd.clone();
+        let httpd = if guest.is_some() { Guest::httpd(httpd) } else { httpd };
+        let client = ReadWrite::new(cx, socket, httpd, Self::REQUEST, Self::ENDED)?;
         cx.watch(CLOSING, Self::CLOSING);
         site.metrics.connections.add(1);
         site.metrics.accepted.add(1);
@@ -94,6 +101,7 @@ impl Browser {
             entry: None,
             is_known: false,
             is_closing: false,
+            guest,
             has_ended: false,
             end: ConnectionEnd::Cut,
         })
@@ -111,6 +119,7 @@ impl Browser {
     fn serve(&mut self, cx: &mut Cx<'_>, request: &Request) {
         let route = self.site.route(request);
         self.kind = route.kind();
+        let route = self.receive(cx, route);
         match route {
             Route::Answer(answer) => self.answer(cx, answer),
             Route::File(name) => match cx.call(self.site.files, Files::READ, name) {

@@ -23,7 +23,7 @@ use request::{FAILED, LATE, Refusal};
 use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 /// A request with its whole body.
 pub type Request = http::Request<Bytes>;
@@ -291,7 +291,7 @@ impl<M: Mode> Filter for Httpd<M> {
     }
 
     fn set_date(&mut self, now: SystemTime) {
-        self.date = Some(now).filter(|&now| now >= UNIX_EPOCH);
+        self.date = Some(now);
     }
 
     /// The longest head; bodies are taken as they come.

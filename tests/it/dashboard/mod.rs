@@ -2,6 +2,7 @@
 
 mod access_log;
 mod activation;
+mod blocked;
 mod caching;
 mod command_line;
 mod crowd;
@@ -11,8 +12,10 @@ mod files;
 mod paths;
 mod polls;
 mod program;
+mod relay;
 mod servers;
 mod signals;
+mod starved;
 mod tools;
 mod trouble;
 mod watching;

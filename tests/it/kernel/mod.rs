@@ -2,6 +2,7 @@
 //!
 //! What happens is written into a journal, and a test compares the journal.
 
+mod essential;
 mod figures;
 mod lifetime;
 mod limits;
