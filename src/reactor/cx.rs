@@ -220,6 +220,16 @@ impl Cx<'_> {
         self.kernel.stop();
     }
 
+    /// Runs a part of a handler whose panic is not to end the session: it is counted and logged
+    /// as any other, and the answer is `None`.
+    pub(crate) fn contained<T>(&mut self, part: impl FnOnce(&mut Cx<'_>) -> T) -> Option<T> {
+        let sender = self.sender;
+        self.kernel.guarded(self.me, self.running, |cx| {
+            cx.sender = sender;
+            part(cx)
+        })
+    }
+
     /// The kernel's figures as they stand.
     pub fn stats(&self) -> Stats {
         self.kernel.stats()

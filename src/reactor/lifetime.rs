@@ -153,19 +153,25 @@ impl Kernel {
             Ok(value) => Some(value),
             Err(panic) => {
                 self.report(id, running, &*panic);
+                drop_payload(panic);
                 None
             }
         }
     }
 
+    /// Counts and logs a panic. The program's logger may panic as well: that stays inside, too.
     fn report(&mut self, id: SessionId, running: Running, panic: &(dyn Any + Send)) {
         let kind = self.slots.get(id).map(|slot| slot.kind);
         let session = kind.map_or("somebody", |kind| self.kinds[kind as usize].name);
         let event = self.name_of(running);
         let why = panic.downcast_ref::<&str>().copied();
         let why = why.or(panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("?");
-        log::error!("`{session}` ({id}) panicked in `{event}`: {why}");
+        let log = || log::error!("`{session}` ({id}) panicked in `{event}`: {why}");
+        let logged = catch_unwind(AssertUnwindSafe(log));
         self.stats.panics += 1;
+        if let Err(panic) = logged {
+            drop_payload(panic);
+        }
         if self.limits.panics == PanicPolicy::Abort {
             std::process::abort();
         }
@@ -238,5 +244,13 @@ impl Kernel {
         self.unmount_all(id);
         self.slots.remove(id);
         self.let_go(parent);
+    }
+}
+
+/// Drops what a panic carried. Its drop may panic as well; what that panic carries is leaked,
+/// because its drop may be the same one.
+fn drop_payload(panic: Box<dyn Any + Send>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(again);
     }
 }
