@@ -222,6 +222,10 @@ pub const EVENT_STREAM_MARKS: Marks = Marks { high: 64 * 1024, low: 16 * 1024 };
 /// connections on which nothing happens.
 pub const HEARTBEAT: Duration = Duration::from_secs(10);
 
+/// The longest time that a server is asked for, as a heartbeat or a timeout: some 24 days, which is
+/// what a timer of JavaScript can hold. PouchDB's server would take a longer one for a millisecond.
+pub const FEED_ASKED_TIME_MAX: Duration = Duration::from_millis(i32::MAX as u64);
+
 /// The shortest silence that means that a feed is dead, whatever the heartbeat.
 pub const SILENCE_FLOOR: Duration = Duration::from_millis(500);
 

@@ -77,6 +77,7 @@ impl TcpClient {
     }
 
     /// Gives up an attempt to connect after `time`; without this, after [`CONNECT_TIME`].
+    /// [`Duration::MAX`] leaves it to the system.
     pub fn timeout(mut self, time: Duration) -> Self {
         self.dial.time = time;
         self

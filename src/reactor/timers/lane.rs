@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     fn node(entry: u32) -> Node {
-        Node { due: u64::from(entry), sequence: 0, entry }
+        Node { due: u64::from(entry), sequence: 0, entry, was_overdue: false }
     }
 
     #[test]
