@@ -127,6 +127,10 @@ impl Kernel {
     }
 
     pub(super) fn on(net: Net, now: Instant, limits: Limits) -> Self {
+        let waker = match &net {
+            Net::System(sockets) => Some(sockets.waker()),
+            Net::Memory(_) => None,
+        };
         Kernel {
             limits,
             kinds: vec![],
@@ -141,7 +145,7 @@ impl Kernel {
             signals: vec![],
             net,
             holds: 0,
-            releases: Releases::default(),
+            releases: Releases::new(waker),
             marks: vec![],
             young: vec![],
             newest: 0,

@@ -168,12 +168,12 @@ impl Kernel {
         RawWheel { index, generation }
     }
 
-    /// Gives a wheel its state, unless it has been unmounted or has no owner to be unmounted with.
+    /// Gives a wheel its state, unless it has been unmounted or its owner has stopped.
     pub(super) fn furnish<W: 'static>(&mut self, wheel: RawWheel, state: W) {
         let Some(mounted) = self.wheels.find(wheel) else { return };
         let (owner, State { shelf, place }) = (mounted.owner, mounted.state);
         self.wheels.shelf(shelf).put(place, state);
-        if self.slots.get(owner).is_none() {
+        if !self.slots.is_live(owner) {
             self.unmount::<W>(wheel);
         }
     }

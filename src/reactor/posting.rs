@@ -93,11 +93,19 @@ impl Kernel {
         id: SessionId,
         event: Event<P, R>,
     ) -> Result<At, PostError> {
-        let name = event.name();
-        let Some(slot) = self.slots.get(id).filter(|slot| slot.phase == Phase::Live) else {
-            return Err(PostError::NoSession { to: Missing::Id(id), event: name });
-        };
-        let (number, kind) = (slot.kind, &self.kinds[slot.kind as usize]);
+        match self.slots.get(id) {
+            Some(slot) if slot.phase == Phase::Live => self.handler(slot.kind, event),
+            _ => Err(PostError::NoSession { to: Missing::Id(id), event: event.name() }),
+        }
+    }
+
+    /// The handler of a kind of session for `event`.
+    pub(super) fn handler<P: 'static, R: 'static>(
+        &self,
+        number: u32,
+        event: Event<P, R>,
+    ) -> Result<At, PostError> {
+        let (name, kind) = (event.name(), &self.kinds[number as usize]);
         let Some(handler) = kind.keys.iter().position(|key| *key == event.key()) else {
             return Err(PostError::NoHandler { session: kind.name, event: name });
         };

@@ -129,6 +129,11 @@ pub(super) struct At {
     pub(super) handler: u32,
 }
 
+impl At {
+    /// No handler, for what a stopped session gets.
+    pub(super) const NONE: At = At { kind: u32::MAX, handler: u32::MAX };
+}
+
 /// A kind of session as the kernel knows it.
 pub(super) struct Kind {
     pub(super) name: &'static str,

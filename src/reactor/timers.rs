@@ -35,6 +35,11 @@ pub(super) struct Key {
     serial: u64,
 }
 
+impl Key {
+    /// The key of no timer: serial numbers begin at 1.
+    pub(super) const NONE: Key = Key { index: u32::MAX, serial: 0 };
+}
+
 #[derive(Debug)]
 struct Entry<T> {
     serial: u64,

@@ -93,13 +93,18 @@ impl Cx<'_> {
         self.replace(event, due, payload);
     }
 
-    /// Clears every timer of that event; whether there was one. O(log timers) for each.
+    /// Clears every timer of that event. Returns true if there was one. O(log timers) for each.
     ///
     /// # Panics
     /// When this kind has no handler for the event.
     #[track_caller]
     pub fn delay_clear<P: 'static>(&mut self, event: Event<P>) -> bool {
-        self.mine(event).is_some_and(|at| self.clear(at))
+        // A session that has stopped has its timers still.
+        let Some(slot) = self.kernel.slots.get(self.me) else { return false };
+        match self.kernel.handler(slot.kind, event) {
+            Ok(at) => self.clear(at),
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// Posts `payload` to this session after `after`, beside other timers of that event. O(log
@@ -116,7 +121,7 @@ impl Cx<'_> {
     /// As [`delay_add`](Cx::delay_add), with an id for the timer. O(log timers).
     ///
     /// # Panics
-    /// As [`delay`](Cx::delay), and when the session has stopped.
+    /// As [`delay`](Cx::delay).
     #[track_caller]
     pub fn delay_set<P: 'static>(
         &mut self,
@@ -125,9 +130,7 @@ impl Cx<'_> {
         payload: P,
     ) -> TimerId<P> {
         let due = self.due_after(after);
-        let key = self.set(event, due, payload);
-        let key = key.unwrap_or_else(|| panic!("a stopped session sets no timer for `{event:?}`"));
-        TimerId { key, payload: PhantomData }
+        self.set(event, due, payload)
     }
 
     /// Moves a timer to `after` from now and returns when that is; for a time that never comes, an
@@ -137,7 +140,7 @@ impl Cx<'_> {
         id: TimerId<P>,
         after: Duration,
     ) -> Result<Instant, TimerError> {
-        self.own(id)?;
+        self.own_to_move(id)?;
         let due = self.due_after(after);
         self.move_to(id, due);
         Ok(self.kernel.instant(due))
@@ -168,7 +171,7 @@ impl Cx<'_> {
     /// As [`alarm_add`](Cx::alarm_add), with an id for the timer. O(log timers).
     ///
     /// # Panics
-    /// As [`delay_set`](Cx::delay_set).
+    /// As [`delay`](Cx::delay).
     #[track_caller]
     pub fn alarm_set<P: 'static>(
         &mut self,
@@ -177,9 +180,7 @@ impl Cx<'_> {
         payload: P,
     ) -> TimerId<P> {
         let due = self.kernel.nanos(at);
-        let key = self.set(event, due, payload);
-        let key = key.unwrap_or_else(|| panic!("a stopped session sets no timer for `{event:?}`"));
-        TimerId { key, payload: PhantomData }
+        self.set(event, due, payload)
     }
 
     /// Moves a timer relative to when it is due; when that is now. It goes behind those that are
@@ -190,7 +191,7 @@ impl Cx<'_> {
         id: TimerId<P>,
         by: Shift,
     ) -> Result<Instant, TimerError> {
-        self.own(id)?;
+        self.own_to_move(id)?;
         let was = self.due(id);
         let due = match by {
             _ if was == NEVER => NEVER,
@@ -236,9 +237,10 @@ impl Cx<'_> {
     }
 
     #[track_caller]
-    fn set<P: 'static>(&mut self, event: Event<P>, due: u64, payload: P) -> Option<Key> {
-        let at = self.mine(event)?;
-        Some(self.set_at(event, at, due, payload))
+    fn set<P: 'static>(&mut self, event: Event<P>, due: u64, payload: P) -> TimerId<P> {
+        let at = self.mine(event);
+        let key = at.map_or(Key::NONE, |at| self.set_at(event, at, due, payload));
+        TimerId { key, payload: PhantomData }
     }
 
     #[track_caller]
@@ -261,6 +263,12 @@ impl Cx<'_> {
     fn move_to<P>(&mut self, id: TimerId<P>, due: u64) {
         let now = self.kernel.nanos(self.now());
         self.kernel.timers.move_to(id.key.index, due, now);
+    }
+
+    /// Checks that a timer can be moved: it is set, and its session has not stopped.
+    fn own_to_move<P>(&mut self, id: TimerId<P>) -> Result<(), TimerError> {
+        self.own(id)?;
+        if self.exists(self.me) { Ok(()) } else { Err(TimerError::Stopped) }
     }
 
     fn own<P>(&mut self, id: TimerId<P>) -> Result<(At, u32), TimerError> {

@@ -111,8 +111,8 @@ pub(super) struct Dial {
 impl Dial {
     pub(super) fn name(&mut self, cx: &mut Cx<'_>) -> Result<(), ConnectError> {
         let Some(alias) = self.alias.take() else { return Ok(()) };
-        cx.alias(alias).map_err(|taken| {
-            let error = Error::new(ErrorKind::AlreadyExists, taken);
+        cx.alias(alias).map_err(|error| {
+            let error = Error::new(ErrorKind::AlreadyExists, error);
             ConnectError::Connect { to: self.to.clone(), error }
         })
     }

@@ -295,9 +295,9 @@ impl Session for TcpServer {
 
     fn started(&mut self, cx: &mut Cx<'_>) {
         if let Some(alias) = &self.alias
-            && let Err(taken) = cx.alias(alias.clone())
+            && let Err(error) = cx.alias(alias.clone())
         {
-            return self.fail(cx, io::Error::new(ErrorKind::AlreadyExists, taken));
+            return self.fail(cx, io::Error::new(ErrorKind::AlreadyExists, error));
         }
         if let Some(socket) = self.handed.take() {
             return match Listener::adopt(cx, socket, Self::ACCEPTED) {
