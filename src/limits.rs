@@ -48,8 +48,9 @@ pub const SESSIONS_MAX: usize = 1 << 20;
 /// quarters are empty. What fewer take, some 100 KiB, is kept for those who come.
 pub const SESSIONS_KEPT: usize = 256;
 
-/// Pause between tries to make a kernel's tables smaller while somebody has a place at their end: a
-/// try looks at every place, some 0.1 ms for ten thousand.
+/// Pause between tries to make a kernel's tables smaller, after a burst of messages or timers or
+/// while somebody has a place at their end: a try looks at every place, some 0.1 ms for ten
+/// thousand.
 pub const SHRINK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Timers in a kernel. A few for each session.

@@ -125,6 +125,9 @@ impl Reactor {
             (Some(wait), Some(most)) => Some(wait.min(most)),
             (wait, most) => wait.or(most),
         };
+        let tidy = self.kernel.bursts.due().map(|due| due.saturating_duration_since(now));
+        let timeout =
+            tidy.map_or(timeout, |tidy| Some(timeout.map_or(tidy, |time| time.min(tidy))));
         self.wait(timeout)?;
         let now = clock();
         if self.kernel.is_timer_due(now) {

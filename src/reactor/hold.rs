@@ -74,6 +74,15 @@ impl Releases {
         self.waiting().releases.give_back();
     }
 
+    pub(super) fn is_large(&self) -> bool {
+        self.waiting().releases.is_large()
+    }
+
+    /// Gives back what a burst took. Returns true if there is still more than a block.
+    pub(super) fn tidy(&self) -> bool {
+        self.waiting().releases.tidy()
+    }
+
     /// Notes that the driver is about to wait: from now on a release wakes it. Returns false if
     /// there is one already, for which the driver must not wait.
     pub(super) fn fall_asleep(&self) -> bool {
@@ -141,7 +150,7 @@ impl<P: 'static> Postback<P> {
         at: At,
         hold: Option<Hold>,
     ) -> Self {
-        let keep = |kernel: &mut Kernel, at, payload| kernel.entry(at).keep::<P, R>(payload);
+        let keep = |kernel: &mut Kernel, at, payload| kernel.keep::<P, R>(at, payload);
         Postback { event: event.name(), to, at, keep, hold }
     }
 

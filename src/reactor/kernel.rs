@@ -11,6 +11,7 @@ use super::posting::Queued;
 use super::session::{At, Entry, Kind, Session, SessionId};
 use super::signal::Watch;
 use super::slots::Slots;
+use super::sweep::Bursts;
 use super::timers::Timers;
 use super::timing::Timer;
 use super::watchers::Topics;
@@ -58,6 +59,7 @@ pub struct Kernel {
     pub(super) newest: u64,
     /// How many sessions there were when the tables were last to be made smaller, and when.
     pub(super) shrunk: (usize, Instant),
+    pub(super) bursts: Bursts,
     /// How many handlers are on the stack.
     pub(super) depth: usize,
     pub(super) ending: bool,
@@ -150,6 +152,7 @@ impl Kernel {
             young: vec![],
             newest: 0,
             shrunk: (0, now),
+            bursts: Bursts::new(),
             depth: 0,
             ending: false,
             epoch: now,

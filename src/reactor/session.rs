@@ -3,6 +3,7 @@
 use super::cx::Cx;
 use super::event::Event;
 use super::kernel::Kernel;
+use super::room::Room;
 use slab::Slab;
 use std::any::{Any, type_name};
 use std::fmt;
@@ -176,6 +177,8 @@ pub(super) struct Entry {
     pub(super) discard: fn(&mut Kernel, SessionId, At, u32),
     /// Gives back the inbox's room that is not needed.
     pub(super) shrink: fn(&mut Entry),
+    /// Gives back what a burst took; see [`Room::tidy`].
+    pub(super) tidy: fn(&mut Entry) -> bool,
 }
 
 struct Inbox<P, R> {
@@ -218,6 +221,7 @@ impl Entry {
                 }
             },
             shrink: |entry| entry.inbox::<P, R>().shrink_to_fit(),
+            tidy: |entry| entry.inbox::<P, R>().tidy(),
         }
     }
 

@@ -79,7 +79,7 @@ impl Kernel {
         let mut watching: Vec<_> = watching.map(|watch| (watch.session, watch.at)).collect();
         watching.reverse();
         for (session, at) in watching {
-            let payload = self.entry(at).keep::<Signal, ()>(signal);
+            let payload = self.keep::<Signal, ()>(at, signal);
             self.enqueue(SessionId::KERNEL, session, at, payload);
         }
     }

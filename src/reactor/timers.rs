@@ -200,6 +200,20 @@ impl<T> Timers<T> {
         self.overdue.give_back();
     }
 
+    /// Returns true if there is room for more timers than a kernel keeps it for.
+    pub(super) fn is_large(&self) -> bool {
+        self.entries.is_large()
+    }
+
+    /// Gives back what a burst of timers took. Returns true if there is still more than a block.
+    pub(super) fn tidy(&mut self) -> bool {
+        let mut is_large = self.entries.tidy();
+        for lane in &mut self.lanes {
+            is_large |= lane.tidy();
+        }
+        is_large | self.heap.tidy() | self.overdue.tidy()
+    }
+
     fn next_sequence(&mut self) -> u64 {
         self.sequence += 1;
         self.sequence

@@ -247,7 +247,7 @@ impl Cx<'_> {
     fn set_at<P: 'static>(&mut self, event: Event<P>, at: At, due: u64, payload: P) -> Key {
         let most = self.kernel.limits.timers;
         assert!(self.kernel.timers.len() < most, "`{event:?}` is one timer too many: {most}");
-        let payload = self.kernel.entry(at).keep::<P, ()>(payload);
+        let payload = self.kernel.keep::<P, ()>(at, payload);
         self.kernel.link_timer(self.me, at, due, payload)
     }
 

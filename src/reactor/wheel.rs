@@ -114,6 +114,7 @@ impl Cx<'_> {
                 },
                 discard: |kernel, state| drop(state.take::<W>(&mut kernel.wheels)),
                 shrink: |shelf| Shelf::<W>::of(shelf).give_back(),
+                tidy: |shelf| Shelf::<W>::of(shelf).tidy(),
             }
         };
         let raw = self.kernel.mount::<W>(self.me, verbs);

@@ -90,6 +90,11 @@ impl Lane {
         self.nodes.give_back();
     }
 
+    /// Gives back what a burst of timers took; see [`Room::tidy`].
+    pub(super) fn tidy(&mut self) -> bool {
+        self.nodes.tidy()
+    }
+
     fn place(&self, number: u32) -> usize {
         number.wrapping_sub(self.front) as usize
     }
