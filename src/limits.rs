@@ -48,8 +48,9 @@ pub const SESSIONS_MAX: usize = 1 << 20;
 /// quarters are empty. What fewer take, some 100 KiB, is kept for those who come.
 pub const SESSIONS_KEPT: usize = 256;
 
-/// Pause between tries to make a kernel's tables smaller while somebody has a place at their end: a
-/// try looks at every place, some 0.1 ms for ten thousand.
+/// Pause between tries to make a kernel's tables smaller, after a burst of messages or timers or
+/// while somebody has a place at their end: a try looks at every place, some 0.1 ms for ten
+/// thousand.
 pub const SHRINK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Timers in a kernel. A few for each session.
@@ -225,6 +226,10 @@ pub const EVENT_STREAM_MARKS: Marks = Marks { high: 64 * 1024, low: 16 * 1024 };
 /// How often a server is asked for a sign of life: well below the minute after which proxies cut
 /// connections on which nothing happens.
 pub const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// The longest time that a server is asked for, as a heartbeat or a timeout: some 24 days, which is
+/// what a timer of JavaScript can hold. PouchDB's server would take a longer one for a millisecond.
+pub const FEED_ASKED_TIME_MAX: Duration = Duration::from_millis(i32::MAX as u64);
 
 /// The shortest silence that means that a feed is dead, whatever the heartbeat.
 pub const SILENCE_FLOOR: Duration = Duration::from_millis(500);

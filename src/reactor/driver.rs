@@ -128,9 +128,17 @@ impl Reactor {
             (Some(wait), Some(most)) => Some(wait.min(most)),
             (wait, most) => wait.or(most),
         };
+        let tidy = self.kernel.bursts.due().map(|due| due.saturating_duration_since(now));
+        let timeout =
+            tidy.map_or(timeout, |tidy| Some(timeout.map_or(tidy, |time| time.min(tidy))));
         self.wait(timeout)?;
-        self.kernel.date = SystemTime::now();
         let now = clock();
+        if self.kernel.is_timer_due(now) {
+            // Bytes that came before its time was up are read before the timer fires. The process
+            // may have been stopped since the wait looked for them.
+            self.wait(Some(Duration::ZERO))?;
+        }
+        self.kernel.date = SystemTime::now();
         self.turned = Some(now);
         match self.kernel.turn(now) {
             Wait::Done => self.done(),
@@ -153,11 +161,22 @@ impl Reactor {
         self.kernel.take_failure().map_or(Ok(false), |error| Err(io::Error::other(error)))
     }
 
-    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        match self.poll.poll(&mut self.events, timeout) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-            _ => {}
+    /// Waits for readiness and notes what is ready. A wait that a signal interrupts looks again, and
+    /// does not wait then: an interrupted wait does not say whether anything is ready.
+    fn wait(&mut self, mut timeout: Option<Duration>) -> io::Result<()> {
+        if timeout != Some(Duration::ZERO) && !self.kernel.releases.fall_asleep() {
+            timeout = Some(Duration::ZERO);
         }
+        let polled = loop {
+            match self.poll.poll(&mut self.events, timeout) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    timeout = Some(Duration::ZERO);
+                }
+                polled => break polled,
+            }
+        };
+        self.kernel.releases.wake_up();
+        polled?;
         for event in &self.events {
             match event.token() {
                 WAKER => self.kernel.take_lookups(),
@@ -196,6 +215,12 @@ fn readiness(event: &mio::event::Event) -> Ready {
 }
 
 impl Kernel {
+    /// Returns true if a turn at `now` would fire a timer.
+    fn is_timer_due(&self, now: Instant) -> bool {
+        let now = self.nanos(now);
+        self.timers.first().is_some_and(|first| first.due <= now)
+    }
+
     /// Counts the time of a turn.
     fn measured(&mut self, turn: Duration) {
         let nanos = u64::try_from(turn.as_nanos()).unwrap_or(u64::MAX);

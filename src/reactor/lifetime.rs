@@ -135,7 +135,8 @@ impl Kernel {
         self.guarded(owner, Running::Drop, |cx| drop(cx.kernel));
     }
 
-    /// Runs a session's code as the session; `None` when it panicked.
+    /// Runs a session's code as the session; `None` when it panicked, which ends the kernel if the
+    /// session is essential.
     ///
     /// Unwinding is safe to go on after: the heap is not used again, and the kernel changes its own
     /// tables only in verbs that check before they change.
@@ -145,35 +146,60 @@ impl Kernel {
         running: Running,
         body: impl FnOnce(&mut Cx<'_>) -> T,
     ) -> Option<T> {
+        let (session, event, message) = match self.contained(id, running, body) {
+            Ok(value) => return Some(value),
+            Err(panicked) => panicked,
+        };
+        let is_essential = self.slots.get(id).is_some_and(|slot| slot.is_essential);
+        if is_essential && !matches!(running, Running::Drop) {
+            self.fail(RunError::Panicked { session, id, event, message });
+        }
+        None
+    }
+
+    /// Runs a part of a session's code whose panic does not end the session. It is counted and
+    /// logged as any other.
+    pub(super) fn contained<T>(
+        &mut self,
+        id: SessionId,
+        running: Running,
+        body: impl FnOnce(&mut Cx<'_>) -> T,
+    ) -> Result<T, (&'static str, &'static str, Box<str>)> {
         let depth = self.depth;
         // A wheel is no handler, but what it delivers to is one.
         self.depth += usize::from(!matches!(running, Running::Wheel));
         let result = catch_unwind(AssertUnwindSafe(|| body(&mut self.cx(id, id, running))));
         self.depth = depth;
-        match result {
-            Ok(value) => Some(value),
-            Err(panic) => {
-                self.report(id, running, &*panic);
-                None
-            }
-        }
+        result.map_err(|panic| {
+            let reported = self.report(id, running, &*panic);
+            drop_payload(panic);
+            reported
+        })
     }
 
-    fn report(&mut self, id: SessionId, running: Running, panic: &(dyn Any + Send)) {
+    /// Counts and logs a panic, and returns the session's kind, the event and the message. The
+    /// program's logger may panic as well: that stays inside, too.
+    fn report(
+        &mut self,
+        id: SessionId,
+        running: Running,
+        panic: &(dyn Any + Send),
+    ) -> (&'static str, &'static str, Box<str>) {
         let kind = self.slots.get(id).map(|slot| slot.kind);
         let session = kind.map_or("somebody", |kind| self.kinds[kind as usize].name);
         let event = self.name_of(running);
         let why = panic.downcast_ref::<&str>().copied();
         let why = why.or(panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("?");
-        log::error!("`{session}` ({id}) panicked in `{event}`: {why}");
+        let log = || log::error!("`{session}` ({id}) panicked in `{event}`: {why}");
+        let logged = catch_unwind(AssertUnwindSafe(log));
         self.stats.panics += 1;
-        let is_essential = self.slots.get(id).is_some_and(|slot| slot.is_essential);
-        if is_essential && !matches!(running, Running::Drop) {
-            self.fail(RunError::Panicked { session, id, event, message: why.into() });
+        if let Err(panic) = logged {
+            drop_payload(panic);
         }
         if self.limits.panics == PanicPolicy::Abort {
             std::process::abort();
         }
+        (session, event, why.into())
     }
 
     pub(super) fn name_of(&self, running: Running) -> &'static str {
@@ -243,5 +269,13 @@ impl Kernel {
         self.unmount_all(id);
         self.slots.remove(id);
         self.let_go(parent);
+    }
+}
+
+/// Drops what a panic carried. Its drop may panic as well; what that panic carries is leaked,
+/// because its drop may be the same one.
+fn drop_payload(panic: Box<dyn Any + Send>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(again);
     }
 }

@@ -37,7 +37,7 @@ mod wheel;
 
 pub use cx::Cx;
 pub use driver::Reactor;
-pub use error::{AliasTaken, CallError, Missing, PostError, TimerError, To};
+pub use error::{AliasError, CallError, Missing, PostError, TimerError, To};
 pub use event::{Event, Topic};
 pub use histogram::Histogram;
 pub use hold::{Hold, Postback};

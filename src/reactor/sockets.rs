@@ -46,6 +46,11 @@ impl Sockets {
         })
     }
 
+    /// What ends a wait for sockets, from any thread.
+    pub(super) fn waker(&self) -> Arc<Waker> {
+        Arc::clone(&self.waker)
+    }
+
     pub(super) fn listen(&mut self, at: &Endpoint, token: usize) -> io::Result<ListeningSocket> {
         match at {
             Endpoint::Tcp(address) => {

@@ -18,7 +18,8 @@ use std::io::{self, ErrorKind};
 /// ends when it was told to [shut down](TcpServer::SHUTDOWN) and the last client has gone, or when
 /// it cannot listen.
 ///
-/// A system that is out of descriptors does not end it: it accepts again when there are some.
+/// A system that is out of descriptors does not end it: it accepts again when there are some. Nor
+/// does a panic over one client: that client is closed, and the panic is counted and logged.
 ///
 /// ```
 /// # use masque::{filters::Line, reactor::*, sessions::*, wheels::ReadWrite};
@@ -107,7 +108,7 @@ impl TcpServer<()> {
     }
 
     /// Has each client served by the connection that `connection` makes of its address, in a
-    /// [`Peer`], which is a session of its own.
+    /// [`Peer`], which is a session of its own. A panic in `connection` costs that client only.
     pub fn serve<C: Connection>(
         self,
         mut connection: impl FnMut(Endpoint) -> C + 'static,
@@ -120,7 +121,8 @@ impl TcpServer<()> {
 
     /// Has `accept` see to each client (POE's `Acceptor`). It runs in the server's session; a
     /// session that it spawns is that one's child. The client counts for as long as its socket is
-    /// open.
+    /// open. A panic in `accept` costs that client only: `accept` is called again for the next one,
+    /// with what it has captured as the panic left it.
     pub fn accept(self, accept: impl FnMut(&mut Cx<'_>, Accepted) + 'static) -> TcpServer {
         TcpServer {
             at: self.at,
@@ -184,7 +186,8 @@ impl<A> TcpServer<A> {
         self
     }
 
-    /// Runs `stopped` when the session ends, for whatever reason.
+    /// Runs `stopped` when the session ends: after a shutdown, after [`failed`](Self::failed), or
+    /// with the program. If `started` or `failed` panics, the session ends without it.
     pub fn stopped(mut self, stopped: impl FnOnce(&mut Cx<'_>) + 'static) -> Self {
         self.stopped = Some(Box::new(stopped));
         self
@@ -260,6 +263,12 @@ impl TcpServer {
         cx.stop();
     }
 
+    /// Hands a client to the program. Its panic must not end the server, because other clients use
+    /// the same listener.
+    fn accepted(&mut self, cx: &mut Cx<'_>, accepted: Accepted) {
+        cx.contained(|cx| (self.acceptor.0)(cx, accepted));
+    }
+
     fn set_concurrency(&mut self, cx: &mut Cx<'_>, most: Option<usize>) {
         self.most = most;
         if let Some(listener) = self.listener {
@@ -282,7 +291,7 @@ impl TcpServer {
 
 impl Session for TcpServer {
     fn events(on: &mut Handlers<Self>) {
-        on.on(Self::ACCEPTED, |server, cx, accepted| (server.acceptor.0)(cx, accepted))
+        on.on(Self::ACCEPTED, Self::accepted)
             .on(Self::FOUND, Self::found)
             .on(Self::SHUTDOWN, Self::shutdown)
             .on(Self::SET_CONCURRENCY, Self::set_concurrency)
@@ -297,9 +306,9 @@ impl Session for TcpServer {
 
     fn started(&mut self, cx: &mut Cx<'_>) {
         if let Some(alias) = &self.alias
-            && let Err(taken) = cx.alias(alias.clone())
+            && let Err(error) = cx.alias(alias.clone())
         {
-            return self.fail(cx, io::Error::new(ErrorKind::AlreadyExists, taken));
+            return self.fail(cx, io::Error::new(ErrorKind::AlreadyExists, error));
         }
         if let Some(socket) = self.handed.take() {
             return match Listener::adopt(cx, socket, Self::ACCEPTED) {

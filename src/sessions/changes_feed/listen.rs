@@ -212,7 +212,7 @@ impl ChangesFeed {
 
     /// Longer than this without a byte is dead: ordinary jitter stays well below.
     pub(super) fn silence(&self) -> Duration {
-        self.heartbeat.mul_f64(2.5).max(crate::limits::SILENCE_FLOOR)
+        (self.heartbeat.saturating_mul(5) / 2).max(crate::limits::SILENCE_FLOOR)
     }
 }
 

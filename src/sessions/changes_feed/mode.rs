@@ -208,7 +208,8 @@ impl ChangesFeed {
             _ if shows_life => self.ask_on(cx),
             // It goes on, with what was told already or is not followed: no loss, and no hurry.
             _ if has_moved => {
-                let pause = (2 * self.paging.pause).min(self.heartbeat).max(FEED_RETRY_FIRST);
+                let doubled = self.paging.pause.saturating_mul(2);
+                let pause = doubled.min(self.heartbeat).max(FEED_RETRY_FIRST);
                 self.paging.pause = pause;
                 self.hang_up(cx);
                 self.wait(cx, pause);

@@ -4,7 +4,7 @@ use super::database::encoded;
 use super::rows::Rows;
 use super::tell::Followed;
 use super::{ChangesFeed, Step};
-use crate::limits::{FEED_FILTER_BYTES, FEED_PAGE_ROWS};
+use crate::limits::{FEED_ASKED_TIME_MAX, FEED_FILTER_BYTES, FEED_PAGE_ROWS};
 use bytes::Bytes;
 
 /// What of a database is followed.
@@ -77,7 +77,7 @@ impl ChangesFeed {
             self.asked_mode().name(),
             has_docs && !self.is_lean(),
             if self.is_timed() { "timeout" } else { "heartbeat" },
-            self.heartbeat.as_millis(),
+            self.heartbeat.min(FEED_ASKED_TIME_MAX).as_millis(),
             encoded(self.since.as_ref().map_or("0", |seq| seq.as_str()))
         );
         match &self.subject {

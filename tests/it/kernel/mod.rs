@@ -10,6 +10,7 @@ mod messages;
 mod names;
 mod panics;
 mod random;
+mod stopped;
 mod timers;
 mod turns;
 mod watchers;

@@ -334,3 +334,26 @@ fn an_event_that_panics_as_it_is_dropped_ended_the_process_when_its_session_was_
     scene.turn();
     assert_eq!(scene.stats().panics, 1);
 }
+
+/// What a panic carries; it panics again when it is dropped, and so does what that panic carries.
+struct Chain(u32);
+
+impl Drop for Chain {
+    fn drop(&mut self) {
+        if self.0 > 0 {
+            std::panic::panic_any(Chain(self.0 - 1));
+        }
+    }
+}
+
+#[test]
+fn a_panic_whose_payload_panics_when_it_is_dropped_left_the_kernel() {
+    for length in [1, 2, 3] {
+        let mut scene = Scene::new();
+        let (a, b) = (scene.resident("a"), scene.resident("b"));
+        let part: super::Part = Box::new(move |_| std::panic::panic_any(Chain(length)));
+        assert!(matches!(scene.call(a, Actor::ACT, part), Err(CallError::Panicked { .. })));
+        assert_eq!(scene.call(b, Actor::DOUBLE, 2), Ok(4), "{length}");
+        assert_eq!(scene.stats().panics, 1, "{length}");
+    }
+}

@@ -52,6 +52,30 @@ fn the_time_to_connect_is_exact_whenever_it_begins() {
 }
 
 #[test]
+fn a_time_to_connect_that_never_ends_was_a_panic() {
+    let (mut rig, journal) = (Rig::new(), Journal::default());
+    serve(&mut rig, 1);
+    rig.silence(endpoint("10.0.0.9:80"));
+    rig.spawn(TcpClient::new(1).timeout(Duration::MAX).run(actor(&journal)));
+    let silent = TcpClient::new(("10.0.0.9", 80)).timeout(Duration::MAX);
+    rig.spawn(silent.run(Actor::<Line>::new("waiting", &journal)));
+    rig.run_for(Duration::from_secs(100 * 365 * 24 * 3600));
+    assert_eq!(journal.take_of("client"), ["connected", "1"]);
+    assert_eq!(journal.take_of("waiting"), [""; 0], "it waits for ever");
+    assert_eq!(rig.stats().panics, 0);
+}
+
+#[test]
+fn a_backoff_that_never_ends_tries_no_more_and_breaks_nothing() {
+    let (mut rig, journal) = (Rig::new(), Journal::default());
+    let backoff = Backoff::new(Duration::MAX, Duration::MAX).seed(1);
+    rig.spawn(TcpClient::new(1).backoff(backoff).run(actor(&journal)));
+    rig.run_for(Duration::from_secs(100 * 365 * 24 * 3600));
+    assert_eq!(journal.take_of("client").len(), 1);
+    assert_eq!(rig.stats().panics, 0);
+}
+
+#[test]
 fn reconnect_while_connected_disconnects_first() {
     let (mut rig, journal) = (Rig::new(), Journal::default());
     serve(&mut rig, 1);

@@ -5,3 +5,4 @@ mod connector;
 mod listener;
 mod read_write;
 mod system;
+mod waking;
