@@ -15,6 +15,7 @@ mod lifetime;
 mod memory;
 mod mounts;
 mod net;
+mod options;
 mod posting;
 mod rig;
 mod room;
