@@ -3,5 +3,6 @@
 
 mod connector;
 mod listener;
+mod peers;
 mod read_write;
 mod system;
