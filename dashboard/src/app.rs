@@ -116,8 +116,9 @@ impl App {
             cx.spawn(log.unwrap_or_else(|error| fail(format_args!("--access-log: {error}"))))
         });
         let database = self.database(cx);
-        let Ok(overview) =
-            cx.spawn_with(|cx| Ok::<_, Infallible>(Overview::new(cx, database, options)));
+        let Ok(overview) = cx.spawn_with(|cx| {
+            Ok::<_, Infallible>(Overview::new(cx, database, options, Arc::clone(&metrics)))
+        });
         Site {
             docs: options.docs.clone(),
             long_poll: options.long_poll,

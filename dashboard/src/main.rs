@@ -20,6 +20,7 @@ mod health;
 mod metrics;
 mod overview;
 mod percent;
+mod revisions;
 mod say;
 mod site;
 

@@ -5,6 +5,7 @@ mod activation;
 mod caching;
 mod command_line;
 mod crowd;
+mod departures;
 mod ending;
 mod events;
 mod files;
