@@ -12,6 +12,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use std::cell::RefCell;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::rc::Rc;
@@ -166,7 +167,7 @@ fn a_storm_of_clients_met_a_backlog_of_128() {
 }
 
 #[test]
-fn a_storm_of_clients_of_a_unix_socket_met_a_backlog_of_128() {
+fn a_storm_of_clients_of_a_unix_socket_finds_room_in_the_backlog() {
     let folder = Folder::new("backlog");
     let path = folder.path().join("server");
     check_backlog(TcpServer::new(Endpoint::Unix(path.clone())), |_| by_path(&path));
@@ -179,12 +180,16 @@ fn a_socket_that_was_handed_over_kept_its_small_backlog() {
     socket.bind(&any.into()).and_then(|()| socket.listen(1)).expect("the system has a port");
     let socket = ListeningSocket::try_from(TcpListener::from(socket)).expect("it listens");
     check_backlog(TcpServer::adopt(socket), by_tcp);
+}
 
+#[test]
+fn a_unix_socket_that_was_handed_over_kept_its_small_backlog() {
     let folder = Folder::new("handed-over");
     let path = folder.path().join("server");
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None).expect("there are descriptors");
     let at = SockAddr::unix(&path).expect("the path is short");
     socket.bind(&at).and_then(|()| socket.listen(1)).expect("the folder is empty");
-    let socket = ListeningSocket::try_from(UnixListener::from(socket)).expect("it listens");
+    let socket =
+        ListeningSocket::try_from(UnixListener::from(OwnedFd::from(socket))).expect("it listens");
     check_backlog(TcpServer::adopt(socket), |_| by_path(&path));
 }
