@@ -84,6 +84,36 @@ pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// times a second, and each try can fail; a line a minute is enough to be found.
 pub const LOG_PAUSE: Duration = Duration::from_secs(60);
 
+/// Clients that may wait in the system to be accepted: more than any system allows, so that its
+/// own limit counts (`net.core.somaxconn`, usually 4096). With a backlog of 128, a storm of clients
+/// loses packets and waits for seconds.
+pub const LISTEN_BACKLOG: i32 = i32::MAX;
+
+/// Bytes that the system is asked to keep at most for the peer of a connection that was accepted
+/// (`SO_SNDBUF`; Linux doubles it for its own use). Without it Linux goes up to 4 MiB for each peer
+/// that does not read. Enough for 20 Mbit/s over 100 ms.
+pub const SEND_BUFFER_BYTES: usize = 256 * 1024;
+
+/// Bytes of these that may not have been sent yet (`TCP_NOTSENT_LOWAT`), where the system has that.
+/// A connection is writable again when half of them have gone, so that the time for which a peer
+/// takes nothing is measured by what the peer takes and not by a large buffer.
+pub const SEND_UNSENT_BYTES: u32 = 64 * 1024;
+
+/// How long nothing must have come from the peer of a connection that was accepted before the
+/// system asks whether it is still there. Less than [`PEER_ACK_TIME`] by a few questions: with
+/// both, a peer that vanished is noticed within a minute, whatever was on its way.
+pub const PEER_KEEPALIVE_IDLE: Duration = Duration::from_secs(20);
+
+/// How often it is asked again. The third lost answer ends the connection where [`PEER_ACK_TIME`]
+/// is on, the ninth elsewhere.
+pub const PEER_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3);
+
+/// The time in which a peer must have acknowledged something of what was sent to it, where the
+/// filter has a time in which the peer must read ([`Stall`](crate::filters::Stall)); that time if
+/// it is longer. Off while and shortly after more waits for the peer than the system takes, because
+/// then the filter's time counts.
+pub const PEER_ACK_TIME: Duration = Duration::from_secs(30);
+
 /// Connections of a listener that are open at a time, unless it is told otherwise. More wait in the
 /// system's backlog.
 pub const CONNECTIONS_MAX: usize = 10_000;

@@ -149,8 +149,9 @@ impl App {
         });
         let metrics = Arc::new(Metrics::new(logs));
         let database = self.database(cx);
-        let Ok(overview) =
-            cx.spawn_with(|cx| Ok::<_, Infallible>(Overview::new(cx, database, options)));
+        let Ok(overview) = cx.spawn_with(|cx| {
+            Ok::<_, Infallible>(Overview::new(cx, database, options, Arc::clone(&metrics)))
+        });
         cx.mark_essential(overview);
         Site {
             docs: options.docs.clone(),

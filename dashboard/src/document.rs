@@ -2,6 +2,7 @@
 
 use crate::conditional::Tagged;
 use crate::feed::Feed;
+use crate::revisions::{Revision, Revisions};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -19,6 +20,8 @@ pub(crate) struct Document {
     /// Why that is not how it stands, while it is not.
     trouble: Option<String>,
     rev: Option<Arc<str>>,
+    /// Whose bytes the answers share.
+    revision: Revision,
     answer: Tagged,
     /// Made when somebody asks for it, for where nobody subscribes nobody needs the copy.
     event: Option<Bytes>,
@@ -27,16 +30,33 @@ pub(crate) struct Document {
 impl Document {
     pub(crate) fn new(id: &str, feed: &Feed) -> Self {
         let answer = Tagged::new(unavailable(feed.trouble()));
-        Document { id: id.to_owned(), newest: None, trouble: None, rev: None, answer, event: None }
+        Document {
+            id: id.to_owned(),
+            newest: None,
+            trouble: None,
+            rev: None,
+            revision: Revision::default(),
+            answer,
+            event: None,
+        }
     }
 
-    /// It has another revision, or none.
-    pub(crate) fn change(&mut self, change: Change, date: SystemTime, feed: &Feed) {
+    /// It has another revision, or none. Returns the one before, which is old now.
+    pub(crate) fn change(
+        &mut self,
+        mut change: Change,
+        date: SystemTime,
+        feed: &Feed,
+        revisions: &mut Revisions,
+    ) -> Revision {
+        let mut revision = revisions.begin();
+        change.doc = change.doc.map(|doc| revisions.keep(&mut revision, doc));
         self.rev = change.rev.as_deref().filter(|_| change.doc.is_some()).map(Arc::from);
         self.newest = Some((change, date));
         self.trouble = None;
         self.event = None;
         self.prepare(feed);
+        std::mem::replace(&mut self.revision, revision)
     }
 
     /// It stands otherwise than it is known, and is not to be had.
@@ -78,6 +98,11 @@ impl Document {
         self.rev.clone()
     }
 
+    /// Whose bytes the answer and the event share.
+    pub(crate) fn revision(&self) -> Revision {
+        self.revision.clone()
+    }
+
     /// One buffer for everyone.
     pub(crate) fn answer(&self) -> Tagged {
         self.answer.clone()
@@ -85,7 +110,7 @@ impl Document {
 
     /// It as an event of a stream, one buffer for everyone: a message with the document, or `gone`.
     /// Nothing while nothing is known of it.
-    pub(crate) fn event(&mut self) -> Option<Bytes> {
+    pub(crate) fn event(&mut self, revisions: &Revisions) -> Option<Bytes> {
         let (change, _) = self.newest.as_ref()?;
         let event = self.event.get_or_insert_with(|| {
             let Some(doc) = &change.doc else {
@@ -93,7 +118,8 @@ impl Document {
                 return ServerSentEvent::new(gone).named("gone").encode();
             };
             let event = ServerSentEvent::new(doc.trim_ascii());
-            self.rev.as_ref().map_or(event, |rev| event.id(rev)).encode()
+            let event = self.rev.as_ref().map_or(event, |rev| event.id(rev)).encode();
+            revisions.keep(&mut self.revision, event)
         });
         Some(event.clone())
     }

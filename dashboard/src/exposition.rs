@@ -54,7 +54,16 @@ pub(crate) fn summary(metrics: &Metrics, feed: &Status, stats: &Stats) -> String
 }
 
 fn of_site(metrics: &Metrics, page: &mut Page) {
-    let Metrics { connections, accepted, unserved, parked, streams, events, .. } = metrics;
+    let Metrics {
+        connections,
+        accepted,
+        unserved,
+        old_revision_bytes,
+        parked,
+        streams,
+        events,
+        ..
+    } = metrics;
     page.gauge("dashboard_connections", "Open connections of browsers.", connections.read());
     page.counter("dashboard_connections_total", "Accepted connections.", accepted.read());
     page.counter("dashboard_unserved_total", "Connections dropped unserved.", unserved.read());
@@ -77,6 +86,8 @@ fn of_site(metrics: &Metrics, page: &mut Page) {
     for (cause, count) in metrics.polls() {
         page.sample("dashboard_polls_total", &[("cause", &cause)], count);
     }
+    let name = "dashboard_old_revision_bytes";
+    page.gauge(name, "Bytes of old revisions kept by slow readers.", old_revision_bytes.read());
     page.gauge("dashboard_streams", "Open streams of events.", streams.read());
     page.counter("dashboard_events_total", "Events put on streams.", events.read());
     page.family("dashboard_unlogged_total", "counter", "Lines that could not be written.");

@@ -22,6 +22,7 @@ mod health;
 mod metrics;
 mod overview;
 mod percent;
+mod revisions;
 mod site;
 mod writer;
 

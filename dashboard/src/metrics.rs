@@ -20,6 +20,8 @@ pub(crate) struct Metrics {
     pub(crate) turned_away: Count,
     /// Connections that could not be served for want of something.
     pub(crate) unserved: Count,
+    /// Bytes of old revisions that browsers still read.
+    pub(crate) old_revision_bytes: Count,
     /// Polls that wait for a change.
     pub(crate) parked: Count,
     /// Streams of events that are open.
@@ -74,6 +76,8 @@ pub(crate) enum ConnectionEnd {
     TimedOut,
     /// The server ended first.
     Cut,
+    /// It still read an old revision when too many of those were kept.
+    Outdated,
 }
 
 /// The classes of an answer's status.
@@ -176,11 +180,12 @@ impl PollEnd {
 }
 
 impl ConnectionEnd {
-    const ALL: [(ConnectionEnd, &str); 4] = [
+    const ALL: [(ConnectionEnd, &str); 5] = [
         (ConnectionEnd::Finished, "finished"),
         (ConnectionEnd::Failed, "failed"),
         (ConnectionEnd::TimedOut, "timed_out"),
         (ConnectionEnd::Cut, "cut"),
+        (ConnectionEnd::Outdated, "outdated"),
     ];
 }
 

@@ -5,6 +5,8 @@ use crate::conditional::Tagged;
 use crate::console::said;
 use crate::document::Document;
 use crate::feed::{self, Feed, State, Status};
+use crate::metrics::Metrics;
+use crate::revisions::{Revision, Revisions};
 use bytes::Bytes;
 use masque::reactor::{Cx, Event, Handlers, Session, SessionId, Topic};
 use masque::sessions::{Change, ChangesFeed, Database, FeedEvent, FeedMode};
@@ -13,6 +15,10 @@ use std::time::Duration;
 
 /// Told to every browser that waits when a document has changed: its place.
 pub(crate) const CHANGED: Topic<usize> = Topic::new("overview.changed");
+
+/// Sent to the browsers that read slowly, with the number of a revision: those that still read it
+/// must end, because too many old ones are kept.
+pub(crate) const RELEASED: Topic<u64> = Topic::new("overview.released");
 
 /// Told to every stream of events when the feed is lost, or back.
 pub(crate) const FEED_CHANGED: Topic<()> = Topic::new("overview.feed_changed");
@@ -25,6 +31,7 @@ pub(crate) struct Overview {
     heartbeat: Duration,
     retry_cap: Duration,
     docs: Vec<Document>,
+    revisions: Revisions,
     feed: Feed,
     /// Who follows, once started.
     follower: Option<SessionId>,
@@ -35,6 +42,8 @@ pub(crate) struct Overview {
 pub(crate) struct Current {
     /// Its revision; `None` when there is no document to have one.
     pub(crate) rev: Option<Arc<str>>,
+    /// Whose bytes the answer shares.
+    pub(crate) revision: Revision,
     /// One buffer for everyone.
     pub(crate) answer: Tagged,
 }
@@ -43,6 +52,8 @@ pub(crate) struct Current {
 #[derive(Clone, Debug)]
 pub(crate) struct Told {
     pub(crate) rev: Option<Arc<str>>,
+    /// Whose bytes the document shares.
+    pub(crate) revision: Revision,
     /// Nothing while nothing is known of the document.
     pub(crate) document: Option<Bytes>,
     pub(crate) feed: Bytes,
@@ -57,16 +68,23 @@ impl Overview {
     pub(crate) const STATUS: Event<(), Status> = Event::new("overview.status");
     const FEED: Event<FeedEvent> = Event::new("overview.feed");
 
-    pub(crate) fn new(cx: &mut Cx<'_>, database: Database, options: &Options) -> Self {
+    pub(crate) fn new(
+        cx: &mut Cx<'_>,
+        database: Database,
+        options: &Options,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let feed = Feed::new(cx.now());
         let Options { feed: mode, heartbeat, retry_cap, .. } = *options;
         let docs = options.docs.iter().map(|id| Document::new(id, &feed)).collect();
-        Overview { database, mode, heartbeat, retry_cap, docs, feed, follower: None }
+        let revisions = Revisions::new(metrics);
+        Overview { database, mode, heartbeat, retry_cap, docs, revisions, feed, follower: None }
     }
 
     fn current(&mut self, _: &mut Cx<'_>, place: usize) -> Current {
         let document = &self.docs[place];
-        Current { rev: document.rev(), answer: document.answer() }
+        let revision = document.revision();
+        Current { rev: document.rev(), revision, answer: document.answer() }
     }
 
     fn told(&mut self, _: &mut Cx<'_>, place: usize) -> Told {
@@ -75,7 +93,8 @@ impl Overview {
             Some(why) if self.feed.is_following() => feed::event(State::Lost, Some(why)),
             _ => self.feed.event(),
         };
-        Told { rev: document.rev(), document: document.event(), feed }
+        let event = document.event(&self.revisions);
+        Told { rev: document.rev(), revision: document.revision(), document: event, feed }
     }
 
     fn status(&mut self, cx: &mut Cx<'_>, (): ()) -> Status {
@@ -129,8 +148,12 @@ impl Overview {
         log::debug!("{} is at {:?}", change.id, said(change.rev.as_deref().unwrap_or_default()));
         self.feed.changed(cx.now());
         let was_outdated = self.docs[place].trouble().is_some();
-        self.docs[place].change(change, cx.date(), &self.feed);
+        let (document, date) = (&mut self.docs[place], cx.date());
+        let old = document.change(change, date, &self.feed, &mut self.revisions);
         cx.notify(CHANGED, place);
+        for serial in self.revisions.replace(old) {
+            cx.notify(RELEASED, serial);
+        }
         if was_outdated {
             cx.notify(FEED_CHANGED, ());
         }

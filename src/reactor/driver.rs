@@ -211,6 +211,9 @@ fn readiness(event: &mio::event::Event) -> Ready {
     if event.is_error() || event.is_write_closed() {
         ready = ready.and(Ready::READABLE).and(Ready::WRITABLE).and(Ready::HANGUP);
     }
+    if event.is_error() {
+        ready = ready.and(Ready::FAILED);
+    }
     ready
 }
 

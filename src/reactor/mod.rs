@@ -16,6 +16,7 @@ mod log_limit;
 mod memory;
 mod mounts;
 mod net;
+mod options;
 mod posting;
 mod rig;
 mod room;

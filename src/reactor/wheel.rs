@@ -57,6 +57,8 @@ impl Ready {
     pub const RESOLVED: Ready = Ready(32);
     /// The peer has ended its half, or the connection has failed: read until that is found.
     pub const HANGUP: Ready = Ready(64);
+    /// The connection has failed, as by a reset: what was received before can still be read.
+    pub const FAILED: Ready = Ready(128);
 
     /// Whether `other` is among the reasons.
     pub fn has(self, other: Ready) -> bool {

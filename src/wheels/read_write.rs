@@ -1,10 +1,13 @@
 //! Reading and writing items over a socket: POE's `Wheel::ReadWrite`.
 
+mod ended;
 mod input;
 mod output;
 mod patience;
 #[cfg(test)]
 mod tests;
+
+pub use ended::Ended;
 
 use crate::filters::{Filter, Output};
 use crate::limits::ITEMS_PER_TURN;
@@ -13,7 +16,7 @@ use input::Supply;
 use patience::Watch;
 use std::fmt;
 use std::io;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 /// A connection through a filter: what the peer sends arrives as items, and items are put for it.
 ///
@@ -22,48 +25,6 @@ use std::time::SystemTime;
 /// connection is gone it does nothing.
 pub struct ReadWrite<F: Filter> {
     id: WheelId<State<F>>,
-}
-
-/// How the connection, or the peer's half of it, has ended.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Ended {
-    /// The peer sends no more. It may still read: what is put goes out.
-    Eof,
-    /// The filter cannot make sense of what came; nothing more is read. What is put still goes out.
-    Malformed(Box<dyn std::error::Error + Send + Sync>),
-    /// Everything has been sent after [`finish`](ReadWrite::finish) or
-    /// [`put_last`](ReadWrite::put_last). The connection is gone.
-    Finished,
-    /// The peer was waited for too long: for what the filter has [`patience`](Filter::patience)
-    /// for, or to read ([`stall`](Filter::stall)). The connection is gone, after the filter's last
-    /// words.
-    TimedOut,
-    /// Reading or writing failed. The connection is gone, and so is what had not been sent.
-    Failed(io::Error),
-    /// This side has closed it at once, and what had not been sent is gone. A wheel never tells
-    /// this, for whoever closes knows; sessions that hide the wheel do.
-    Closed,
-}
-
-impl Ended {
-    /// Whether the connection is gone.
-    pub fn is_final(&self) -> bool {
-        matches!(self, Ended::Finished | Ended::TimedOut | Ended::Failed(_) | Ended::Closed)
-    }
-}
-
-impl fmt::Display for Ended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Ended::Eof => f.write_str("the peer has ended"),
-            Ended::Malformed(error) => error.fmt(f),
-            Ended::Finished => f.write_str("all has been sent"),
-            Ended::TimedOut => f.write_str("the peer was waited for too long"),
-            Ended::Failed(error) => error.fmt(f),
-            Ended::Closed => f.write_str("this side has closed it"),
-        }
-    }
 }
 
 /// What became of an item that was put.
@@ -111,6 +72,8 @@ pub(super) struct State<F: Filter> {
     is_clogged: bool,
     /// Whether it ends because the peer was waited for too long.
     is_late: bool,
+    /// Whether it ends once its input has ended and every item of it is answered.
+    ends_with_input: bool,
     /// How many more items may be delivered in this turn.
     items_left: u16,
     /// Whether the wheel runs now and will look at its input by itself.
@@ -121,6 +84,9 @@ pub(super) struct State<F: Filter> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
     Open,
+    /// The end has been told early, because an item waits for its answer. Bytes from before the end
+    /// are still in the socket.
+    Ending,
     /// The end has been read and is to be told when what came before it has been.
     Eof,
     /// The end has been told. Items may still follow, from behind one that has yet to be answered.
@@ -147,6 +113,8 @@ struct Extra {
     flushed: Option<Outlet<()>>,
     flushed_due: bool,
     marks: Option<(Marks, Outlet<()>, Outlet<()>)>,
+    /// When the system had no room for all, while its time to acknowledge is off for that.
+    full: Option<Instant>,
     above: bool,
     high_due: bool,
     low_due: bool,
@@ -173,7 +141,7 @@ impl<F: Filter> ReadWrite<F> {
         let id = cx.mount(|cx, id| {
             cx.register(id, &mut socket)?;
             let watch = Watch::new(cx.now());
-            Ok::<_, io::Error>(State {
+            let state = State {
                 socket,
                 filter,
                 pending: Vec::new(),
@@ -190,9 +158,12 @@ impl<F: Filter> ReadWrite<F> {
                 is_interrupted: false,
                 is_clogged: false,
                 is_late: false,
+                ends_with_input: false,
                 items_left: 0,
                 running: false,
-            })
+            };
+            state.watch_acks();
+            Ok::<_, io::Error>(state)
         })?;
         Ok(ReadWrite { id })
     }
@@ -247,13 +218,30 @@ impl<F: Filter> ReadWrite<F> {
         output::finish(cx, self.id);
     }
 
-    /// Closes the connection now. What has not been sent is lost, and nothing more is told.
+    /// Ends the connection as [`finish`](ReadWrite::finish) does, but only once the peer has ended
+    /// its half and every item that it sent has been delivered and answered.
+    ///
+    /// For the handler of [`Ended::Eof`], which may come while requests that were sent before the
+    /// end are still unread.
+    pub fn finish_after_input(self, cx: &mut Cx<'_>) {
+        if let Some(state) = cx.wheel(self.id) {
+            state.ends_with_input = true;
+            cx.again(self.id);
+        }
+    }
+
+    /// Closes the connection now. What has not been sent is lost, and nothing more is told. If
+    /// something has not been sent, the connection is reset, so that the peer does not take what it
+    /// has got for all, and the system keeps nothing for it.
     pub fn close(self, cx: &mut Cx<'_>) {
         cx.unmount(self.id);
     }
 
     /// Takes no more items until [`resume`](ReadWrite::resume). It takes effect at once: items that
     /// have been read already wait as well.
+    ///
+    /// A connection that is reset meanwhile fails at once, and what was received and not taken is
+    /// lost (RFC 9293, section 3.10.7). An orderly end of the peer comes after the items before it.
     pub fn pause(self, cx: &mut Cx<'_>) {
         if let Some(state) = cx.wheel(self.id) {
             state.paused = true;
@@ -314,14 +302,20 @@ impl<F: Filter> State<F> {
     }
 }
 
+impl<F: Filter> Drop for State<F> {
+    /// A peer that does not get all is told so by a reset. After an orderly close the system would
+    /// keep its send buffer until the peer has read it, and the peer could take a part for all.
+    fn drop(&mut self) {
+        if self.unsent() > 0 {
+            self.socket.reset();
+        }
+    }
+}
+
 impl<F: Filter> Wheel for State<F> {
     fn ready(cx: &mut Cx<'_>, me: WheelId<Self>, ready: Ready) {
         let Some(state) = cx.wheel(me) else { return };
-        state.supply = match ready {
-            ready if ready.has(Ready::HANGUP) => Supply::ToTheEnd,
-            ready if ready.has(Ready::READABLE) => state.supply.max(Supply::Some),
-            _ => state.supply,
-        };
+        state.supply = state.supply.max(Supply::of(ready));
         state.running = true;
         state.items_left = ITEMS_PER_TURN;
         let (has_output, has_backlog) = (state.has_output(), state.has_backlog());
@@ -336,6 +330,8 @@ impl<F: Filter> Wheel for State<F> {
             input::drain(cx, me);
         }
         input::run(cx, me);
+        input::tell_departure(cx, me);
+        output::finish_after_input(cx, me);
         let now = cx.now();
         let Some(state) = cx.wheel(me) else { return };
         state.running = false;

@@ -22,6 +22,7 @@ impl Browser {
         };
         self.site.metrics.answered(self.kind, status);
         self.log(cx, status, body_bytes as u64);
+        self.answered_at = Some(cx.now());
         self.client.put(cx, answer);
     }
 

@@ -34,6 +34,7 @@ impl Browser {
             self.site.metrics.events.add(1);
             stream.send(cx, "document", &document);
         }
+        self.note_reading(cx, told.revision);
         self.waits = Waits::Events { place, stream: Box::new(stream) };
         cx.watch(CHANGED, Self::CHANGED);
         cx.watch(FEED_CHANGED, Self::FEED_CHANGED);
@@ -90,10 +91,13 @@ impl Browser {
         which: impl FnOnce(Told) -> Option<bytes::Bytes>,
     ) {
         let Waits::Events { place, .. } = self.waits else { return };
-        let event = self.told(cx, place).and_then(which);
+        let Some(told) = self.told(cx, place) else { return };
+        let revision = told.revision.clone();
+        let event = which(told);
         if let (Waits::Events { stream, .. }, Some(event)) = (&mut self.waits, event) {
             stream.send(cx, kind, &event);
             self.site.metrics.events.add(1);
+            self.note_reading(cx, revision);
             self.rest(cx);
         }
     }

@@ -5,6 +5,7 @@ mod closing;
 mod events;
 mod guest;
 mod polls;
+mod slow;
 
 pub(crate) use closing::CLOSING;
 
@@ -13,6 +14,7 @@ use crate::conditional::Known;
 use crate::files::Files;
 use crate::metrics::{ConnectionEnd, Kind, PollEnd};
 use crate::overview::Overview;
+use crate::revisions::Revision;
 use crate::site::{Route, Site, not_found};
 use crate::{exposition, health};
 use guest::Guest;
@@ -22,6 +24,7 @@ use masque::sessions::{EventStream, TcpServer};
 use masque::wheels::{Ended, ReadWrite};
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The fields that are looked at in a request for a document.
 const FIELDS: [&str; 2] = ["if-none-match", "last-event-id"];
@@ -59,6 +62,10 @@ pub(crate) struct Browser {
     guest: Option<Guest>,
     /// Whether nothing more will come, so that nobody is kept waiting.
     has_ended: bool,
+    /// Revisions of which not all was sent when they were put last. Empty while all is sent.
+    reads: Vec<Revision>,
+    /// When it was answered last.
+    answered_at: Option<Instant>,
     end: ConnectionEnd,
 }
 
@@ -83,7 +90,6 @@ impl Browser {
     const ENDED: Event<Ended> = Event::new("browser.ended");
     const CHANGED: Event<usize> = Event::new("browser.changed");
     const TIMED_OUT: Event<()> = Event::new("browser.timed_out");
-    const ANSWERED: Event<()> = Event::new("browser.answered");
 
     pub(crate) fn new(cx: &mut Cx<'_>, socket: Socket, site: Arc<Site>) -> io::Result<Self> {
         let guest = site.is_full().then(|| Guest::new(&site.metrics));
@@ -103,6 +109,8 @@ impl Browser {
             is_closing: false,
             guest,
             has_ended: false,
+            reads: vec![],
+            answered_at: None,
             end: ConnectionEnd::Cut,
         })
     }
@@ -172,8 +180,7 @@ impl Browser {
             Waits::Change { .. } => self.respond(cx, PollEnd::Left),
             Waits::Events { .. } => self.end_events(cx),
         }
-        // The requests behind the poll come before this does.
-        cx.yield_now(Self::ANSWERED, ());
+        self.client.finish_after_input(cx);
     }
 }
 
@@ -183,7 +190,7 @@ impl Session for Browser {
             .on(Self::ENDED, Self::ended)
             .on(Self::CHANGED, Self::changed)
             .on(Self::TIMED_OUT, Self::timed_out)
-            .on(Self::ANSWERED, |browser, cx, ()| browser.client.finish(cx))
+            .on(Self::RELEASED, Self::released)
             .on(Self::FEED_CHANGED, |browser, cx, ()| browser.tell_feed(cx))
             .on(Self::QUIET, Self::quiet)
             .on(Self::FULL, |_, _, ()| ()) // the stream knows

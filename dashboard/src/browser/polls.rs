@@ -26,7 +26,7 @@ impl Browser {
         if knows_current && request.method() == Method::GET && !self.hurries() {
             self.park(cx, place, known);
         } else {
-            self.answer(cx, current.answer.answer(&known));
+            self.answer_document(cx, current, &known);
         }
     }
 
@@ -53,7 +53,7 @@ impl Browser {
         cx.delay_clear(Self::TIMED_OUT);
         self.site.metrics.poll_ended(how);
         if let Some(current) = self.current(cx, place) {
-            self.answer(cx, current.answer.answer(&known));
+            self.answer_document(cx, current, &known);
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{Ended, Sink, Source, State, end, output};
 use crate::filters::Filter;
 use crate::limits::{READ_BUFFER, READ_PER_TURN};
-use crate::reactor::{Cx, WheelId};
+use crate::reactor::{Cx, Ready, WheelId};
 use std::io::ErrorKind;
 
 /// What the socket has to be read.
@@ -15,6 +15,23 @@ pub(super) enum Supply {
     Some,
     /// There may be bytes, and behind them the end.
     ToTheEnd,
+    /// The connection has failed. There may be bytes that came before.
+    Failed,
+}
+
+impl Supply {
+    /// What a readiness tells.
+    pub(super) fn of(ready: Ready) -> Self {
+        if ready.has(Ready::FAILED) {
+            Supply::Failed
+        } else if ready.has(Ready::HANGUP) {
+            Supply::ToTheEnd
+        } else if ready.has(Ready::READABLE) {
+            Supply::Some
+        } else {
+            Supply::Dry
+        }
+    }
 }
 
 /// The buffer that all connections of a kernel read into, one at a time.
@@ -77,7 +94,9 @@ impl<F: Filter> State<F> {
     fn wants_bytes(&self) -> bool {
         self.supply != Supply::Dry
             && match self.source {
-                Source::Open => self.takes_items() && self.pending.len() < self.filter.input_max(),
+                Source::Open | Source::Ending => {
+                    self.takes_items() && self.pending.len() < self.filter.input_max()
+                }
                 Source::Discarding(_) => true,
                 Source::Eof | Source::Ended | Source::Malformed => false,
             }
@@ -202,7 +221,34 @@ fn end_of_input<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
         (Source::Discarding(_), Sink::Shut) => end(cx, me, Ended::Finished),
         // It has sent its last byte and reads on: the last bytes for it are still to go out.
         (Source::Discarding(_), _) => state.source = Source::Ended,
+        (Source::Ending, _) => {
+            state.source = Source::Ended;
+            drain(cx, me);
+        }
         _ => state.source = Source::Eof,
+    }
+}
+
+/// Tells that the peer has left where that cannot be found by reading, because nothing is read now:
+/// the session has paused, the peer has not read enough, or as much waits as may.
+///
+/// A failure is told at once. An orderly end is told early only where an item waits for its answer,
+/// so that nothing is done for a peer that may have gone; otherwise it stays behind the items.
+pub(super) fn tell_departure<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+    let Some(state) = cx.wheel(me) else { return };
+    if state.supply < Supply::ToTheEnd || state.items_left == 0 || state.wants_bytes() {
+        return; // reading will find it
+    }
+    if state.supply == Supply::Failed {
+        match state.socket.take_error() {
+            Some(error) => return end(cx, me, Ended::Failed(error)),
+            None => state.supply = Supply::ToTheEnd,
+        }
+    }
+    if state.source == Source::Open && state.sink == Sink::Open && state.filter.is_waiting() {
+        state.source = Source::Ending;
+        let ended = state.ended;
+        cx.deliver(ended, Ended::Eof);
     }
 }
 
@@ -231,7 +277,7 @@ fn tell_eof<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
 fn malformed<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, error: F::Error) {
     let Some(state) = cx.wheel(me) else { return };
     state.source = match state.source {
-        Source::Open => Source::Malformed,
+        Source::Open | Source::Ending => Source::Malformed,
         _ => Source::Ended,
     };
     (state.pending, state.is_interrupted) = (Vec::new(), false);

@@ -6,6 +6,7 @@ mod blocked;
 mod caching;
 mod command_line;
 mod crowd;
+mod departures;
 mod ending;
 mod events;
 mod files;
