@@ -88,6 +88,10 @@ pub const CONNECTIONS_MAX: usize = 10_000;
 /// gives it.
 pub const CONNECT_TIME: Duration = Duration::from_secs(30);
 
+/// The shortest pause between two tries of a [`Backoff`](crate::sessions::Backoff): a hundred tries
+/// a second at most, where no pause at all would be a loop that leaves no time for anything else.
+pub const BACKOFF_MIN: Duration = Duration::from_millis(10);
+
 /// Connections of a listener that are being refused at a time: each is given its answer and
 /// [`LINGER_TIME`] to read it. More than that are closed without a word.
 pub const REFUSALS_MAX: usize = 256;
@@ -239,14 +243,14 @@ pub const FEED_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// The time in which a server must have answered a request.
 pub const ANSWER_TIME: Duration = Duration::from_secs(30);
 
-/// The most that the first retry waits.
+/// The most that the first retry waits; the least is half of it.
 pub const FEED_RETRY_FIRST: Duration = Duration::from_millis(500);
 
 /// The most that any retry waits, unless the server asks for more.
 pub const FEED_RETRY_CAP: Duration = Duration::from_secs(30);
 
-/// The least that `retry_cap` may be set to: with full jitter some twenty tries a second, and less
-/// would be a storm on a server that is about to come back.
+/// The least that `retry_cap` may be set to: ten to twenty tries a second, and less would be a storm
+/// on a server that is about to come back.
 pub const FEED_RETRY_CAP_MIN: Duration = Duration::from_millis(100);
 
 /// The least that a retry waits after a refusal that only somebody can mend, such as a wrong

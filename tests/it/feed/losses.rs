@@ -183,8 +183,8 @@ fn connections_an_hour(mut acts: impl FnMut(&Asked) -> Vec<Act> + 'static) -> us
 
 #[test]
 fn a_server_that_fails_at_once_again_and_again_is_spared() {
-    // With full jitter up to 30 s, some 240.
-    let hour = 200..300;
+    // With pauses of 15 to 30 s in the end, 120 to 240.
+    let hour = 120..250;
     let check = |connections: usize| assert!(hour.contains(&connections), "{connections}");
     // It might have closed the connections for idleness, so each request has one.
     check(connections_an_hour(|_| vec![Act::Kill]) / 2);
@@ -311,7 +311,7 @@ fn hours_without_a_server_pass_and_what_was_missed_is_told() {
     stage.stop_server();
     stage.run_s(12.0 * 3600.0);
     let losses = stage.counters().losses;
-    assert!((2400..3400).contains(&losses), "{losses}");
+    assert!((1440..2880).contains(&losses), "{losses}");
     let log = std::mem::take(&mut stage.world.borrow_mut().log);
     assert!(log[1].contains("cannot connect to couch:5984: "), "{}", log[1]);
     assert!(!log.iter().any(|line| line.contains("stuck")));
@@ -330,8 +330,8 @@ fn a_server_that_does_not_answer_a_connection_is_given_up_in_time() {
     let mut stage = stage.follow_as("http://10.0.0.9/db", |feed| feed.doc("x"));
     stage.check(
         21.0,
-        "10.000 lost (1), again in 0.430: cannot connect to 10.0.0.9:5984: no answer in time
-        20.430 lost (2), again in 0.394: cannot connect to 10.0.0.9:5984: no answer in time",
+        "10.000 lost (1), again in 0.465: cannot connect to 10.0.0.9:5984: no answer in time
+        20.465 lost (2), again in 0.930: cannot connect to 10.0.0.9:5984: no answer in time",
     );
 }
 
@@ -344,7 +344,7 @@ fn a_name_that_is_unknown_is_looked_up_again() {
     let log = stage.world.borrow().log.join("\n");
     assert!(log.contains("cannot look up nowhere:5984: no such host"), "{log}");
     let attempts = stage.counters().connections;
-    assert!((30..80).contains(&attempts), "{attempts}");
+    assert!((20..50).contains(&attempts), "{attempts}");
     stage.rig.name("nowhere", &[[127, 0, 0, 1].into()]);
     stage.run_s(31.0);
     assert_eq!(stage.revs("x"), ["3-c"]);
