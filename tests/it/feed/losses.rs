@@ -2,6 +2,7 @@
 
 use super::*;
 use masque::limits::{FEED_STUCK_TIMES, SECOND_RESPONSE_TIME};
+use masque::sessions::{ChangesFeed, EveryChange, FeedMode, Start};
 use std::time::Duration;
 
 /// The first feed ends with `acts`; later ones are well.
@@ -56,10 +57,15 @@ fn each_fault_is_named_and_the_feed_comes_back_from_the_last_sequence() {
     let silent = "nothing, not even a heartbeat, for 25s";
     check(vec![begin(), fourth()], 25.0, silent, "4-d");
     check(vec![begin(), Act::wait_s(24.0), fourth()], 49.0, silent, "4-d");
-    check(vec![], 30.0, "no answer within 30s", "3-c");
-    check(vec![Act::send("HTTP/1.1 200 OK\r\nX: y")], 30.0, "no answer within 30s", "3-c");
+    let held_back = "nothing of feed=continuous came within 30s, although the database answered: \
+                     the feed is buffered (set `proxy_buffering off` in nginx, or \
+                     `buffer_response = false` in CouchDB); from now on it is asked for by \
+                     feed=longpoll";
+    check(vec![], 30.0, held_back, "3-c");
+    check(vec![Act::send("HTTP/1.1 200 OK\r\nX: y")], 30.0, held_back, "3-c");
     let last = r#"{"last_seq":"9-z","pending":0}"#.to_owned() + "\n";
-    let ended = "the feed ended again without anything new";
+    let ended = "the feed ended again without anything new: the server answered 200 OK, sent 0 \
+                 rows and ended it after 0ns, as a node in maintenance mode does";
     check(vec![begin(), chunk(&last), end()], 0.0, ended, "9-z");
     let error = r#"{"error":"forbidden","reason":"no\nmore"}"#.to_owned() + "\n";
     check(
@@ -363,5 +369,43 @@ fn a_feed_ends_when_it_is_told_to_in_whatever_state_it_is() {
         stage.clear();
         stage.stop_server();
         stage.check(3600.0, "");
+    }
+}
+
+type Set = fn(ChangesFeed) -> ChangesFeed;
+
+#[test]
+fn a_node_in_maintenance_was_asked_three_times_a_second_and_the_log_did_not_say_why() {
+    let every = |feed: ChangesFeed| feed.every_change(EveryChange::since(Start::Beginning));
+    let doc = |feed: ChangesFeed| feed.doc("x");
+    let (stream, poll) = (FeedMode::Continuous, FeedMode::LongPoll);
+    for (mode, set) in [(stream, doc as Set), (stream, every), (poll, doc), (poll, every)] {
+        // It tells what there is, and ends at once.
+        let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+            "/" => vec![json("200 OK", "{}")],
+            "/db" => vec![info("\"3-c\"", "1")],
+            "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#)],
+            _ => {
+                let (old, last) =
+                    (row("\"3-c\"", "x", "3-c"), "\"last_seq\":\"3-c\",\"pending\":0}\n");
+                let row = if asked.since() == "0" { old.as_str() } else { "" };
+                let line = if asked.target.contains("continuous") {
+                    format!("{row}{{{last}")
+                } else {
+                    format!("{{\"results\":[{row}],{last}")
+                };
+                vec![begin(), chunk(&line), end()]
+            }
+        })
+        .follow_as("http://couch/db", move |feed| {
+            set(feed.mode(mode).retry_cap(Duration::from_secs(2)))
+        });
+        stage.run_s(15.0);
+        let log = stage.world.borrow().log.join("\n");
+        assert!((8..=17).contains(&stage.counters().losses), "{mode:?}: {log}");
+        assert!(
+            log.contains("sent 0 rows and ended it after 0ns, as a node in maintenance"),
+            "{log}"
+        );
     }
 }

@@ -298,7 +298,7 @@ fn pauses_between_tries_grow_and_none_is_shorter_than_half_of_its_step() {
             rig.run_for(Duration::from_millis(10));
             let more = journal.take_of("client").len();
             if more > 0 && tries > 0 {
-                pauses.push(rig.elapsed() - last);
+                pauses.push(rig.elapsed().saturating_sub(last));
             }
             (tries, last) = (tries + more, if more > 0 { rig.elapsed() } else { last });
         }
