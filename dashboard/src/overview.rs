@@ -7,7 +7,7 @@ use crate::feed::{self, Feed, State, Status};
 use crate::say::said;
 use bytes::Bytes;
 use masque::reactor::{Cx, Event, Handlers, Session, SessionId, Topic};
-use masque::sessions::{Change, ChangesFeed, Database, FeedEvent, FeedMode};
+use masque::sessions::{Change, ChangesFeed, Database, FeedError, FeedEvent, FeedMode};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -97,6 +97,9 @@ impl Overview {
             }
             FeedEvent::Lost { why, retry_after, .. } => {
                 log::warn!("lost {database}: {why}; trying again in {retry_after:.1?}");
+                if matches!(*why, FeedError::HeldBack { mode: FeedMode::Continuous, .. }) {
+                    log::warn!("`--feed longpoll` avoids this wait at each start");
+                }
                 self.feed.lost(why.to_string(), cx.now());
             }
             FeedEvent::Recreated => return log::warn!("{database} is another than before"),
