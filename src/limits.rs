@@ -123,6 +123,10 @@ pub const CONNECTIONS_MAX: usize = 10_000;
 /// gives it.
 pub const CONNECT_TIME: Duration = Duration::from_secs(30);
 
+/// The shortest pause between two tries of a [`Backoff`](crate::sessions::Backoff): a hundred tries
+/// a second at most, where no pause at all would be a loop that leaves no time for anything else.
+pub const BACKOFF_MIN: Duration = Duration::from_millis(10);
+
 /// Connections of a listener that are being refused at a time: each is given its answer and
 /// [`LINGER_TIME`] to read it. More than that are closed without a word.
 pub const REFUSALS_MAX: usize = 256;
@@ -275,22 +279,46 @@ pub const FEED_KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 /// How often it is asked again; the system gives up after some nine times without an answer.
 pub const FEED_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The time in which a server must have answered a request.
+/// The time in which a server must have answered a request; for a feed that is asked for
+/// heartbeats, [`FEED_ANSWER_HEARTBEATS`] are waited for instead.
 pub const ANSWER_TIME: Duration = Duration::from_secs(30);
 
-/// The most that the first retry waits.
+/// Heartbeats within which the first answer of a feed must have come, because some servers send its
+/// head with the first of them: two may be late, and the third means that something holds them
+/// back.
+pub const FEED_ANSWER_HEARTBEATS: u32 = 3;
+
+/// The least time for which the first answer of a feed is waited for, however short the heartbeat:
+/// a server that is busy needs some seconds to begin.
+pub const FEED_ANSWER_TIME_MIN: Duration = Duration::from_secs(10);
+
+/// The rate at which an unfinished line of a feed, or the body of any other answer, must come once
+/// its first [`ANSWER_TIME`] is up, in bytes per second: the same that a client's body needs
+/// ([`HTTP_BODY_BYTES_PER_S`]). What comes more slowly would keep the feed for days.
+pub const FEED_BYTES_PER_S: u32 = 500;
+
+/// The most that the first retry waits; the least is half of it.
 pub const FEED_RETRY_FIRST: Duration = Duration::from_millis(500);
 
 /// The most that any retry waits, unless the server asks for more.
 pub const FEED_RETRY_CAP: Duration = Duration::from_secs(30);
 
-/// The least that `retry_cap` may be set to: with full jitter some twenty tries a second, and less
-/// would be a storm on a server that is about to come back.
+/// The least that `retry_cap` may be set to: ten to twenty tries a second, and less would be a
+/// storm on a server that is about to come back.
 pub const FEED_RETRY_CAP_MIN: Duration = Duration::from_millis(100);
 
-/// The least that a retry waits after a refusal that only somebody can mend, such as a wrong
-/// password, however short the cap is: that is meant for a server which comes back by itself.
+/// The least that a retry waits after a refusal that only somebody can mend, such as a missing
+/// permission, however short the cap is: that is meant for a server which comes back by itself.
 pub const FEED_LASTING_RETRY_MIN: Duration = Duration::from_secs(1);
+
+/// The shortest pause after a server has refused the credentials. CouchDB locks an account at the
+/// fifth wrong password within 300 s, for every client of that account at the same address; five
+/// tries with these pauses take 320 s.
+pub const FEED_LOGIN_RETRY_MIN: Duration = Duration::from_secs(80);
+
+/// The longest pause after a server has refused the credentials, unless the server or `retry_cap`
+/// asks for more: a little longer than CouchDB's lock.
+pub const FEED_LOGIN_RETRY_CAP: Duration = Duration::from_secs(320);
 
 /// How often the same error at the same sequence makes a feed be told as stuck.
 pub const FEED_STUCK_TIMES: u32 = 5;

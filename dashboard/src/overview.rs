@@ -9,7 +9,7 @@ use crate::metrics::Metrics;
 use crate::revisions::{Revision, Revisions};
 use bytes::Bytes;
 use masque::reactor::{Cx, Event, Handlers, Session, SessionId, Topic};
-use masque::sessions::{Change, ChangesFeed, Database, FeedEvent, FeedMode};
+use masque::sessions::{Change, ChangesFeed, Database, FeedError, FeedEvent, FeedMode};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -116,6 +116,9 @@ impl Overview {
             }
             FeedEvent::Lost { why, retry_after, .. } => {
                 log::warn!("lost {database}: {why}; trying again in {retry_after:.1?}");
+                if matches!(*why, FeedError::HeldBack { mode: FeedMode::Continuous, .. }) {
+                    log::warn!("`--feed longpoll` avoids this wait at each start");
+                }
                 self.feed.lost(why.to_string(), cx.now());
             }
             FeedEvent::Recreated => return log::warn!("{database} is another than before"),

@@ -10,8 +10,8 @@ use super::subject::Subject;
 use super::{Change, ChangesFeed, FeedEvent, Step};
 use crate::filters::{HttpClient, Part};
 use crate::limits::{
-    ANSWER_TIME, FEED_ANSWER_BYTES, FEED_CONNECT_TIME, FEED_KEEPALIVE_IDLE,
-    FEED_KEEPALIVE_INTERVAL, FEED_REDIRECTS_MAX, FEED_REREAD_PAUSE,
+    FEED_ANSWER_BYTES, FEED_CONNECT_TIME, FEED_KEEPALIVE_IDLE, FEED_KEEPALIVE_INTERVAL,
+    FEED_REDIRECTS_MAX, FEED_REREAD_PAUSE,
 };
 use crate::reactor::{Cx, Socket};
 use crate::wheels::{ConnectError, Connector, ReadWrite};
@@ -86,8 +86,7 @@ impl ChangesFeed {
             }
         }
         // Some servers send a feed's head with its first heartbeat.
-        let time = if is_feed { ANSWER_TIME.max(self.silence()) } else { ANSWER_TIME };
-        cx.delay(Self::TICK, time, ());
+        cx.delay(Self::TICK, self.answer_time(), ());
     }
 
     /// What the request of this step is for.
@@ -123,6 +122,7 @@ impl ChangesFeed {
             Part::Head(head) => self.head(cx, &head),
             Part::Data(data) => {
                 self.counters.bytes += data.len() as u64;
+                self.answer.has_body = true;
                 match &mut self.answer.lines {
                     Some(lines) => {
                         lines.feed(&data);
@@ -138,6 +138,7 @@ impl ChangesFeed {
 
     fn head(&mut self, cx: &mut Cx<'_>, head: &Response<()>) {
         self.answer = Answer::of(head, cx.date());
+        self.answer.began = Some(cx.now());
         self.login.keep(head.headers());
         if !is_plain(head.headers()) {
             return self.lose(cx, FeedError::Answer("it is compressed, which was not asked for"));
@@ -208,6 +209,9 @@ impl ChangesFeed {
             return self.redirected(cx);
         }
         self.redirects = 0;
+        if is_ok && step == Step::Info {
+            self.login_pauses.reset(); // the credentials are accepted
+        }
         match step {
             Step::Login => self.logged_in(cx),
             // Who guards the server's root alone lets the database be followed all the same.
@@ -226,7 +230,8 @@ impl ChangesFeed {
             Step::Feed if is_ok && self.has_turns() => self.turn_page(cx),
             Step::Feed if is_ok => {
                 let is_last = self.answer.is_last;
-                self.lose(cx, if is_last { FeedError::Ended } else { FeedError::Cut });
+                let why = if is_last { self.ended_again(cx) } else { FeedError::Cut };
+                self.lose(cx, why);
             }
             Step::Feed => self.refused(cx),
             _ => {

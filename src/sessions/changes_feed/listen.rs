@@ -7,7 +7,7 @@ use super::subject::Subject;
 use super::tell::Followed;
 use super::{Change, ChangesFeed, FeedEvent, Step};
 use crate::filters::HttpClientError;
-use crate::limits::{FEED_PROOF_TIME, FEED_REREAD_PAUSE, SECOND_RESPONSE_TIME};
+use crate::limits::{ANSWER_TIME, FEED_PROOF_TIME, FEED_REREAD_PAUSE, SECOND_RESPONSE_TIME};
 use crate::reactor::Cx;
 use crate::shown::shown;
 use std::time::{Duration, Instant};
@@ -33,6 +33,7 @@ impl ChangesFeed {
         while !self.is_full()
             && let Some(line) = self.answer.lines.as_mut().and_then(Iterator::next)
         {
+            self.answer.line_began = None;
             self.prove_by_time(cx);
             let subject = &self.subject;
             match line.map(|line| (parse_line(&line, |id| subject.wants(id)), line)) {
@@ -72,7 +73,22 @@ impl ChangesFeed {
                 }
             }
         }
+        self.time_unfinished(cx);
         self.pause_if_full(cx);
+    }
+
+    /// Takes down when the line began whose end has yet to come. While nothing is read, its time
+    /// does not count.
+    fn time_unfinished(&mut self, cx: &mut Cx<'_>) {
+        if self.is_full() || self.answer.lines.as_ref().is_none_or(|lines| lines.pending() == 0) {
+            self.answer.line_began = None;
+        } else if self.answer.line_began.is_none() {
+            self.answer.line_began = Some(cx.now());
+            // The next look is no later than that anyway, unless heartbeats are rare.
+            if self.silence() > ANSWER_TIME && self.read_again.is_none() {
+                cx.delay(Self::TICK, ANSWER_TIME, ());
+            }
+        }
     }
 
     /// Leaves what comes to the socket, and in the end to the server, while the watcher has enough

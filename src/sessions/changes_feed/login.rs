@@ -67,7 +67,7 @@ impl ChangesFeed {
                 let refusal = self.answer.refusal();
                 return self.lose(cx, refusal);
             }
-            Some(status) if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+            _ if self.answer.is_passing_failure() => {
                 let refusal = self.answer.refusal();
                 return self.lose(cx, refusal);
             }

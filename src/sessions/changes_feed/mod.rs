@@ -44,8 +44,8 @@ pub use scheme::AuthorityError;
 
 use crate::filters::{HttpClient, Part};
 use crate::limits::{
-    FEED_LINE_BYTES, FEED_PROOF_TIME, FEED_RETRY_CAP, FEED_RETRY_CAP_MIN, FEED_RETRY_FIRST,
-    HEARTBEAT,
+    FEED_LINE_BYTES, FEED_LOGIN_RETRY_CAP, FEED_LOGIN_RETRY_MIN, FEED_PROOF_TIME, FEED_RETRY_CAP,
+    FEED_RETRY_FIRST, HEARTBEAT,
 };
 use crate::reactor::{Cx, Event, Handlers, Postback, Session, Socket};
 use crate::sessions::Backoff;
@@ -116,6 +116,8 @@ pub struct ChangesFeed {
     /// Whether an answer is to end after `heartbeat` rather than go on with a sign of life.
     has_timeout: bool,
     backoff: Backoff,
+    /// The pauses after the credentials were refused.
+    login_pauses: Backoff,
     postback: Postback<FeedEvent>,
     /// Whether the server is asked to send the followed documents alone.
     is_filtered: bool,
@@ -205,6 +207,7 @@ impl ChangesFeed {
             mode: FeedMode::default(),
             has_timeout: false,
             backoff: Backoff::new(FEED_RETRY_FIRST, FEED_RETRY_CAP),
+            login_pauses: Backoff::new(2 * FEED_LOGIN_RETRY_MIN, FEED_LOGIN_RETRY_CAP),
             postback,
             is_filtered: true,
             since: None,
@@ -306,17 +309,6 @@ impl ChangesFeed {
         self
     }
 
-    /// Waits at most this long between tries, and after a refusal that
-    /// [lasts](FeedError::is_lasting) at least
-    /// [`FEED_LASTING_RETRY_MIN`](crate::limits::FEED_LASTING_RETRY_MIN). The cap is no less than
-    /// [`FEED_RETRY_CAP_MIN`](crate::limits::FEED_RETRY_CAP_MIN).
-    #[must_use]
-    pub fn retry_cap(mut self, cap: Duration) -> Self {
-        self.retry_cap = cap.max(FEED_RETRY_CAP_MIN);
-        self.backoff = Backoff::new(FEED_RETRY_FIRST.min(self.retry_cap), self.retry_cap);
-        self
-    }
-
     /// Takes lines and documents of up to so many bytes.
     #[must_use]
     pub fn line_max(mut self, bytes: usize) -> Self {
@@ -349,6 +341,7 @@ impl ChangesFeed {
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.backoff = self.backoff.seed(seed);
+        self.login_pauses = self.login_pauses.seed(seed);
         self
     }
 

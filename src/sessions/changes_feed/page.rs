@@ -23,6 +23,8 @@ pub(super) struct Page {
     depth: usize,
     /// Whether the second level is a list, whose objects are the rows.
     is_list: bool,
+    /// How much of the rest stands before that list.
+    before_list: usize,
     is_string: bool,
     is_escaped: bool,
     /// The last byte that was neither in a row nor space.
@@ -43,6 +45,7 @@ impl Page {
             rest: vec![],
             depth: 0,
             is_list: false,
+            before_list: 0,
             is_string: false,
             is_escaped: false,
             last: 0,
@@ -56,6 +59,17 @@ impl Page {
         if !self.is_over {
             self.input.extend_from_slice(piece);
         }
+    }
+
+    /// Bytes that wait for the end of their row, or for the end of what is no row. The beginning of
+    /// an answer is none of these: the first row may be hours away.
+    pub(super) fn pending(&self) -> usize {
+        let rest = match self.is_between_rows() {
+            true => self.rest.len() - self.before_list,
+            false if self.row.is_empty() => self.rest.len(),
+            false => 0,
+        };
+        self.input.len() + self.row.len() + rest
     }
 
     /// Looks at one byte; what is complete with it.
@@ -78,6 +92,7 @@ impl Page {
                 self.depth += 1;
                 if self.depth == 2 {
                     self.is_list = byte == b'[';
+                    self.before_list = self.rest.len() + 1;
                 }
             }
             b'}' | b']' => {

@@ -125,14 +125,18 @@ impl ChangesFeed {
     /// The server has said who it is, or what else it has to say there; unless that is to come
     /// again later.
     pub(super) fn meet(&mut self, cx: &mut Cx<'_>) {
-        let later = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
-        if self.answer.status.is_some_and(|status| later.contains(&status)) {
+        let status = self.answer.status.unwrap_or_default();
+        let is_passing = self.answer.is_passing_failure();
+        let is_later = status.is_client_error() || status == StatusCode::SERVICE_UNAVAILABLE;
+        // A wrong password is refused at every path, and each refusal counts for a lock-out.
+        let is_refused = self.answer.is_wrong_password() && self.database.login().is_some();
+        if is_passing && is_later || is_refused {
             let refusal = self.answer.refusal();
             return self.lose(cx, refusal);
         }
         if let Some(rows) = self.subject.rows_mut() {
             rows.is_met = true;
-            rows.is_to_meet = self.answer.status.is_some_and(|status| status.is_server_error());
+            rows.is_to_meet = is_passing;
             rows.server = parse_uuid(&self.answer.body);
         }
         self.go_on(cx);

@@ -125,7 +125,7 @@ impl ChangesFeed {
             Subject::Rows(rows) => rows.left,
             Subject::Documents(_) => None,
         };
-        let page = Some(FEED_PAGE_ROWS).filter(|_| self.mode.is_paged());
+        let page = Some(FEED_PAGE_ROWS).filter(|_| self.lasting_mode().is_paged());
         left.into_iter().chain(page).min()
     }
 

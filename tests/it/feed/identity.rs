@@ -285,6 +285,6 @@ fn what_was_new_after_a_loss_was_told_while_the_feed_still_counted_as_lost() {
     let world = stage.world.borrow();
     let told: Vec<_> = world.log.iter().filter_map(|line| line.split_once(' ')).collect();
     let time = |what: &str| told.iter().find(|(_, told)| told.starts_with(what)).map(|told| told.0);
-    assert_eq!(time("x is 2-x"), Some("3.430"), "{told:?}");
-    assert_eq!(time("connected #2"), Some("3.430"), "{told:?}");
+    assert_eq!(time("x is 2-x"), Some("3.465"), "{told:?}");
+    assert_eq!(time("connected #2"), Some("3.465"), "{told:?}");
 }

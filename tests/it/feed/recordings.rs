@@ -323,7 +323,8 @@ fn ended(name: &str, why: &str, from: &str) {
     let world = stage.world.borrow();
     let lost =
         world.log.iter().find_map(|line| Some(line.split_once("lost (1)")?.1)).unwrap_or_default();
-    assert_eq!(lost.split_once(": ").map_or("", |lost| lost.1), why, "{name}");
+    let lost = lost.split_once(": ").map_or("", |lost| lost.1);
+    assert!(lost.starts_with(why), "{name}: {lost}");
     let since = world.asked.last().unwrap().since();
     let rows: Vec<_> =
         recording.rows().into_iter().filter_map(|(_, told)| sent(&told.seq)).collect();

@@ -299,3 +299,38 @@ fn a_delay_for_reconnect_comes_back_too_and_further_events_reach_the_connection(
     rig.run_for(Duration::from_secs(60));
     assert_eq!(journal.take(), ["1", "this side has closed it"]);
 }
+
+#[test]
+fn a_backoff_of_nothing_stopped_virtual_time_and_tried_without_a_pause() {
+    let (mut rig, journal) = (Rig::new(), Journal::default());
+    let backoff = Backoff::new(Duration::ZERO, Duration::ZERO);
+    rig.spawn(TcpClient::new(1).backoff(backoff).run(actor(&journal)));
+    rig.run_for(Duration::from_secs(1));
+    let tries = journal.take_of("client").len();
+    assert!((90..=101).contains(&tries), "{tries} tries in a second");
+}
+
+#[test]
+fn pauses_between_tries_grow_and_none_is_shorter_than_half_of_its_step() {
+    for seed in 0..20 {
+        let (mut rig, journal) = (Rig::new(), Journal::default());
+        let (first, cap) = (Duration::from_secs(1), Duration::from_secs(60));
+        let client = TcpClient::new(1).backoff(Backoff::new(first, cap).seed(seed));
+        rig.spawn(client.run(actor(&journal)));
+        let (mut tries, mut last, mut pauses) = (0, Duration::ZERO, vec![]);
+        while pauses.len() < 12 {
+            rig.run_for(Duration::from_millis(10));
+            let more = journal.take_of("client").len();
+            if more > 0 && tries > 0 {
+                pauses.push(rig.elapsed().saturating_sub(last));
+            }
+            (tries, last) = (tries + more, if more > 0 { rig.elapsed() } else { last });
+        }
+        let tick = Duration::from_millis(20);
+        for (try_number, pause) in pauses.iter().enumerate() {
+            let step = (first * (1 << try_number.min(6))).min(cap);
+            assert!(*pause + tick >= step / 2 && *pause <= step + tick, "{seed}: {pauses:?}");
+        }
+        assert!(pauses.windows(2).all(|two| two[0] <= two[1] + tick), "{seed}: {pauses:?}");
+    }
+}

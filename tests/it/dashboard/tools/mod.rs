@@ -4,6 +4,7 @@
 //! All of them run on this machine alone, for seconds, and end with their test.
 
 mod curl;
+mod feed_proxies;
 mod load;
 mod proxies;
 mod proxy;
