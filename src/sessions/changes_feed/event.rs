@@ -65,7 +65,10 @@ pub enum FeedEvent {
     /// with all of the new one's rows. Of servers whose sequences are numbers (`CouchDB` 1,
     /// `PouchDB`) it is known when the database has fewer changes than were told, or was not there
     /// for a time. One that was made again unseen and has come as far is not recognised there, and
-    /// rows of it are missed; documents are read anew whenever that may be.
+    /// rows of it are missed; documents are read anew whenever that may be. `CouchDB` 3 says it in
+    /// whole seconds: a database that was made, deleted and made again within one second is not
+    /// recognised, but what it has is told, because its sequences are of other files.
+    /// [`CaughtUp`](Self::CaughtUp) follows once the new database has been told.
     Recreated,
     /// A row of a feed of [every change](super::EveryChange). Say that it is handled by
     /// [`HANDLED`](super::ChangesFeed::HANDLED).
@@ -84,8 +87,9 @@ pub enum FeedEvent {
     /// row that comes again of those that are remembered, be they of this run or of one before.
     ///
     /// Without [`Query::all_revs`](super::Query::all_revs) a row names the winning revision alone,
-    /// and one that comes because another leaf has changed looks as if it came again. As the first
-    /// of its kind behind a loss it is told as this, in error, unless sequences are numbers.
+    /// and one that comes because another leaf has changed looks as if it came again. Between a loss
+    /// and the [`CaughtUp`](Self::CaughtUp) after it the first of its kind is told as this, in error,
+    /// unless sequences are numbers.
     Rewound,
     /// The checkpoint is of something else than what is followed.
     Mismatch(Mismatch),

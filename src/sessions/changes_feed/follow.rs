@@ -81,8 +81,9 @@ impl ChangesFeed {
                 self.flush_soon(cx);
             }
             self.paging.asked = (Some(cx.now()), self.rows_at_most());
+            let is_after_loss = !self.paging.is_announced;
             if let Some(rows) = self.subject.rows_mut() {
-                rows.asked();
+                rows.asked(is_after_loss);
             }
         }
         // Some servers send a feed's head with its first heartbeat.
@@ -282,7 +283,10 @@ impl ChangesFeed {
         let is_same = info.identity.is_some() && info.identity == self.identity;
         let is_other = self.is_another(&info);
         let was_read = self.read_anew.is_some_and(|then| cx.now() - then < FEED_REREAD_PAUSE);
-        let is_too_soon = was_read && !is_same && !is_other && self.is_caught_up;
+        if is_other {
+            self.is_caught_up = false; // what the new one has is still to come
+        }
+        let is_too_soon = was_read && !is_same && self.is_caught_up;
         match &mut self.subject {
             Subject::Documents(_) if is_too_soon => self.read_after(cx, FEED_REREAD_PAUSE),
             Subject::Documents(docs) if !is_same || self.since.is_none() => {

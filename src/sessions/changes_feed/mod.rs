@@ -308,7 +308,8 @@ impl ChangesFeed {
 
     /// Waits at most this long between tries, and after a refusal that
     /// [lasts](FeedError::is_lasting) at least
-    /// [`FEED_LASTING_RETRY_MIN`](crate::limits::FEED_LASTING_RETRY_MIN). The cap is no less than
+    /// [`FEED_LASTING_RETRY_MIN`](crate::limits::FEED_LASTING_RETRY_MIN), except for a database that
+    /// is missing. The cap is no less than
     /// [`FEED_RETRY_CAP_MIN`](crate::limits::FEED_RETRY_CAP_MIN).
     #[must_use]
     pub fn retry_cap(mut self, cap: Duration) -> Self {
