@@ -120,9 +120,13 @@ pub enum FeedEvent {
         /// The limit, in bytes.
         max: usize,
     },
-    /// A document of several cannot be read: the others are followed, and this one is tried again,
-    /// after a pause that grows. What was told of it before is out of date, until it is told again.
-    /// Told once until then.
+    /// A document cannot be read, or what the server sends is not this document: it has another
+    /// `_id`, no `_rev`, or is no object. It is tried again after a pause that grows, and the feed
+    /// goes on. What was told of it before is out of date, until it is told again. Told once until
+    /// then. Where a single document is followed and the server refuses it, the feed is
+    /// [lost](Self::Lost) instead.
+    ///
+    /// Of every change its row follows, without the document.
     Unread {
         /// Its id.
         id: String,

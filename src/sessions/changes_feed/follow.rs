@@ -2,10 +2,11 @@
 
 use super::answer::{Answer, is_plain};
 use super::database::encoded;
+use super::document::parse_document;
 use super::encoding::path_of;
 use super::error::FeedError;
 use super::listen::Listening;
-use super::row::{parse_info, parse_rev};
+use super::row::parse_info;
 use super::subject::Subject;
 use super::{Change, ChangesFeed, FeedEvent, Step};
 use crate::filters::{HttpClient, Part};
@@ -179,7 +180,7 @@ impl ChangesFeed {
     fn outgrow(&mut self, cx: &mut Cx<'_>) {
         match self.step {
             Step::Document(place) => self.pass_over(cx, place),
-            _ => self.release(cx, None, true),
+            _ => self.outgrow_held(cx),
         }
     }
 
@@ -320,13 +321,17 @@ impl ChangesFeed {
     }
 
     fn read(&mut self, cx: &mut Cx<'_>, place: usize) {
-        let Some(rev) = parse_rev(&self.answer.body) else {
-            return self.lose(cx, FeedError::Answer("it is no document"));
+        let id = self.subject.docs()[place].id.clone();
+        let own = match parse_document(&self.answer.body, &id) {
+            Ok(own) => own,
+            Err(why) => return self.refuse_document(cx, place, FeedError::Answer(why)),
         };
+        if own.is_deleted {
+            return self.stands(cx, place, Change::gone(&id, Some(own.rev)));
+        }
         let body = std::mem::take(&mut self.answer.body);
         let doc = Bytes::from(body.trim_ascii().to_vec());
-        let id = self.subject.docs()[place].id.clone();
-        self.stands(cx, place, Change { id, rev: Some(rev), doc: Some(doc) });
+        self.stands(cx, place, Change { id, rev: Some(own.rev), doc: Some(doc) });
     }
 
     /// The document at `place` was read, and stands thus; told together with the others that are.

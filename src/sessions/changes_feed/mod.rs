@@ -6,6 +6,7 @@ mod answer;
 mod checkpoint;
 mod checkpoint_file;
 mod database;
+mod document;
 mod encoding;
 mod error;
 mod event;
@@ -79,6 +80,10 @@ use tell::Followed;
 /// There is one connection at any time, and one timer besides that of a checkpoint; and whatever
 /// the server sends, memory is bounded by the longest line. A line or a document that is longer
 /// than that is told and passed over.
+///
+/// A document that is not the one of its row or request is not told: one with another `_id`,
+/// without a `_rev`, or no object at all. A row without its document, or with such a one, has the
+/// document be read by itself; if that is wrong too, [`FeedEvent::Unread`] says so.
 ///
 /// The credentials of the URL go along with each request, as Basic authentication, and never
 /// expire; [`cookie_session`](Self::cookie_session) has them sent once for a cookie instead.

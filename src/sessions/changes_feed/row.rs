@@ -1,5 +1,6 @@
 //! What CouchDB says: the lines of a feed, and the bodies of its answers.
 
+use super::document::check_document;
 use super::members::{Revision, members};
 use crate::shown::shown;
 use bytes::Bytes;
@@ -88,10 +89,14 @@ pub struct Row {
     pub revs: Vec<String>,
     /// Whether the document is deleted.
     pub deleted: bool,
-    /// The document as the server wrote it, where it came along.
+    /// The document as the server wrote it, if it came along and is that of the row. It may be
+    /// newer than `revs`, and be deleted though the row is not: the server adds it as it is when
+    /// the row is sent.
     pub doc: Option<Bytes>,
     /// The whole row as the server wrote it, with what has no field here.
     pub json: Bytes,
+    /// Why the document that came along is not `doc`.
+    pub(super) refused: Option<&'static str>,
 }
 
 /// `CouchDB`'s `error` and `reason`, cut to
@@ -135,15 +140,16 @@ pub(super) fn parse_line(line: &Bytes, is_wanted: impl FnOnce(&str) -> bool) -> 
         if !is_wanted(&id) {
             return Line::Passed(seq);
         }
+        let doc = doc.map(RawValue::get).filter(|doc| *doc != "null");
+        let refused = doc.and_then(|doc| check_document(doc.as_bytes(), &id).err());
         return Line::Row(Row {
             seq,
             id: id.into_owned(),
             revs: changes.and_then(revs).unwrap_or_default(),
             deleted: deleted.is_some_and(|deleted| deleted.get() == "true"),
-            doc: doc
-                .filter(|doc| doc.get().starts_with('{'))
-                .map(|doc| line.slice_ref(doc.get().as_bytes())),
+            doc: doc.filter(|_| refused.is_none()).map(|doc| line.slice_ref(doc.as_bytes())),
             json: line.clone(),
+            refused,
         });
     }
     if let Some(last) = last_seq {
@@ -177,12 +183,6 @@ pub(super) fn parse_uuid(body: &[u8]) -> Option<String> {
     text_of(uuid?).map(Cow::into_owned)
 }
 
-/// The revision of a document.
-pub(super) fn parse_rev(doc: &[u8]) -> Option<String> {
-    let [rev] = members(doc, ["_rev"])?;
-    text_of(rev?).map(Cow::into_owned)
-}
-
 /// What a JSON string says; it is copied only to be unescaped.
 pub(super) fn text_of(raw: &RawValue) -> Option<Cow<'_, str>> {
     let json = raw.get();
@@ -202,7 +202,7 @@ fn revs(changes: &RawValue) -> Option<Vec<String>> {
 #[cfg(test)]
 pub(super) fn bare(id: &str, rev: &str) -> Row {
     let (id, revs) = (id.to_owned(), vec![rev.to_owned()]);
-    Row { seq: None, id, revs, deleted: false, doc: None, json: Bytes::new() }
+    Row { seq: None, id, revs, deleted: false, doc: None, json: Bytes::new(), refused: None }
 }
 
 #[cfg(test)]
@@ -217,6 +217,7 @@ mod tests {
             deleted,
             doc: doc.map(|doc| Bytes::from_static(doc.as_bytes())),
             json: Bytes::new(),
+            refused: None,
         })
     }
 
@@ -243,8 +244,8 @@ mod tests {
             ),
             // PouchDB: numbers, and the keys in another order.
             (
-                r#"{"id":"x","doc":{"n":1.50,"big":1234567890},"changes":[{"rev":"1-a"}],"seq":7}"#,
-                row(Some("7"), "1-a", false, Some(r#"{"n":1.50,"big":1234567890}"#)),
+                r#"{"id":"x","doc":{"n":1.50,"_rev":"1-a","_id":"x"},"changes":[{"rev":"1-a"}],"seq":7}"#,
+                row(Some("7"), "1-a", false, Some(r#"{"n":1.50,"_rev":"1-a","_id":"x"}"#)),
             ),
             // BigCouch: an array.
             (

@@ -2,6 +2,7 @@
 
 use super::checkpoint::{Checkpoint, Mismatch};
 use super::checkpoint_file::{CheckpointFile, Writer};
+use super::error::FeedError;
 use super::event::FeedEvent;
 use super::every_change::{EveryChange, FeedEnd, OnMismatch, OnRecreated, Start};
 use super::latest::Latest;
@@ -254,6 +255,10 @@ impl ChangesFeed {
             self.counters.repeats += 1;
         } else {
             self.counters.changes += 1;
+            if let Some(why) = row.refused {
+                let (id, why) = (row.id.clone(), Arc::new(FeedError::Answer(why)));
+                self.tell(cx, FeedEvent::Unread { id, why });
+            }
             self.tell(cx, FeedEvent::Row { number, row: Arc::new(row), is_repeat });
         }
         if has_moved {

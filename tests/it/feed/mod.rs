@@ -23,6 +23,7 @@ mod server;
 mod stage;
 mod start;
 mod timeout;
+mod wrong_documents;
 
 use server::{Act, Asked, beats, begin, chunk, end, info, json, nothing_more, row, unannounced};
 use stage::Stage;

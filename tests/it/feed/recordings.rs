@@ -42,7 +42,9 @@ impl Recording {
         let row = |line: &Vec<u8>| {
             let value: serde_json::Value = serde_json::from_slice(line).ok()?;
             let is_gone = value.get("deleted").is_some_and(|deleted| deleted == true);
-            let rev = value["changes"][0]["rev"].as_str()?.to_owned();
+            // The document may be newer than its row, and PouchDB names the winner last.
+            let own = value["doc"]["_rev"].as_str();
+            let rev = own.or(value["changes"][0]["rev"].as_str())?.to_owned();
             Some(Told {
                 seq: value["seq"].clone(),
                 id: value["id"].as_str()?.to_owned(),
@@ -107,7 +109,8 @@ fn body(bytes: &[u8]) -> Vec<u8> {
 /// Whether it is of `feed=longpoll` or `feed=normal`.
 fn is_page(path: &Path) -> bool {
     let name = path.file_name().unwrap().to_str().unwrap();
-    name.starts_with("longpoll_") || name.starts_with("normal_") || name.contains("_normal.")
+    let is_named = name.contains("_normal.") || name.contains("_since_before.");
+    name.starts_with("longpoll_") || name.starts_with("normal_") || is_named
 }
 
 /// Every recording of a continuous feed, or of answers that have an end.
