@@ -87,10 +87,21 @@ pub enum FeedEvent {
     /// row that comes again of those that are remembered, be they of this run or of one before.
     ///
     /// Without [`Query::all_revs`](super::Query::all_revs) a row names the winning revision alone,
-    /// and one that comes because another leaf has changed looks as if it came again. Between a loss
-    /// and the [`CaughtUp`](Self::CaughtUp) after it the first of its kind is told as this, in error,
-    /// unless sequences are numbers.
+    /// and one that comes because another leaf has changed looks as if it came again. Between a
+    /// loss and the [`CaughtUp`](Self::CaughtUp) after it the first of its kind is told as this, in
+    /// error, unless sequences are numbers.
     Rewound,
+    /// Documents, or revisions of them, were purged since the database was last looked at. The
+    /// server removes them without a row and does not say which: what was told of them is out of
+    /// date. An index that must not show them has to be compared with the database, or built again.
+    ///
+    /// Sent only to a watcher of every change; followed documents are read again instead. It comes
+    /// with the next look at the database, while a feed goes on at the latest
+    /// [`FEED_LOOK_PAUSE`](crate::limits::FEED_LOOK_PAUSE) after the purge, and not in the order of
+    /// the rows. A checkpoint keeps `purge_seq`, so that a purge between two runs is noticed too. A
+    /// cluster that has lost or moved a shard may count its purges differently, and then this is
+    /// sent in error.
+    Purged,
     /// The checkpoint is of something else than what is followed.
     Mismatch(Mismatch),
     /// The checkpoint could not be written; it is tried again. Told once until it could be. Where

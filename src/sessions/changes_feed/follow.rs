@@ -57,6 +57,7 @@ impl ChangesFeed {
     fn ask(&mut self, cx: &mut Cx<'_>) {
         self.step = self.next_step();
         self.answer = Answer::default();
+        self.end_look(cx);
         let is_feed = self.step == Step::Feed;
         let request = if self.step == Step::Login {
             self.database.login()
@@ -165,6 +166,7 @@ impl ChangesFeed {
             let silence = self.silence();
             let left = |due| silence.min(Instant::saturating_duration_since(&due, cx.now()));
             cx.delay(Self::TICK, self.read_again.map_or(silence, left), ());
+            self.look_later(cx);
             self.pause_if_full(cx);
         } else if self.is_document() && length(head).is_some_and(|length| length > self.line_max) {
             self.outgrow(cx); // and none of it is read
@@ -273,7 +275,7 @@ impl ChangesFeed {
     /// loss, unless nothing has changed: how long a server may be in coming to what was missed, and
     /// when it has come there, a feed does not tell. Where one look follows another, as between the
     /// answers of a long poll, they are read anew a moment later: each change of one would have all
-    /// be read.
+    /// be read. Where documents were purged, which no row tells, they are read anew too.
     fn look(&mut self, cx: &mut Cx<'_>) {
         let Some(info) = parse_info(&self.answer.body) else {
             return self.lose(cx, FeedError::Answer("it does not describe a database"));
@@ -286,8 +288,10 @@ impl ChangesFeed {
         let was_read = self.read_anew.is_some_and(|then| cx.now() - then < FEED_REREAD_PAUSE);
         if is_other {
             self.is_caught_up = false; // what the new one has is still to come
+            self.look.purges = None;
         }
-        let is_too_soon = was_read && !is_same && self.is_caught_up;
+        let is_purged = self.is_purged(&info);
+        let is_too_soon = was_read && (!is_same || is_purged) && self.is_caught_up;
         match &mut self.subject {
             Subject::Documents(_) if is_too_soon => self.read_after(cx, FEED_REREAD_PAUSE),
             Subject::Documents(docs) if !is_same || self.since.is_none() => {
@@ -295,6 +299,13 @@ impl ChangesFeed {
                 self.since.clone_from(&info.update_seq);
                 for doc in docs {
                     doc.is_stale = true;
+                }
+                self.nothing_is_put_off();
+            }
+            Subject::Documents(docs) if is_purged => {
+                self.read_anew = Some(cx.now());
+                for doc in docs {
+                    doc.is_stale = true; // the feed goes on from where it is
                 }
                 self.nothing_is_put_off();
             }
@@ -309,6 +320,9 @@ impl ChangesFeed {
                     return;
                 }
             }
+        }
+        if !is_too_soon {
+            self.tell_purges(cx, &info);
         }
         self.identity.clone_from(&info.identity);
         self.end = Some(info);

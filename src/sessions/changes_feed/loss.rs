@@ -164,6 +164,7 @@ impl ChangesFeed {
     /// From now on nothing of this connection is heard any more.
     pub(super) fn hang_up(&mut self, cx: &mut Cx<'_>) {
         cx.delay_clear(Self::TICK);
+        self.end_look(cx);
         self.answer = Answer::default();
         self.listening = None;
         if let Some(connector) = self.connector.take() {

@@ -123,6 +123,9 @@ pub(super) struct Info {
     pub(super) count: Option<u64>,
     /// What is another when the database was deleted and made again; not every server has it.
     pub(super) identity: Option<String>,
+    /// How many purges there were, as the server writes it; not every server says so. Only for
+    /// comparing whether it is the same.
+    pub(super) purges: Option<String>,
 }
 
 /// Understands one line. Keys may come in any order. Of a row whose id is not wanted, nothing but
@@ -168,13 +171,16 @@ pub(super) fn parse_reason(body: &[u8]) -> Option<Reason> {
 
 /// Understands the body of `GET /db`.
 pub(super) fn parse_info(body: &[u8]) -> Option<Info> {
-    let names = ["update_seq", "instance_start_time", "db_uuid"];
-    let [update_seq, made, uuid] = members(body, names)?;
+    let names = ["update_seq", "instance_start_time", "db_uuid", "purge_seq"];
+    let [update_seq, made, uuid, purge_seq] = members(body, names)?;
     let count = update_seq.and_then(|seq| seq.get().parse().ok());
     // A server that counts says there when it opened the database, or when it started.
     let made = made.and_then(text_of).filter(|time| count.is_none() && time != "0");
     let identity = made.or_else(|| uuid.and_then(text_of)).map(Cow::into_owned);
-    Some(Info { update_seq: update_seq.and_then(Seq::of), count, identity })
+    // Of a cluster's sequence only the number is the same whichever nodes have answered.
+    let number = |seq: Seq| seq.0.split(['-', ',']).next().unwrap_or_default().to_owned();
+    let purges = purge_seq.and_then(Seq::of).map(number);
+    Some(Info { update_seq: update_seq.and_then(Seq::of), count, identity, purges })
 }
 
 /// Understands the body of `GET /`: what tells a server from others, if it says so.
@@ -244,7 +250,10 @@ mod tests {
             ),
             // PouchDB: numbers, and the keys in another order.
             (
-                r#"{"id":"x","doc":{"n":1.50,"_rev":"1-a","_id":"x"},"changes":[{"rev":"1-a"}],"seq":7}"#,
+                concat!(
+                    r#"{"id":"x","doc":{"n":1.50,"_rev":"1-a","_id":"x"},"#,
+                    r#""changes":[{"rev":"1-a"}],"seq":7}"#
+                ),
                 row(Some("7"), "1-a", false, Some(r#"{"n":1.50,"_rev":"1-a","_id":"x"}"#)),
             ),
             // BigCouch: an array.
@@ -315,5 +324,19 @@ mod tests {
         assert_eq!(of(r#""update_seq":4"#), None);
         assert_eq!(of(r#""update_seq":4,"db_uuid":"u""#), Some("u".into()));
         assert_eq!(parse_info(b"<html>"), None);
+    }
+
+    #[test]
+    fn purges_are_counted_alike_by_all_nodes_of_a_cluster() {
+        let purges = |seq: &str| {
+            let body = format!("{{\"update_seq\":1,\"purge_seq\":{seq}}}");
+            parse_info(body.as_bytes()).unwrap().purges
+        };
+        assert_eq!(purges("\"12-g1AAA-B_\""), Some("12".into()));
+        assert_eq!(purges("\"12-g1BBB\""), Some("12".into()));
+        assert_eq!(purges("12"), Some("12".into()));
+        assert_eq!(purges("[12,\"g1A-B\"]"), Some("[12".into()));
+        assert_eq!(purges("null"), None);
+        assert_eq!(parse_info(b"{}").unwrap().purges, None);
     }
 }

@@ -188,6 +188,7 @@ impl ChangesFeed {
         let then = rows.on_mismatch;
         let has_lost = self.has_lost(info, &kept.seq).then_some(Mismatch::Identity);
         let Some(mismatch) = kept.mismatch(&now).or(has_lost) else {
+            self.look.purges = kept.purges;
             return Some((kept.seq, kept.recent));
         };
         self.tell(cx, FeedEvent::Mismatch(mismatch));
@@ -207,6 +208,7 @@ impl ChangesFeed {
             server: rows.server.clone(),
             database: self.database.to_string(),
             identity,
+            purges: self.look.purges.clone(),
             query: rows.query.picks(),
             recent: rows.recent.kept(rows.ledger.acknowledged_number()),
         }

@@ -13,6 +13,8 @@ mod losses;
 mod modes;
 mod odd_lines;
 mod property;
+mod purges;
+mod recorded_answers;
 mod recordings;
 mod repeats;
 mod retry;
