@@ -134,8 +134,8 @@ pub(super) fn parse_line(line: &Bytes, is_wanted: impl FnOnce(&str) -> bool) -> 
     if line.trim_ascii().is_empty() {
         return Line::Heartbeat;
     }
-    let names = ["seq", "id", "changes", "doc", "deleted", "last_seq"];
-    let Some([seq, id, changes, doc, deleted, last_seq]) = members(line, names) else {
+    let names = ["seq", "id", "changes", "doc", "deleted", "last_seq", "results"];
+    let Some([seq, id, changes, doc, deleted, last_seq, results]) = members(line, names) else {
         return Line::Malformed;
     };
     if let Some(id) = id.and_then(text_of) {
@@ -156,7 +156,9 @@ pub(super) fn parse_line(line: &Bytes, is_wanted: impl FnOnce(&str) -> bool) -> 
         });
     }
     if let Some(last) = last_seq {
-        return Line::Last(Seq::of(last));
+        // Of an answer that has an end, the rows are cut out before this: what is left is none.
+        let is_empty = results.is_none_or(|results| results.get() == "[]");
+        return if is_empty { Line::Last(Seq::of(last)) } else { Line::Malformed };
     }
     parse_reason(line).map_or(Line::Malformed, Line::Error)
 }
@@ -268,6 +270,8 @@ mod tests {
             ),
             (r#"{"last_seq":"9-x","pending":0}"#, last("9-x")),
             (r#"{"last_seq":9}"#, last("9")),
+            (r#"{"results":[],"last_seq":9}"#, last("9")),
+            (r#"{"results":[7],"last_seq":9}"#, Line::Malformed),
             (r#"{"last_seq":null}"#, Line::Last(None)),
             (
                 r#"{"error":"not_found","reason":"no"}"#,

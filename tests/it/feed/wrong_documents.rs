@@ -190,3 +190,21 @@ fn a_row_of_every_change_has_its_document_in_whatever_form_it_was_written() {
     let told = told_of(&[row_with(1, id, "4-d", doc)]);
     assert_eq!(told[0], "a\",\"_rev\":\"b: not CouchDB's answer: it is another document");
 }
+
+#[test]
+fn a_row_that_is_no_object_was_skipped_without_a_word() {
+    for mode in [FeedMode::LongPoll, FeedMode::Normal] {
+        let mut stage = Stage::with_feeds(|_| {
+            let good = row("\"4-d\"", "x", "4-d");
+            let page = format!("{{\"results\":[{good},7],\"last_seq\":\"9-z\"}}");
+            vec![begin(), chunk(&page), end()]
+        })
+        .follow_as("http://couch/db", move |feed| feed.mode(mode).doc("x"));
+        stage.run_s(0.1);
+        let log = stage.world.borrow().log.join("\n");
+        assert!(log.contains("not a line of a changes feed: {\"results\":[7]"), "{log}");
+        stage.run_s(5.0);
+        // It is asked for again from the row before.
+        assert_eq!(stage.world.borrow().asked.last().unwrap().since(), "4-d");
+    }
+}
