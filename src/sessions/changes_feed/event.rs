@@ -168,7 +168,7 @@ impl Change {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Connections that were begun.
+    /// Connections that were begun, without those for a look at the database while a feed goes on.
     pub connections: u64,
     /// Times the feed was lost.
     pub losses: u64,

@@ -6,7 +6,8 @@
 //! looked at once in a while on another connection, because the answer may go on for days, and
 //! asking for it again would have the server search everything that its filter leaves out.
 //!
-//! A look that fails does no harm to the feed: it is repeated after the next pause.
+//! A look that fails does no harm to the feed: it is repeated after the next pause. It follows no
+//! redirect; where `GET /db` is redirected, a purge is noticed when the feed is next asked for.
 
 use super::ChangesFeed;
 use super::FeedEvent;
@@ -77,15 +78,12 @@ impl ChangesFeed {
     fn look_connected(&mut self, cx: &mut Cx<'_>, result: Result<Socket, ConnectError>) {
         self.look.connector = None;
         let socket = result.ok().and_then(|socket| self.database.dress(socket, cx.date()).ok());
-        let wire = socket.and_then(|socket| {
+        self.look.wire = socket.and_then(|socket| {
             ReadWrite::new(cx, socket, HttpClient::new(), Self::LOOK_PART, Self::LOOK_ENDED).ok()
         });
         let request = self.database.get(&self.database.under(""), self.login.cookie());
-        match (wire, request) {
-            (Some(wire), Some(request)) => {
-                self.look.wire = Some(wire);
-                wire.put(cx, request);
-            }
+        match (self.look.wire, request) {
+            (Some(wire), Some(request)) => drop(wire.put(cx, request)),
             _ => self.look_later(cx),
         }
     }

@@ -62,7 +62,7 @@ impl ChangesFeed {
     /// something in the database has changed, or the server cannot tell that it has not become
     /// another. They go over one connection, one after the other, so that hundreds on a slow way
     /// take as many round trips: [every change](Self::every_change) of [a query of their
-    /// ids](Query::doc_ids) takes one.
+    /// ids](super::Query::doc_ids) takes one.
     ///
     /// # Panics
     /// When every change is followed already.
