@@ -338,6 +338,11 @@ pub const FEED_PROOF_TIME: Duration = Duration::from_secs(1);
 /// may have become another.
 pub const FEED_REREAD_PAUSE: Duration = Duration::from_secs(1);
 
+/// The pause between two looks at a database while an answer of its feed goes on, by which a purge
+/// is noticed. A look is about a kilobyte on a connection of its own. `CouchDB` renews a session's
+/// cookie with a request in its last tenth, by default a minute: shorter pauses keep it valid.
+pub const FEED_LOOK_PAUSE: Duration = Duration::from_secs(50);
+
 /// How often a document is read again that has not come to the revision which a row told, for a
 /// node of a cluster may lag. The pause between doubles, to half a minute in all.
 pub const FEED_REREAD_TIMES: u32 = 5;

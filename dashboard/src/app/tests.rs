@@ -1,5 +1,6 @@
 //! The whole program on virtual time, with a network in memory.
 
+mod following;
 #[path = "../../../tests/it/support/logged.rs"]
 mod logged;
 

@@ -2,10 +2,11 @@
 
 use super::answer::{Answer, is_plain};
 use super::database::encoded;
+use super::document::parse_document;
 use super::encoding::path_of;
 use super::error::FeedError;
 use super::listen::Listening;
-use super::row::{parse_info, parse_rev};
+use super::row::parse_info;
 use super::subject::Subject;
 use super::{Change, ChangesFeed, FeedEvent, Step};
 use crate::filters::{HttpClient, Part};
@@ -56,6 +57,7 @@ impl ChangesFeed {
     fn ask(&mut self, cx: &mut Cx<'_>) {
         self.step = self.next_step();
         self.answer = Answer::default();
+        self.end_look(cx);
         let is_feed = self.step == Step::Feed;
         let request = if self.step == Step::Login {
             self.database.login()
@@ -81,8 +83,9 @@ impl ChangesFeed {
                 self.flush_soon(cx);
             }
             self.paging.asked = (Some(cx.now()), self.rows_at_most());
+            let is_after_loss = !self.paging.is_announced;
             if let Some(rows) = self.subject.rows_mut() {
-                rows.asked();
+                rows.asked(is_after_loss);
             }
         }
         // Some servers send a feed's head with its first heartbeat.
@@ -164,6 +167,7 @@ impl ChangesFeed {
             let silence = self.silence();
             let left = |due| silence.min(Instant::saturating_duration_since(&due, cx.now()));
             cx.delay(Self::TICK, self.read_again.map_or(silence, left), ());
+            self.look_later(cx);
             self.pause_if_full(cx);
         } else if self.is_document() && length(head).is_some_and(|length| length > self.line_max) {
             self.outgrow(cx); // and none of it is read
@@ -179,7 +183,7 @@ impl ChangesFeed {
     fn outgrow(&mut self, cx: &mut Cx<'_>) {
         match self.step {
             Step::Document(place) => self.pass_over(cx, place),
-            _ => self.release(cx, None, true),
+            _ => self.outgrow_held(cx),
         }
     }
 
@@ -276,7 +280,7 @@ impl ChangesFeed {
     /// loss, unless nothing has changed: how long a server may be in coming to what was missed, and
     /// when it has come there, a feed does not tell. Where one look follows another, as between the
     /// answers of a long poll, they are read anew a moment later: each change of one would have all
-    /// be read.
+    /// be read. Where documents were purged, which no row tells, they are read anew too.
     fn look(&mut self, cx: &mut Cx<'_>) {
         let Some(info) = parse_info(&self.answer.body) else {
             return self.lose(cx, FeedError::Answer("it does not describe a database"));
@@ -287,7 +291,12 @@ impl ChangesFeed {
         let is_same = info.identity.is_some() && info.identity == self.identity;
         let is_other = self.is_another(&info);
         let was_read = self.read_anew.is_some_and(|then| cx.now() - then < FEED_REREAD_PAUSE);
-        let is_too_soon = was_read && !is_same && !is_other && self.is_caught_up;
+        if is_other {
+            self.is_caught_up = false; // what the new one has is still to come
+            self.look.purges = None;
+        }
+        let is_purged = self.is_purged(&info);
+        let is_too_soon = was_read && (!is_same || is_purged) && self.is_caught_up;
         match &mut self.subject {
             Subject::Documents(_) if is_too_soon => self.read_after(cx, FEED_REREAD_PAUSE),
             Subject::Documents(docs) if !is_same || self.since.is_none() => {
@@ -295,6 +304,13 @@ impl ChangesFeed {
                 self.since.clone_from(&info.update_seq);
                 for doc in docs {
                     doc.is_stale = true;
+                }
+                self.nothing_is_put_off();
+            }
+            Subject::Documents(docs) if is_purged => {
+                self.read_anew = Some(cx.now());
+                for doc in docs {
+                    doc.is_stale = true; // the feed goes on from where it is
                 }
                 self.nothing_is_put_off();
             }
@@ -310,6 +326,9 @@ impl ChangesFeed {
                 }
             }
         }
+        if !is_too_soon {
+            self.tell_purges(cx, &info);
+        }
         self.identity.clone_from(&info.identity);
         self.end = Some(info);
         self.was_gone = false;
@@ -321,13 +340,17 @@ impl ChangesFeed {
     }
 
     fn read(&mut self, cx: &mut Cx<'_>, place: usize) {
-        let Some(rev) = parse_rev(&self.answer.body) else {
-            return self.lose(cx, FeedError::Answer("it is no document"));
+        let id = self.subject.docs()[place].id.clone();
+        let own = match parse_document(&self.answer.body, &id) {
+            Ok(own) => own,
+            Err(why) => return self.refuse_document(cx, place, FeedError::Answer(why)),
         };
+        if own.is_deleted {
+            return self.stands(cx, place, Change::gone(&id, Some(own.rev)));
+        }
         let body = std::mem::take(&mut self.answer.body);
         let doc = Bytes::from(body.trim_ascii().to_vec());
-        let id = self.subject.docs()[place].id.clone();
-        self.stands(cx, place, Change { id, rev: Some(rev), doc: Some(doc) });
+        self.stands(cx, place, Change { id, rev: Some(own.rev), doc: Some(doc) });
     }
 
     /// The document at `place` was read, and stands thus; told together with the others that are.

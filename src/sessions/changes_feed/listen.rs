@@ -1,8 +1,9 @@
 //! The feed itself: its lines, and what they say.
 
+use super::document::parse_document;
 use super::error::FeedError;
 use super::mode::Cutter;
-use super::row::{Line, Row, parse_line, parse_rev};
+use super::row::{Line, Row, parse_line};
 use super::subject::Subject;
 use super::tell::Followed;
 use super::{Change, ChangesFeed, FeedEvent, Step};
@@ -134,10 +135,14 @@ impl ChangesFeed {
         let Some(followed) = docs.iter_mut().find(|doc| doc.id == row.id) else { return };
         let is_news = match row.doc {
             _ if row.deleted => followed.is_now(Change::gone(&row.id, rev)),
-            Some(doc) => {
-                let rev = rev.or_else(|| parse_rev(&doc));
-                followed.is_now(Change { id: row.id, rev, doc: Some(doc) })
-            }
+            // It may be newer than the row: the server adds it as it is when the row is sent.
+            Some(doc) => match parse_document(&doc, &row.id) {
+                Ok(own) if own.is_deleted => followed.is_now(Change::gone(&row.id, Some(own.rev))),
+                Ok(own) => {
+                    followed.is_now(Change { id: row.id, rev: Some(own.rev), doc: Some(doc) })
+                }
+                Err(_) => followed.is_stale(rev),
+            },
             None => followed.is_stale(rev),
         };
         if is_news {

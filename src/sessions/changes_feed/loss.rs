@@ -126,7 +126,8 @@ impl ChangesFeed {
         self.paging.is_unsounded |=
             was_sounding && (stuck.is_some() || !why.is_of_the_connection());
         let mut retry_after = self.backoff.next_delay();
-        if why.is_lasting() {
+        // A database that is not there costs nobody a login, and may be made at any moment.
+        if why.is_lasting() && !matches!(why, FeedError::NoDatabase(_)) {
             // Slow, and still not all at once.
             retry_after = (self.retry_cap / 2 + retry_after / 2).max(FEED_LASTING_RETRY_MIN);
         }
@@ -180,6 +181,7 @@ impl ChangesFeed {
     /// From now on nothing of this connection is heard any more.
     pub(super) fn hang_up(&mut self, cx: &mut Cx<'_>) {
         cx.delay_clear(Self::TICK);
+        self.end_look(cx);
         self.answer = Answer::default();
         self.listening = None;
         if let Some(connector) = self.connector.take() {

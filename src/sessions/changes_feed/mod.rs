@@ -6,6 +6,7 @@ mod answer;
 mod checkpoint;
 mod checkpoint_file;
 mod database;
+mod document;
 mod encoding;
 mod error;
 mod event;
@@ -16,6 +17,7 @@ mod latest;
 mod ledger;
 mod listen;
 mod login;
+mod look;
 mod loss;
 mod members;
 mod mode;
@@ -53,15 +55,14 @@ use crate::wheels::{ConnectError, Connector, Ended, ReadWrite};
 use answer::Answer;
 use listen::Listening;
 use login::Login;
+use look::Look;
 use loss::Stuck;
 use mode::Paging;
 use retry::RetryPolicy;
 use row::Info;
-use rows::Rows;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use subject::Subject;
-use tell::Followed;
 
 /// Follows a database for as long as it runs: [documents](Self::doc) of it, of which it tells how
 /// they stand, or [every change](Self::every_change), each of which it tells at least once.
@@ -76,9 +77,18 @@ use tell::Followed;
 /// Of every change, which a replicator or an indexer needs, each row is told with a number, and
 /// the feed is told when it is handled; see [`EveryChange`].
 ///
-/// There is one connection at any time, and one timer besides that of a checkpoint; and whatever
-/// the server sends, memory is bounded by the longest line. A line or a document that is longer
-/// than that is told and passed over.
+/// `CouchDB` removes purged documents without a row in the feed. So the feed looks at the database
+/// whenever it is asked for, and next to an answer that goes on every
+/// [`FEED_LOOK_PAUSE`](crate::limits::FEED_LOOK_PAUSE): if `purge_seq` has changed, documents are
+/// read again, and a watcher of every change receives [`FeedEvent::Purged`].
+///
+/// There is one connection at any time, for a look at the database a second one, and there are two
+/// timers besides that of a checkpoint; and whatever the server sends, memory is bounded by the
+/// longest line. A line or a document that is longer than that is told and passed over.
+///
+/// A document that is not the one of its row or request is not told: one with another `_id`,
+/// without a `_rev`, or no object at all. A row without its document, or with such a one, has the
+/// document be read by itself; if that is wrong too, [`FeedEvent::Unread`] says so.
 ///
 /// The credentials of the URL go along with each request, as Basic authentication, and never
 /// expire; [`cookie_session`](Self::cookie_session) has them sent once for a cookie instead.
@@ -150,6 +160,7 @@ pub struct ChangesFeed {
 
     /// Whether the database was looked at since the last loss.
     is_checked: bool,
+    look: Look,
     /// When documents were last read because their database may have become another.
     read_anew: Option<Instant>,
     /// When some are to be read again, for that was a moment ago, or has failed.
@@ -225,6 +236,7 @@ impl ChangesFeed {
             detour: None,
             redirects: 0,
             is_checked: false,
+            look: Look::default(),
             read_anew: None,
             read_again: None,
             was_gone: false,
@@ -237,42 +249,6 @@ impl ChangesFeed {
             is_flush_due: false,
             counters: Counters::default(),
         }
-    }
-
-    /// Follows one more document.
-    ///
-    /// Each costs a request at the start, and one whenever all are read anew: after a loss in which
-    /// something in the database has changed, or the server cannot tell that it has not become
-    /// another. They go over one connection, one after the other, so that hundreds on a slow way
-    /// take as many round trips: [every change](Self::every_change) of [a query of their
-    /// ids](Query::doc_ids) takes one.
-    ///
-    /// # Panics
-    /// When every change is followed already.
-    #[must_use]
-    #[track_caller]
-    pub fn doc(mut self, id: impl Into<String>) -> Self {
-        let id = id.into();
-        let Subject::Documents(docs) = &mut self.subject else {
-            panic!("the feed follows every change: {id} cannot be followed besides")
-        };
-        if docs.iter().all(|doc| doc.id != id) {
-            docs.push(Followed::new(id));
-        }
-        self
-    }
-
-    /// Follows every change, or those that are picked, rather than how documents stand.
-    ///
-    /// # Panics
-    /// When documents are followed already.
-    #[must_use]
-    #[track_caller]
-    pub fn every_change(mut self, every: EveryChange) -> Self {
-        assert!(self.subject.docs().is_empty(), "the feed follows documents already");
-        self.is_filtered = false; // whoever asks for a filter means it
-        self.subject = Subject::Rows(Box::new(Rows::new(every)));
-        self
     }
 
     /// Asks the server for a sign of life this often. Two and a half times that without one means
@@ -376,6 +352,7 @@ impl Session for ChangesFeed {
             .on(Self::COUNTERS, |feed, _, ()| feed.counters)
             .on(Self::CHECKPOINT, |feed, _, ()| feed.checkpoint())
             .on(Self::SHUTDOWN, Self::shut_down);
+        Self::look_events(on);
     }
 
     fn started(&mut self, cx: &mut Cx<'_>) {

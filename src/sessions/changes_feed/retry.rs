@@ -31,8 +31,8 @@ impl RetryPolicy {
 impl ChangesFeed {
     /// Waits at most this long between tries, and after a refusal that
     /// [lasts](FeedError::is_lasting) at least
-    /// [`FEED_LASTING_RETRY_MIN`](crate::limits::FEED_LASTING_RETRY_MIN). The cap is no less than
-    /// [`FEED_RETRY_CAP_MIN`](crate::limits::FEED_RETRY_CAP_MIN).
+    /// [`FEED_LASTING_RETRY_MIN`](crate::limits::FEED_LASTING_RETRY_MIN), except for a missing
+    /// database. The cap is no less than [`FEED_RETRY_CAP_MIN`](crate::limits::FEED_RETRY_CAP_MIN).
     ///
     /// After the server has refused the credentials (401, or a [locked
     /// account](FeedError::is_lockout)) the pause is at least

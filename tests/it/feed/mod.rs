@@ -15,6 +15,8 @@ mod losses;
 mod modes;
 mod odd_lines;
 mod property;
+mod purges;
+mod recorded_answers;
 mod recordings;
 mod repeats;
 mod retry;
@@ -26,6 +28,7 @@ mod slow;
 mod stage;
 mod start;
 mod timeout;
+mod wrong_documents;
 
 use server::{Act, Asked, beats, begin, chunk, end, info, json, nothing_more, row, unannounced};
 use stage::Stage;

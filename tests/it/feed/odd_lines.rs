@@ -92,7 +92,7 @@ fn a_query_that_no_request_can_carry_was_taken_for_a_sequence() {
 
 #[test]
 fn documents_come_out_as_the_server_wrote_them() {
-    let doc = "{\"_id\":\"x\",\"big\":12345678901234567890123,\"n\":1.50,\
+    let doc = "{\"_id\":\"x\",\"_rev\":\"4-d\",\"big\":12345678901234567890123,\"n\":1.50,\
                \"s\":\"\u{2028}\\ud800\",\"s\":2}";
     let rest = r#""unknown":[1],"changes":[{"rev":"4-d"}],"id":"x","seq":7}"#;
     let line = format!("{{\"doc\":{doc},{rest}\n");
@@ -211,7 +211,8 @@ fn a_document_that_is_too_long_is_told_and_passed_over_until_it_is_short_again()
 
 #[test]
 fn a_document_that_is_too_long_was_read_to_the_limit_after_each_loss_and_told_each_time() {
-    let doc = |length: usize| format!("{{\"_rev\":\"1-y\"{}}}", " ".repeat(length - 14));
+    let doc =
+        |length: usize| format!("{{\"_id\":\"y\",\"_rev\":\"1-y\"{}}}", " ".repeat(length - 24));
     let mut losses = 0;
     let mut stage = Stage::new(move |asked| match asked.target.as_str() {
         // Something changes during each loss.
