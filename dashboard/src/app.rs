@@ -5,10 +5,11 @@ use crate::browser::{self, Browser, CLOSING};
 use crate::command_line::Options;
 use crate::embedded::{self, Embedded};
 use crate::exposition::summary;
-use crate::figures::Figures;
+use crate::figures::{self, Figures};
 use crate::files::Files;
 use crate::metrics::Metrics;
 use crate::overview::Overview;
+use crate::percent::encoded;
 use crate::say::{complain, say};
 use crate::site::Site;
 use masque::reactor::{Cx, Endpoint, Event, Handlers, ListeningSocket, Session, SessionId, Signal};
@@ -102,7 +103,7 @@ impl App {
     }
 
     fn database(&self, cx: &mut Cx<'_>) -> Database {
-        self.options.couch.clone().unwrap_or_else(|| embed(cx))
+        self.options.couch.clone().unwrap_or_else(|| embed(cx, &self.options.docs))
     }
 
     /// Starts what browsers need.
@@ -121,6 +122,7 @@ impl App {
         Site {
             docs: options.docs.clone(),
             long_poll: options.long_poll,
+            monotonic: options.monotonic,
             stale_after: options.stale_after,
             files,
             overview,
@@ -164,7 +166,7 @@ impl App {
 }
 
 /// Starts the embedded database and the figures that move in it.
-fn embed(cx: &mut Cx<'_>) -> Database {
+fn embed(cx: &mut Cx<'_>, docs: &[String]) -> Database {
     let couch = cx.spawn(Embedded::new(cx.date()));
     let at = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let server = cx.spawn(embedded::server(at, couch));
@@ -173,6 +175,10 @@ fn embed(cx: &mut Cx<'_>) -> Database {
     cx.spawn(Figures::new(couch));
     let url = format!("http://{local}/{}", embedded::DATABASE);
     say(format_args!("embedded CouchDB at {url}"));
+    // A revision that a person copies by hand is old when it is pasted where figures move.
+    if let Some(still) = docs.iter().find(|doc| *doc != figures::DOCUMENT) {
+        say(format_args!("curl -X PUT {url}/{} -d '{{\"figure\": 42}}'", encoded(still)));
+    }
     url.parse().unwrap_or_else(|error| fail(error))
 }
 

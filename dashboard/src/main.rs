@@ -20,6 +20,7 @@ mod health;
 mod metrics;
 mod overview;
 mod percent;
+mod revision;
 mod say;
 mod site;
 

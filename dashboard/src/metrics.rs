@@ -21,6 +21,8 @@ pub(crate) struct Metrics {
     pub(crate) streams: Count,
     /// Events that were sent over them, heartbeats not counted.
     pub(crate) events: Count,
+    /// Polls and streams that came with a newer revision than is known here.
+    pub(crate) ahead: Count,
     /// Lines of the access log that were dropped, for it is not written as fast as they come.
     pub(crate) unlogged: Count,
     answers: [[Count; CLASSES.len()]; Kind::ALL.len()],
@@ -52,6 +54,8 @@ pub(crate) enum PollEnd {
     Changed,
     /// It waited long enough.
     TimedOut,
+    /// The feed was lost, or came back.
+    FeedState,
     /// The server ends.
     Closing,
     /// The browser sends no more; it may have left.
@@ -152,9 +156,10 @@ impl Kind {
 }
 
 impl PollEnd {
-    const ALL: [(PollEnd, &str); 4] = [
+    const ALL: [(PollEnd, &str); 5] = [
         (PollEnd::Changed, "changed"),
         (PollEnd::TimedOut, "timed_out"),
+        (PollEnd::FeedState, "feed_state"),
         (PollEnd::Closing, "closing"),
         (PollEnd::Left, "left"),
     ];
