@@ -4,7 +4,7 @@
 //! Only `If-None-Match` is heard. A document may change several times a second, which no date
 //! tells, so `If-Modified-Since` is passed over, and the answer is the whole document.
 
-use crate::revision::is_newer;
+use crate::winner::is_newer;
 use http::header::{
     ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
 };

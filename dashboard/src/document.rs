@@ -2,7 +2,7 @@
 
 use crate::conditional::Tagged;
 use crate::feed::Feed;
-use crate::revision::{MISSING, is_newer};
+use crate::winner::{MISSING, is_newer};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};

@@ -20,9 +20,9 @@ mod health;
 mod metrics;
 mod overview;
 mod percent;
-mod revision;
 mod say;
 mod site;
+mod winner;
 
 use command_line::{Command, USAGE};
 use masque::reactor::Reactor;

@@ -148,7 +148,7 @@ test("a long --long-poll is no trouble", async (t) => {
   }
 });
 
-test("the feed is lost: the page says so though its poll goes on, and when it is back", async (t) => {
+test("the feed is lost: the page says so though its poll waits, and when it is back", async (t) => {
   const source = await start(t, ["--doc", "board"]);
   const link = await Link.to(source.database);
   t.after(() => link.cut());
