@@ -7,10 +7,11 @@ use crate::console::Console;
 use crate::descriptors::Places;
 use crate::embedded::{self, Embedded};
 use crate::exposition::summary;
-use crate::figures::Figures;
+use crate::figures::{self, Figures};
 use crate::files::Files;
 use crate::metrics::Metrics;
 use crate::overview::Overview;
+use crate::percent::encoded;
 use crate::site::{Site, full_unread};
 use masque::reactor::{
     Cx, Endpoint, Event, Handlers, ListeningSocket, LogLimit, Session, SessionId, Signal,
@@ -126,6 +127,11 @@ impl App {
         essential(cx, Figures::new(couch));
         let url = format!("http://{local}/{}", embedded::DATABASE);
         console.say(format_args!("embedded CouchDB at {url}"));
+        // A revision that a person copies by hand is old when it is pasted where figures move.
+        if let Some(still) = self.options.docs.iter().find(|doc| *doc != figures::DOCUMENT) {
+            let still = encoded(still);
+            console.say(format_args!("curl -X PUT {url}/{still} -d '{{\"figure\": 42}}'"));
+        }
         url.parse().unwrap_or_else(|error| console.fail(error))
     }
 
@@ -156,6 +162,7 @@ impl App {
         Site {
             docs: options.docs.clone(),
             long_poll: options.long_poll,
+            monotonic: options.monotonic,
             stale_after: options.stale_after,
             files,
             overview,
@@ -242,4 +249,4 @@ impl Session for App {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -20,12 +20,15 @@ Usage: dashboard [options]
   --couch-ca FILE       whom to trust to vouch for an https database, in PEM, rather than whom
                         this machine trusts
   --doc ID              the document to show, each under /ID; may be given more than once
-                        [default: overview]
+                        [default: overview, and without --couch also mine, which nothing moves]
   --listen ADDR         where browsers connect, host:port; port 0 picks a free one
                         [default: 127.0.0.1:8080]; a socket that systemd hands over
                         (LISTEN_FDS) is served in its place
   --long-poll SECONDS   how long a poll waits for a change [default: 28]; a stream of events
                         sends a sign of life twice in that time
+  --monotonic           for several dashboards behind one name: hold a poll or stream that comes
+                        with a newer revision than this dashboard has until it has caught up, at
+                        most as long as a poll waits
   --feed MODE           how CouchDB is asked for changes: continuous, or for proxies that cannot
                         stream longpoll, or normal, once a heartbeat [default: continuous]
   --heartbeat SECONDS   how often CouchDB is asked for a sign of life [default: 10]
@@ -62,6 +65,7 @@ pub(crate) struct Options {
     pub(crate) docs: Vec<String>,
     pub(crate) listen: Target,
     pub(crate) long_poll: Duration,
+    pub(crate) monotonic: bool,
     pub(crate) feed: FeedMode,
     pub(crate) heartbeat: Duration,
     pub(crate) retry_cap: Duration,
@@ -83,6 +87,7 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
         docs: vec![],
         listen: Target::Host("127.0.0.1".into(), 8080),
         long_poll: Duration::from_secs(28),
+        monotonic: false,
         feed: FeedMode::Continuous,
         heartbeat: masque::limits::HEARTBEAT,
         retry_cap: masque::limits::FEED_RETRY_CAP,
@@ -99,11 +104,15 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
             Value(value) => return Err(format!("{} is one word too many", value.display())),
         };
         match name.as_str() {
-            "help" | "version" if parser.optional_value().is_some() => {
+            "help" | "version" | "monotonic" if parser.optional_value().is_some() => {
                 return Err(format!("--{name} takes no value"));
             }
             "help" => return Ok(Command::Help),
             "version" => return Ok(Command::Version),
+            "monotonic" => {
+                options.monotonic = true;
+                continue;
+            }
             "couch" | "couch-ca" | "doc" | "listen" | "long-poll" | "feed" | "heartbeat"
             | "retry-cap" | "stale-after" | "files" | "access-log" | "log" => {}
             other => return Err(format!("there is no option --{other}")),
@@ -135,6 +144,9 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
     }
     if options.docs.is_empty() {
         options.docs.push("overview".into());
+        if options.couch.is_none() {
+            options.docs.push("mine".into());
+        }
     }
     Ok(Command::Run(Box::new(options)))
 }
@@ -218,9 +230,12 @@ mod tests {
     fn defaults_are_as_the_usage_says() {
         let options = run(&[]).expect("nothing is needed");
         assert!(options.couch.is_none() && options.files.is_none());
-        assert_eq!(options.docs, ["overview"]);
+        assert_eq!(options.docs, ["overview", "mine"]);
+        let following = run(&["--couch", "http://h/db"]).expect("nothing more is needed");
+        assert_eq!(following.docs, ["overview"]);
         assert_eq!(options.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(options.long_poll, Duration::from_secs(28));
+        assert!(!options.monotonic);
         assert_eq!(options.feed, FeedMode::Continuous);
         assert_eq!(options.heartbeat, Duration::from_secs(10));
         assert_eq!(options.retry_cap, Duration::from_secs(30));
@@ -240,6 +255,7 @@ mod tests {
             "[::1]:0",
             "--long-poll",
             "0.5",
+            "--monotonic",
             "--feed=longpoll",
             "--heartbeat=0.25",
             "--retry-cap=5",
@@ -253,6 +269,7 @@ mod tests {
         assert_eq!(options.docs, ["a", "b"]);
         assert_eq!(options.listen.to_string(), "[::1]:0");
         assert_eq!(options.long_poll, Duration::from_millis(500));
+        assert!(options.monotonic);
         assert_eq!(options.feed, FeedMode::LongPoll);
         assert_eq!(options.heartbeat, Duration::from_millis(250));
         assert_eq!(options.retry_cap, Duration::from_secs(5));
@@ -302,6 +319,7 @@ mod tests {
             &["--nonsense"],
             &["--help=me"],
             &["--version=2"],
+            &["--monotonic=yes"],
             &["-x"],
             &["extra"],
         ] {

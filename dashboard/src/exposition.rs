@@ -64,6 +64,8 @@ fn of_site(metrics: &Metrics, page: &mut Page) {
         events,
         ..
     } = metrics;
+    let help = "Polls and streams with a newer revision than this dashboard's.";
+    page.counter("dashboard_ahead_total", help, metrics.ahead.read());
     page.gauge("dashboard_connections", "Open connections of browsers.", connections.read());
     page.counter("dashboard_connections_total", "Accepted connections.", accepted.read());
     page.counter("dashboard_unserved_total", "Connections dropped unserved.", unserved.read());

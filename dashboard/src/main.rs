@@ -24,6 +24,7 @@ mod overview;
 mod percent;
 mod revisions;
 mod site;
+mod winner;
 mod writer;
 
 use command_line::{Command, Options, USAGE};

@@ -28,6 +28,8 @@ pub(crate) struct Metrics {
     pub(crate) streams: Count,
     /// Events that were sent over them, heartbeats not counted.
     pub(crate) events: Count,
+    /// Polls and streams that came with a newer revision than is known here.
+    pub(crate) ahead: Count,
     answers: [[Count; CLASSES.len()]; Kind::ALL.len()],
     polls: [Count; PollEnd::ALL.len()],
     refused: [Count; REFUSALS.len() + 1],
@@ -59,6 +61,8 @@ pub(crate) enum PollEnd {
     Changed,
     /// It waited long enough.
     TimedOut,
+    /// The feed was lost, or came back.
+    FeedState,
     /// The server ends.
     Closing,
     /// The browser sends no more; it may have left.
@@ -171,9 +175,10 @@ impl Kind {
 }
 
 impl PollEnd {
-    const ALL: [(PollEnd, &str); 4] = [
+    const ALL: [(PollEnd, &str); 5] = [
         (PollEnd::Changed, "changed"),
         (PollEnd::TimedOut, "timed_out"),
+        (PollEnd::FeedState, "feed_state"),
         (PollEnd::Closing, "closing"),
         (PollEnd::Left, "left"),
     ];

@@ -18,6 +18,9 @@ pub(crate) struct Site {
     pub(crate) docs: Vec<String>,
     /// How long a poll waits for a change.
     pub(crate) long_poll: Duration,
+    /// Holds a poll or stream with a newer revision than is known here until this dashboard has
+    /// caught up, at most as long as a poll waits.
+    pub(crate) monotonic: bool,
     /// How long the feed may be lost before the site counts as ill.
     pub(crate) stale_after: Duration,
     /// Who has the files.
@@ -116,14 +119,15 @@ impl Site {
         self.docs.iter().position(|own| own == doc)
     }
 
-    /// The page shows the first document unless it is told of another.
+    /// The page shows the first document unless its address names another. The `Location` is
+    /// relative, so that it is right below a path of a proxy too (RFC 9110, section 10.2.2).
     fn to_page(&self) -> Response {
-        let mut to = "/file/index.html".to_owned();
+        let mut to = "file/index.html".to_owned();
         if self.docs[0] != "overview" {
             to.push_str("?doc=");
             to.push_str(&encoded(&self.docs[0]));
         }
-        let mut response = plain(StatusCode::FOUND, "The page is under /file/index.html.\n");
+        let mut response = plain(StatusCode::FOUND, "The page is at file/index.html.\n");
         let location = HeaderValue::try_from(to).expect("it is encoded");
         response.headers_mut().insert(LOCATION, location);
         response

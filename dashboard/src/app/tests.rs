@@ -40,7 +40,8 @@ impl Connection for Browser {
     }
 }
 
-fn app(arguments: &[&str]) -> App {
+/// A program that was started with these arguments.
+pub(crate) fn app(arguments: &[&str]) -> App {
     let parsed = command_line::parse(lexopt::Parser::from_args(arguments));
     let Ok(Command::Run(options)) = parsed else { panic!("{parsed:?}") };
     let places = descriptors::share(Some(1024), true).expect("they are enough");

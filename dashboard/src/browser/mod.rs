@@ -9,18 +9,20 @@ mod slow;
 
 pub(crate) use closing::CLOSING;
 
+use events::Subscription;
+use polls::Asked;
+
 use crate::access_log::Entry;
-use crate::conditional::Known;
 use crate::files::Files;
 use crate::metrics::{ConnectionEnd, Kind, PollEnd};
-use crate::overview::Overview;
+use crate::overview::{News, Overview};
 use crate::revisions::Revision;
 use crate::site::{Route, Site, not_found};
 use crate::{exposition, health};
 use guest::Guest;
 use masque::filters::{Httpd, Request, Response};
 use masque::reactor::{Cx, Event, Handlers, Session, Socket};
-use masque::sessions::{EventStream, TcpServer};
+use masque::sessions::TcpServer;
 use masque::wheels::{Ended, ReadWrite};
 use std::io;
 use std::sync::Arc;
@@ -76,20 +78,24 @@ enum Waits {
     /// A poll: for the document at `place` to change.
     Change {
         place: usize,
-        known: Known,
+        /// The browser takes the document for up to date.
+        is_fresh: bool,
+        /// What else is to be known of the request, if it said something.
+        asked: Option<Box<Asked>>,
     },
     /// A stream of events of the document at `place`.
     Events {
         place: usize,
-        stream: Box<EventStream>,
+        subscription: Box<Subscription>,
     },
 }
 
 impl Browser {
     const REQUEST: Event<Result<Request, Response>> = Event::new("browser.request");
     const ENDED: Event<Ended> = Event::new("browser.ended");
-    const CHANGED: Event<usize> = Event::new("browser.changed");
+    const CHANGED: Event<News> = Event::new("browser.changed");
     const TIMED_OUT: Event<()> = Event::new("browser.timed_out");
+    const FEED_STATE: Event<()> = Event::new("browser.feed_state");
 
     pub(crate) fn new(cx: &mut Cx<'_>, socket: Socket, site: Arc<Site>) -> io::Result<Self> {
         let guest = site.is_full().then(|| Guest::new(&site.metrics));
@@ -155,10 +161,21 @@ impl Browser {
         }
     }
 
-    fn changed(&mut self, cx: &mut Cx<'_>, changed: usize) {
-        match self.waits {
-            Waits::Change { place, .. } if place == changed => self.respond(cx, PollEnd::Changed),
-            Waits::Events { place, .. } if place == changed => self.tell_document(cx),
+    fn changed(&mut self, cx: &mut Cx<'_>, news: News) {
+        match (&self.waits, news) {
+            (Waits::Change { .. }, News::FeedState) => self.feed_state_changed(cx),
+            (Waits::Change { place, .. }, News::Changed(changed)) if *place == changed => {
+                self.document_changed(cx);
+            }
+            (Waits::Change { place, .. }, News::Restarted(changed)) if *place == changed => {
+                self.respond(cx, PollEnd::Changed);
+            }
+            (Waits::Events { place, .. }, News::Changed(changed)) if *place == changed => {
+                self.tell_document(cx);
+            }
+            (Waits::Events { place, .. }, News::Restarted(changed)) if *place == changed => {
+                self.tell_whatever_is_known(cx);
+            }
             _ => {}
         }
     }
@@ -191,6 +208,7 @@ impl Session for Browser {
             .on(Self::CHANGED, Self::changed)
             .on(Self::TIMED_OUT, Self::timed_out)
             .on(Self::RELEASED, Self::released)
+            .on(Self::FEED_STATE, Self::tell_feed_state)
             .on(Self::FEED_CHANGED, |browser, cx, ()| browser.tell_feed(cx))
             .on(Self::QUIET, Self::quiet)
             .on(Self::FULL, |_, _, ()| ()) // the stream knows
@@ -204,8 +222,11 @@ impl Session for Browser {
         match std::mem::replace(&mut self.waits, Waits::Nothing) {
             Waits::Nothing => {}
             Waits::Change { .. } => metrics.poll_ended(PollEnd::Left),
-            Waits::Events { stream, .. } => self.streamed(cx, &stream),
+            Waits::Events { subscription, .. } => self.streamed(cx, &subscription),
         }
         metrics.connection_ended(self.end);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -194,7 +194,7 @@ fn built_in() -> BTreeMap<String, File> {
 
 /// The same for the same content, wherever and whenever: FNV-1a with 128 bits. Who can change a
 /// file could as well make it bad, so it need not withstand anybody.
-fn hash(content: &[u8]) -> u128 {
+pub(crate) fn hash(content: &[u8]) -> u128 {
     const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
     content.iter().fold(BASIS, |hash, byte| (hash ^ u128::from(*byte)).wrapping_mul(PRIME))

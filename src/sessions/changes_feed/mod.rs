@@ -323,6 +323,9 @@ impl ChangesFeed {
 
     /// Call it to learn what the feed has seen, and when.
     pub const COUNTERS: Event<(), Counters> = Event::new("changes_feed.counters");
+    /// Call it to learn what the followed database is known by: another text once the database was
+    /// deleted and created again. `None` if the server does not tell, or was not asked yet.
+    pub const IDENTITY: Event<(), Option<String>> = Event::new("changes_feed.identity");
     /// Post it with the number of a [`FeedEvent::Row`] when that row is handled. In any order; a
     /// number that is not awaited is passed over.
     pub const HANDLED: Event<u64> = Event::new("changes_feed.handled");
@@ -350,6 +353,7 @@ impl Session for ChangesFeed {
             .on(Self::SAVE, Self::save)
             .on(Self::HANDLED, Self::handled)
             .on(Self::COUNTERS, |feed, _, ()| feed.counters)
+            .on(Self::IDENTITY, |feed, _, ()| feed.identity.clone())
             .on(Self::CHECKPOINT, |feed, _, ()| feed.checkpoint())
             .on(Self::SHUTDOWN, Self::shut_down);
         Self::look_events(on);

@@ -98,5 +98,8 @@ fn the_last_data_is_served_on_when_the_database_is_lost() {
     let reply = dashboard.get("/board");
     assert_eq!((reply.status, tag(&reply)), (200, rev.as_str()));
     assert_eq!(reply.json()["n"], 1);
-    assert!(poll.is_silent().expect("it stays open"), "there is no change to tell");
+    assert!(poll.is_silent().expect("it stays open"), "it may be back in a moment");
+    let reply = program::answer(&mut poll);
+    assert_eq!((reply.status, tag(&reply)), (200, rev.as_str()));
+    assert_eq!(reply.header("Feed-State"), Some("lost"), "it does not come back");
 }
