@@ -33,7 +33,7 @@ impl Couch {
                 }
                 of_keys(database, &page, &keys)?
             }
-            Some(_) => return Err(Refusal::bad_request("`keys` must be an array of strings.")),
+            Some(_) => return Err(Refusal::bad_request("`keys` parameter must be an array.")),
             None => in_range(call, database, &page)?,
         };
         Ok(now(StatusCode::OK, body))
@@ -46,6 +46,7 @@ struct Page {
     limit: usize,
     descending: bool,
     include_docs: bool,
+    update_seq: bool,
     extras: Extras,
 }
 
@@ -55,12 +56,14 @@ impl Page {
             let number = call.query.number(name)?;
             Ok::<_, Refusal>(number.map_or(default, |n| usize::try_from(n).unwrap_or(usize::MAX)))
         };
+        let boolean = |name| Ok::<_, Refusal>(call.query.boolean(name)?.unwrap_or_default());
         Ok(Self {
             skip: number("skip", 0)?,
             limit: number("limit", usize::MAX)?,
-            descending: call.query.is_true("descending"),
-            include_docs: call.query.is_true("include_docs"),
-            extras: call.extras(),
+            descending: boolean("descending")?,
+            include_docs: boolean("include_docs")?,
+            update_seq: boolean("update_seq")?,
+            extras: Extras { conflicts: boolean("conflicts")?, ..call.extras() },
         })
     }
 }
@@ -68,7 +71,8 @@ impl Page {
 /// A row for each key, in the order of the keys.
 fn of_keys(database: &Database, page: &Page, keys: &[Value]) -> Result<String, Refusal> {
     let total = database.document_count();
-    let mut body = format!("{{\"total_rows\":{total},\"offset\":null,\"rows\":[");
+    let update_seq = if page.update_seq { ",\"update_seq\":null" } else { "" };
+    let mut body = format!("{{\"total_rows\":{total},\"offset\":null{update_seq},\"rows\":[");
     for key in keys.iter().skip(page.skip).take(page.limit) {
         let id = key.as_str();
         let found = id.and_then(|id| Some((id, database.document(id)?)));
@@ -88,13 +92,17 @@ fn of_keys(database: &Database, page: &Page, keys: &[Value]) -> Result<String, R
 /// first, to count them.
 fn in_range(call: &Call<'_>, database: &Database, page: &Page) -> Result<String, Refusal> {
     let key = id_of(call, &["key"])?;
+    // Here a row's key is its document's id, so where one is not given the other counts.
     let start = key.clone().or(id_of(call, &["startkey", "start_key"])?);
+    let start = start.or_else(|| docid_of(call, &["startkey_docid", "start_key_doc_id"]));
     let end = key.or(id_of(call, &["endkey", "end_key"])?);
+    let end = end.or_else(|| docid_of(call, &["endkey_docid", "end_key_doc_id"]));
+    let inclusive_end = call.query.boolean("inclusive_end")?.unwrap_or(true);
     let first = start.as_deref().map_or(Bound::Unbounded, Bound::Included);
     let last = match end.as_deref() {
         None => Bound::Unbounded,
-        Some(id) if call.query.text("inclusive_end") == Some("false") => Bound::Excluded(id),
-        Some(id) => Bound::Included(id),
+        Some(id) if inclusive_end => Bound::Included(id),
+        Some(id) => Bound::Excluded(id),
     };
     let before = match start.as_deref() {
         None => 0,
@@ -110,7 +118,11 @@ fn in_range(call: &Call<'_>, database: &Database, page: &Page) -> Result<String,
     };
     let total = database.document_count();
     let offset = before.saturating_add(page.skip).min(total);
-    let mut body = format!("{{\"total_rows\":{total},\"offset\":{offset},\"rows\":[");
+    let mut body = format!("{{\"total_rows\":{total},\"offset\":{offset}");
+    if page.update_seq {
+        push_args(&mut body, format_args!(",\"update_seq\":\"{}\"", database.update_seq()));
+    }
+    body.push_str(",\"rows\":[");
     for (id, document) in rows {
         push_separator(&mut body, '[');
         push_row(&mut body, id, document, page)?;
@@ -153,6 +165,11 @@ fn id_of(call: &Call<'_>, names: &[&str]) -> Result<Option<String>, Refusal> {
         }
     }
     Ok(None)
+}
+
+/// An id of the query, which is not JSON.
+fn docid_of(call: &Call<'_>, names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| call.query.text(name)).map(str::to_owned)
 }
 
 fn push_row(out: &mut String, id: &str, document: &Document, page: &Page) -> Result<(), Refusal> {

@@ -36,6 +36,16 @@ impl Query {
         self.text(name).map(number).transpose()
     }
 
+    /// `true` or `false`, in any case.
+    pub(super) fn boolean(&self, name: &str) -> Result<Option<bool>, Refusal> {
+        let boolean = |text: &str| match text.to_ascii_lowercase().as_str() {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err(Refusal::bad_boolean(text)),
+        };
+        self.text(name).map(boolean).transpose()
+    }
+
     /// A revision.
     pub(super) fn rev(&self, name: &str) -> Result<Option<Revision>, Refusal> {
         self.text(name).map(parse_rev).transpose()
@@ -44,7 +54,7 @@ impl Query {
     /// A value in JSON.
     pub(super) fn json(&self, name: &str) -> Result<Option<serde_json::Value>, Refusal> {
         let value = self.text(name).map(serde_json::from_str).transpose();
-        value.map_err(|_| Refusal::bad_request(format!("The value of {name} is not JSON")))
+        value.map_err(|_| Refusal::bad_json())
     }
 }
 

@@ -27,7 +27,7 @@ impl Leaf {
 
     /// About the bytes that it holds in memory.
     pub(super) fn size(&self) -> usize {
-        size_of::<Self>() + size_of_val(self.history.digests()) + self.body.len()
+        size_of::<Self>() + self.history.heap_size() + self.body.len()
     }
 }
 
@@ -67,17 +67,17 @@ impl Document {
     }
 
     /// The leaf of this revision. Bodies of older revisions are not kept.
-    pub(crate) fn leaf(&self, rev: Revision) -> Option<&Leaf> {
-        self.leaves.iter().find(|leaf| leaf.rev() == rev)
+    pub(crate) fn leaf(&self, rev: &Revision) -> Option<&Leaf> {
+        self.leaves.iter().find(|leaf| leaf.rev() == *rev)
     }
 
     /// The leaf that this revision led to, which may be itself.
-    pub(crate) fn latest(&self, rev: Revision) -> Option<&Leaf> {
+    pub(crate) fn latest(&self, rev: &Revision) -> Option<&Leaf> {
         self.leaves.iter().find(|leaf| leaf.history.contains(rev))
     }
 
     /// Whether the revision is a leaf or an ancestor of one.
-    pub(crate) fn knows(&self, rev: Revision) -> bool {
+    pub(crate) fn knows(&self, rev: &Revision) -> bool {
         self.latest(rev).is_some()
     }
 
@@ -90,7 +90,7 @@ impl Document {
     /// Fails when that makes more than [`LEAVES_MAX`].
     pub(super) fn grafted(&self, seq: u64, leaf: Leaf) -> Result<Self, PutError> {
         let mut leaves: Vec<Leaf> = self.leaves.clone();
-        leaves.retain(|old| !leaf.history.contains(old.rev()));
+        leaves.retain(|old| !leaf.history.contains(&old.rev()));
         if leaves.len() == LEAVES_MAX {
             return Err(PutError::TooManyConflicts);
         }
@@ -134,7 +134,7 @@ impl Document {
 }
 
 fn push_revisions(out: &mut String, history: &History) {
-    let ids: Vec<String> = history.digests().iter().map(|id| format!("\"{id:032x}\"")).collect();
+    let ids: Vec<String> = history.digests().iter().map(|id| format!("\"{id}\"")).collect();
     let start = history.leaf().generation;
     push_args(
         out,

@@ -98,7 +98,8 @@ fn bulk_docs_answers_each_document() {
 
     let unstated = json!({"new_edits": false, "docs": [{"_id": "q"}]});
     let rows = client.expect(201, "POST /db/_bulk_docs", unstated.to_string());
-    assert_eq!(rows[0]["error"], "bad_request");
+    let reason = "When `new_edits: false`, the document needs `_rev` or `_revisions` specified";
+    assert_eq!((&rows[0]["error"], &rows[0]["reason"]), (&json!("forbidden"), &json!(reason)));
     let half = r#"{"docs":[{"_id":"ok"},{"_bad":1}]}"#;
     client.expect(400, "POST /db/_bulk_docs", half);
     client.expect(404, "GET /db/ok", "");
