@@ -75,7 +75,7 @@ impl Couch {
         let database = self.existing(db)?;
         let (mut body, mut count) = (String::from("{"), 0);
         for (id, revs) in call.members()?.iter() {
-            let revs: Vec<String> = json_or(Some(revs), "Invalid list of revisions")?;
+            let revs: Vec<String> = json_or(revs, "Invalid list of revisions")?;
             count += revs.len();
             if count > BULK_ITEMS_MAX {
                 return Err(too_many());
@@ -197,9 +197,10 @@ pub(super) fn items<'a>(
 }
 
 pub(super) fn json_or<T: serde_core::de::DeserializeOwned>(
-    text: Option<&str>,
+    text: &str,
     reason: &'static str,
 ) -> Result<T, Refusal> {
-    let value = text.and_then(|text| serde_json::from_str(text).ok());
-    value.ok_or_else(|| Refusal::bad_request(reason))
+    serde_json::from_str(text).map_err(|error| {
+        if error.is_data() { Refusal::bad_request(reason) } else { Refusal::bad_json() }
+    })
 }

@@ -33,19 +33,17 @@ impl Couch {
 
     fn read_document(&self, call: &Call<'_>, db: &str, id: &str) -> Result<Answer, Refusal> {
         let database = self.existing(db)?;
-        if let Some(revs) = call.query.text("open_revs") {
+        // CouchDB takes an empty list for none.
+        if let Some(revs) = call.query.text("open_revs").filter(|revs| *revs != "[]") {
             return self.open_revs(call, db, id, revs);
         }
         let document = database.document(id).ok_or(GetError::Missing)?;
-        let leaf = match call.query.rev("rev")? {
-            Some(rev) if call.query.is_true("latest") => {
-                document.latest(&rev).ok_or(GetError::Missing)?
-            }
-            rev => database.get(id, rev.as_ref())?,
-        };
+        // With `latest` CouchDB shows the winner, whatever revision is named.
+        let rev = call.query.rev("rev")?.filter(|_| !call.query.is_true("latest"));
+        let leaf = database.get(id, rev.as_ref())?;
         let (extras, tag) = (call.extras(), format!("\"{}\"", leaf.rev()));
-        // The tag names the revision alone, so it does not speak for what extras may say of others.
-        let tagged = extras == Extras::default();
+        // The tag is the revision, so an answer that says more of the document has none.
+        let tagged = extras == Extras { revs: extras.revs, ..Extras::default() };
         if tagged && call.knows(&tag) {
             return Ok(not_modified(&tag));
         }
@@ -99,7 +97,7 @@ impl Couch {
         match *call.method() {
             Method::GET | Method::HEAD => {
                 let local = database.local(name).ok_or(GetError::Missing)?;
-                let tag = format!("\"{:x}\"", local.tag());
+                let tag = local_tag(local);
                 if call.knows(&tag) {
                     return Ok(not_modified(&tag));
                 }
@@ -108,8 +106,13 @@ impl Couch {
                 Ok(Answer::Now(response))
             }
             Method::PUT => {
-                let draft = Draft::from_json(call.text()?)?;
-                self.put_document(call, db, &id, &draft)
+                let draft = Draft::from_json(call.document_text()?)?;
+                let mut answer = self.put_document(call, db, &id, &draft)?;
+                let stored = self.existing(db)?.local(name);
+                if let (Answer::Now(response), Some(local)) = (&mut answer, stored) {
+                    response.headers_mut().insert(header::ETAG, text_value(&local_tag(local)));
+                }
+                Ok(answer)
             }
             Method::DELETE if database.delete_local(name) => {
                 Ok(edited(StatusCode::OK, &id, "0-0", None))
@@ -213,8 +216,13 @@ fn accepted(id: &str) -> Answer {
 
 fn not_modified(tag: &str) -> Answer {
     let mut response = answer(StatusCode::NOT_MODIFIED, String::new());
+    response.headers_mut().remove(header::CONTENT_TYPE);
     response.headers_mut().insert(header::ETAG, text_value(tag));
     Answer::Now(response)
+}
+
+fn local_tag(local: &Local) -> String {
+    format!("\"{:x}\"", local.tag())
 }
 
 fn local_json(id: &str, local: &Local) -> String {
@@ -233,7 +241,15 @@ impl Call<'_> {
     /// The extras that the query asks for. Others, such as `attachments=true`, ask for nothing that
     /// is here.
     pub(super) fn extras(&self) -> Extras {
-        Extras { revs: self.query.is_true("revs"), conflicts: self.query.is_true("conflicts") }
+        let is_true = |name| self.query.is_true(name);
+        let meta = is_true("meta");
+        Extras {
+            revs: is_true("revs"),
+            conflicts: meta || is_true("conflicts"),
+            deleted_conflicts: meta || is_true("deleted_conflicts"),
+            revs_info: meta || is_true("revs_info"),
+            local_seq: is_true("local_seq"),
+        }
     }
 
     /// The revision that an edit is for, which may be stated in three places but must be one.

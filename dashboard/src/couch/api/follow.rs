@@ -200,7 +200,7 @@ impl Follow {
 
     fn push_separator(&mut self, out: &mut String) {
         if self.sent > 0 && self.feed != Feed::Continuous {
-            out.push_str(",\n");
+            out.push_str(",\r\n");
         }
     }
 

@@ -178,7 +178,7 @@ impl Wanted {
         if text == "all" {
             return Ok(Self::All);
         }
-        let revs: Vec<String> = json_or(Some(text), "Invalid list of revisions")?;
+        let revs: Vec<String> = json_or(text, "Invalid list of revisions")?;
         if revs.len() > BULK_ITEMS_MAX {
             return Err(too_many());
         }

@@ -6,6 +6,24 @@ use super::{API_VERSION, Answer, Call, Couch, Refusal, answer, now};
 use crate::couch::limits::UUIDS_MAX;
 use crate::couch::store::{GetError, parse_number, push_string};
 
+/// What CouchDB has below its root and this server has not, the databases of the system among it.
+const NOT_OFFERED: [&str; 14] = [
+    "_active_tasks",
+    "_cluster_setup",
+    "_db_updates",
+    "_dbs_info",
+    "_global_changes",
+    "_membership",
+    "_node",
+    "_reload_query_servers",
+    "_replicate",
+    "_replicator",
+    "_reshard",
+    "_scheduler",
+    "_users",
+    "_utils",
+];
+
 impl Couch {
     pub(super) fn welcome(&self, call: &Call<'_>) -> Result<Answer, Refusal> {
         read_only(call)?;
@@ -20,7 +38,7 @@ impl Couch {
 
     pub(super) fn server(&mut self, call: &Call<'_>, name: &str) -> Result<Answer, Refusal> {
         let body = match name {
-            "_up" => "{\"status\":\"ok\",\"seeds\":{}}\n".to_owned(),
+            "_up" => "{\"seeds\":{},\"status\":\"ok\"}\n".to_owned(),
             "_all_dbs" => self.all_dbs(),
             // Whoever reaches the port may do everything: CouchDB calls it the admin party.
             "_session" => "{\"ok\":true,\"userCtx\":{\"name\":null,\"roles\":[\"_admin\"]},\
@@ -30,7 +48,10 @@ impl Couch {
             "_node/_local" => "{\"name\":\"masque@127.0.0.1\"}\n".to_owned(),
             // A browser asks for it. It is no database, and CouchDB's own has one for its pages.
             "favicon.ico" => return Err(GetError::Missing.into()),
-            _ => return Err(Refusal::not_implemented(name)),
+            _ if NOT_OFFERED.contains(&name.split('/').next().unwrap_or_default()) => {
+                return Err(Refusal::not_implemented(name));
+            }
+            _ => return Err(Refusal::no_database()),
         };
         read_only(call)?;
         Ok(now(StatusCode::OK, body))

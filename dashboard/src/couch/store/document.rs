@@ -38,6 +38,12 @@ pub(crate) struct Extras {
     pub(crate) revs: bool,
     /// `conflicts=true`: the other live leaves, as `_conflicts`.
     pub(crate) conflicts: bool,
+    /// `deleted_conflicts=true`: the other tombstones, as `_deleted_conflicts`.
+    pub(crate) deleted_conflicts: bool,
+    /// `revs_info=true`: the ancestors and whether they can be read, as `_revs_info`.
+    pub(crate) revs_info: bool,
+    /// `local_seq=true`: the number of the latest change, as `_local_seq`.
+    pub(crate) local_seq: bool,
 }
 
 /// A document. Edits made here give one leaf; only replication adds others.
@@ -71,14 +77,9 @@ impl Document {
         self.leaves.iter().find(|leaf| leaf.rev() == *rev)
     }
 
-    /// The leaf that this revision led to, which may be itself.
-    pub(crate) fn latest(&self, rev: &Revision) -> Option<&Leaf> {
-        self.leaves.iter().find(|leaf| leaf.history.contains(rev))
-    }
-
     /// Whether the revision is a leaf or an ancestor of one.
     pub(crate) fn knows(&self, rev: &Revision) -> bool {
-        self.latest(rev).is_some()
+        self.leaves.iter().any(|leaf| leaf.history.contains(rev))
     }
 
     /// About the bytes that it holds in memory.
@@ -116,21 +117,43 @@ impl Document {
         if extras.revs {
             push_revisions(out, &leaf.history);
         }
+        if extras.revs_info {
+            push_revs_info(out, leaf);
+        }
         if extras.conflicts {
-            self.push_conflicts(out, leaf);
+            self.push_others(out, leaf, "_conflicts", false);
+        }
+        if extras.deleted_conflicts {
+            self.push_others(out, leaf, "_deleted_conflicts", true);
+        }
+        if extras.local_seq {
+            push_args(out, format_args!(",\"_local_seq\":{}", self.seq));
         }
         out.push('}');
     }
 
-    fn push_conflicts(&self, out: &mut String, shown: &Leaf) {
-        let others = self.leaves.iter().filter(|leaf| !leaf.deleted && leaf.rev() != shown.rev());
+    fn push_others(&self, out: &mut String, shown: &Leaf, name: &str, deleted: bool) {
+        let is_other = |leaf: &&Leaf| leaf.deleted == deleted && leaf.rev() != shown.rev();
+        let others = self.leaves.iter().filter(is_other);
         let others: Vec<String> = others.map(|leaf| format!("\"{}\"", leaf.rev())).collect();
         if !others.is_empty() {
-            out.push_str(",\"_conflicts\":[");
-            out.push_str(&others.join(","));
-            out.push(']');
+            push_args(out, format_args!(",\"{name}\":[{}]", others.join(",")));
         }
     }
+}
+
+/// Of the ancestors only the revisions are kept, so that all of them are missing.
+fn push_revs_info(out: &mut String, leaf: &Leaf) {
+    let generations = (1..=leaf.history.leaf().generation).rev();
+    let mut status = if leaf.deleted { "deleted" } else { "available" };
+    out.push_str(",\"_revs_info\":[");
+    for (generation, digest) in generations.zip(leaf.history.digests()) {
+        let separator = if status == "missing" { "," } else { "" };
+        let rev = format_args!("{generation}-{digest}");
+        push_args(out, format_args!("{separator}{{\"rev\":\"{rev}\",\"status\":\"{status}\"}}"));
+        status = "missing";
+    }
+    out.push(']');
 }
 
 fn push_revisions(out: &mut String, history: &History) {

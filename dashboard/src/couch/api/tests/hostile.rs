@@ -61,7 +61,7 @@ fn bad_paths_and_bodies_are_refused_with_a_reason() {
         ("PUT /../../etc/passwd", "", 404),
         ("PUT /_users", "", 501),
         ("GET /_node/_local/_config", "", 501),
-        ("GET /_config", "", 501),
+        ("GET /_config", "", 404),
         ("POST /_replicate", "{}", 501),
         ("GET /db/_security", "", 501),
         ("POST /db/_find", "{}", 501),

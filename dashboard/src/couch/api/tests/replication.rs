@@ -57,7 +57,7 @@ fn revisions_are_read_one_by_one_and_in_bulk() {
     let latest =
         client.expect(200, &format!("GET /db/d?open_revs=%5B%22{A1}%22%5D&latest=true"), "");
     assert_eq!(latest.as_array().unwrap().len(), 2, "both branches come from it");
-    let newest = client.expect(200, &format!("GET /db/d?rev={A1}&latest=true"), "");
+    let newest = client.expect(200, &format!("GET /db/d?rev={A2}&latest=true"), "");
     assert_eq!(newest["_rev"], B2);
     client.expect(404, "GET /db/none?open_revs=all", "");
 
