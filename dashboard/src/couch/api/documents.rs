@@ -1,12 +1,13 @@
 //! `/db/id` and `/db/_local/id`: one document.
 
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
-use super::query::parse_rev;
+use super::query::{Query, parse_rev};
 use super::{Answer, Call, Couch, Refusal, answer, now};
 use crate::couch::store::{
     Database, Draft, Extras, GetError, Local, PutError, parse_number, push_args, push_string,
 };
+use crate::percent::decoded;
 
 impl Couch {
     pub(super) fn document(
@@ -27,8 +28,26 @@ impl Couch {
                 Err(Refusal::not_implemented("An upload by a form"))
             }
             Method::DELETE => self.delete_document(call, db, id),
-            _ => Err(Refusal::method("DELETE,GET,HEAD,POST,PUT")),
+            _ if call.method().as_str() == "COPY" => self.copy_document(call, db, id),
+            _ => Err(Refusal::method("DELETE,GET,HEAD,POST,PUT,COPY")),
         }
+    }
+
+    /// `COPY`, an extension of HTTP: the document of a revision, stored under another id.
+    fn copy_document(&mut self, call: &Call<'_>, db: &str, id: &str) -> Result<Answer, Refusal> {
+        let database = self.existing_mut(db)?;
+        let rev = call.rev(None)?.map(parse_rev).transpose()?;
+        let leaf = database.get(id, rev.as_ref())?;
+        let draft = Draft { body: leaf.body.to_string(), ..Draft::default() };
+        let destination = call
+            .header(HeaderName::from_static("destination"))
+            .ok_or_else(|| Refusal::bad_request("Destination header is mandatory for COPY."))?;
+        let (target, query) = destination.split_once('?').unwrap_or((destination, ""));
+        let target = decoded(target).and_then(|target| String::from_utf8(target).ok());
+        let target = target.ok_or_else(|| Refusal::bad_request("Bad percent-encoding"))?;
+        let rev = Query::parse(query)?.rev("rev")?;
+        let rev = database.put(&target, rev.as_ref(), &draft)?.to_string();
+        Ok(edited(StatusCode::CREATED, &target, &rev, call.location(&[db, &target])))
     }
 
     fn read_document(&self, call: &Call<'_>, db: &str, id: &str) -> Result<Answer, Refusal> {
@@ -42,8 +61,7 @@ impl Couch {
         let rev = call.query.rev("rev")?.filter(|_| !call.query.is_true("latest"));
         let leaf = database.get(id, rev.as_ref())?;
         let (extras, tag) = (call.extras(), format!("\"{}\"", leaf.rev()));
-        // The tag is the revision, so an answer that says more of the document has none.
-        let tagged = extras == Extras { revs: extras.revs, ..Extras::default() };
+        let tagged = !document.has_more(leaf, extras);
         if tagged && call.knows(&tag) {
             return Ok(not_modified(&tag));
         }

@@ -195,19 +195,23 @@ fn each_leaf<'a>(
     latest: bool,
     mut push: impl FnMut(Result<(&'a Document, &'a Leaf), &Revision>) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
-    let leaves = || document.into_iter().flat_map(|it| it.leaves().iter().map(move |l| (it, l)));
+    let mut leaves: Vec<_> = document
+        .into_iter()
+        .flat_map(|document| document.leaves().iter().map(move |leaf| (document, leaf)))
+        .collect();
+    leaves.sort_by_key(|(_, leaf)| leaf.rev()); // as CouchDB lists them
     let Wanted::Revs(revs) = wanted else {
-        return leaves().try_for_each(|found| push(Ok(found)));
+        return leaves.into_iter().try_for_each(|found| push(Ok(found)));
     };
     for rev in revs {
         let is_wanted = |leaf: &Leaf| {
             if latest { leaf.history.contains(rev) } else { leaf.rev() == *rev }
         };
-        let mut found = leaves().filter(|(_, leaf)| is_wanted(leaf)).peekable();
+        let mut found = leaves.iter().filter(|(_, leaf)| is_wanted(leaf)).peekable();
         if found.peek().is_none() {
             push(Err(rev))?;
         }
-        found.try_for_each(|found| push(Ok(found)))?;
+        found.try_for_each(|found| push(Ok(*found)))?;
     }
     Ok(())
 }

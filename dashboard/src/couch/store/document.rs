@@ -132,9 +132,24 @@ impl Document {
         out.push('}');
     }
 
+    /// Returns true if the JSON with these extras says more than the revision does: CouchDB gives
+    /// such an answer no tag.
+    pub(crate) fn has_more(&self, leaf: &Leaf, extras: Extras) -> bool {
+        let has_others = |deleted| self.others(leaf, deleted).next().is_some();
+        extras.revs_info
+            || extras.local_seq
+            || extras.conflicts && has_others(false)
+            || extras.deleted_conflicts && has_others(true)
+    }
+
+    /// The other leaves, live or deleted.
+    fn others(&self, shown: &Leaf, deleted: bool) -> impl Iterator<Item = &Leaf> {
+        let rev = shown.rev();
+        self.leaves.iter().filter(move |leaf| leaf.deleted == deleted && leaf.rev() != rev)
+    }
+
     fn push_others(&self, out: &mut String, shown: &Leaf, name: &str, deleted: bool) {
-        let is_other = |leaf: &&Leaf| leaf.deleted == deleted && leaf.rev() != shown.rev();
-        let others = self.leaves.iter().filter(is_other);
+        let others = self.others(shown, deleted);
         let others: Vec<String> = others.map(|leaf| format!("\"{}\"", leaf.rev())).collect();
         if !others.is_empty() {
             push_args(out, format_args!(",\"{name}\":[{}]", others.join(",")));

@@ -50,7 +50,7 @@ fn both_branches_are_kept_and_one_wins() {
 fn revisions_are_read_one_by_one_and_in_bulk() {
     let mut client = replicated();
     let all = client.expect(200, "GET /db/d?open_revs=all&revs=true", "");
-    assert_eq!((&all[0]["ok"]["_rev"], &all[1]["ok"]["_rev"]), (&json!(B2), &json!(A2)));
+    assert_eq!((&all[0]["ok"]["_rev"], &all[1]["ok"]["_rev"]), (&json!(A2), &json!(B2)));
     let encoded = format!("%5B%22{A2}%22%2C%22{A1}%22%5D");
     let some = client.expect(200, &format!("GET /db/d?open_revs={encoded}"), "");
     assert_eq!((&some[0]["ok"]["n"], &some[1]), (&json!(1), &json!({"missing": A1})));
