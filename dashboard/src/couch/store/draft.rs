@@ -117,7 +117,7 @@ impl Draft {
             "_id" => self.id = Some(serde_json::from_str(value).map_err(|_| DraftError::BadId)?),
             "_rev" => self.rev = Some(serde_json::from_str(value).map_err(|_| DraftError::BadRev)?),
             "_deleted" => self.deleted = serde_json::from_str(value).map_err(|_| unknown())?,
-            "_revisions" => self.revisions = Some(history(value)?),
+            "_revisions" => self.revisions = history(value)?,
             "_attachments" => {
                 let attachments = Members::parse(value).map_err(|_| unknown())?;
                 if attachments.iter().next().is_some() {
@@ -132,8 +132,9 @@ impl Draft {
     }
 }
 
-/// Reads `{"start":3,"ids":["...","...","..."]}`.
-fn history(value: &str) -> Result<History, DraftError> {
+/// Reads `{"start":3,"ids":["...","...","..."]}`. From 0 a `_local/` document starts, which has no
+/// history.
+fn history(value: &str) -> Result<Option<History>, DraftError> {
     let members =
         Members::parse(value).map_err(|_| DraftError::UnknownMember("_revisions".to_owned()))?;
     let start = members.value("start").and_then(|start| serde_json::from_str(start).ok());
@@ -146,7 +147,10 @@ fn history(value: &str) -> Result<History, DraftError> {
         id.parse::<Digest>().map_err(|_| DraftError::BadRev)
     };
     let digests = ids.into_iter().map(digest).collect::<Result<_, _>>()?;
-    History::new(start, digests).ok_or(DraftError::BadRev)
+    if start == 0 {
+        return Ok(None);
+    }
+    History::new(start, digests).map(Some).ok_or(DraftError::BadRev)
 }
 
 /// Returns true if a JSON text has an escaped half of a surrogate pair: no reader can decode it
@@ -211,7 +215,7 @@ mod tests {
             ("{\"_revisions\":{\"start\":1e99,\"ids\":[]}}", DraftError::BadRevisions(start)),
             ("{\"_revisions\":{\"start\":1}}", DraftError::BadRevisions(ids)),
             ("{\"_revisions\":{\"start\":1,\"ids\":[1]}}", DraftError::BadRevisions(id)),
-            ("{\"_revisions\":{\"start\":0,\"ids\":[\"a\"]}}", DraftError::BadRev),
+            ("{\"_revisions\":{\"start\":1,\"ids\":[\"b\",\"a\"]}}", DraftError::BadRev),
             ("{\"_revisions\":{\"start\":1,\"ids\":[\"\\u00e9\"]}}", DraftError::BadRev),
             ("{\"_attachments\":{\"a\":{}}}", DraftError::Attachments),
             (&long, DraftError::TooLarge),

@@ -211,6 +211,18 @@ fn a_full_database_was_counted_as_bad_documents() {
     client.expect(200, "GET /db/a", "");
 }
 
+/// CouchDB's replicator states the history of a checkpoint as of any document.
+#[test]
+fn a_checkpoint_could_be_written_only_once() {
+    let mut client = Client::with_db();
+    let line = "PUT /db/_local%2Fcheckpoint";
+    client.expect(201, line, r#"{"_id":"_local/checkpoint","n":1}"#);
+    let again = json!({"_id": "_local/checkpoint", "_rev": "0-1", "n": 2,
+        "_revisions": {"start": 0, "ids": ["1"]}});
+    assert_eq!(client.expect(201, line, again.to_string())["rev"], "0-2");
+    assert_eq!(client.expect(200, "GET /db/_local/checkpoint", "")["n"], 2);
+}
+
 #[test]
 fn a_lone_surrogate_was_stored_and_could_not_be_read() {
     let mut client = Client::with_db();
