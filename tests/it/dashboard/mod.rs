@@ -11,6 +11,7 @@ mod files;
 mod paths;
 mod polls;
 mod program;
+mod replicator;
 mod servers;
 mod signals;
 mod tools;
