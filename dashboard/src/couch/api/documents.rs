@@ -133,7 +133,11 @@ impl Couch {
                 Ok(answer)
             }
             Method::DELETE if database.delete_local(name) => {
-                Ok(edited(StatusCode::OK, &id, "0-0", None))
+                let mut answer = edited(StatusCode::OK, &id, "0-0", None);
+                if let Answer::Now(response) = &mut answer {
+                    response.headers_mut().remove(header::ETAG);
+                }
+                Ok(answer)
             }
             Method::DELETE => Err(GetError::Missing.into()),
             _ => Err(Refusal::method("DELETE,GET,HEAD,POST,PUT")),

@@ -147,6 +147,7 @@ impl Database {
         rev: Option<&Revision>,
         draft: &Draft,
     ) -> Result<Revision, PutError> {
+        check_id(id)?;
         let history = match (self.documents.get(id), rev) {
             (None, None) => Some(History::begun(draft.deleted, &draft.body)),
             (Some(document), None) if document.winner().deleted && !draft.deleted => {

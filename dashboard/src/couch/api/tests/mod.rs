@@ -1,6 +1,8 @@
 //! Requests and what a client would notice of their answers.
 
 mod captures;
+mod compared;
+mod differences;
 mod documents;
 mod feeds;
 mod hostile;
