@@ -14,6 +14,7 @@ mod paths;
 mod polls;
 mod program;
 mod relay;
+mod replicator;
 mod servers;
 mod signals;
 mod starved;

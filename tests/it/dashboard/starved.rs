@@ -16,7 +16,7 @@ fn with_descriptors(count: usize, relay: &Relay) -> Dashboard {
     let mut program = Program::start(shell.args(["--retry-cap", "0.1"]));
     let url = program.wait_for_line("dashboard at http://", PATIENCE);
     let url = url["dashboard at ".len()..].trim_end_matches('/').to_owned();
-    Dashboard { url, couch: None, program }
+    Dashboard { url, couch: None, curl: None, program }
 }
 
 /// A figure of `/metrics`.
