@@ -48,6 +48,9 @@ Each option but --doc may be given once.
 Paths: /ID the document, /ID/REV once it is no longer at REV, /ID/events its changes as server-sent
 events, /file/NAME a file of the page, /health, /metrics (for Prometheus).
 
+As many browsers are served at a time as the limit of open files allows (ulimit -Hn, LimitNOFILE).
+Further ones get a 503; /health and /metrics are answered.
+
 Signals: SIGTERM and SIGINT answer everyone who waits and end, the second one at once; SIGHUP opens
 the page's files and the access log anew; SIGUSR1 logs the figures.
 ";

@@ -250,3 +250,27 @@ fn a_folder_that_cannot_be_served_is_named_with_the_reason() {
     assert_eq!(status, Some(1));
     assert_eq!(log, [format!("dashboard: --files {path}: there are more than 1000 files")]);
 }
+
+#[test]
+fn links_that_make_many_folders_of_few_are_bounded_and_a_long_list_is_cut() {
+    let folder = Folder::new("many-folders");
+    lay(folder.path(), &["index.html", "f10/file"]);
+    for number in 0..10 {
+        for link in ["one", "two"] {
+            lay(folder.path(), &[&format!("f{number}/{link} -> ../f{}", number + 1)]);
+        }
+    }
+    let path = folder.path().to_str().expect("it is text");
+    let (status, _, log) = program::outcome(&["--files", path]);
+    assert_eq!(status, Some(1));
+    assert!(log[0].ends_with(": there are more than 1000 folders"), "{log:?}");
+
+    let folder = Folder::new("many-links");
+    for number in 0..12 {
+        lay(folder.path(), &[&format!("link{number} -> nowhere")]);
+    }
+    let path = folder.path().to_str().expect("it is text");
+    let (_, _, log) = program::outcome(&["--files", path]);
+    assert_eq!(log[0].matches("leads nowhere").count(), 10, "{log:?}");
+    assert!(log[0].ends_with(", 2 more"), "{log:?}");
+}
