@@ -63,6 +63,8 @@ pub struct Kernel {
     pub(super) ending: bool,
     /// Why it is ending, if nothing asked it to.
     pub(super) failure: Option<RunError>,
+    /// The last panic of an essential session. It is a failure if the session ends with it.
+    pub(super) last_panic: Option<RunError>,
     epoch: Instant,
     now: Instant,
     /// The time of day, for protocols that tell it; nothing is timed by it.
@@ -151,6 +153,7 @@ impl Kernel {
             depth: 0,
             ending: false,
             failure: None,
+            last_panic: None,
             epoch: now,
             now,
             date: SystemTime::UNIX_EPOCH,

@@ -167,9 +167,9 @@ impl Kernel {
         let why = why.or(panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("?");
         log::error!("`{session}` ({id}) panicked in `{event}`: {why}");
         self.stats.panics += 1;
-        let is_essential = self.slots.get(id).is_some_and(|slot| slot.is_essential);
-        if is_essential && !matches!(running, Running::Drop) {
-            self.fail(RunError::Panicked { session, id, event, message: why.into() });
+        if self.slots.get(id).is_some_and(|slot| slot.is_essential) {
+            let message = why.into();
+            self.last_panic = Some(RunError::Panicked { session, id, event, message });
         }
         if self.limits.panics == PanicPolicy::Abort {
             std::process::abort();
@@ -213,15 +213,19 @@ impl Kernel {
         let slot = self.slots.find(id).expect("only bury removes a slot");
         slot.phase = Phase::Stopping;
         let (parent, stopped) = (slot.parent, self.kinds[slot.kind as usize].stopped);
-        self.guarded(id, Running::Stopped, |cx| {
+        let ran = self.guarded(id, Running::Stopped, |cx| {
             cx.sender = parent;
             stopped(&mut *heap, cx);
         });
+        if ran.is_none() {
+            self.fail_if_essential(id);
+        }
         self.bury(id, heap);
     }
 
     /// Ends a session that has panicked: its wheels have their last words, and nothing else runs.
     fn perish(&mut self, id: SessionId, heap: Box<dyn Any>) {
+        self.fail_if_essential(id);
         self.orphan_all(id);
         self.bury(id, heap);
     }

@@ -226,6 +226,7 @@ impl Kernel {
         if self.guarded(owner, Running::Wheel, |cx| run(cx, wheel, ready)).is_some() {
             self.end_if_stopping(owner);
         } else {
+            self.fail_if_essential(owner);
             self.unmount_guarded(wheel);
             self.end(owner);
         }
