@@ -106,6 +106,10 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
             Short(name) => return Err(format!("there is no option -{name}")),
             Value(value) => return Err(format!("unexpected argument {}", value.display())),
         };
+        if name != "doc" && given.contains(&name) {
+            return Err(format!("--{name} is given more than once"));
+        }
+        given.push(name.clone());
         match name.as_str() {
             "help" | "version" if parser.optional_value().is_some() => {
                 return Err(format!("--{name} takes no value"));
@@ -116,10 +120,6 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
             | "retry-cap" | "stale-after" | "files" | "access-log" | "log" => {}
             other => return Err(format!("there is no option --{other}")),
         }
-        if name != "doc" && given.contains(&name) {
-            return Err(format!("--{name} is given more than once"));
-        }
-        given.push(name.clone());
         let value = parser.value().map_err(|_| format!("--{name} lacks its value"))?;
         let text =
             || value.to_str().map(str::to_owned).ok_or_else(|| format!("--{name} is not UTF-8"));
