@@ -44,8 +44,8 @@ impl fmt::Display for RunError {
 impl std::error::Error for RunError {}
 
 impl Cx<'_> {
-    /// Makes a panic that ends this session the end of the kernel: every session is stopped, and the
-    /// driver's `run` returns a [`RunError`]. A panic of any other session still ends only that
+    /// Makes a panic that ends this session the end of the kernel: every session is stopped, and
+    /// the driver's `run` returns a [`RunError`]. A panic of any other session still ends only that
     /// session, and a panic that is contained, as that of a server over one client, ends none.
     ///
     /// A program marks the sessions that all others depend on. If one of them has panicked, what is
