@@ -5,6 +5,7 @@
 use masque::limits::ACCEPTS_PER_TURN;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// Descriptors for the program's work of the moment: the feed's connection and those that read
 /// documents beside it, the resolver's files and sockets, the page's files and the next access log
@@ -28,8 +29,9 @@ const BROWSERS_MAX: u64 = 100_000;
 /// again for those that are refused: see [`Places`].
 const GUESTS_MAX: u64 = 64;
 
-/// The most clients of the embedded database at a time: the feed, and what changes the documents.
-const EMBEDDED_CLIENTS_MAX: u64 = 1000;
+/// The fewest and the most clients of the embedded database at a time: the feed, and what changes
+/// the documents.
+const EMBEDDED_CLIENTS: RangeInclusive<u64> = 4..=1000;
 
 /// What the listeners get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,8 +69,8 @@ pub(crate) fn raise() -> Option<u64> {
 /// When there are too few to serve anything.
 pub(crate) fn share(limit: Option<u64>, has_embedded: bool) -> Result<Places, String> {
     let left = limit.unwrap_or(u64::MAX).saturating_sub(OWN + RESERVE);
-    let embedded =
-        if has_embedded { (left / 4).clamp(BROWSERS_MIN, EMBEDDED_CLIENTS_MAX) } else { 0 };
+    let clients = (left / 4).clamp(*EMBEDDED_CLIENTS.start(), *EMBEDDED_CLIENTS.end());
+    let embedded = if has_embedded { clients } else { 0 };
     let guests = (left / 8).clamp(1, GUESTS_MAX);
     let needed = embedded + 2 * guests;
     let browsers = left.saturating_sub(needed).min(BROWSERS_MAX);

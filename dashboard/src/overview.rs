@@ -251,6 +251,10 @@ impl Session for Overview {
     }
 
     fn started(&mut self, cx: &mut Cx<'_>) {
+        // It is there for whatever calls it, as long as anything does.
+        if let Err(taken) = cx.alias("overview") {
+            log::warn!("{taken}");
+        }
         let feed = ChangesFeed::new(self.database.clone(), cx.postback(Self::FEED));
         let feed = feed.mode(self.mode).heartbeat(self.heartbeat).retry_cap(self.retry_cap);
         let feed = self.docs.iter().fold(feed, |feed, doc| feed.doc(&doc.id));

@@ -132,7 +132,8 @@ impl Kernel {
 
     /// Drops something that came from a session: its own code may run, and panic.
     pub(super) fn dropping(&mut self, owner: SessionId, drop: impl FnOnce(&mut Kernel)) {
-        self.guarded(owner, Running::Drop, |cx| drop(cx.kernel));
+        // A panic of it has been reported, and the session goes on.
+        let _ = self.contained(owner, Running::Drop, |cx| drop(cx.kernel));
     }
 
     /// Runs a session's code as the session; `None` when it panicked, which ends the kernel if the
@@ -150,8 +151,7 @@ impl Kernel {
             Ok(value) => return Some(value),
             Err(panicked) => panicked,
         };
-        let is_essential = self.slots.get(id).is_some_and(|slot| slot.is_essential);
-        if is_essential && !matches!(running, Running::Drop) {
+        if self.slots.get(id).is_some_and(|slot| slot.is_essential) {
             self.fail(RunError::Panicked { session, id, event, message });
         }
         None

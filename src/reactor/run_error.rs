@@ -9,7 +9,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RunError {
-    /// An [essential](Cx::mark_essential) session panicked.
+    /// An [essential](Cx::mark_essential) session ended by a panic.
     Panicked {
         /// The session's kind.
         session: &'static str,
@@ -44,9 +44,9 @@ impl fmt::Display for RunError {
 impl std::error::Error for RunError {}
 
 impl Cx<'_> {
-    /// Makes a panic of this session the end of the kernel: every session is stopped, and the
-    /// driver's `run` returns a [`RunError`]. A panic of any other session still ends only that
-    /// session.
+    /// Makes a panic that ends this session the end of the kernel: every session is stopped, and
+    /// the driver's `run` returns a [`RunError`]. A panic of any other session still ends only that
+    /// session, and a panic that is contained, as that of a server over one client, ends none.
     ///
     /// A program marks the sessions that all others depend on. If one of them has panicked, what is
     /// left would answer nothing, and a supervisor starts the process again only after it has

@@ -8,6 +8,7 @@ use super::{App, DRAIN_TIME};
 use crate::command_line::{self, Command};
 use crate::console::Console;
 use crate::descriptors;
+use crate::overview::Overview;
 use masque::filters::Stream;
 use masque::limits::FEED_LINE_BYTES;
 use masque::reactor::{Cx, Event, Handlers, Rig, Signal};
@@ -317,4 +318,58 @@ fn a_sequence_and_a_revision_went_to_the_log_with_their_control_characters() {
         "{log}"
     );
     assert!(!records.iter().any(|record| record.contains(char::is_control)), "{log}");
+}
+
+#[test]
+fn a_panic_of_a_session_that_all_depend_on_left_a_program_that_answered_nothing() {
+    let mut rig = running(&[]);
+    let _idle = browse(&mut rig, "");
+    rig.call("overview", Overview::CURRENT, usize::MAX).expect_err("it has no such place");
+    rig.settle();
+    assert_eq!(rig.stats().sessions, 0);
+    let failure = rig.failure().expect("the program has failed").to_string();
+    assert!(failure.contains("Overview` (session "), "{failure}");
+    assert!(failure.contains("which is essential, panicked in `overview.current`: "), "{failure}");
+}
+
+#[test]
+fn a_full_server_could_not_be_asked_for_its_health() {
+    let mut rig = Rig::new();
+    let mut app = app(&["--long-poll", "3600"]);
+    (app.places.browsers, app.places.guests) = (2, 1);
+    rig.spawn(app);
+    rig.run_for(Duration::from_secs(1));
+    let health = "GET /health HTTP/1.1\r\nHost: h\r\n\r\n";
+    let page = "GET /file/index.html HTTP/1.1\r\nHost: h\r\n\r\n";
+    let metrics = "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n";
+    let status = |got: &Arc<Mutex<String>>| {
+        let got = got.lock().expect("nobody panics");
+        let is_closed = got.contains("connection: close");
+        (got.get(9..12).unwrap_or_default().to_owned(), is_closed, got.contains("retry-after: 5"))
+    };
+    let answer = |status: &str, is_closed, says_when| (status.to_owned(), is_closed, says_when);
+    for _ in 0..2 {
+        let streaming = browse(&mut rig, "GET /overview/events HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_eq!(status(&streaming), answer("200", false, false));
+    }
+    for (asked, expected) in [
+        (health, answer("200", true, false)),
+        (page, answer("503", true, true)),
+        (metrics, answer("200", true, false)),
+    ] {
+        let got = browse(&mut rig, asked);
+        rig.run_for(Duration::from_secs(3)); // until the connection is closed
+        assert_eq!(status(&got), expected, "{asked}");
+    }
+    // A guest that says nothing has its time, and meanwhile nothing of the next is read.
+    let idle = browse(&mut rig, "");
+    let refused = browse(&mut rig, health);
+    assert_eq!(status(&refused), answer("503", true, true));
+    rig.run_for(Duration::from_secs(5));
+    assert!(idle.lock().expect("nobody panics").is_empty());
+    let got = browse(&mut rig, metrics);
+    let got = got.lock().expect("nobody panics");
+    for line in ["dashboard_connections 3", "dashboard_turned_away_total{cause=\"too_many\"} 2"] {
+        assert!(got.contains(line), "{line}: {got}");
+    }
 }

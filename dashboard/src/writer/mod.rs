@@ -133,11 +133,18 @@ impl Writer {
         self.shared().lost.load(Relaxed)
     }
 
-    /// Waits until all lines are written, a second at most.
+    /// Waits until all lines are written, a second at most. This is for the end of the program, so
+    /// what is not written then is logged as lost.
     pub(crate) fn flush(&self) {
         let shared = self.shared();
         let is_unwritten = |state: &mut State| state.is_unwritten();
-        drop(shared.changed.wait_timeout_while(shared.state(), FLUSH_TIME, is_unwritten));
+        let waited = shared.changed.wait_timeout_while(shared.state(), FLUSH_TIME, is_unwritten);
+        let (state, _) = waited.expect("no thread panics with it");
+        let unwritten = count_lines(&state.pending);
+        drop(state);
+        if unwritten > 0 && !shared.is_log {
+            log::error!("{} takes nothing; lost lines: {unwritten}", shared.name);
+        }
     }
 
     fn start(
@@ -260,7 +267,7 @@ impl Shared {
         state.is_losing = false;
         let lost = std::mem::take(&mut state.losing);
         drop(state);
-        let told = format!("{} is written again; {lost} lines were lost", self.name);
+        let told = format!("{} is written again; lost lines: {lost}", self.name);
         if !self.is_log {
             log::warn!("{told}");
         } else if lines.write(format!("dashboard: {told}\n").as_bytes()).is_err() {

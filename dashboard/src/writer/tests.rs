@@ -86,7 +86,7 @@ fn the_log_itself_says_in_its_own_place_how_much_of_it_is_lost() {
     disk.room(1000);
     writer.write(b"three\n");
     settle(&writer);
-    let told = "three\ndashboard: stderr is written again; 2 lines were lost\n";
+    let told = "three\ndashboard: stderr is written again; lost lines: 2\n";
     assert_eq!(disk.text(), told);
     writer.write(b"four\n");
     settle(&writer);
@@ -187,4 +187,35 @@ fn a_place_is_opened_so_many_times_at_once_and_no_more() {
     assert_eq!(writer.shared().state().opening, OPENING_MAX);
     drop(stuck);
     wait_until_opened(&writer);
+}
+
+/// A pipe that does not block, and has room each second time only.
+struct Unblocked {
+    has_room: bool,
+    got: Disk,
+}
+
+impl Write for Unblocked {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.has_room = !self.has_room;
+        if !self.has_room {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        self.got.write(&bytes[..bytes.len().min(5)])
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_pipe_that_was_set_not_to_block_is_asked_again() {
+    let got = Disk::default();
+    got.room(100);
+    let pipe = Unblocked { has_room: true, got: got.clone() };
+    let writer = Writer::open("pipe", move || Ok(Box::new(pipe))).expect("it opens");
+    writer.write(b"one\ntwo\nthree\n");
+    settle(&writer);
+    assert_eq!((&*got.text(), writer.lost()), ("one\ntwo\nthree\n", 0));
 }

@@ -128,6 +128,20 @@ fn a_fifo_without_a_reader_at_the_path_of_the_access_log_stopped_the_start() {
 }
 
 #[test]
+fn lines_that_wait_for_a_reader_of_a_fifo_are_said_to_be_lost_at_the_end() {
+    let folder = Folder::new("fifo-at-end");
+    let fifo = folder.path().join("access");
+    make_fifo(&fifo);
+    let mut dashboard = program::start(&["--access-log", fifo.to_str().expect("it is text")]);
+    assert_eq!(dashboard.get("/favicon.ico").status, 200);
+    dashboard.program.signal("TERM");
+    assert_eq!(dashboard.program.wait_for_end(PATIENCE).code(), Some(0));
+    let log = dashboard.program.log();
+    let told = format!("access log {} takes nothing; lost lines: 1", fifo.display());
+    assert!(log.contains("is not open yet; lines wait for it") && log.contains(&told), "{log}");
+}
+
+#[test]
 fn a_fifo_without_a_reader_at_the_path_of_the_access_log_stopped_the_loop_at_sighup() {
     let folder = Folder::new("fifo-at-sighup");
     let file = folder.path().join("access");

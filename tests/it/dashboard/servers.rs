@@ -9,7 +9,7 @@ use crate::support::process::Program;
 use crate::support::{PATIENCE, http, pouchdb_server, wait_until};
 use serde_json::{Value, json};
 
-const ARGUMENTS: [&str; 6] = ["--doc", "board", "--retry-cap", "0.05", "--heartbeat", "1"];
+const ARGUMENTS: [&str; 6] = ["--doc", "board", "--retry-cap", "0.1", "--heartbeat", "1"];
 
 /// Makes the database anew, as after each start of a server that keeps it in memory.
 #[track_caller]

@@ -1,7 +1,7 @@
 //! Sessions that the program cannot do without: their panic ends the kernel.
 
 use super::{Actor, Scene, assert_empty, assert_ends, secs};
-use masque::reactor::{Reactor, RunError, Wait};
+use masque::reactor::{Cx, Event, Handlers, Reactor, RunError, Session, Wait};
 
 #[test]
 fn a_panic_of_an_essential_session_left_the_others_running_without_it() {
@@ -109,4 +109,43 @@ fn a_reactor_returns_the_error_and_can_run_again() {
         reactor.run().expect("nothing has panicked since");
         assert_eq!(scene.journal(), ["b: served", "b: stopped"]);
     }
+}
+
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("a bomb was dropped");
+    }
+}
+
+/// A session that gets bombs.
+struct Bomber;
+
+impl Bomber {
+    const CATCH: Event<Bomb> = Event::new("bomber.catch");
+    const CLEAR: Event<()> = Event::new("bomber.clear");
+}
+
+impl Session for Bomber {
+    fn events(on: &mut Handlers<Self>) {
+        on.on(Self::CATCH, |_, _, bomb| std::mem::forget(bomb)).on(Self::CLEAR, |_, cx, ()| {
+            cx.delay_clear(Self::CATCH);
+        });
+    }
+
+    fn started(&mut self, cx: &mut Cx<'_>) {
+        cx.mark_essential(cx.id());
+        cx.delay(Self::CATCH, secs(60), Bomb);
+    }
+}
+
+#[test]
+fn a_panic_that_does_not_end_an_essential_session_is_no_failure() {
+    let mut scene = Scene::new();
+    let bomber = scene.spawn(Bomber);
+    scene.call(bomber, Bomber::CLEAR, ()).unwrap();
+    scene.turn();
+    assert_eq!((scene.stats().panics, scene.failure()), (1, None));
 }
