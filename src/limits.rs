@@ -141,6 +141,10 @@ pub const READ_PER_TURN: usize = 256 * 1024;
 /// empty lines makes a handler run for each byte.
 pub const ITEMS_PER_TURN: u16 = 256;
 
+/// Items that a filter may give in a row without taking a byte of its input: as many as a read has
+/// bytes. A filter that gives more would give them without end.
+pub const ITEMS_WITHOUT_INPUT: u32 = READ_BUFFER as u32;
+
 /// Bytes that may wait for a peer that does not read. It is then given up.
 pub const OUTPUT_MAX: usize = 16 * 1024 * 1024;
 

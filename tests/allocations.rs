@@ -203,7 +203,7 @@ impl Session for Reader {
 }
 
 /// What the tables of a kernel may keep after a burst: a block of 256 KiB each.
-const KEPT: i64 = 8 * 256 * 1024;
+const KEPT: i64 = 3 * 256 * 1024;
 
 /// Checks that a reactor with one session keeps little of what two bursts took.
 #[track_caller]
@@ -220,15 +220,15 @@ fn check_burst(what: &str, burst: fn(&mut Cx<'_>)) {
                 reactor.turn(Some(Duration::ZERO)).expect("the poll works");
             }
         }
-        // Nothing happens any more, but the reactor wakes by itself; unless this machine was so slow
-        // that there may be nothing left to wake for.
+        // Nothing happens any more, but the reactor wakes by itself; unless this machine was so
+        // slow that there may be nothing left to wake for.
         let is_due = begun.elapsed() < SHRINK_PAUSE;
         let at_most = if is_due { AT_MOST } else { SHRINK_PAUSE };
         let begun = Instant::now();
         reactor.turn(Some(at_most)).expect("the poll works");
         assert!(!is_due || begun.elapsed() < AT_MOST, "{what}: it did not wake");
     });
-    assert!(counted.bytes_max > 20_000_000, "{what}: {counted:?}");
+    assert!(counted.bytes_max > 5_000_000, "{what}: {counted:?}");
     assert!(counted.bytes_current < KEPT, "{what}: {counted:?}");
     let stats = reactor.kernel().stats();
     assert_eq!((stats.queued, stats.timers, stats.panics), (0, 1, 0), "{what}");
@@ -273,7 +273,7 @@ impl Session for Named {
     fn events(_: &mut Handlers<Self>) {}
 
     fn started(&mut self, cx: &mut Cx<'_>) {
-        for number in 0..300_000 {
+        for number in 0..100_000 {
             cx.alias(format!("alias {number}")).expect("it is free");
         }
         cx.stop();
@@ -290,7 +290,7 @@ impl Wheel for Idle {
 #[test]
 fn what_one_session_held_was_kept_where_there_were_few_sessions() {
     check_burst("holds", |cx| {
-        let holds: Vec<_> = (0..800_000).map(|_| cx.hold(cx.id())).collect();
+        let holds: Vec<_> = (0..200_000).map(|_| cx.hold(cx.id())).collect();
         drop(holds);
     });
     check_burst("aliases", |cx| {
@@ -298,9 +298,11 @@ fn what_one_session_held_was_kept_where_there_were_few_sessions() {
     });
     check_burst("wheels", |cx| {
         let idle = |_: &mut Cx<'_>, _: WheelId<Idle>| Ok::<_, ()>(Idle);
-        let wheels: Vec<_> = (0..300_000).flat_map(|_| cx.mount(idle)).collect();
+        let wheels: Vec<_> = (0..100_000).flat_map(|_| cx.mount(idle)).collect();
         // The one that was mounted last is the first in its session's list.
-        wheels.into_iter().rev().for_each(|wheel| drop(cx.unmount(wheel)));
+        for wheel in wheels.into_iter().rev() {
+            assert!(cx.unmount(wheel).is_some());
+        }
     });
 }
 

@@ -161,8 +161,8 @@ impl Reactor {
         self.kernel.take_failure().map_or(Ok(false), |error| Err(io::Error::other(error)))
     }
 
-    /// Waits for readiness and notes what is ready. A wait that a signal interrupts looks again, and
-    /// does not wait then: an interrupted wait does not say whether anything is ready.
+    /// Waits for readiness and notes what is ready. A wait that a signal interrupts looks again,
+    /// without waiting: an interrupted wait does not say whether anything is ready.
     fn wait(&mut self, mut timeout: Option<Duration>) -> io::Result<()> {
         if timeout != Some(Duration::ZERO) && !self.kernel.releases.fall_asleep() {
             timeout = Some(Duration::ZERO);

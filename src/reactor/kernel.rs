@@ -31,8 +31,8 @@ use std::time::{Duration, Instant, SystemTime};
 /// # A turn
 /// 1. `now` is taken once; it does not change within a turn and never goes back.
 /// 2. Wheels whose sockets are ready read and write; what they find is delivered synchronously.
-/// 3. Timers that are due fire in the order of (due time, setting). A timer that was overdue when it
-///    was set fires in the turn after that one.
+/// 3. Timers that are due fire in the order of (due time, setting). A timer that was overdue when
+///    it was set fires in the turn after that one.
 /// 4. Posts and notices that were queued when the turn began are dispatched first in, first out.
 /// 5. Sessions that nothing can wake any more are stopped.
 ///

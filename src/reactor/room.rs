@@ -93,7 +93,9 @@ impl<T> Room for VecDeque<T> {
 }
 
 impl<K: Eq + Hash, V, S: BuildHasher> Room for HashMap<K, V, S> {
-    fn make_room(&mut self) {} // it is not among those of a crowd
+    fn make_room(&mut self) {
+        self.reserve(1);
+    }
 
     fn give_back(&mut self) {
         self.shrink_to(few::<(K, V)>());

@@ -86,13 +86,8 @@ const CHILDREN: usize = 4;
 
 impl<T> Timers<T> {
     pub(super) fn new() -> Self {
-        Timers {
-            entries: Slab::new(),
-            lanes: Default::default(),
-            heap: vec![],
-            overdue: vec![],
-            sequence: 0,
-        }
+        let (entries, lanes) = (Slab::new(), Default::default());
+        Timers { entries, lanes, heap: vec![], overdue: vec![], sequence: 0 }
     }
 
     pub(super) fn len(&self) -> usize {

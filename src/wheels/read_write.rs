@@ -1,17 +1,20 @@
 //! Reading and writing items over a socket: POE's `Wheel::ReadWrite`.
 
+mod contract;
 mod ended;
 mod input;
 mod output;
 mod patience;
+mod query;
 #[cfg(test)]
 mod tests;
 
+pub use contract::BrokenFilter;
 pub use ended::Ended;
 
 use crate::filters::{Filter, Output};
 use crate::limits::ITEMS_PER_TURN;
-use crate::reactor::{Cx, Endpoint, Event, Outlet, Ready, Socket, Wheel, WheelId};
+use crate::reactor::{Cx, Event, Outlet, Ready, Socket, Wheel, WheelId};
 use input::Supply;
 use patience::Watch;
 use std::fmt;
@@ -68,6 +71,8 @@ pub(super) struct State<F: Filter> {
     /// Whether the filter was left before it said that it needs more bytes: it may have an item
     /// without any, as the end of a body is.
     is_interrupted: bool,
+    /// Whether the session has had the filter to change it, and the wheel is to look at it again.
+    is_lent: bool,
     /// Whether so much is unsent that nothing more is read.
     is_clogged: bool,
     /// Whether it ends because the peer was waited for too long.
@@ -76,6 +81,8 @@ pub(super) struct State<F: Filter> {
     ends_with_input: bool,
     /// How many more items may be delivered in this turn.
     items_left: u16,
+    /// How many items in a row the filter has given without taking a byte.
+    items_unfed: u32,
     /// Whether the wheel runs now and will look at its input by itself.
     running: bool,
 }
@@ -156,10 +163,12 @@ impl<F: Filter> ReadWrite<F> {
                 watch,
                 paused: false,
                 is_interrupted: false,
+                is_lent: false,
                 is_clogged: false,
                 is_late: false,
                 ends_with_input: false,
                 items_left: 0,
+                items_unfed: 0,
                 running: false,
             };
             state.watch_acks();
@@ -257,39 +266,6 @@ impl<F: Filter> ReadWrite<F> {
             cx.again(self.id);
         }
     }
-
-    /// How many bytes wait for the socket to have room.
-    pub fn unsent(self, cx: &mut Cx<'_>) -> usize {
-        cx.wheel(self.id).map_or(0, |state| state.unsent())
-    }
-
-    /// How many bytes of memory hold what has come and is not consumed, and what is not sent. What
-    /// is shared with other connections counts too.
-    pub fn buffered(self, cx: &mut Cx<'_>) -> usize {
-        cx.wheel(self.id).map_or(0, |state| {
-            state.pending.capacity() + state.unsent.as_ref().map_or(0, |output| output.room())
-        })
-    }
-
-    /// How many bytes have come that the filter has not consumed: none from a peer that is idle.
-    pub fn unread(self, cx: &mut Cx<'_>) -> usize {
-        cx.wheel(self.id).map_or(0, |state| state.pending.len())
-    }
-
-    /// The filter, unless the connection is gone.
-    pub fn filter<'a>(self, cx: &'a mut Cx<'_>) -> Option<&'a mut F> {
-        cx.wheel(self.id).map(|state| &mut state.filter)
-    }
-
-    /// Who is on the other side, unless the connection is gone.
-    pub fn peer(self, cx: &mut Cx<'_>) -> Option<Endpoint> {
-        cx.wheel(self.id)?.socket.peer().ok()
-    }
-
-    /// Whether the connection is there.
-    pub fn is_open(self, cx: &mut Cx<'_>) -> bool {
-        cx.wheel(self.id).is_some()
-    }
 }
 
 impl<F: Filter> State<F> {
@@ -318,10 +294,16 @@ impl<F: Filter> Wheel for State<F> {
         state.supply = state.supply.max(Supply::of(ready));
         state.running = true;
         state.items_left = ITEMS_PER_TURN;
+        let was_lent = std::mem::take(&mut state.is_lent);
+        state.is_interrupted |= was_lent;
+        let is_over = was_lent && state.filter.is_finished();
         let (has_output, has_backlog) = (state.has_output(), state.has_backlog());
         if ready.has(Ready::TIMER) {
             state.watch.fired();
             output::give_up(cx, me);
+        }
+        if is_over {
+            output::finish(cx, me);
         }
         if has_output {
             output::run(cx, me, ready.has(Ready::WRITABLE));

@@ -35,7 +35,7 @@ impl Browser {
 
     /// Has the answer at work be the connection's last.
     pub(super) fn close_after_answer(&self, cx: &mut Cx<'_>) {
-        if let Some(httpd) = self.client.filter(cx) {
+        if let Some(httpd) = self.client.filter_mut(cx) {
             httpd.close_after_answer();
         }
     }

@@ -3,7 +3,6 @@
 use super::{Browser, Waits};
 use crate::metrics::PollEnd;
 use crate::site::unavailable;
-use masque::filters::Filter;
 use masque::reactor::{Cx, Event, Topic};
 use std::time::Duration;
 
@@ -51,8 +50,5 @@ impl Browser {
             return self.refuse(cx, unavailable());
         }
         self.close_after_answer(cx);
-        if self.client.filter(cx).is_some_and(|httpd| httpd.is_finished()) {
-            self.client.finish(cx);
-        }
     }
 }

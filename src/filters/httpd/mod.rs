@@ -158,7 +158,8 @@ impl Httpd {
 
 impl<M: Mode> Httpd<M> {
     /// Closes the connection after the answer to the request at work, or before the next request:
-    /// for a server that is about to end.
+    /// for a server that is about to end. Ask for the filter with
+    /// [`filter_mut`](crate::wheels::ReadWrite::filter_mut): an idle connection is closed then.
     pub fn close_after_answer(&mut self) {
         self.asked.keep_alive = false;
         if self.turn == Turn::Request && self.incoming.is_none() {

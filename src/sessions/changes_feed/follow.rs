@@ -375,7 +375,7 @@ impl ChangesFeed {
 
     /// The next request, on this connection if the server keeps it.
     pub(super) fn go_on(&mut self, cx: &mut Cx<'_>) {
-        let is_idle = self.wire.and_then(|wire| wire.filter(cx)).is_some_and(|f| f.is_idle());
+        let is_idle = self.wire.and_then(|wire| wire.filter(cx)).is_some_and(HttpClient::is_idle);
         if is_idle && !self.is_single {
             self.ask(cx);
         } else {

@@ -1,7 +1,7 @@
 //! How a connection ends.
 
 #[cfg(doc)]
-use super::ReadWrite;
+use super::{BrokenFilter, ReadWrite};
 #[cfg(doc)]
 use crate::filters::Filter;
 use std::fmt;
@@ -13,7 +13,8 @@ use std::io;
 pub enum Ended {
     /// The peer sends no more. It may still read: what is put goes out.
     Eof,
-    /// The filter cannot make sense of what came; nothing more is read. What is put still goes out.
+    /// The filter cannot make sense of what came, or has broken its contract ([`BrokenFilter`]);
+    /// nothing more is read. What is put still goes out.
     Malformed(Box<dyn std::error::Error + Send + Sync>),
     /// Everything has been sent after [`finish`](ReadWrite::finish) or
     /// [`put_last`](ReadWrite::put_last). The connection is gone.

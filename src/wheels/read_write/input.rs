@@ -4,7 +4,10 @@ use super::{Ended, Sink, Source, State, end, output};
 use crate::filters::Filter;
 use crate::limits::{READ_BUFFER, READ_PER_TURN};
 use crate::reactor::{Cx, Ready, WheelId};
+use std::error::Error;
 use std::io::ErrorKind;
+
+type Fault = Box<dyn Error + Send + Sync>;
 
 /// What the socket has to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,12 +106,17 @@ impl<F: Filter> State<F> {
     }
 
     /// The next item of what is left at the end of the input.
-    fn decode_end(&mut self) -> Result<Option<F::In>, F::Error> {
+    fn decode_end(&mut self) -> Result<Option<F::In>, Fault> {
         let pending = std::mem::take(&mut self.pending);
         let mut bytes = &*pending;
-        let decoded = self.filter.decode_end(&mut bytes);
+        let decoded = self.filter.decode_end(&mut bytes)?;
+        if decoded.is_some()
+            && let Some(fault) = self.count_item(pending.len() - bytes.len())
+        {
+            return Err(fault.into());
+        }
         self.pending = bytes.to_vec();
-        decoded
+        Ok(decoded)
     }
 
     /// Whether there may be items in what has been read.
@@ -187,18 +195,28 @@ fn decode<'a, F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, mut bytes: &'a 
             state.is_interrupted = true;
             return bytes;
         }
+        let before = bytes.len();
         let decoded = state.filter.decode(&mut bytes);
+        let fault = match &decoded {
+            Ok(Some(_)) => state.count_item(before - bytes.len()),
+            Ok(None) => state.check_need(bytes.len()),
+            Err(_) => None,
+        };
         let said = state.filter.respond();
         state.items_left -= u16::from(matches!(decoded, Ok(Some(_))));
         let input = state.input;
         if let Some(said) = said {
             output::write_with(cx, me, |_, output| output.shared(said));
         }
+        if let Some(fault) = fault {
+            malformed(cx, me, fault.into());
+            break;
+        }
         match decoded {
             Ok(Some(item)) => cx.deliver(input, item),
             Ok(None) => return bytes,
             Err(error) => {
-                malformed(cx, me, error);
+                malformed(cx, me, error.into());
                 break;
             }
         }
@@ -274,7 +292,7 @@ fn tell_eof<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     }
 }
 
-fn malformed<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, error: F::Error) {
+fn malformed<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, error: Fault) {
     let Some(state) = cx.wheel(me) else { return };
     state.source = match state.source {
         Source::Open | Source::Ending => Source::Malformed,
@@ -282,5 +300,5 @@ fn malformed<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, error: F::Error)
     };
     (state.pending, state.is_interrupted) = (Vec::new(), false);
     let ended = state.ended;
-    cx.deliver(ended, Ended::Malformed(Box::new(error)));
+    cx.deliver(ended, Ended::Malformed(error));
 }
