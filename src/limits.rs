@@ -202,7 +202,8 @@ pub const HTTP_BODY_BYTES_PER_S: u32 = 500;
 pub const HTTP_IDLE_TIME: Duration = Duration::from_secs(60);
 
 /// The time in which a peer must have taken some of what waits for it: nginx's 60 s, halved. Then
-/// it closes.
+/// the connection is reset. It is measured by what leaves for the peer, in steps of half of
+/// [`SEND_UNSENT_BYTES`].
 pub const HTTP_STALL_TIME: Duration = Duration::from_secs(30);
 
 /// Unsent bytes at which an HTTP server reads nothing more from a client: half of what hyper
