@@ -77,6 +77,21 @@ fn it_leaves_as_soon_as_the_last_connection_has_ended() {
 }
 
 #[test]
+fn a_connection_that_was_answered_long_ago_does_not_delay_the_end() {
+    let second = Duration::from_secs(1);
+    for (idle, is_waited_for) in [(second, true), (second + Duration::from_nanos(1), false)] {
+        let mut rig = running(&[]);
+        browse(&mut rig, "GET /health HTTP/1.1\r\nHost: h\r\n\r\n");
+        rig.run_for(idle);
+        rig.raise(Signal::Term);
+        rig.settle();
+        assert_eq!(rig.stats().sessions > 0, is_waited_for, "after {idle:?}");
+        rig.run_for(second);
+        assert_eq!(rig.stats().sessions, 0);
+    }
+}
+
+#[test]
 fn it_leaves_by_the_deadline_whoever_dawdles() {
     let mut rig = running(&[]);
     browse(&mut rig, "POST /overview HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n");
