@@ -96,7 +96,13 @@ impl Socket {
 
     /// Has the connection end with a reset when the socket is dropped, without what a layer says at
     /// its end. What the system holds for the peer is then dropped as well.
+    ///
+    /// A layer that holds nothing ends in its own way instead: then the transport has room, and the
+    /// peer must be told why TLS has failed.
     pub fn reset(&mut self) {
+        if self.has_layer() && self.held() == 0 {
+            return;
+        }
         self.drop_layer();
         match self.transport() {
             Transport::Tcp(stream) => {

@@ -211,7 +211,9 @@ fn a_reset_was_not_noticed_while_the_connection_was_paused() {
         });
         let mut rig = pair(server, client);
         // What the client has not read makes its end a reset.
-        direct::<Line>(&mut rig, "server", |peer, cx| drop(peer.put(cx, "unread")));
+        direct::<Line>(&mut rig, "server", |peer, cx| {
+            peer.put(cx, "unread");
+        });
         rig.settle();
         journal.take();
         direct::<Line>(&mut rig, "client", |peer, cx| peer.wire().expect("connected").close(cx));
