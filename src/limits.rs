@@ -99,7 +99,7 @@ pub const SEND_UNSENT_BYTES: u32 = 64 * 1024;
 /// both, a peer that vanished is noticed within a minute, whatever was on its way.
 pub const PEER_KEEPALIVE_IDLE: Duration = Duration::from_secs(20);
 
-/// How often it is asked again. The third lost answer ends the connection where [`PEER_ACK_TIME`]
+/// How often it is asked again. The fourth lost answer ends the connection where [`PEER_ACK_TIME`]
 /// is on, the ninth elsewhere.
 pub const PEER_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3);
 
