@@ -104,7 +104,7 @@ pub const SEND_UNSENT_BYTES: u32 = 64 * 1024;
 /// both, a peer that vanished is noticed within a minute, whatever was on its way.
 pub const PEER_KEEPALIVE_IDLE: Duration = Duration::from_secs(20);
 
-/// How often it is asked again. The third lost answer ends the connection where [`PEER_ACK_TIME`]
+/// How often it is asked again. The fourth lost answer ends the connection where [`PEER_ACK_TIME`]
 /// is on, the ninth elsewhere.
 pub const PEER_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3);
 
@@ -215,7 +215,8 @@ pub const HTTP_BODY_BYTES_PER_S: u32 = 500;
 pub const HTTP_IDLE_TIME: Duration = Duration::from_secs(60);
 
 /// The time in which a peer must have taken some of what waits for it: nginx's 60 s, halved. Then
-/// it closes.
+/// the connection is reset. It is measured by what leaves for the peer, in steps of half of
+/// [`SEND_UNSENT_BYTES`].
 pub const HTTP_STALL_TIME: Duration = Duration::from_secs(30);
 
 /// Unsent bytes at which an HTTP server reads nothing more from a client: half of what hyper

@@ -139,6 +139,10 @@ impl Socket {
         &self.transport
     }
 
+    pub(super) fn has_layer(&self) -> bool {
+        self.layer.is_some()
+    }
+
     /// Takes the layer off, without its last words.
     pub(super) fn drop_layer(&mut self) {
         self.layer = None;

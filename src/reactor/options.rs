@@ -85,9 +85,24 @@ impl Socket {
         }
     }
 
+    /// The time that was set by [`set_ack_time`](Socket::set_ack_time).
+    #[cfg(all(test, target_os = "linux"))]
+    pub fn ack_time(&self) -> io::Result<Option<Duration>> {
+        match self.transport() {
+            Transport::Tcp(stream) => SockRef::from(stream).tcp_user_timeout(),
+            _ => Ok(None),
+        }
+    }
+
     /// Has the connection end with a reset when the socket is dropped, without what a layer says at
     /// its end. What the system holds for the peer is then dropped as well.
+    ///
+    /// A layer that holds nothing ends in its own way instead: then the transport has room, and the
+    /// peer must be told why TLS has failed.
     pub fn reset(&mut self) {
+        if self.has_layer() && self.held() == 0 {
+            return;
+        }
         self.drop_layer();
         match self.transport() {
             Transport::Tcp(stream) => {
@@ -160,7 +175,7 @@ mod tests {
         let (socket, _client) = accepted();
         for time in [Some(Duration::from_secs(30)), None] {
             socket.set_ack_time(time).expect("Linux has it");
-            assert_eq!(options(&socket).tcp_user_timeout().ok(), Some(time));
+            assert_eq!(socket.ack_time().ok(), Some(time));
         }
     }
 }

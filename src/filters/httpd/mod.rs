@@ -73,7 +73,7 @@ pub type Response = http::Response<Bytes>;
 /// | [time for a body](Httpd::with_body_time) | 30 s, and 1 s for each 500 bytes | 408, close |
 /// | [time between requests](Httpd::with_idle_time) | 60 s | close |
 /// | [unsent bytes](Httpd::with_stall) | 256 KiB | nothing more is read, until 64 KiB |
-/// | [time without reading](Httpd::with_stall) | 30 s | close |
+/// | [time without reading](Httpd::with_stall) | 30 s | reset |
 ///
 /// The times count while the client is waited for, never while an answer is made: a long poll may
 /// be held for as long as the program likes.

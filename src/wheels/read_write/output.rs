@@ -162,6 +162,9 @@ pub(super) fn last_words<F: Filter>(state: &mut State<F>) {
     {
         left = left.saturating_sub(count);
     }
+    if !output.is_empty() {
+        state.unsent = Some(output); // so that it ends with a reset
+    }
 }
 
 impl<F: Filter> State<F> {

@@ -194,6 +194,36 @@ fn the_end_waits_behind_items_that_are_paused() {
 }
 
 #[test]
+fn a_reset_was_not_noticed_while_the_connection_was_paused() {
+    for pauses_first in [true, false] {
+        let journal = Journal::default();
+        let server =
+            Actor::<Line>::doing("server", &journal, move |cx, wire, moment| match moment {
+                Moment::Connected if pauses_first => wire.pause(cx),
+                Moment::Input(_) => wire.pause(cx),
+                _ => {}
+            });
+        let client = Actor::<Line>::doing("client", &journal, |cx, wire, moment| {
+            if let Moment::Connected = moment {
+                wire.pause(cx);
+                wire.put(cx, "one");
+                wire.put(cx, "two");
+            }
+        });
+        let mut rig = pair(server, client);
+        // What the client has not read makes its end a reset.
+        direct::<Line>(&mut rig, "server", |peer, cx| {
+            peer.put(cx, "unread");
+        });
+        rig.settle();
+        journal.take();
+        direct::<Line>(&mut rig, "client", |peer, cx| peer.wire().expect("connected").close(cx));
+        rig.settle();
+        assert_eq!(journal.take_of("server"), ["disconnected, connection reset"]);
+    }
+}
+
+#[test]
 fn a_close_in_the_first_of_three_items_takes_effect_at_once() {
     let journal = Journal::default();
     let server = Actor::<Line>::doing("server", &journal, |cx, wire, moment| {
