@@ -27,10 +27,12 @@ Usage: dashboard [options]
   --long-poll SECONDS   how long a poll waits for a change [default: 28]; a stream of events
                         sends a sign of life twice in that time
   --feed MODE           how CouchDB is asked for changes: continuous, or for proxies that cannot
-                        stream longpoll, or normal, once a heartbeat [default: continuous]
+                        stream longpoll, or normal, once a heartbeat [default: continuous];
+                        continuous changes to longpoll where nothing of a stream comes
   --heartbeat SECONDS   how often CouchDB is asked for a sign of life [default: 10]
   --retry-cap SECONDS   the longest pause between tries to reach CouchDB, at least 0.1
-                        [default: 30]
+                        [default: 30]; at least 80 after it has refused the password, because
+                        five wrong ones lock an account
   --stale-after SECONDS how long the feed may be lost before /health says 503 [default: 60]
   --files DIR           serve the page's files from DIR instead of the built-in ones, as they are
                         (not compressed) when the program starts, or gets SIGHUP

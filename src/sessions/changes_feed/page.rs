@@ -1,6 +1,6 @@
 //! Cutting rows out of an answer of `feed=longpoll` or `feed=normal`, while it comes.
 
-use crate::filters::LineTooLong;
+use crate::filters::{LineTooLong, skip_empty};
 use crate::limits::FEED_ANSWER_BYTES;
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -70,6 +70,11 @@ impl Page {
             false => 0,
         };
         self.input.len() + self.row.len() + rest
+    }
+
+    /// Discards the empty lines that come next, behind an empty line.
+    pub(super) fn skip_empty(&mut self) {
+        skip_empty(&mut self.input);
     }
 
     /// Looks at one byte; what is complete with it.
