@@ -33,10 +33,12 @@ Usage: dashboard [options]
                         with a newer revision than this dashboard has until it has caught up, at
                         most as long as a poll waits
   --feed MODE           how CouchDB is asked for changes: continuous, or for proxies that cannot
-                        stream longpoll, or normal, once a heartbeat [default: continuous]
+                        stream longpoll, or normal, once a heartbeat [default: continuous];
+                        continuous changes to longpoll where nothing of a stream comes
   --heartbeat SECONDS   how often CouchDB is asked for a sign of life [default: 10]
   --retry-cap SECONDS   the longest pause between tries to reach CouchDB, 0.1 or more
-                        [default: 30]
+                        [default: 30]; at least 80 after it has refused the password, because
+                        five wrong ones lock an account
   --stale-after SECONDS how long the feed may be lost before /health says 503 [default: 60]
   --files DIR           serve the page's files from DIR instead of the built-in ones, as they are
                         (not compressed) when the program starts, or gets SIGHUP; links that

@@ -7,10 +7,10 @@ use std::time::Duration;
 /// Pauses between tries, for steps that double up to a cap: half of each step is fixed, and of the
 /// other half a random part is added (equal jitter).
 ///
-/// The random part is drawn once for each row of failures. So a pause is never shorter than the one
-/// before it, and each client keeps its own rhythm: the distance between two clients that lost the
-/// same server grows with each try. The fixed half makes an immediate second try impossible; the
-/// cap bounds how late the last client is.
+/// The random part is drawn once for each series of failures. So a pause is never shorter than the
+/// one before it, and each client keeps its own rhythm: the distance between two clients that lost
+/// the same server grows with each try. The fixed half makes an immediate second try impossible;
+/// the cap bounds how late the last client is.
 ///
 /// No pause is shorter than [`BACKOFF_MIN`], whatever was asked for.
 #[derive(Clone, Debug)]
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_are_spread_over_half_of_the_step_among_clients_and_rows_of_failures() {
+    fn pauses_are_spread_over_half_of_the_step_among_clients_and_series_of_failures() {
         let one_s = Duration::from_secs(1);
         let is_spread = |pauses: Vec<u128>| {
             assert!((700..800).contains(&(pauses.iter().sum::<u128>() / 1000)), "{pauses:?}");

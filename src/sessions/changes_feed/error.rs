@@ -61,7 +61,8 @@ pub enum FeedError {
     Silent(Duration),
     /// The connection ended in the middle of the feed.
     Cut,
-    /// The server answered with the feed and ended it in good order, without anything new.
+    /// The server answered with the feed and ended it in good order, too soon or without anything
+    /// new.
     Ended {
         /// How long the feed lasted.
         after: Duration,
@@ -226,10 +227,11 @@ impl fmt::Display for FeedError {
             Self::Silent(time) => write!(f, "nothing, not even a heartbeat, for {time:?}"),
             Self::Cut => f.write_str("the connection ended in the middle of the feed"),
             Self::Ended { after, rows } => {
+                let news = if *rows == 0 { " without anything new" } else { "" };
                 write!(
                     f,
-                    "the feed ended again without anything new: the server answered 200 OK, sent \
-                     {rows} rows and ended it after {after:?}"
+                    "the feed ended again{news}: the server answered 200 OK, sent {rows} rows and \
+                     ended it after {after:?}"
                 )?;
                 let is_at_once = *after < FEED_PROOF_TIME;
                 f.write_str(if is_at_once { ", as a node in maintenance mode does" } else { "" })

@@ -176,7 +176,8 @@ pub struct Counters {
     pub bytes: u64,
     /// Rows of the feed, also those that were told before or are of no followed document.
     pub rows: u64,
-    /// Empty lines of the feed, by which the server shows that it is alive.
+    /// Empty lines of the feed, by which the server shows that it is alive. Those that come at once
+    /// count as one.
     pub heartbeats: u64,
     /// Changes that were told.
     pub changes: u64,

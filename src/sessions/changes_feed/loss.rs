@@ -111,7 +111,11 @@ impl ChangesFeed {
         self.is_renewed = false;
         (self.detour, self.redirects) = (None, 0);
         self.nothing_is_put_off();
-        if matches!(why, FeedError::Ended { .. }) && was_proven {
+        let is_end = matches!(why, FeedError::Ended { .. });
+        if was_proven {
+            self.end_pauses.reset();
+        }
+        if is_end && was_proven {
             return self.wait(cx, Duration::ZERO); // in good order, after some time: no loss
         }
         if why.is_lasting() {
@@ -130,6 +134,12 @@ impl ChangesFeed {
         if why.is_lasting() && !matches!(why, FeedError::NoDatabase(_)) {
             // Slow, and still not all at once.
             retry_after = (self.retry_cap / 2 + retry_after / 2).max(FEED_LASTING_RETRY_MIN);
+        }
+        if is_end {
+            // A node in maintenance mode may send new rows each time, which starts the other
+            // pauses over.
+            let pause = self.end_pauses.next_delay().min(self.heartbeat).min(self.retry_cap);
+            retry_after = retry_after.max(pause);
         }
         if is_login_refused {
             retry_after = retry_after.max(self.login_pauses.next_delay());

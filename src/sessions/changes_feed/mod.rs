@@ -128,6 +128,8 @@ pub struct ChangesFeed {
     backoff: Backoff,
     /// The pauses after the credentials were refused.
     login_pauses: Backoff,
+    /// The pauses after a stream ended at once in good order.
+    end_pauses: Backoff,
     postback: Postback<FeedEvent>,
     /// Whether the server is asked to send the followed documents alone.
     is_filtered: bool,
@@ -219,6 +221,7 @@ impl ChangesFeed {
             has_timeout: false,
             backoff: Backoff::new(FEED_RETRY_FIRST, FEED_RETRY_CAP),
             login_pauses: Backoff::new(2 * FEED_LOGIN_RETRY_MIN, FEED_LOGIN_RETRY_CAP),
+            end_pauses: Backoff::new(FEED_RETRY_FIRST, FEED_RETRY_CAP),
             postback,
             is_filtered: true,
             since: None,
@@ -299,25 +302,12 @@ impl ChangesFeed {
         self
     }
 
-    /// Logs in with the URL's credentials and then sends the session's cookie in their place; when
-    /// the server takes it no more, logs in anew. For servers that check passwords at a price, or
-    /// in `_session` alone.
-    ///
-    /// A server without sessions is sent the credentials as Basic authentication after all. Without
-    /// credentials in the URL this does nothing.
-    #[must_use]
-    pub fn cookie_session(mut self) -> Self {
-        if self.database.login().is_some() {
-            self.login = Login::Wanted;
-        }
-        self
-    }
-
     /// Has the same delays come each time, for tests.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.backoff = self.backoff.seed(seed);
         self.login_pauses = self.login_pauses.seed(seed);
+        self.end_pauses = self.end_pauses.seed(seed);
         self
     }
 

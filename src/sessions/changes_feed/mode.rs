@@ -99,11 +99,19 @@ impl Cutter {
 impl Iterator for Cutter {
     type Item = Result<Bytes, LineTooLong>;
 
+    /// Empty lines that follow each other are one item.
     fn next(&mut self) -> Option<Self::Item> {
-        match self {
+        let item = match self {
             Cutter::Lines(lines) => lines.next(),
             Cutter::Page(page) => page.next(),
+        };
+        if matches!(&item, Some(Ok(line)) if line.is_empty()) {
+            match self {
+                Cutter::Lines(lines) => lines.skip_empty(),
+                Cutter::Page(page) => page.skip_empty(),
+            }
         }
+        item
     }
 }
 

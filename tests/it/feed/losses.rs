@@ -372,6 +372,33 @@ fn a_feed_ends_when_it_is_told_to_in_whatever_state_it_is() {
     }
 }
 
+#[test]
+fn a_node_in_maintenance_with_something_new_each_time_was_asked_three_times_a_second() {
+    let every = |feed: ChangesFeed| feed.every_change(EveryChange::since(Start::Beginning));
+    let doc = |feed: ChangesFeed| feed.doc("x");
+    for set in [doc as Set, every] {
+        let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+            "/" => vec![json("200 OK", "{}")],
+            "/db" => vec![info(&format!("\"{}-s\"", asked.feeds), "1")],
+            "/db/x" => {
+                let rev = format!("{}-x", asked.feeds);
+                vec![json("200 OK", &format!(r#"{{"_id":"x","_rev":"{rev}"}}"#))]
+            }
+            _ => {
+                let seq = format!("\"{}-s\"", asked.feeds);
+                let row = row(&seq, "x", &format!("{}-y", asked.feeds));
+                vec![begin(), chunk(&format!("{row}{{\"last_seq\":{seq}}}\n")), end()]
+            }
+        })
+        .follow_as("http://couch/db", move |feed| set(feed).retry_cap(Duration::from_secs(2)));
+        stage.run_s(15.0);
+        let log = stage.world.borrow().log.join("\n");
+        assert!((8..=14).contains(&stage.counters().losses), "{log}");
+        let why = "the feed ended again: the server answered 200 OK, sent 1 rows";
+        assert!(log.contains(why), "{log}");
+    }
+}
+
 type Set = fn(ChangesFeed) -> ChangesFeed;
 
 #[test]

@@ -345,7 +345,7 @@ fn ended(name: &str, why: &str, from: &str) {
 #[test]
 fn recorded_ends_are_named_and_the_feed_comes_back_from_the_last_row() {
     let cut = "the connection ended in the middle of the feed";
-    let over = "the feed ended again without anything new";
+    let over = "the feed ended again";
     ended("couchdb/cont_timeout_2000", over, "last");
     ended("couchdb/cont_http10_timeout_2000", over, "last");
     ended("couchdb/cont_db_deleted", over, "last");

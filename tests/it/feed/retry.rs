@@ -1,7 +1,7 @@
 //! When a feed that was lost is tried again, and how it ends when it is not.
 
 use super::*;
-use masque::sessions::{ChangesFeed, FeedError};
+use masque::sessions::{ChangesFeed, FeedError, FeedEvent};
 use std::path::Path;
 use std::time::Duration;
 
@@ -316,5 +316,34 @@ fn a_cap_of_a_millisecond_was_a_storm() {
             .follow_as("http://couch/db", move |feed| feed.doc("x").retry_cap(cap));
         stage.run_s(10.0);
         assert!((100..400).contains(&stage.connections()), "{} in 10 s", stage.connections());
+    }
+}
+
+#[test]
+fn a_pause_between_tries_was_shorter_than_the_one_before_and_a_second_try_came_at_once() {
+    let failures: [fn() -> Act; 4] = [
+        || Act::Kill,
+        || json("500 Internal Server Error", "{}"),
+        || json("403 Forbidden", r#"{"error":"forbidden","reason":"no"}"#),
+        || json("401 Unauthorized", r#"{"error":"unauthorized","reason":"no"}"#),
+    ];
+    for seed in 0..25 {
+        for failure in failures {
+            let mut stage = Stage::new(move |_| vec![failure()])
+                .follow_as("http://couch/db", move |feed| feed.doc("x").seed(seed));
+            stage.run_s(1800.0);
+            let told = stage.told.borrow();
+            let pauses = told.iter().filter_map(|event| match event {
+                FeedEvent::Lost { retry_after, .. } => Some(*retry_after),
+                _ => None,
+            });
+            let (mut before, mut count) = (Duration::ZERO, 0);
+            for (number, pause) in pauses.enumerate() {
+                let step = Duration::from_millis(500 << number.min(6)).min(Duration::from_secs(30));
+                assert!(pause >= step / 2 && pause >= before, "{seed}: {pause:?}, {before:?}");
+                (before, count) = (pause, count + 1);
+            }
+            assert!(count > 5, "{seed}: {count}");
+        }
     }
 }

@@ -141,6 +141,42 @@ fn what_comes_at_a_kilobyte_a_second_comes_however_long_it_is() {
 }
 
 #[test]
+fn each_of_a_flood_of_empty_lines_was_work_for_the_feed() {
+    for (mode, between) in [(FeedMode::Continuous, "\n"), (FeedMode::LongPoll, "\r\n")] {
+        let flood = between.repeat(100_000);
+        let mut stage = Stage::with_feeds(move |asked| {
+            let is_stream = asked.target.contains("continuous");
+            let (row, open) = (row("\"4-d\"", "x", "4-d"), "{\"results\":[\n");
+            let open = if is_stream { "" } else { open };
+            vec![begin(), chunk(open), chunk(&flood), chunk(&row)]
+                .into_iter()
+                .filter(|act| !matches!(act, Act::Send(bytes) if bytes.starts_with(b"0\r\n")))
+                .collect()
+        })
+        .follow_as("http://couch/db", move |feed| feed.mode(mode).doc("x"));
+        stage.run_s(1.0);
+        let heartbeats = stage.counters().heartbeats;
+        assert!((1..=20).contains(&heartbeats), "{mode:?}: {heartbeats}");
+        assert_eq!(stage.revs("x"), ["3-c", "4-d"], "{mode:?}");
+    }
+}
+
+#[test]
+fn what_comes_a_little_more_slowly_than_the_least_rate_is_given_up_in_the_end() {
+    // What 400 bytes a second are allowed, 30 s and a second for each 500 of them, ends at 150 s.
+    let line = row("\"4-d\"", "x", &format!("4-{}", "d".repeat(200_000)));
+    let mut stage = Stage::with_feeds(move |_| {
+        let acts = [begin(), chunk("\n"), opened(1_000_000)].into_iter();
+        acts.chain(dripping(line.as_bytes(), 400, 1.0)).collect()
+    })
+    .follow();
+    stage.run_s(149.0);
+    assert_eq!(stage.counters().losses, 0);
+    stage.run_s(4.0);
+    assert_eq!(stage.counters().losses, 1);
+}
+
+#[test]
 fn a_quiet_feed_and_rare_heartbeats_are_not_slow() {
     for mode in FeedMode::ALL {
         let mut stage = Stage::with_feeds(|asked| {
