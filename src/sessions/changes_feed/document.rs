@@ -31,7 +31,7 @@ pub(super) fn parse_document(json: &[u8], id: &str) -> Result<Document, &'static
 /// another order all of it is read.
 ///
 /// # Errors
-/// As [`parse_document`].
+/// The same as [`parse_document`].
 pub(super) fn check_document(json: &[u8], id: &str) -> Result<(), &'static str> {
     let begins_as_expected = || {
         let rest = json.strip_prefix(b"{\"_id\":\"")?.strip_prefix(id.as_bytes())?;

@@ -130,7 +130,7 @@ impl ChangesFeed {
         self.paging.is_unsounded |=
             was_sounding && (stuck.is_some() || !why.is_of_the_connection());
         let mut retry_after = self.backoff.next_delay();
-        // A database that is not there costs nobody a login, and may be made at any moment.
+        // A missing database may be created at any moment, and asking for it is no failed login.
         if why.is_lasting() && !matches!(why, FeedError::NoDatabase(_)) {
             // Slow, and still not all at once.
             retry_after = (self.retry_cap / 2 + retry_after / 2).max(FEED_LASTING_RETRY_MIN);
