@@ -63,8 +63,8 @@ impl Document {
         document
     }
 
-    /// It has another revision, or none. Returns true if it is the first change of another
-    /// database.
+    /// Takes another revision, or that there is none. Returns true if it is the first change of
+    /// another database.
     pub(crate) fn change(&mut self, change: Change, date: SystemTime, feed: &Feed) -> bool {
         let is_first = std::mem::take(&mut self.is_of_old_database);
         let rev = match (&change.rev, &change.doc) {
@@ -91,13 +91,7 @@ impl Document {
                 self.left = Some(Left { rev, was_of_other_database });
             }
         }
-        if self
-            .left
-            .as_ref()
-            .is_some_and(|left| next.is_some_and(|next| is_newer(next, Some(&left.rev))))
-        {
-            self.left = None;
-        }
+        self.left = self.left.take().filter(|left| is_newer(&left.rev, next));
     }
 
     /// The database is another one: what comes next begins again.
