@@ -4,7 +4,7 @@
 use crate::app::App;
 use crate::command_line::{self, Command};
 use masque::filters::Stream;
-use masque::reactor::{Cx, Event, Handlers, Rig};
+use masque::reactor::{Cx, Event, Handlers, Rig, Signal};
 use masque::sessions::{Connection, Peer, TcpClient, TcpServer};
 use masque::wheels::ReadWrite;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -285,6 +285,17 @@ fn a_poll_that_is_ahead_waits_no_longer_than_any_poll() {
         poll.has(&["200 OK", "7-a"]);
     }
     behind.counts("dashboard_polls_total{cause=\"timed_out\"} 2");
+}
+
+#[test]
+fn a_browser_went_back_in_time_when_a_dashboard_that_was_behind_ended() {
+    let mut behind = World::at(Some("7-a"), MONOTONIC);
+    let ahead = behind.get("/x/8-b");
+    let current = behind.get("/x/7-a");
+    behind.rig.raise(Signal::Term);
+    behind.rig.run_for(SECOND / 10);
+    ahead.has(&["HTTP/1.1 503 ", "The server is ending."]);
+    current.has(&["HTTP/1.1 200 OK", "7-a"]);
 }
 
 #[test]
