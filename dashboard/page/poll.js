@@ -101,7 +101,10 @@ export class Poll {
   async #run() {
     let troubles = 0;
     while (!this.#isStopped) {
-      if (this.#isResting && this.#revision !== null) await this.#rest.wait();
+      if (this.#isResting && this.#revision !== null) {
+        await this.#rest.wait();
+        continue;
+      }
       const outcome = await this.#ask();
       if (outcome.kind === "again") continue;
       const tookMs = performance.now() - this.#askedMs;

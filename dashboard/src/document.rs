@@ -76,7 +76,7 @@ impl Document {
         document
     }
 
-    /// It has another revision, or none.
+    /// Takes another revision, or that there is none.
     pub(crate) fn change(
         &mut self,
         mut change: Change,
@@ -112,13 +112,7 @@ impl Document {
                 self.left = Some(Left { rev, was_of_other_database });
             }
         }
-        if self
-            .left
-            .as_ref()
-            .is_some_and(|left| next.is_some_and(|next| is_newer(next, Some(&left.rev))))
-        {
-            self.left = None;
-        }
+        self.left = self.left.take().filter(|left| is_newer(&left.rev, next));
     }
 
     /// The database is another one: what comes next begins again.

@@ -4,6 +4,7 @@ use super::{Browser, Waits};
 use crate::conditional::Known;
 use crate::metrics::PollEnd;
 use crate::overview::{CHANGED, Current, Overview};
+use crate::site::unavailable;
 use http::Method;
 use masque::filters::Request;
 use masque::reactor::Cx;
@@ -49,11 +50,15 @@ impl Browser {
     ) {
         let Some(current) = self.current(cx, place) else { return };
         let known = Known::of(request.headers());
-        if request.method() != Method::GET || self.hurries() {
+        if request.method() != Method::GET {
             return self.answer_document(cx, current, &known);
         }
         let held = self.held(&current, known.newest(rev), rev);
-        if held.is_some() || (rev.is_some() && rev == current.rev.as_deref()) {
+        if held.is_some() && self.is_closing {
+            self.answer(cx, unavailable());
+        } else if self.hurries() {
+            self.answer_document(cx, current, &known);
+        } else if held.is_some() || (rev.is_some() && rev == current.rev.as_deref()) {
             let says_more = held.is_some() || !known.is_empty();
             let asked = says_more.then(|| Box::new(Asked { known, held }));
             self.waits = Waits::Change { place, is_fresh: current.is_fresh, asked };
@@ -135,7 +140,8 @@ impl Browser {
         self.current(cx, place).is_some_and(|current| current.is_fresh != is_fresh)
     }
 
-    /// Ends a poll with what there is now.
+    /// Ends a poll with what there is now. If the server ends, a poll that is ahead is told so: a
+    /// proxy, or its browser, asks another dashboard then.
     pub(super) fn respond(&mut self, cx: &mut Cx<'_>, how: PollEnd) {
         let Waits::Change { place, asked, .. } = std::mem::replace(&mut self.waits, Waits::Nothing)
         else {
@@ -145,6 +151,9 @@ impl Browser {
         cx.delay_clear(Self::TIMED_OUT);
         cx.delay_clear(Self::FEED_STATE);
         self.site.metrics.poll_ended(how);
+        if how == PollEnd::Closing && asked.as_ref().is_some_and(|asked| asked.held.is_some()) {
+            return self.answer(cx, unavailable());
+        }
         if let Some(current) = self.current(cx, place) {
             let known = asked.map(|asked| asked.known).unwrap_or_default();
             self.answer_document(cx, current, &known);

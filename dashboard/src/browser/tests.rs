@@ -3,7 +3,7 @@
 
 use crate::app::tests::app;
 use masque::filters::Stream;
-use masque::reactor::{Cx, Event, Handlers, Rig};
+use masque::reactor::{Cx, Event, Handlers, Rig, Signal};
 use masque::sessions::{Connection, Peer, TcpClient, TcpServer};
 use masque::wheels::ReadWrite;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -285,6 +285,17 @@ fn a_poll_that_is_ahead_waits_no_longer_than_any_poll() {
 }
 
 #[test]
+fn a_browser_went_back_in_time_when_a_dashboard_that_was_behind_ended() {
+    let mut behind = World::at(Some("7-a"), MONOTONIC);
+    let ahead = behind.get("/x/8-b");
+    let current = behind.get("/x/7-a");
+    behind.rig.raise(Signal::Term);
+    behind.rig.run_for(SECOND / 10);
+    ahead.has(&["HTTP/1.1 503 ", "The server is ending."]);
+    current.has(&["HTTP/1.1 200 OK", "7-a"]);
+}
+
+#[test]
 fn without_the_option_a_newer_revision_is_answered_at_once_and_counted() {
     let mut behind = World::at(Some("7-a"), &[]);
     for path in ["/x/8-b", "/x/6-b", "/x/8", "/x/99999999999999999999-a", "/x/none"] {
@@ -383,8 +394,11 @@ fn a_branch_that_was_deleted_takes_the_document_back_rightly() {
     // One that was between two polls, too.
     world.get("/x/8-x").has(&["200 OK", "7-y"]);
     assert!(world.get("/x/8-z").is_silent(), "that one is newer");
-    world.change("9-a");
-    assert!(!world.get("/x").text().contains("supersedes"), "it is past");
+    for next in ["8-x", "7-z", "9-a"] {
+        world.change(next);
+        let is_back = next == "7-z";
+        assert_eq!(world.get("/x").text().contains("supersedes: 8-x"), is_back, "{next}");
+    }
 }
 
 #[test]

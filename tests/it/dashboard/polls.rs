@@ -79,8 +79,8 @@ fn a_deleted_document_ends_the_wait_with_404() {
 #[test]
 fn a_document_that_was_not_there_could_not_be_waited_for() {
     let dashboard = program::start(&[&["--doc", "board"], &FOR_EVER[..]].concat());
-    wait_until(PATIENCE, || dashboard.get("/board").status == 404);
-    assert_eq!(tag(&dashboard.get("/board")), "none");
+    dashboard.wait_for("board", "none");
+    assert_eq!(dashboard.get("/board").status, 404);
     let mut poll = dashboard.park("board", "none");
     let rev = dashboard.store("board", r#"{"n":1}"#);
     let reply = answer(&mut poll);

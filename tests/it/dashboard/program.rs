@@ -89,11 +89,15 @@ impl Dashboard {
         store(self.couch.as_ref().expect("it has one"), id, json)
     }
 
-    /// Waits until `id` is served at this revision.
+    /// Waits until `id` is served at this revision as what is current. A document is served before
+    /// the feed has begun, and a poll that waits by then is answered when it begins.
     #[track_caller]
     pub(super) fn wait_for(&self, id: &str, rev: &str) {
         let path = format!("/{id}");
-        wait_until(PATIENCE, || tag(&self.get(&path)) == rev);
+        wait_until(PATIENCE, || {
+            let reply = self.get(&path);
+            tag(&reply) == rev && reply.header("Feed-State") == Some("following")
+        });
     }
 
     /// A connection on which a poll waits that knows `rev`.
