@@ -9,8 +9,8 @@
 //! - [`api`]: requests to answers; knows no socket.
 //! - [`limits`]: every bound.
 //!
-//! A document that cannot be stored is refused alone, so that a replicator continues with the
-//! others. Not there, and refused: views, Mango, attachments, users; `docs/couchdb.md` lists all
+//! If a document cannot be stored, only that one is refused, so that a replicator continues with
+//! the others. Not there, and refused: views, Mango, attachments, users; `docs/couchdb.md` lists all
 //! differences from CouchDB 3.5.1. Everything is lost when the process ends.
 
 pub(crate) mod api;

@@ -115,7 +115,7 @@ fn a_design_document_ended_the_replication_to_couchdb() {
         }
         let json = reply.json();
         for result in json["results"].as_array().into_iter().flatten() {
-            // It takes what is not one document for none, and asks for it alone.
+            // It ignores an answer that is not one document, and asks for that with `open_revs`.
             if let [doc] = result["docs"].as_array().map_or(&[][..], Vec::as_slice) {
                 read.push(doc["ok"]["_id"].clone());
             }
