@@ -10,8 +10,8 @@
 //! - [`limits`]: every bound.
 //!
 //! If a document cannot be stored, only that one is refused, so that a replicator continues with
-//! the others. Not there, and refused: views, Mango, attachments, users; `docs/couchdb.md` lists all
-//! differences from CouchDB 3.5.1. Everything is lost when the process ends.
+//! the others. Not there, and refused: views, Mango, attachments, users; `docs/couchdb.md` lists
+//! all differences from CouchDB 3.5.1. Everything is lost when the process ends.
 
 pub(crate) mod api;
 pub(crate) mod limits;
