@@ -115,7 +115,7 @@ fn a_design_document_ended_the_replication_to_couchdb() {
         }
         let json = reply.json();
         for result in json["results"].as_array().into_iter().flatten() {
-            // It takes what is not one document for none, and asks for it alone.
+            // It ignores an answer that is not one document, and asks for that with `open_revs`.
             if let [doc] = result["docs"].as_array().map_or(&[][..], Vec::as_slice) {
                 read.push(doc["ok"]["_id"].clone());
             }
@@ -129,12 +129,11 @@ fn a_design_document_ended_the_replication_to_couchdb() {
 /// Both checkpoints were written, and the second one is there.
 #[track_caller]
 fn assert_checkpoint(base: &str, replies: &[(String, Reply)], failures: u64) {
-    let written =
-        replies.iter().filter(|(line, _)| line.starts_with("PUT /") && line.contains("/_local/"));
-    let revs: Vec<_> = written.clone().map(|(_, reply)| reply.json()["rev"].clone()).collect();
+    let is_checkpoint = |line: &str| line.starts_with("PUT /") && line.contains("/_local/");
+    let written: Vec<_> = replies.iter().filter(|(line, _)| is_checkpoint(line)).collect();
+    let revs: Vec<_> = written.iter().map(|(_, reply)| reply.json()["rev"].clone()).collect();
     assert_eq!(revs, ["0-1", "0-2"]);
-    let (line, _) = written.last().expect("two");
-    let url = format!("{base}{}", line.trim_start_matches("PUT "));
+    let url = format!("{base}{}", written[1].0.trim_start_matches("PUT "));
     let checkpoint = ask("GET", &url, &Value::Null);
     assert_eq!(checkpoint["history"][0]["doc_write_failures"], failures);
 }

@@ -12,9 +12,9 @@ impl Couch {
     /// Stores documents one by one: each row of the answer says what became of its own.
     ///
     /// With `new_edits` a malformed document fails the request, and nothing is stored, as in
-    /// CouchDB. Without, a replicator sends what others made: a document that cannot be stored
-    /// here is refused alone, as forbidden, which CouchDB's and PouchDB's replicators count before
-    /// they continue.
+    /// CouchDB. Without, a replicator sends what others made: only the document that cannot be
+    /// stored here is refused, as forbidden. CouchDB's and PouchDB's replicators count that and
+    /// continue.
     pub(super) fn bulk_docs(&mut self, call: &Call<'_>, db: &str) -> Result<Answer, Refusal> {
         expect_post(call)?;
         let members = call.members()?;
@@ -53,7 +53,7 @@ impl Couch {
             };
             match stored {
                 Ok(rev) if new_edits => push_stored(&mut rows, &stated, &rev),
-                Ok(_) => {} // replication asks for the failures alone
+                Ok(_) => {} // only the failures are listed
                 Err(refusal) if new_edits => {
                     push_failure(&mut rows, &Stated { rev: None, ..stated }, &refusal);
                 }
@@ -68,8 +68,8 @@ impl Couch {
         Ok(now(StatusCode::CREATED, rows))
     }
 
-    /// Which revisions of a list are not known here. What has no form of a revision is not known
-    /// either: the replicator sends it, and it is refused alone.
+    /// Which revisions of a list are not known here. A malformed revision is not known either: the
+    /// replicator sends the document, and only that one is refused.
     pub(super) fn revs_diff(&mut self, call: &Call<'_>, db: &str) -> Result<Answer, Refusal> {
         expect_post(call)?;
         let database = self.existing(db)?;

@@ -47,12 +47,13 @@ impl Couch {
         let target = target.ok_or_else(|| Refusal::bad_request("Bad percent-encoding"))?;
         let rev = Query::parse(query)?.rev("rev")?;
         let rev = database.put(&target, rev.as_ref(), &draft)?.to_string();
-        Ok(edited(StatusCode::CREATED, &target, &rev, call.location(&[db, &target])))
+        let tag = Some(format!("\"{rev}\""));
+        Ok(edited(StatusCode::CREATED, &target, &rev, tag, call.location(&[db, &target])))
     }
 
     fn read_document(&self, call: &Call<'_>, db: &str, id: &str) -> Result<Answer, Refusal> {
         let database = self.existing(db)?;
-        // CouchDB takes an empty list for none.
+        // CouchDB treats an empty list as if there was none.
         if let Some(revs) = call.query.text("open_revs").filter(|revs| *revs != "[]") {
             return self.open_revs(call, db, id, revs);
         }
@@ -90,7 +91,12 @@ impl Couch {
         if call.query.text("batch") == Some("ok") {
             return Ok(accepted(id));
         }
-        Ok(edited(StatusCode::CREATED, id, &rev, call.location(&[db, id])))
+        let tag = match id.strip_prefix("_local/") {
+            _ if *call.method() == Method::POST => None, // its URL is not that of the document
+            Some(name) => database.local(name).map(local_tag),
+            None => Some(format!("\"{rev}\"")),
+        };
+        Ok(edited(StatusCode::CREATED, id, &rev, tag, call.location(&[db, id])))
     }
 
     fn delete_document(&mut self, call: &Call<'_>, db: &str, id: &str) -> Result<Answer, Refusal> {
@@ -101,7 +107,7 @@ impl Couch {
             _ => Refusal::from(error),
         })?;
         let rev = database.delete(id, &rev.ok_or(PutError::Conflict)?)?.to_string();
-        Ok(edited(StatusCode::OK, id, &rev, None))
+        Ok(edited(StatusCode::OK, id, &rev, Some(format!("\"{rev}\"")), None))
     }
 
     pub(super) fn local(
@@ -125,19 +131,10 @@ impl Couch {
             }
             Method::PUT => {
                 let draft = Draft::from_json(call.document_text()?)?;
-                let mut answer = self.put_document(call, db, &id, &draft)?;
-                let stored = self.existing(db)?.local(name);
-                if let (Answer::Now(response), Some(local)) = (&mut answer, stored) {
-                    response.headers_mut().insert(header::ETAG, text_value(&local_tag(local)));
-                }
-                Ok(answer)
+                self.put_document(call, db, &id, &draft)
             }
             Method::DELETE if database.delete_local(name) => {
-                let mut answer = edited(StatusCode::OK, &id, "0-0", None);
-                if let Answer::Now(response) = &mut answer {
-                    response.headers_mut().remove(header::ETAG);
-                }
-                Ok(answer)
+                Ok(edited(StatusCode::OK, &id, "0-0", None, None))
             }
             Method::DELETE => Err(GetError::Missing.into()),
             _ => Err(Refusal::method("DELETE,GET,HEAD,POST,PUT")),
@@ -204,7 +201,7 @@ pub(super) fn store_draft(
         )
     })?;
     let rev = history.leaf().to_string();
-    // A replicator that sends a document alone gives up at 400, and counts a failure at 403.
+    // After a PUT of one document a replicator gives up at 400, and counts a failure at 403.
     database.graft(id, history, draft).map_err(|error| match error {
         PutError::IllegalId(_) => Refusal::from(error).forbidden(),
         _ => error.into(),
@@ -217,14 +214,15 @@ fn edited(
     status: StatusCode,
     id: &str,
     rev: &str,
-    location: Option<(header::HeaderName, HeaderValue)>,
+    tag: Option<String>,
+    location: Option<(HeaderName, HeaderValue)>,
 ) -> Answer {
     let mut body = String::from("{\"ok\":true,\"id\":");
     push_string(&mut body, id);
     push_args(&mut body, format_args!(",\"rev\":\"{rev}\"}}\n"));
     let mut response = answer(status, body);
-    response.headers_mut().insert(header::ETAG, text_value(&format!("\"{rev}\"")));
-    response.headers_mut().extend(location);
+    let tag = tag.map(|tag| (header::ETAG, text_value(&tag)));
+    response.headers_mut().extend(tag.into_iter().chain(location));
     Answer::Now(response)
 }
 

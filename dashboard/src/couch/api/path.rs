@@ -32,7 +32,7 @@ impl Target {
             return Ok(Self::Root);
         }
         let names = path.split('/').map(decode).collect::<Result<Vec<_>, _>>()?;
-        if path.starts_with('_') || path == "favicon.ico" {
+        if names[0].starts_with('_') || names == ["favicon.ico"] {
             return Ok(Self::Server(names.join("/")));
         }
         let mut names = names.into_iter();
@@ -101,6 +101,7 @@ mod tests {
             ("/db/_local%2Fcp", local("cp")),
             ("/db/%C3%A9", document("db", "é")),
             ("/db/..", document("db", "..")),
+            ("/%5Fup", Target::Server("_up".into())),
             ("/_node/_local", Target::Server("_node/_local".into())),
             ("/favicon.ico", Target::Server("favicon.ico".into())),
             ("/db/d/att", beneath("db", "d", "att")),

@@ -39,8 +39,8 @@ pub(crate) struct Local {
 }
 
 impl Local {
-    /// A hash of revision and content. The revision alone is no tag: that of a document that was
-    /// deleted and made again starts at `0-1`.
+    /// A hash of revision and content. The revision is not enough: a document that was deleted and
+    /// made again starts at `0-1` again.
     pub(crate) fn tag(&self) -> u128 {
         let mut hash = Fnv::default();
         hash.write(&self.edits.to_be_bytes());

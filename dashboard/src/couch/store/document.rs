@@ -33,6 +33,7 @@ impl Leaf {
 
 /// Which extras a reader asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one parameter of the query")]
 pub(crate) struct Extras {
     /// `revs=true`: the ancestors, as `_revisions`.
     pub(crate) revs: bool,

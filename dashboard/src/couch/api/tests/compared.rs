@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Client;
 use crate::couch::api::Answer;
+use crate::couch::store::push_args;
 use crate::couch::{Couch, Identity};
 
 const COMPARED: &str = include_str!("compared.txt");
@@ -55,8 +56,11 @@ fn answers_are_those_of_couchdb_or_the_difference_is_documented() {
         let ours = comparable(&answer(&mut client, case));
         let expected = comparable(case.ours.map_or(case.theirs, |(ours, _)| ours));
         if ours != expected {
-            wrong +=
-                &format!("{} {}\n  expected {expected}\n  got      {ours}\n", case.line, case.body);
+            let Case { line, body, .. } = case;
+            push_args(
+                &mut wrong,
+                format_args!("{line} {body}\n  expected {expected}\n  got      {ours}\n"),
+            );
         }
         if let Some((_, reason)) = case.ours {
             reasons.insert(reason);

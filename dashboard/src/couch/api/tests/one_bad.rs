@@ -1,5 +1,5 @@
-//! One document that the database cannot take, between documents that it can: it alone is refused,
-//! and a replicator counts a failure and continues.
+//! One document that the database cannot store, among documents that it can: only that one is
+//! refused, and a replicator counts a failure and continues.
 
 use serde_json::{Value, json};
 
@@ -154,7 +154,7 @@ fn the_winner_is_the_one_that_couchdb_picks() {
 #[test]
 fn what_has_no_form_of_a_revision_failed_those_beside_it() {
     let mut client = Client::with_db();
-    // What is said to be missing is sent, refused alone and counted.
+    // The replicator sends what is missing; only that is refused and counted.
     let asked = json!({"d": ["x", HASH, "1-\u{e9}\""]});
     let missing = client.expect(200, "POST /db/_revs_diff", asked.to_string());
     assert_eq!(missing, json!({"d": {"missing": ["x", HASH, "1-\u{e9}\""]}}));
@@ -189,7 +189,7 @@ fn a_document_with_too_many_conflicts_stopped_a_replication() {
     let rows = client.expect(201, "POST /db/_bulk_docs", bulk(&one_more));
     assert_eq!((rows.as_array().unwrap().len(), &rows[0]["error"]), (1, &json!("forbidden")));
     client.expect(200, "GET /db/e", "");
-    // A replicator sends a design document alone, and tries 5xx again.
+    // A replicator sends a design document in a PUT of its own, and tries again after a 5xx.
     let line = "PUT /db/_design%2Fd?new_edits=false";
     assert_eq!(client.expect(403, line, leaf(999).to_string())["error"], "forbidden");
     let long = format!("PUT /db/_design%2F{}?new_edits=false", "x".repeat(2_000));
