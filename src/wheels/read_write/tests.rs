@@ -82,7 +82,10 @@ mod acks {
         let at = reactor.call(library, Library::LOCAL, ()).expect("it is there");
         let Some(Endpoint::Tcp(at)) = at else { panic!("{at:?}") };
         let mut client = TcpStream::connect(at).expect("it listens");
+        let mut turns = 0;
         let mut ack_time = |after: Duration| {
+            turns += 1;
+            assert!(turns < 5_000, "the condition does not hold within 5,000 turns");
             reactor.turn(Some(Duration::from_millis(10))).expect("the system polls");
             reactor.call(library, Library::ACK_TIME, after).expect("it is there")
         };
