@@ -1,7 +1,7 @@
 //! The bytes of documents' revisions, and a limit on those of old ones.
 //!
-//! An answer shares the document's bytes. A browser that reads slowly so keeps the revision that it
-//! began with, however many have come since, and many browsers may keep as many revisions. Beyond
+//! An answer shares the document's bytes. So a browser that reads slowly keeps the revision with
+//! which it started in memory, and many browsers may keep many revisions. Beyond
 //! [`OLD_BYTES_MAX`] the browsers that still read the oldest are reset; they ask again and get the
 //! newest.
 
@@ -17,9 +17,9 @@ use std::sync::{Arc, Weak};
 /// CouchDB takes by default, or thousands of usual ones.
 pub(crate) const OLD_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Buffers of so many bytes or more have a mapping of their own, which the system has back when
-/// they are dropped. glibc does the same at first, but not any more once such a buffer has been
-/// freed: then a small block that stays keeps all memory before it.
+/// Buffers of so many bytes or more are memory mappings, which return to the system when they are
+/// dropped. glibc allocates such buffers from its heap once one of them has been freed, and one
+/// live small block in the heap retains all memory below it.
 const MAPPED_BYTES_MIN: usize = 128 * 1024;
 
 /// Knows which old revisions are still kept.
@@ -27,12 +27,12 @@ const MAPPED_BYTES_MIN: usize = 128 * 1024;
 pub(crate) struct Revisions {
     bytes_max: usize,
     serial: u64,
-    /// Revisions that were replaced while something still shared their bytes, oldest first.
+    /// Revisions that were replaced while an answer still shared their bytes, oldest first.
     old: VecDeque<Weak<Kept>>,
     metrics: Arc<Metrics>,
 }
 
-/// A revision of a document, whoever has its bytes.
+/// A revision of a document. It does not keep the revision's bytes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Revision {
     serial: u64,
@@ -125,7 +125,7 @@ impl Revision {
         self.serial
     }
 
-    /// Returns true if something still shares its bytes.
+    /// Returns true if an answer still shares its bytes, or it is the current revision.
     pub(crate) fn is_kept(&self) -> bool {
         self.kept.strong_count() > 0
     }

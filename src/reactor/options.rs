@@ -19,7 +19,7 @@ pub(super) fn deepen_backlog(listener: SockRef<'_>) -> io::Result<()> {
     listener.listen(LISTEN_BACKLOG)
 }
 
-/// Sets the options of a connection that was accepted. Small writes go out at once
+/// Sets the options of a connection that was accepted. Small writes are sent without delay
 /// (`TCP_NODELAY`), because replies are written whole.
 pub(super) fn prepare_accepted(stream: &TcpStream) {
     let socket = SockRef::from(stream);

@@ -77,7 +77,7 @@ pub(super) struct State<F: Filter> {
     is_clogged: bool,
     /// Whether it ends because the peer was waited for too long.
     is_late: bool,
-    /// Whether it ends once its input has ended and every item of it is answered.
+    /// It ends once its input has ended and every item of it is answered.
     ends_with_input: bool,
     /// How many more items may be delivered in this turn.
     items_left: u16,
@@ -91,8 +91,8 @@ pub(super) struct State<F: Filter> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
     Open,
-    /// The end has been told early, because an item waits for its answer. Bytes from before the end
-    /// are still in the socket.
+    /// The end has been reported early, because an item waits for its answer. Bytes from before the
+    /// end are still in the socket.
     Ending,
     /// The end has been read and is to be told when what came before it has been.
     Eof,
@@ -240,8 +240,8 @@ impl<F: Filter> ReadWrite<F> {
     }
 
     /// Closes the connection now. What has not been sent is lost, and nothing more is told. If
-    /// something has not been sent, the connection is reset, so that the peer does not take what it
-    /// has got for all, and the system keeps nothing for it.
+    /// something has not been sent, the connection is reset, so that the peer does not mistake what
+    /// it received for the whole, and the system keeps no send buffer for it.
     pub fn close(self, cx: &mut Cx<'_>) {
         cx.unmount(self.id);
     }
@@ -249,8 +249,9 @@ impl<F: Filter> ReadWrite<F> {
     /// Takes no more items until [`resume`](ReadWrite::resume). It takes effect at once: items that
     /// have been read already wait as well.
     ///
-    /// A connection that is reset meanwhile fails at once, and what was received and not taken is
-    /// lost (RFC 9293, section 3.10.7). An orderly end of the peer comes after the items before it.
+    /// If the connection is reset during the pause, it fails immediately, and bytes that were
+    /// received but not taken are lost (RFC 9293, section 3.10.7). An orderly end of the peer is
+    /// reported after the items before it.
     pub fn pause(self, cx: &mut Cx<'_>) {
         if let Some(state) = cx.wheel(self.id) {
             state.paused = true;
@@ -279,8 +280,9 @@ impl<F: Filter> State<F> {
 }
 
 impl<F: Filter> Drop for State<F> {
-    /// A peer that does not get all is told so by a reset. After an orderly close the system would
-    /// keep its send buffer until the peer has read it, and the peer could take a part for all.
+    /// Resets a connection whose output was not sent completely. After an orderly close the system
+    /// would keep its send buffer until the peer has read it, and the peer could mistake a part for
+    /// the whole.
     fn drop(&mut self) {
         if self.unsent() > 0 {
             self.socket.reset();
@@ -312,7 +314,7 @@ impl<F: Filter> Wheel for State<F> {
             input::drain(cx, me);
         }
         input::run(cx, me);
-        input::tell_departure(cx, me);
+        input::report_departure(cx, me);
         output::finish_after_input(cx, me);
         let now = cx.now();
         let Some(state) = cx.wheel(me) else { return };

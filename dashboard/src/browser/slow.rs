@@ -16,7 +16,8 @@ impl Browser {
         self.note_reading(cx, current.revision);
     }
 
-    /// Notes a revision of which not all has been sent. A browser that reads at once costs nothing.
+    /// Notes a revision of which not all has been sent. Costs no memory for a browser that reads
+    /// fast.
     pub(super) fn note_reading(&mut self, cx: &mut Cx<'_>, revision: Revision) {
         if self.client.unsent(cx) == 0 {
             self.reads.clear();

@@ -23,7 +23,7 @@ pub(super) enum Supply {
 }
 
 impl Supply {
-    /// What a readiness tells.
+    /// What a socket with this readiness has to be read.
     pub(super) fn of(ready: Ready) -> Self {
         if ready.has(Ready::FAILED) {
             Supply::Failed
@@ -247,12 +247,13 @@ fn end_of_input<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     }
 }
 
-/// Tells that the peer has left where that cannot be found by reading, because nothing is read now:
-/// the session has paused, the peer has not read enough, or as much waits as may.
+/// Reports that the peer has left, if reading cannot find it because nothing is read now: the
+/// session has paused, too much output waits for the peer, or the input buffer is full.
 ///
-/// A failure is told at once. An orderly end is told early only where an item waits for its answer,
-/// so that nothing is done for a peer that may have gone; otherwise it stays behind the items.
-pub(super) fn tell_departure<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+/// A failure is reported immediately. An orderly end is reported early only if an item waits for
+/// its answer, so that no poll is held for a peer that may have gone; otherwise it comes after the
+/// items.
+pub(super) fn report_departure<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     let Some(state) = cx.wheel(me) else { return };
     if state.supply < Supply::ToTheEnd || state.items_left == 0 || state.wants_bytes() {
         return; // reading will find it

@@ -194,8 +194,8 @@ fn a_stdout_that_takes_nothing_is_counted() {
     let address = free_address();
     let program = Program::start(shell.args(["--listen", &address]));
     wait_until(PATIENCE, || is_served(&address));
-    // Where it listens, and where the embedded database is.
-    let told = "dashboard_unlogged_total{log=\"stdout\"} 2\n";
+    // Where the embedded database is, the line for a document of one's own, and where it listens.
+    let told = "dashboard_unlogged_total{log=\"stdout\"} 3\n";
     wait_until(PATIENCE, || http::get(&format!("http://{address}/metrics")).text().contains(told));
     assert!(program.log().contains("stdout: "), "{}", program.log());
 }
