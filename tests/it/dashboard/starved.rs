@@ -2,6 +2,7 @@
 
 use super::program::{self, Dashboard, FOR_EVER, answer, tag};
 use super::relay::Relay;
+use super::tools::figure;
 use crate::support::process::Program;
 use crate::support::{PATIENCE, http, wait_until};
 use std::process::Command;
@@ -17,14 +18,6 @@ fn with_descriptors(count: usize, relay: &Relay) -> Dashboard {
     let url = program.wait_for_line("dashboard at http://", PATIENCE);
     let url = url["dashboard at ".len()..].trim_end_matches('/').to_owned();
     Dashboard { url, couch: None, program }
-}
-
-/// A figure of `/metrics`.
-#[track_caller]
-fn figure(dashboard: &Dashboard, name: &str) -> u64 {
-    let page = dashboard.get("/metrics");
-    let line = page.text().lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
-    line.unwrap_or_else(|| panic!("{name} is in {}", page.text())).parse().expect("a number")
 }
 
 #[test]
