@@ -2,6 +2,7 @@
 //! a reader, a full disk. None of them stops it.
 
 use super::program;
+use super::tools::figure;
 use crate::support::folder::Folder;
 use crate::support::process::Program;
 use crate::support::{PATIENCE, http, wait_until};
@@ -172,12 +173,7 @@ fn a_fifo_without_a_reader_at_the_path_of_the_access_log_stopped_the_loop_at_sig
 #[test]
 fn lines_of_the_access_log_that_a_full_disk_swallowed_were_not_counted() {
     let dashboard = program::start(&["--access-log", "/dev/full"]);
-    let lost = || {
-        let page = dashboard.get("/metrics");
-        let name = "dashboard_unlogged_total{log=\"access\"} ";
-        let line = page.text().lines().find_map(|line| line.strip_prefix(name));
-        line.and_then(|count| count.parse::<u64>().ok()).expect("it is a figure")
-    };
+    let lost = || figure(&dashboard, "dashboard_unlogged_total{log=\"access\"}");
     for _ in 0..20 {
         assert_eq!(dashboard.get("/favicon.ico").status, 200);
     }

@@ -2,8 +2,10 @@
 
 use super::program::{self, Dashboard, FOR_EVER, answer, tag};
 use super::relay::Relay;
+use super::tools::figure;
+use crate::support::http::{self, Reply};
 use crate::support::process::Program;
-use crate::support::{PATIENCE, http, wait_until};
+use crate::support::{PATIENCE, wait_until};
 use std::process::Command;
 
 /// A dashboard that may have so many files open, before the database behind the relay.
@@ -19,12 +21,23 @@ fn with_descriptors(count: usize, relay: &Relay) -> Dashboard {
     Dashboard { url, couch: None, curl: None, program }
 }
 
-/// A figure of `/metrics`.
+/// The answer that is wanted, once it comes. A full server closes some connections without one.
 #[track_caller]
-fn figure(dashboard: &Dashboard, name: &str) -> u64 {
-    let page = dashboard.get("/metrics");
-    let line = page.text().lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
-    line.unwrap_or_else(|| panic!("{name} is in {}", page.text())).parse().expect("a number")
+fn ask(dashboard: &Dashboard, path: &str, is_wanted: impl Fn(&Reply) -> bool) -> Reply {
+    let (url, mut wanted) = (format!("{}{path}", dashboard.url), None);
+    wait_until(PATIENCE, || {
+        wanted = http::request("GET", &url, &[], b"").ok().filter(|reply| is_wanted(reply));
+        wanted.is_some()
+    });
+    wanted.expect("it was waited for")
+}
+
+/// How many polls wait.
+#[track_caller]
+fn dashboard_parked(dashboard: &Dashboard) -> u64 {
+    let page = ask(dashboard, "/metrics", |reply| reply.status == 200);
+    let parked = page.text().lines().find_map(|line| line.strip_prefix("dashboard_parked "));
+    parked.and_then(|count| count.parse().ok()).expect("it is a figure")
 }
 
 #[test]
@@ -41,16 +54,12 @@ fn browsers_took_every_descriptor_and_the_feed_that_was_cut_never_came_back() {
         // One that is turned away may be closed already.
         let _ = browser.send(format!("GET /board/{rev} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes());
     }
-    // Some of the others are still being turned away.
-    let health = format!("{}/health", dashboard.url);
-    wait_until(PATIENCE, || {
-        http::request("GET", &health, &[], b"").is_ok_and(|reply| reply.status == 200)
-    });
-    let parked = figure(&dashboard, "dashboard_parked");
+    let health = ask(&dashboard, "/health", |reply| reply.status == 200);
+    assert_eq!(health.json()["feed"], "following");
+    let parked = dashboard_parked(&dashboard);
     assert!(parked >= 8, "{parked} browsers are served");
-    assert!(figure(&dashboard, "dashboard_turned_away_total{cause=\"too_many\"}") > 0);
-    let refused = dashboard.get("/board");
-    assert_eq!((refused.status, refused.header("Retry-After")), (503, Some("5")));
+    let refused = ask(&dashboard, "/board", |reply| reply.status == 503);
+    assert_eq!(refused.header("Retry-After"), Some("5"));
     assert_eq!(refused.header("Connection"), Some("close"));
 
     relay.cut();
@@ -71,10 +80,9 @@ fn browsers_took_every_descriptor_and_the_feed_that_was_cut_never_came_back() {
     assert!(log.contains("up to 12 browsers are served at a time"), "{log}");
 
     drop(browsers);
-    let board = format!("{}/board", dashboard.url);
-    wait_until(PATIENCE, || {
-        http::request("GET", &board, &[], b"").is_ok_and(|reply| reply.status == 200)
-    });
+    ask(&dashboard, "/board", |reply| reply.status == 200);
+    wait_until(PATIENCE, || figure(&dashboard, "dashboard_connections") == 1);
+    assert!(figure(&dashboard, "dashboard_turned_away_total{cause=\"too_many\"}") > 0);
     let mut poll = dashboard.park("board", &next);
     let last = server.store("board", r#"{"n":3}"#);
     assert_eq!(tag(&answer(&mut poll)), last);
