@@ -48,9 +48,8 @@ pub const SESSIONS_MAX: usize = 1 << 20;
 /// quarters are empty. What fewer take, some 100 KiB, is kept for those who come.
 pub const SESSIONS_KEPT: usize = 256;
 
-/// Pause between tries to make a kernel's tables smaller, after a burst of messages or timers or
-/// while somebody has a place at their end: a try looks at every place, some 0.1 ms for ten
-/// thousand.
+/// Pause between tries to make a kernel's tables smaller, after a burst or while a place at their
+/// end is taken: a try looks at every place, some 0.1 ms for ten thousand.
 pub const SHRINK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Timers in a kernel. A few for each session.
@@ -288,9 +287,8 @@ pub const FEED_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// heartbeats, [`FEED_ANSWER_HEARTBEATS`] are waited for instead.
 pub const ANSWER_TIME: Duration = Duration::from_secs(30);
 
-/// Heartbeats within which the first answer of a feed must have come, because some servers send its
-/// head with the first of them: two may be late, and the third means that something holds them
-/// back.
+/// Heartbeats within which the first answer of a feed must have come. Some servers send its head
+/// with the first of them; two may be late, and after the third something holds them back.
 pub const FEED_ANSWER_HEARTBEATS: u32 = 3;
 
 /// The least time for which the first answer of a feed is waited for, however short the heartbeat:

@@ -1,19 +1,29 @@
 // All figures of the document, in groups: a heading, its cards, its facts.
 
-import { Card, element, spaced } from "./card.js";
-import { isNumber } from "./figures.js";
+import { Card } from "./card.js";
+import { element, forget, reachable, shortened, spaced } from "./elements.js";
+import { Series } from "./series.js";
+import { Table } from "./table.js";
+import { Value } from "./value.js";
 
 /** The groups take turns with the colours that page.css names. */
 const COLOURS = 6;
 /** Of a very deep document only the innermost names make a heading. */
 const MOST_NAMES = 6;
+/** How long a number that has changed is coloured. */
+const NEW_MS = 700;
+
+const CARDS = { number: Card, series: Series };
 
 export class Board {
   #place;
+  /** By key, kind and the names above: what is named otherwise is another card. */
   #cards = new Map();
   #facts = new Map();
+  #tables = new Map();
   #colours = new Map();
   #shape = null;
+  #settling = null;
 
   constructor(place) {
     this.#place = place;
@@ -22,59 +32,99 @@ export class Board {
   /** Shows `figures` with their `history`; what is no longer among them goes. */
   show(figures, leftOut, history) {
     // Most changes change numbers only. The groups are built anew only when the names changed.
-    const names = figures.map((figure) => [figure.key, isNumber(figure)]);
-    const shape = JSON.stringify([leftOut, names]);
+    const shape = JSON.stringify([leftOut, figures.map(idOf)]);
     if (shape !== this.#shape) this.#build(figures, leftOut);
     this.#shape = shape;
+    const changed = [];
     for (const figure of figures) {
-      const { key, value } = figure;
-      if (isNumber(figure)) this.#cards.get(key).show(value, history.times, history.of(key));
-      else setText(this.#facts.get(key), String(value));
+      if (figure.kind === "fact") this.#facts.get(figure.key).show(figure.value);
+      else if (figure.kind === "table") this.#tables.get(figure.key).show(figure);
+      else {
+        const card = this.#cards.get(idOf(figure));
+        if (card.show(figure, history)) changed.push(card);
+      }
     }
+    this.#mark(changed);
   }
 
   lookAt(index) {
     for (const card of this.#cards.values()) card.lookAt(index);
   }
 
+  /** Draws what is out of sight, too: paper shows all of it. */
+  draw() {
+    for (const card of this.#cards.values()) card.draw();
+  }
+
   recolour() {
     for (const card of this.#cards.values()) card.recolour();
   }
 
+  /** Two changes of a class cost two paints; an animation of the colour costs one a frame. */
+  #mark(changed) {
+    if (changed.length === 0) return;
+    clearTimeout(this.#settling);
+    const settle = () => {
+      for (const card of this.#cards.values()) card.mark(false);
+    };
+    settle();
+    for (const card of changed) card.mark(true);
+    this.#settling = setTimeout(settle, NEW_MS);
+  }
+
   #build(figures, leftOut) {
     const kept = this.#cards;
+    for (const { element: old } of this.#tables.values()) forget(old);
+    for (const pair of this.#place.querySelectorAll(".facts, h2")) forget(pair);
     this.#cards = new Map();
     this.#facts = new Map();
+    this.#tables = new Map();
     const groups = new Map();
     for (const figure of figures) {
-      const id = JSON.stringify(figure.group);
-      if (!groups.has(id)) groups.set(id, this.#group(id, figure.group));
+      const id = figure.parent;
+      if (!groups.has(id)) groups.set(id, groupOf(figure.group));
       const group = groups.get(id);
-      if (isNumber(figure)) {
-        const card = kept.get(figure.key) ?? new Card(figure);
-        kept.delete(figure.key);
-        this.#cards.set(figure.key, card);
-        group.cards.append(card.element);
-      } else {
-        group.facts.append(this.#fact(figure));
-      }
+      if (figure.kind === "fact") group.facts.append(this.#fact(figure));
+      else if (figure.kind === "table") group.tables.append(this.#table(figure));
+      else group.cards.append(this.#card(figure, kept).element);
     }
     for (const card of kept.values()) card.remove();
+    this.#colour(groups);
     this.#place.replaceChildren(...[...groups.values()].map(filled));
     if (figures.length === 0) this.#place.append(note("The document holds no figures."));
     if (leftOut > 0) this.#place.append(note(`${leftOut} more are not shown.`));
   }
 
-  #group(id, names) {
-    if (!this.#colours.has(id)) this.#colours.set(id, this.#colours.size % COLOURS);
-    const section = element("section", "group");
-    section.dataset.colour = this.#colours.get(id);
-    const heading = element("h2");
-    heading.textContent = headingOf(names);
-    heading.title = names.join(" / ");
-    // Figures at the top of the document need no heading for the eye, but one for the ear.
-    if (names.length === 0) heading.className = "unseen";
-    return { section, heading, cards: element("div", "cards"), facts: element("dl", "facts") };
+  /** A group keeps its colour while it is there; a new one gets a colour that few have. */
+  #colour(groups) {
+    const colours = new Map();
+    const counts = new Array(COLOURS).fill(0);
+    const give = (id, colour) => {
+      colours.set(id, colour);
+      counts[colour] += 1;
+    };
+    for (const id of groups.keys()) {
+      if (this.#colours.has(id)) give(id, this.#colours.get(id));
+    }
+    for (const [id, { section }] of groups) {
+      if (!colours.has(id)) give(id, counts.indexOf(Math.min(...counts)));
+      section.dataset.colour = colours.get(id);
+    }
+    this.#colours = colours;
+  }
+
+  #card(figure, kept) {
+    const id = idOf(figure);
+    const card = kept.get(id) ?? new CARDS[figure.kind](figure);
+    kept.delete(id);
+    this.#cards.set(id, card);
+    return card;
+  }
+
+  #table(figure) {
+    const table = new Table(figure);
+    this.#tables.set(figure.key, table);
+    return table.element;
   }
 
   #fact(figure) {
@@ -83,16 +133,37 @@ export class Board {
     const value = element("dd");
     name.textContent = spaced(figure.label);
     name.title = [...figure.group, figure.label].join(" / ");
+    reachable(value);
     pair.append(name, value);
-    this.#facts.set(figure.key, value);
+    pair.dataset.key = figure.key;
+    this.#facts.set(figure.key, new Value(value));
     return pair;
   }
 }
 
-function filled({ section, heading, cards, facts }) {
+function idOf({ kind, key, group }) {
+  return [key, kind, ...group].join("\n");
+}
+
+function groupOf(names) {
+  const section = element("section", "group");
+  const heading = element("h2");
+  heading.textContent = headingOf(names);
+  shortened(heading, names.join(" / "), names.length > MOST_NAMES);
+  if (names.length === 0) heading.classList.add("plain");
+  return {
+    section,
+    heading,
+    facts: element("dl", "facts"),
+    tables: element("div", "tables"),
+    cards: element("div", "cards"),
+  };
+}
+
+function filled({ section, heading, facts, tables, cards }) {
   // How much of a row the group asks for; see `.group` in page.css.
   section.style.setProperty("--cards", Math.max(1, cards.childElementCount));
-  section.append(heading, ...[facts, cards].filter((part) => part.hasChildNodes()));
+  section.append(heading, ...[facts, tables, cards].filter((part) => part.hasChildNodes()));
   return section;
 }
 
@@ -106,8 +177,4 @@ function note(text) {
   const paragraph = element("p", "empty");
   paragraph.textContent = text;
   return paragraph;
-}
-
-function setText(place, text) {
-  if (place.textContent !== text) place.textContent = text;
 }

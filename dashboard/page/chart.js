@@ -1,33 +1,40 @@
-// One figure's history as a small uPlot chart.
+// A small uPlot chart: the history of a figure as a line, or an array of numbers as bars.
 
-import { clockText } from "./wording.js";
+import { timeTicks } from "./axis.js";
 
 const { uPlot } = globalThis;
 
 const AXIS_HEIGHT = 24;
-const LABEL_SPACING = 78;
-const HALF_LABEL = 22;
 
 /** Charts with one key move their cursors together: the same moment is seen in every figure. */
 const SYNC = { key: "history", scales: ["x", null] };
 
+/** With one number there is no span yet: the axis shows as many seconds before it. */
+const FIRST_SPAN_S = 10;
+
 /**
  * Draws in `element`, whose style gives the colours (`--line`, `--fill`, `--fade`, `--axis`).
- * Tells `looked` the index of the point under the cursor, or null.
+ * `data` is `{ times, numbers, momentAt }` for a history, `{ numbers }` for an array. Calls
+ * `looked` with the index of the point under the cursor, or null.
  */
 export class Chart {
   #element;
   #plot;
   #colours;
+  #momentAt;
+  #ticks = [];
 
   constructor(element, data, looked) {
     this.#element = element;
+    this.#momentAt = data.momentAt;
     this.#readColours();
-    this.#plot = new uPlot(this.#options(looked), data, element);
+    const options = data.times ? this.#lineOptions() : barOptions();
+    this.#plot = new uPlot(this.#options(options, looked), columnsOf(data), element);
   }
 
   show(data) {
-    this.#plot.setData(data);
+    this.#momentAt = data.momentAt;
+    this.#plot.setData(columnsOf(data));
   }
 
   /** Puts the cursor on the point at `index`, or takes it away. */
@@ -49,6 +56,11 @@ export class Chart {
     this.#plot.redraw(false);
   }
 
+  /** uPlot is registered at the window and with the charts of its key: it must be told to go. */
+  destroy() {
+    this.#plot.destroy();
+  }
+
   #readColours() {
     const style = getComputedStyle(this.#element);
     const colour = (name) => style.getPropertyValue(name).trim();
@@ -61,81 +73,138 @@ export class Chart {
     };
   }
 
-  #options(looked) {
+  #options({ cursor, range, axis, series }, looked) {
     const colours = () => this.#colours;
     return {
       width: this.#element.clientWidth,
       height: this.#element.clientHeight,
-      padding: [6, 6, 0, 6],
+      padding: [6, 6, axis.show === false ? 6 : 0, 6],
       legend: { show: false },
       select: { show: false },
-      cursor: { y: false, drag: { x: false, y: false }, sync: SYNC, points: { size: 9, width: 2 } },
-      scales: { x: { range: timeRange }, y: { range: numberRange } },
+      cursor: { y: false, drag: { x: false, y: false }, points: { size: 9, width: 2 }, ...cursor },
+      scales: { x: { time: false, range: range.x }, y: { range: range.y } },
       axes: [
         {
           size: AXIS_HEIGHT,
           gap: 4,
-          space: LABEL_SPACING,
           font: this.#colours.font,
           stroke: () => colours().axis,
           grid: { show: false },
           ticks: { show: false },
-          values: timeLabels,
+          ...axis,
         },
         { show: false },
       ],
-      series: [
-        {},
-        {
-          width: 2,
-          stroke: () => colours().line,
-          fill: (plot) => fading(plot, colours()),
-          points: {
-            show: true,
-            size: 6,
-            width: 0,
-            fill: () => colours().line,
-            filter: (plot) => pointsToMark(plot.data[1]),
-          },
+      series: [{}, {
+        width: 2,
+        stroke: () => colours().line,
+        fill: (plot) => fading(plot, colours()),
+        ...series(colours),
+      }],
+      hooks: {
+        drawAxes: [(plot) => drawZero(plot, colours())],
+        setCursor: [(plot) => looked(plot.cursor.idx ?? null)],
+      },
+    };
+  }
+
+  #lineOptions() {
+    return {
+      cursor: { sync: SYNC },
+      range: { x: timeRange, y: lineRange },
+      axis: {
+        splits: (plot, _axis, first, last) => {
+          // The plot's own box: asking the element would lay out the page for each chart.
+          const width = plot.bbox.width / devicePixelRatio;
+          this.#ticks = timeTicks(first, last, width, this.#momentAt);
+          return this.#ticks.map(({ at }) => at);
         },
-      ],
-      hooks: { setCursor: [(plot) => looked(plot.cursor.idx ?? null)] },
+        values: () => this.#ticks.map(({ text }) => text),
+      },
+      series: (colours) => ({
+        points: {
+          show: true,
+          size: 6,
+          width: 0,
+          fill: () => colours().line,
+          filter: (plot) => pointsToMark(plot.data[1]),
+        },
+      }),
     };
   }
 }
 
-/** What is under the line fades to the ground, so that the line is what is seen. */
+function barOptions() {
+  return {
+    cursor: {},
+    range: { x: (plot) => [-0.6, plot.data[0].length - 0.4], y: barRange },
+    axis: { show: false },
+    series: (colours) => ({
+      width: 1,
+      fill: () => colours().fill,
+      paths: uPlot.paths.bars({ size: [0.8, 60] }),
+      points: { show: false },
+    }),
+  };
+}
+
+function columnsOf({ times, numbers }) {
+  return [times ?? numbers.map((_, index) => index), numbers];
+}
+
+/**
+ * What is under the line fades to the zero line, so that the line is what is seen. An area says
+ * "so much, from zero": where zero is not in the chart, there is none.
+ */
 function fading(plot, { fill, fade }) {
+  const { min, max } = plot.scales.y;
+  if (min > 0 || max < 0) return "transparent";
   const { top, height } = plot.bbox;
   const gradient = plot.ctx.createLinearGradient(0, top, 0, top + height);
-  gradient.addColorStop(0, fill);
-  gradient.addColorStop(1, fade);
+  const zero = max / 2 / (max / 2 - min / 2);
+  gradient.addColorStop(0, zero > 0 ? fill : fade);
+  gradient.addColorStop(zero, fade);
+  gradient.addColorStop(1, zero < 1 ? fill : fade);
   return gradient;
 }
 
-/** Labels that would be cut off at the chart's edges are left out. */
-function timeLabels(plot, moments, _axis, space, stepS) {
-  // The plot's own box: asking the element would lay out the page for each chart.
-  const width = plot.bbox.width / devicePixelRatio;
-  const inside = (at) => {
-    const left = plot.valToPos(at, "x");
-    return left > HALF_LABEL && left < width - HALF_LABEL;
-  };
-  return moments.map((at) => (inside(at) ? clockText(at, stepS) : ""));
+/** The zero line, where numbers are on both sides of it or all below. */
+function drawZero(plot, { axis }) {
+  const { min, max } = plot.scales.y;
+  if (!(min < 0 && max >= 0)) return;
+  const { left, width } = plot.bbox;
+  plot.ctx.save();
+  plot.ctx.globalAlpha = 0.6;
+  plot.ctx.fillStyle = axis;
+  plot.ctx.fillRect(left, Math.round(plot.valToPos(0, "y", true)), width, devicePixelRatio);
+  plot.ctx.restore();
 }
 
-/** A single moment still needs an axis with some length. */
-function timeRange(_, first, last) {
-  return last - first < 1 ? [last - 10, last + 1] : [first, last];
+/** uPlot makes a day or more of a single time, before it asks: the data is what counts. */
+function timeRange(plot) {
+  const times = plot.data[0];
+  if (times.length === 0) return [0, FIRST_SPAN_S];
+  const [first, last] = [times[0], times.at(-1)];
+  return last - first < 1 ? [last - FIRST_SPAN_S, last + 1] : [first, last];
 }
 
-/** Some air around the line; a figure that never moved runs through the middle. */
-function numberRange(_, lowest, highest) {
+/**
+ * Some air around the line; a figure that never moved runs through the middle. Zero belongs to the
+ * chart where it is no farther from the numbers than they are from each other.
+ */
+function lineRange(_, lowest, highest) {
   if (lowest === null || highest === null) return [0, 1];
   // Halved first: the span of two doubles can be more than a double.
   const halfSpan = highest / 2 - lowest / 2;
   const air = halfSpan > 0 ? halfSpan * 0.24 : Math.abs(highest) * 0.1 || 1;
-  return [Math.max(lowest - air, -Number.MAX_VALUE), Math.min(highest + air, Number.MAX_VALUE)];
+  const low = lowest >= 0 && lowest / 2 <= halfSpan && halfSpan > 0 ? 0 : lowest - air;
+  const high = highest <= 0 && -highest / 2 <= halfSpan && halfSpan > 0 ? 0 : highest + air;
+  return [Math.max(low, -Number.MAX_VALUE), Math.min(high, Number.MAX_VALUE)];
+}
+
+/** Bars begin at zero. */
+function barRange(_, lowest, highest) {
+  return lowest === 0 && highest === 0 ? [0, 1] : [Math.min(lowest, 0), Math.max(highest, 0)];
 }
 
 /** The latest point, and those that no line reaches. */

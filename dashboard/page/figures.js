@@ -1,42 +1,128 @@
 // From any JSON document to a flat list of figures.
 
-/** More cards than this help nobody; the page says how many it left out. */
+/** More figures than this help nobody; the page says how many it left out. */
 export const MOST_FIGURES = 1_000;
 
+/** Members that name an element of an array better than its index does, the best first. */
+const NAMING = ["name", "title", "label", "id"];
+
+/** Strings (names too) and numbers. A string is read as one piece, whatever it contains. */
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g;
+
 /**
- * The leaves of `json` in document order, at most `MOST_FIGURES`, and how many more there are.
- * Each is `{ key, group, label, value }`: `key` is the JSON Pointer (RFC 6901), so it is unique
- * whatever the names hold; `group` is the list of names above the leaf; `label` is its own name.
- * A finite number is a figure; all else (text, truth values, null) is a fact.
+ * The figures of a JSON text in document order, at most `MOST_FIGURES`, and the number of figures
+ * beyond that. Each has `key`, its JSON Pointer (RFC 6901), which is unique whatever the names
+ * contain; `parent`, the key of the object or array around it; `group`, the names above it;
+ * `label`, its own name; and a `kind`:
+ *
+ * - `number`: `value` is the double for the chart, `written` the number as the text has it
+ * - `series`: a whole array of numbers, in `values`
+ * - `table`: a whole array of objects without inner objects; `columns` are names, `rows` scalars
+ * - `fact`: everything else; `value` is a scalar
+ *
+ * A scalar is a string, true, false, null or `{ written }`, a number.
  */
-export function figuresOf(json) {
+export function figuresOf(text) {
   const figures = [];
   let leftOut = 0;
   // A stack, not recursion: a document may be nested deeper than the browser's call stack.
-  const stack = [{ key: "", above: null, label: "value", value: json }];
+  const stack = [{ key: "", parent: "", above: null, label: "value", value: parsed(text) }];
   while (stack.length > 0) {
-    const node = stack.pop();
-    if (node.value === null || typeof node.value !== "object") {
-      if (figures.length < MOST_FIGURES) figures.push(node);
+    const { value, ...place } = stack.pop();
+    const figure = figureOf(value, place.key === "");
+    if (figure !== null) {
+      if (figures.length < MOST_FIGURES) figures.push({ ...place, ...figure });
       else leftOut += 1;
       continue;
     }
-    // The names above are kept as a linked list, and spelled out for the leaves that are shown.
-    const above = node.key === "" ? null : { name: node.label, above: node.above };
+    // The names above are kept as a linked list, and spelled out for the figures that are shown.
+    const isTop = place.key === "";
+    const above = isTop ? null : { name: nameOf(place.label, value), above: place.above };
     // At the top CouchDB reserves every name that begins with an underscore: `_id`, `_rev`, ...
-    const isShown = (name) => node.key !== "" || !name.startsWith("_");
-    for (const name of Object.keys(node.value).filter(isShown).reverse()) {
-      const key = `${node.key}/${escape(name)}`;
-      stack.push({ key, above, label: name, value: node.value[name] });
+    const shown = membersOf(value).filter(([name]) => !isTop || !name.startsWith("_"));
+    for (const [name, inner] of shown.reverse()) {
+      const key = `${place.key}/${escape(name)}`;
+      stack.push({ key, parent: place.key, above, label: name, value: inner });
     }
   }
   for (const figure of figures) figure.group = namesOf(figure.above);
   return { figures, leftOut };
 }
 
-/** What can be charted. JSON's 1e999 becomes Infinity, which cannot. */
+/** Returns true for what has a number with a history. JSON's 1e999 is no double: it is a fact. */
 export function isNumber(figure) {
-  return typeof figure.value === "number" && Number.isFinite(figure.value);
+  return figure.kind === "number";
+}
+
+/**
+ * Parses a JSON text so that no number is rounded and every name keeps its place: each number
+ * becomes a string, `#` and the number as written; `$` is put before strings and names.
+ */
+function parsed(text) {
+  const marked = (token) => (token[0] === '"' ? `"$${token.slice(1)}` : `"#${token}"`);
+  return JSON.parse(text.replace(TOKEN, marked));
+}
+
+/** The figure that `value` is as a whole, or null if its members are figures of their own. */
+function figureOf(value, isTop) {
+  if (!isContainer(value)) return figureOfScalar(scalarOf(value));
+  if (Object.keys(value).length === 0) {
+    return isTop ? null : { kind: "fact", value: "" };
+  }
+  if (!Array.isArray(value)) return null;
+  if (value.every(isDouble)) return { kind: "series", values: value.map(doubleOf) };
+  return value.every(isFlat) ? tableOf(value) : null;
+}
+
+function figureOfScalar(value) {
+  const written = value?.written;
+  if (written === undefined || !Number.isFinite(Number(written))) return { kind: "fact", value };
+  return { kind: "number", value: Number(written), written };
+}
+
+function tableOf(objects) {
+  const names = objects.flatMap((object) => membersOf(object).map(([name]) => name));
+  const columns = [...new Set(names)];
+  const cell = (object, name) => {
+    const value = object[`$${name}`];
+    return value === undefined ? undefined : scalarOf(value);
+  };
+  const rows = objects.map((object) => columns.map((name) => cell(object, name)));
+  return { kind: "table", columns, rows };
+}
+
+function scalarOf(value) {
+  if (typeof value !== "string") return value;
+  return value[0] === "#" ? { written: value.slice(1) } : value.slice(1);
+}
+
+function isContainer(value) {
+  return value !== null && typeof value === "object";
+}
+
+function isDouble(value) {
+  return typeof value === "string" && value[0] === "#" && Number.isFinite(doubleOf(value));
+}
+
+function doubleOf(value) {
+  return Number(value.slice(1));
+}
+
+function isFlat(value) {
+  return isContainer(value) && !Array.isArray(value) && !Object.values(value).some(isContainer);
+}
+
+function membersOf(value) {
+  if (Array.isArray(value)) return value.map((inner, index) => [String(index), inner]);
+  return Object.keys(value).map((name) => [name.slice(1), value[name]]);
+}
+
+/** `stations / north` reads better than `stations / 0`. */
+function nameOf(label, value) {
+  if (!/^\d+$/.test(label) || Array.isArray(value)) return label;
+  const named = NAMING.map((name) => value[`$${name}`]);
+  const found = named.find((name) => typeof name === "string" && /^\$.*\S/.test(name));
+  return found === undefined ? label : found.slice(1);
 }
 
 function namesOf(above) {

@@ -1,5 +1,6 @@
 // The header: the document's name, its revision, its age, and whether all is well.
 
+import { reachable, setText, shortened } from "./elements.js";
 import { ageText } from "./wording.js";
 
 const STATES = {
@@ -18,7 +19,9 @@ const TICK_MS = 1_000;
 
 export class Header {
   #name;
+  /** When the data was new, by the wall clock and by the steady one; null without data. */
   #since = null;
+  #sinceSteady = null;
   #text = document.getElementById("state-text");
   #data = document.getElementById("data");
   #age = document.getElementById("age");
@@ -27,7 +30,10 @@ export class Header {
   constructor(name) {
     this.#name = name;
     document.title = name;
-    document.getElementById("name").textContent = name;
+    const heading = document.getElementById("name");
+    heading.textContent = name;
+    reachable(heading);
+    reachable(this.#revision);
     setInterval(() => this.#tick(), TICK_MS);
   }
 
@@ -36,7 +42,7 @@ export class Header {
     const text = state === "connecting" && reason ? `${STATES[state]}: ${reason}` : STATES[state];
     if (this.#text.textContent === text) return;
     this.#text.textContent = text;
-    this.#text.title = reason;
+    shortened(this.#text, reason, !text.includes(reason));
     document.body.dataset.state = LOOKS[state] ?? state;
     // A tab in the background shows its title alone.
     document.title = state === "live" ? this.#name : `${this.#name}: ${STATES[state]}`;
@@ -44,6 +50,7 @@ export class Header {
 
   data(revision, ageMs) {
     this.#since = Date.now() - ageMs;
+    this.#sinceSteady = performance.now() - ageMs;
     this.#age.dateTime = new Date(this.#since).toISOString();
     this.#revision.textContent = revision ?? "unknown";
     this.#revision.title = revision ?? "";
@@ -52,6 +59,10 @@ export class Header {
   }
 
   #tick() {
-    if (this.#since !== null) this.#age.textContent = ageText(Date.now() - this.#since);
+    if (this.#since === null) return;
+    // The steady clock stands still while a computer sleeps, and a wall clock may be set back: data
+    // is never said to be newer than it is.
+    const steady = performance.now() - this.#sinceSteady;
+    setText(this.#age, ageText(Math.max(steady, Date.now() - this.#since)));
   }
 }

@@ -6,26 +6,44 @@ const MOST_POINTS = 120;
 /** Behind a longer silence the old points would only squeeze the new ones: begin anew. */
 const LONGEST_GAP_S = 15 * 60;
 
+/** The wall clock was set, or the computer slept, when it leaves the steady clock by more. */
+const STEP_S = 1;
+
+/**
+ * Two clocks: the charts need a time that only goes forward, at one pace, and readers want to know
+ * what the clock on the wall said. A wall clock that is set costs a break in the line.
+ */
 export class History {
-  /** Seconds since the epoch, ascending, as the charts want them. */
+  /** Seconds of the steady clock, ascending, as the charts want them. */
   times = [];
+  /** What the wall clock said then, in seconds since the epoch. */
+  moments = [];
   #columns = new Map();
   #broken = false;
+  #offset = null;
 
   /** What is known from here on does not join what came before: the charts show a gap. */
   breakOff() {
     this.#broken = this.times.length > 0;
   }
 
-  /** Adds a point: `numbers` maps a figure's key to its number. */
-  add(timeS, numbers) {
+  /**
+   * Adds a point: `numbers` maps a figure's key to its number. The clocks' readings, both in
+   * milliseconds, are given by tests only.
+   */
+  add(numbers, steadyMs = performance.now(), wallMs = Date.now()) {
+    const moment = wallMs / 1000;
+    // The first reading ties the clocks together, so that times are moments as a rule.
+    this.#offset ??= moment - steadyMs / 1000;
     const last = this.times.at(-1) ?? -Infinity;
-    // The wall clock may be set back; a chart's time may not.
-    const time = Math.max(timeS, last + 0.001);
+    const time = Math.max(steadyMs / 1000 + this.#offset, last + 0.001);
+    const shift = this.times.length > 0 ? this.moments.at(-1) - last : moment - time;
+    if (Math.abs(moment - time - shift) > STEP_S) this.breakOff();
     if (this.#broken && time - last > LONGEST_GAP_S) this.#forget();
-    else if (this.#broken) this.#push((last + time) / 2, new Map());
+    else if (this.#broken) this.#pushGap((last + time) / 2, shift);
     this.#broken = false;
-    this.#push(time, numbers);
+    if (this.#isRest(numbers)) this.#move(time, moment);
+    else this.#push(time, moment, numbers);
   }
 
   /** The numbers of a figure, one for each of `times`, `null` where it had none. */
@@ -33,14 +51,46 @@ export class History {
     return this.#columns.get(key) ?? [];
   }
 
-  #push(time, numbers) {
+  /** What the wall clock said at a time between the first and the last. */
+  momentAt(time) {
+    let at = this.times.length - 1;
+    while (at > 0 && this.times[at] > time) at -= 1;
+    return at < 0 ? time : time + this.moments[at] - this.times[at];
+  }
+
+  /**
+   * Returns true if the last two points and this one say the same. Then the last one moves, because
+   * answers without news must not push changes out of the history.
+   */
+  #isRest(numbers) {
+    if (this.times.length < 2) return false;
+    return [...this.#columns].every(([key, column]) => {
+      const number = numbers.get(key) ?? null;
+      return column.at(-1) === number && column.at(-2) === number;
+    }) && [...numbers.keys()].every((key) => this.#columns.has(key));
+  }
+
+  #move(time, moment) {
+    this.times[this.times.length - 1] = time;
+    this.moments[this.moments.length - 1] = moment;
+  }
+
+  #pushGap(time, shift) {
+    this.#push(time, time + shift, new Map());
+  }
+
+  #push(time, moment, numbers) {
     this.times.push(time);
+    this.moments.push(moment);
     const before = this.times.length - 1;
     for (const key of numbers.keys()) {
       if (!this.#columns.has(key)) this.#columns.set(key, new Array(before).fill(null));
     }
     const full = this.times.length > MOST_POINTS;
-    if (full) this.times.shift();
+    if (full) {
+      this.times.shift();
+      this.moments.shift();
+    }
     for (const [key, column] of this.#columns) {
       column.push(numbers.get(key) ?? null);
       if (full) column.shift();
@@ -51,6 +101,7 @@ export class History {
 
   #forget() {
     this.times = [];
+    this.moments = [];
     this.#columns.clear();
   }
 }

@@ -5,7 +5,7 @@ import { clockText } from "./wording.js";
 export class LookBack {
   #slider = document.getElementById("look-back");
   #moment = document.getElementById("moment");
-  #times = [];
+  #moments = [];
   /** The moment looked at; null for now. */
   #at = null;
   #lookAt;
@@ -14,30 +14,31 @@ export class LookBack {
     this.#lookAt = lookAt;
     this.#slider.addEventListener("input", () => {
       const index = this.#slider.valueAsNumber;
-      this.#at = index >= this.#times.length - 1 ? null : this.#times[index];
+      this.#at = index >= this.#moments.length - 1 ? null : this.#moments[index];
       this.#tell();
     });
   }
 
   /** The history has moved on: the slider stays on its moment while that is still known. */
-  show(times) {
+  show(moments) {
     const wasLooking = this.#at !== null;
-    this.#times = times;
-    this.#slider.disabled = times.length < 2;
-    this.#slider.max = times.length - 1;
-    if (this.#at !== null && this.#at < times[0]) this.#at = null;
+    this.#moments = moments;
+    this.#slider.disabled = moments.length < 2;
+    this.#slider.max = moments.length - 1;
+    if (!moments.includes(this.#at)) this.#at = null;
     if (wasLooking) this.#tell();
-    else this.#place(times.length - 1);
+    else this.#place(moments.length - 1);
   }
 
   #tell() {
-    const index = this.#at === null ? null : this.#times.indexOf(this.#at);
-    this.#place(index ?? this.#times.length - 1);
+    const index = this.#at === null ? null : this.#moments.indexOf(this.#at);
+    this.#place(index ?? this.#moments.length - 1);
     this.#lookAt(index);
   }
 
   #place(index) {
-    const text = this.#at === null ? "now" : clockText(this.#at);
+    const ago = this.#moments.at(-1) - this.#at;
+    const text = this.#at === null ? "now" : clockText(this.#at, 1, ago);
     this.#slider.value = index;
     this.#slider.setAttribute("aria-valuetext", text);
     this.#moment.textContent = text;

@@ -40,10 +40,10 @@ function stateAfter({ kind, feedLost, reason }) {
 }
 
 function take({ text, revision, ageMs, feedLost }) {
-  const { figures, leftOut } = figuresOf(JSON.parse(text));
+  const { figures, leftOut } = figuresOf(text);
   const numbers = figures.filter(isNumber).map((figure) => [figure.key, figure.value]);
   // The same revision again is a point too, for the figures still hold; unless nobody knows that.
-  if (!feedLost || revision !== latest?.revision) history.add(Date.now() / 1000, new Map(numbers));
+  if (!feedLost || revision !== latest?.revision) history.add(new Map(numbers));
   latest = { figures, leftOut, revision };
   header.data(revision, ageMs);
   drawSoon();
@@ -57,8 +57,9 @@ function drawSoon() {
     drawing = false;
     board.show(latest.figures, latest.leftOut, history);
     // uPlot moves its axes in a microtask: the moment looked at has its new place after that.
-    queueMicrotask(() => lookBack.show(history.times));
+    queueMicrotask(() => lookBack.show(history.moments));
   });
 }
 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => board.recolour());
+addEventListener("beforeprint", () => board.draw());

@@ -1,28 +1,97 @@
 // Numbers, differences and times in words. The page is English, so its numbers are too.
 
+import { decimalOf, exactDifference, significantDigits } from "./decimal.js";
+
 const PLAIN = new Intl.NumberFormat("en", { maximumFractionDigits: 3 });
 const SMALL = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
-const SHORT = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 3 });
+const WHOLE = new Intl.NumberFormat("en", { maximumSignificantDigits: 15 });
 const POWER = new Intl.NumberFormat("en", { notation: "scientific", maximumFractionDigits: 2 });
+const FULL_POWER = new Intl.NumberFormat("en", {
+  notation: "scientific", maximumFractionDigits: 11,
+});
 const CLOCK = new Intl.DateTimeFormat("en", { timeStyle: "medium", hourCycle: "h23" });
 const CLOCK_MINUTE = new Intl.DateTimeFormat("en", { timeStyle: "short", hourCycle: "h23" });
 const DAY = new Intl.DateTimeFormat("en", { day: "numeric", month: "short" });
+const DAY_MINUTE = new Intl.DateTimeFormat("en", {
+  day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23",
+});
+const DATE = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeZone: "UTC" });
+const DATE_AND_TIME = { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" };
+const TIME = new Intl.DateTimeFormat("en", DATE_AND_TIME);
+const UTC_TIME = new Intl.DateTimeFormat("en", { ...DATE_AND_TIME, timeZone: "UTC" });
+
+const ISO_8601 =
+  /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d)(?:[.,]\d+)?)? ?(Z|[+-]\d\d:?\d\d)?)?$/;
 
 const MINUTE_S = 60;
 const HOUR_S = 3600;
 const DAY_S = 86_400;
 
-/** A number as it fits a card; the exact one belongs in the title. */
+/** A number with more digits than this is rounded on its card; the exact one is one step away. */
+const MOST_DIGITS = 12;
+/** An integer that no double holds is shown as written, unless it is longer than this. */
+const LONGEST_WRITTEN = 40;
+/** What is smaller is written as a power of ten. */
+const SMALLEST = 1e-4;
+const SMALLEST_SHORT = 1e-6;
+/** Doubles leave dust behind this digit, as in 0.1 + 0.2. */
+const DUST = 1e-12;
+
+/**
+ * A number for a card. A string is the number as it is written in the document: it is shown so
+ * where formatting would change it. A double that may have been rounded is shown as rounded.
+ */
 export function numberText(number) {
-  return magnitudeFormat(Math.abs(number)).format(number).replaceAll("-", "\u2212");
+  const written = String(number);
+  const value = Number(written);
+  if (typeof number === "string" && !isFaithful(written, value)) {
+    if (written.length <= LONGEST_WRITTEN) return written;
+    if (!isOrdinary(written, value)) return `${written.slice(0, LONGEST_WRITTEN)}\u2026`;
+  }
+  return formatFor(written, value).format(value).replaceAll("-", "\u2212");
 }
 
-/** A difference, always with its sign; "" for none. */
+/** Returns true if `text`, the `numberText` of `written`, says less than that. */
+export function isRounded(text, written) {
+  if (text === written) return false;
+  const plain = text.replaceAll(",", "").replaceAll("\u2212", "-");
+  return exactDifference(plain, written) !== "0";
+}
+
+/** The lowest and the highest of `numbers` in words, without nulls; null if no number is left. */
+export function rangeOf(numbers) {
+  let [low, high] = [Infinity, -Infinity];
+  for (const number of numbers) {
+    if (number === null) continue;
+    low = Math.min(low, number);
+    high = Math.max(high, number);
+  }
+  return low > high ? null : { low: numberText(low), high: numberText(high) };
+}
+
+/** The difference of two numbers as written, always with its sign; "" for none. */
 export function differenceText(now, before) {
-  // Twelve digits: behind them is the dust that doubles leave, as in 0.3 - 0.1.
-  const difference = Number((now - before).toPrecision(12));
-  if (difference === 0 || !Number.isFinite(difference)) return "";
-  return (difference > 0 ? "+" : "") + numberText(difference);
+  const difference = differenceOf(String(now), String(before));
+  const value = Number(difference);
+  if (value === 0 || !Number.isFinite(value)) return "";
+  return (value > 0 ? "+" : "") + numberText(difference).replace("-", "\u2212");
+}
+
+function differenceOf(now, before) {
+  if (isExact(now) && isExact(before)) {
+    const exact = exactDifference(now, before);
+    if (exact !== null) return exact;
+  }
+  const [a, b] = [Number(now), Number(before)];
+  const difference = a - b;
+  const isDust = Math.abs(difference) <= Math.max(Math.abs(a), Math.abs(b)) * DUST;
+  return isDust ? "0" : String(Number(difference.toPrecision(12)));
+}
+
+/** Returns false for a fraction of so many digits that a calculation must have left them. */
+function isExact(written) {
+  const decimal = decimalOf(written);
+  return decimal !== null && (decimal.scale >= 0 || significantDigits(decimal) <= 15);
 }
 
 export function ageText(ms) {
@@ -34,15 +103,57 @@ export function ageText(ms) {
   return `${Math.floor(seconds / DAY_S)} days ago`;
 }
 
-/** A moment, no finer than ticks that are `stepS` apart need it. */
-export function clockText(timeS, stepS = 1) {
-  const format = stepS >= DAY_S ? DAY : stepS >= MINUTE_S ? CLOCK_MINUTE : CLOCK;
-  return format.format(timeS * 1000);
+/** A moment, no finer than ticks that are `stepS` apart need it, on an axis of `spanS`. */
+export function clockText(timeS, stepS = 1, spanS = 0) {
+  return clockFormat(stepS, spanS).format(timeS * 1000);
 }
 
-function magnitudeFormat(magnitude) {
-  if (magnitude === 0) return PLAIN;
-  if (magnitude < 1e-4 || magnitude >= 1e15) return POWER;
-  if (magnitude < 1) return SMALL;
-  return magnitude < 1e9 ? PLAIN : SHORT;
+/**
+ * An ISO 8601 date or date and time for reading, null for any other text. A time with a zone is
+ * shown in the reader's zone, one without a zone as it is.
+ */
+export function dateText(text) {
+  const found = ISO_8601.exec(text);
+  if (!found || !isDay(found[1])) return null;
+  const [, day, minute, second = "00", zone] = found;
+  if (minute === undefined) return DATE.format(Date.parse(day));
+  const at = Date.parse(`${day}T${minute}:${second}${zone ?? "Z"}`);
+  if (Number.isNaN(at)) return null;
+  return (zone === undefined ? UTC_TIME : TIME).format(at);
+}
+
+/** Returns false for the 31st of February, which `Date.parse` moves to March. */
+function isDay(day) {
+  const at = Date.parse(`${day}T00:00Z`);
+  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(day);
+}
+
+function clockFormat(stepS, spanS) {
+  if (stepS >= DAY_S) return DAY;
+  // On an axis of several days the same hour comes more than once.
+  if (spanS > DAY_S) return DAY_MINUTE;
+  return stepS >= MINUTE_S ? CLOCK_MINUTE : CLOCK;
+}
+
+/** Returns false if a double, and so its format, would say something else than is written. */
+function isFaithful(written, value) {
+  if (!isOrdinary(written, value)) return false;
+  return Math.abs(value) <= Number.MAX_SAFE_INTEGER || /e/i.test(written);
+}
+
+/** Returns false for what doubles have no equal of: 1e999, 1e-999 and minus zero. */
+function isOrdinary(written, value) {
+  if (value === 0) return !/^-|^[^e]*[1-9]/i.test(written);
+  return Number.isFinite(value);
+}
+
+function formatFor(written, value) {
+  const decimal = decimalOf(written);
+  const isShort = decimal !== null && significantDigits(decimal) <= MOST_DIGITS;
+  const magnitude = Math.abs(value);
+  if (Number.isSafeInteger(value)) return PLAIN;
+  const smallest = isShort ? SMALLEST_SHORT : SMALLEST;
+  if (magnitude < smallest || magnitude >= 1e15) return isShort ? FULL_POWER : POWER;
+  if (isShort) return WHOLE;
+  return magnitude < 1 ? SMALL : PLAIN;
 }

@@ -1,0 +1,51 @@
+// What all parts of the page need of the browser's document.
+
+export function element(tag, className = "") {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  return made;
+}
+
+export function setText(place, text) {
+  if (place.textContent !== text) place.textContent = text;
+}
+
+/** `open_tickets` reads better as words; the exact name is in the title. */
+export function spaced(name) {
+  return name.replaceAll("_", " ").trim() || name || "(no name)";
+}
+
+/**
+ * Lets keyboard and touch reach what is cut off: `part` can be focused while its text does not fit,
+ * and page.css shows all of it then. The tab order stays short, because what fits is not in it.
+ */
+export function reachable(part) {
+  parts.observe(part);
+  part.addEventListener("blur", () => measure(part));
+}
+
+/** Ends what `reachable` began, in `root` and below it. */
+export function forget(root) {
+  for (const part of [root, ...root.querySelectorAll("*")]) parts.unobserve(part);
+}
+
+/** Gives a text that says less than `whole` a title, and lets those who focus it read the whole. */
+export function shortened(part, whole, isCut) {
+  part.title = whole;
+  part.classList.toggle("shortened", isCut);
+  if (isCut) part.tabIndex = 0;
+  else part.removeAttribute("tabindex");
+}
+
+const parts = new ResizeObserver((entries) => {
+  for (const { target } of entries) measure(target);
+});
+
+function measure(part) {
+  // While it has the focus all of it is shown; it must not lose the focus for that.
+  if (part === document.activeElement) return;
+  const { scrollWidth, scrollHeight, clientWidth, clientHeight } = part;
+  const isCut = scrollWidth > clientWidth + 1 || scrollHeight > clientHeight + 1;
+  if (isCut) part.tabIndex = 0;
+  else part.removeAttribute("tabindex");
+}
