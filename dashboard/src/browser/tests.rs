@@ -186,10 +186,11 @@ impl World {
             TcpServer::new(5984)
                 .serve(move |_| Couch { database: Arc::clone(&database), is_feed: false }),
         );
-        let always = ["--couch", "http://127.0.0.1:5984/db", "--doc", "x", "--long-poll", "20"];
+        let always = ["--couch", "http://127.0.0.1:5984/db", "--doc", "x"];
         let more = ["--heartbeat", "3600", "--retry-cap", "0.5"];
-        let arguments = [&always[..], &more[..], arguments].concat();
-        world.rig.spawn(app(&arguments));
+        let usual =
+            if arguments.contains(&"--long-poll") { &[][..] } else { &["--long-poll", "20"] };
+        world.rig.spawn(app(&[&always[..], &more, usual, arguments].concat()));
         world.rig.run_for(SECOND);
         world
     }
