@@ -3,6 +3,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod deadline;
 pub mod filters;
 mod fnv;
 pub mod limits;

@@ -48,8 +48,8 @@ pub const SESSIONS_MAX: usize = 1 << 20;
 /// quarters are empty. What fewer take, some 100 KiB, is kept for those who come.
 pub const SESSIONS_KEPT: usize = 256;
 
-/// Pause between tries to make a kernel's tables smaller while somebody has a place at their end: a
-/// try looks at every place, some 0.1 ms for ten thousand.
+/// Pause between tries to make a kernel's tables smaller, after a burst or while a place at their
+/// end is taken: a try looks at every place, some 0.1 ms for ten thousand.
 pub const SHRINK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Timers in a kernel. A few for each session.
@@ -79,6 +79,40 @@ pub const ACCEPTS_PER_TURN: usize = 256;
 /// The pause after the system refused to accept for want of descriptors or memory.
 pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
+/// Pause between two log lines that say the same. A listener without descriptors tries again ten
+/// times a second, and each try can fail; a line a minute is enough to be found.
+pub const LOG_PAUSE: Duration = Duration::from_secs(60);
+
+/// Clients that may wait in the system to be accepted: more than any system allows, so that its
+/// own limit counts (`net.core.somaxconn`, usually 4096). With a backlog of 128, a storm of clients
+/// loses packets and waits for seconds.
+pub const LISTEN_BACKLOG: i32 = i32::MAX;
+
+/// Bytes that the system is asked to keep at most for the peer of a connection that was accepted
+/// (`SO_SNDBUF`; Linux doubles it for its own use). Without it Linux goes up to 4 MiB for each peer
+/// that does not read. Enough for 20 Mbit/s over 100 ms.
+pub const SEND_BUFFER_BYTES: usize = 256 * 1024;
+
+/// Bytes of these that may not have been sent yet (`TCP_NOTSENT_LOWAT`), where the system has that.
+/// A connection is writable again when half of them have gone, so that the time for which a peer
+/// takes nothing is measured by what the peer takes and not by a large buffer.
+pub const SEND_UNSENT_BYTES: u32 = 64 * 1024;
+
+/// How long nothing must have come from the peer of a connection that was accepted before the
+/// system asks whether it is still there. Less than [`PEER_ACK_TIME`] by a few questions: with
+/// both, a peer that vanished is noticed within a minute, whatever was on its way.
+pub const PEER_KEEPALIVE_IDLE: Duration = Duration::from_secs(20);
+
+/// How often it is asked again. The fourth lost answer ends the connection where [`PEER_ACK_TIME`]
+/// is on, the ninth elsewhere.
+pub const PEER_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3);
+
+/// The time in which a peer must have acknowledged something of what was sent to it, where the
+/// filter has a time in which the peer must read ([`Stall`](crate::filters::Stall)); that time if
+/// it is longer. Off while and shortly after more waits for the peer than the system takes, because
+/// then the filter's time counts.
+pub const PEER_ACK_TIME: Duration = Duration::from_secs(30);
+
 /// Connections of a listener that are open at a time, unless it is told otherwise. More wait in the
 /// system's backlog.
 pub const CONNECTIONS_MAX: usize = 10_000;
@@ -87,6 +121,10 @@ pub const CONNECTIONS_MAX: usize = 10_000;
 /// is told otherwise. Longer than a lost packet or two, shorter than the minutes that a system
 /// gives it.
 pub const CONNECT_TIME: Duration = Duration::from_secs(30);
+
+/// The shortest pause between two tries of a [`Backoff`](crate::sessions::Backoff): a hundred tries
+/// a second at most, where no pause at all would be a loop that leaves no time for anything else.
+pub const BACKOFF_MIN: Duration = Duration::from_millis(10);
 
 /// Connections of a listener that are being refused at a time: each is given its answer and
 /// [`LINGER_TIME`] to read it. More than that are closed without a word.
@@ -101,6 +139,10 @@ pub const READ_PER_TURN: usize = 256 * 1024;
 /// Items that one connection delivers in a turn before the others have theirs: a peer that sends
 /// empty lines makes a handler run for each byte.
 pub const ITEMS_PER_TURN: u16 = 256;
+
+/// Items that a filter may give in a row without taking a byte of its input: as many as a read has
+/// bytes. A filter that gives more would give them without end.
+pub const ITEMS_WITHOUT_INPUT: u32 = READ_BUFFER as u32;
 
 /// Bytes that may wait for a peer that does not read. It is then given up.
 pub const OUTPUT_MAX: usize = 16 * 1024 * 1024;
@@ -172,7 +214,8 @@ pub const HTTP_BODY_BYTES_PER_S: u32 = 500;
 pub const HTTP_IDLE_TIME: Duration = Duration::from_secs(60);
 
 /// The time in which a peer must have taken some of what waits for it: nginx's 60 s, halved. Then
-/// it closes.
+/// the connection is reset. It is measured by what leaves for the peer, in steps of half of
+/// [`SEND_UNSENT_BYTES`].
 pub const HTTP_STALL_TIME: Duration = Duration::from_secs(30);
 
 /// Unsent bytes at which an HTTP server reads nothing more from a client: half of what hyper
@@ -222,6 +265,10 @@ pub const EVENT_STREAM_MARKS: Marks = Marks { high: 64 * 1024, low: 16 * 1024 };
 /// connections on which nothing happens.
 pub const HEARTBEAT: Duration = Duration::from_secs(10);
 
+/// The longest time that a server is asked for, as a heartbeat or a timeout: some 24 days, which is
+/// what a timer of JavaScript can hold. PouchDB's server would take a longer one for a millisecond.
+pub const FEED_ASKED_TIME_MAX: Duration = Duration::from_millis(i32::MAX as u64);
+
 /// The shortest silence that means that a feed is dead, whatever the heartbeat.
 pub const SILENCE_FLOOR: Duration = Duration::from_millis(500);
 
@@ -236,22 +283,45 @@ pub const FEED_KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 /// How often it is asked again; the system gives up after some nine times without an answer.
 pub const FEED_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The time in which a server must have answered a request.
+/// The time in which a server must have answered a request; for a feed that is asked for
+/// heartbeats, [`FEED_ANSWER_HEARTBEATS`] are waited for instead.
 pub const ANSWER_TIME: Duration = Duration::from_secs(30);
 
-/// The most that the first retry waits.
+/// Heartbeats within which the first answer of a feed must have come. Some servers send its head
+/// with the first of them; two may be late, and after the third something holds them back.
+pub const FEED_ANSWER_HEARTBEATS: u32 = 3;
+
+/// The least time for which the first answer of a feed is waited for, however short the heartbeat:
+/// a server that is busy needs some seconds to begin.
+pub const FEED_ANSWER_TIME_MIN: Duration = Duration::from_secs(10);
+
+/// The rate at which an unfinished line of a feed, or the body of any other answer, must come once
+/// its first [`ANSWER_TIME`] is up, in bytes per second: the same that a client's body needs
+/// ([`HTTP_BODY_BYTES_PER_S`]). What comes more slowly would keep the feed for days.
+pub const FEED_BYTES_PER_S: u32 = 500;
+
+/// The most that the first retry waits; the least is half of it.
 pub const FEED_RETRY_FIRST: Duration = Duration::from_millis(500);
 
 /// The most that any retry waits, unless the server asks for more.
 pub const FEED_RETRY_CAP: Duration = Duration::from_secs(30);
 
-/// The least that `retry_cap` may be set to: with full jitter some twenty tries a second, and less
-/// would be a storm on a server that is about to come back.
+/// The least that `retry_cap` may be set to: ten to twenty tries a second, and less would be a
+/// storm on a server that is about to come back.
 pub const FEED_RETRY_CAP_MIN: Duration = Duration::from_millis(100);
 
-/// The least that a retry waits after a refusal that only somebody can mend, such as a wrong
-/// password, however short the cap is: that is meant for a server which comes back by itself.
+/// The least that a retry waits after a refusal that only somebody can mend, such as a missing
+/// permission, however short the cap is: that is meant for a server which comes back by itself.
 pub const FEED_LASTING_RETRY_MIN: Duration = Duration::from_secs(1);
+
+/// The shortest pause after a server has refused the credentials. CouchDB locks an account at the
+/// fifth wrong password within 300 s, for every client of that account at the same address; five
+/// tries with these pauses take 320 s.
+pub const FEED_LOGIN_RETRY_MIN: Duration = Duration::from_secs(80);
+
+/// The longest pause after a server has refused the credentials, unless the server or `retry_cap`
+/// asks for more: a little longer than CouchDB's lock.
+pub const FEED_LOGIN_RETRY_CAP: Duration = Duration::from_secs(320);
 
 /// How often the same error at the same sequence makes a feed be told as stuck.
 pub const FEED_STUCK_TIMES: u32 = 5;
@@ -270,6 +340,11 @@ pub const FEED_PROOF_TIME: Duration = Duration::from_secs(1);
 /// The least time between two readings of documents whose rows came without them, or whose database
 /// may have become another.
 pub const FEED_REREAD_PAUSE: Duration = Duration::from_secs(1);
+
+/// The pause between two looks at a database while an answer of its feed goes on, by which a purge
+/// is noticed. A look is about a kilobyte on a connection of its own. `CouchDB` renews a session's
+/// cookie with a request in its last tenth, by default a minute: shorter pauses keep it valid.
+pub const FEED_LOOK_PAUSE: Duration = Duration::from_secs(50);
 
 /// How often a document is read again that has not come to the revision which a row told, for a
 /// node of a cluster may lag. The pause between doubles, to half a minute in all.

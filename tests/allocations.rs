@@ -6,15 +6,16 @@
 
 use bytes::Bytes;
 use masque::filters::{Httpd, Request, Response, Stall};
-use masque::limits::READ_BUFFER;
+use masque::limits::{READ_BUFFER, SHRINK_PAUSE};
 use masque::reactor::{
-    Cx, Endpoint, Event, Handlers, Postback, Reactor, Rig, Session, SessionId, Shift, Topic,
+    Cx, Endpoint, Event, Handlers, Postback, Reactor, Ready, Rig, Session, SessionId, Shift, Topic,
+    Wheel, WheelId,
 };
 use masque::sessions::{Connection, TcpServer};
 use masque::wheels::ReadWrite;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const NUMBERS: Topic<u64> = Topic::new("numbers");
 
@@ -174,6 +175,135 @@ fn what_a_crowd_took_is_given_back_when_it_has_left() {
     for id in ids {
         assert!(rig.call(id, Talker::SUM, ()).is_err() && !after.contains(&id), "{id}");
     }
+}
+
+/// A payload of a kilobyte.
+type Page = [u8; 1024];
+
+const PAGES: Topic<Page> = Topic::new("pages");
+
+/// Takes pages, one after the other.
+struct Reader(usize);
+
+impl Reader {
+    const PAGE: Event<Page> = Event::new("reader.page");
+    const ACT: Event<fn(&mut Cx<'_>)> = Event::new("reader.act");
+}
+
+impl Session for Reader {
+    fn events(on: &mut Handlers<Self>) {
+        on.on(Self::PAGE, |reader, _, _| reader.0 += 1).on(Self::ACT, |_, cx, act| act(cx));
+    }
+
+    fn started(&mut self, cx: &mut Cx<'_>) {
+        cx.alias("reader").expect("it is free");
+        cx.watch(PAGES, Self::PAGE);
+        cx.delay(Self::ACT, SECOND * 3600, |_| ());
+    }
+}
+
+/// What the tables of a kernel may keep after a burst: a block of 256 KiB each.
+const KEPT: i64 = 3 * 256 * 1024;
+
+/// Checks that a reactor with one session keeps little of what two bursts took.
+#[track_caller]
+fn check_burst(what: &str, burst: fn(&mut Cx<'_>)) {
+    let mut reactor = Reactor::new().expect("there is a poll");
+    reactor.spawn(Reader(0));
+    let counted = allocation_counter::measure(|| {
+        let begun = Instant::now();
+        // The second one comes right after the tables were looked at, and they are not again so
+        // soon.
+        for _ in 0..2 {
+            reactor.post("reader", Reader::ACT, burst).expect("it is there");
+            for _ in 0..3 {
+                reactor.turn(Some(Duration::ZERO)).expect("the poll works");
+            }
+        }
+        // Nothing happens any more, but the reactor wakes by itself; unless this machine was so
+        // slow that there may be nothing left to wake for.
+        let is_due = begun.elapsed() < SHRINK_PAUSE;
+        let at_most = if is_due { AT_MOST } else { SHRINK_PAUSE };
+        let begun = Instant::now();
+        reactor.turn(Some(at_most)).expect("the poll works");
+        assert!(!is_due || begun.elapsed() < AT_MOST, "{what}: it did not wake");
+    });
+    assert!(counted.bytes_max > 5_000_000, "{what}: {counted:?}");
+    assert!(counted.bytes_current < KEPT, "{what}: {counted:?}");
+    let stats = reactor.kernel().stats();
+    assert_eq!((stats.queued, stats.timers, stats.panics), (0, 1, 0), "{what}");
+}
+
+/// Longer than any wait of a reactor that wakes.
+const AT_MOST: Duration = Duration::from_secs(60);
+
+#[test]
+fn what_a_burst_of_messages_took_was_kept_where_there_were_few_sessions() {
+    check_burst("posts", |cx| {
+        for _ in 0..20_000 {
+            cx.yield_now(Reader::PAGE, [0; 1024]);
+        }
+    });
+    check_burst("notices", |cx| {
+        for _ in 0..20_000 {
+            cx.notify(PAGES, [0; 1024]);
+        }
+    });
+}
+
+#[test]
+fn what_a_burst_of_timers_took_was_kept_where_there_were_few_sessions() {
+    check_burst("timers that fire", |cx| {
+        for _ in 0..20_000 {
+            cx.delay_add(Reader::PAGE, Duration::ZERO, [0; 1024]);
+        }
+    });
+    check_burst("timers of all times that are cleared", |cx| {
+        for number in 0..40_000 {
+            cx.delay_add(Reader::PAGE, SECOND * (number * 7919 % 40_000), [0; 1024]);
+        }
+        assert!(cx.delay_clear(Reader::PAGE));
+    });
+}
+
+/// Has so many aliases that a table of them is large, and ends.
+struct Named;
+
+impl Session for Named {
+    fn events(_: &mut Handlers<Self>) {}
+
+    fn started(&mut self, cx: &mut Cx<'_>) {
+        for number in 0..100_000 {
+            cx.alias(format!("alias {number}")).expect("it is free");
+        }
+        cx.stop();
+    }
+}
+
+/// A wheel that does nothing.
+struct Idle;
+
+impl Wheel for Idle {
+    fn ready(_: &mut Cx<'_>, _: WheelId<Self>, _: Ready) {}
+}
+
+#[test]
+fn what_one_session_held_was_kept_where_there_were_few_sessions() {
+    check_burst("holds", |cx| {
+        let holds: Vec<_> = (0..200_000).map(|_| cx.hold(cx.id())).collect();
+        drop(holds);
+    });
+    check_burst("aliases", |cx| {
+        cx.spawn(Named);
+    });
+    check_burst("wheels", |cx| {
+        let idle = |_: &mut Cx<'_>, _: WheelId<Idle>| Ok::<_, ()>(Idle);
+        let wheels: Vec<_> = (0..100_000).flat_map(|_| cx.mount(idle)).collect();
+        // The one that was mounted last is the first in its session's list.
+        for wheel in wheels.into_iter().rev() {
+            assert!(cx.unmount(wheel).is_some());
+        }
+    });
 }
 
 #[test]

@@ -9,7 +9,12 @@ const STATES = {
   "server-lost": "Server lost, trying again",
   "feed-lost": "Feed lost, showing the last known data",
   "gone": "Document is gone",
+  "missing": "No such document yet",
+  "unfollowed": "This dashboard follows no such document",
+  "behind": "Server is behind, showing newer data",
 };
+/** States that look like another one. */
+const LOOKS = { "missing": "connecting", "unfollowed": "gone", "behind": "feed-lost" };
 const TICK_MS = 1_000;
 
 export class Header {
@@ -38,7 +43,7 @@ export class Header {
     if (this.#text.textContent === text) return;
     this.#text.textContent = text;
     shortened(this.#text, reason, !text.includes(reason));
-    document.body.dataset.state = state;
+    document.body.dataset.state = LOOKS[state] ?? state;
     // A tab in the background shows its title alone.
     document.title = state === "live" ? this.#name : `${this.#name}: ${STATES[state]}`;
   }

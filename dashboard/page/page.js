@@ -6,7 +6,7 @@ import { figuresOf, isNumber } from "./figures.js";
 import { Header } from "./header.js";
 import { History } from "./history.js";
 import { LookBack } from "./look_back.js";
-import { follow } from "./poll.js";
+import { follow } from "./share.js";
 
 /** `dashboard --doc NAME` serves another document: the address or the page's body names it. */
 const asked = new URLSearchParams(location.search).get("doc");
@@ -20,17 +20,21 @@ const lookBack = new LookBack((index) => board.lookAt(index));
 let latest = null;
 let drawing = false;
 
-follow(`/${encodeURIComponent(name)}`, (outcome) => {
+// Relative to this file, not to the root: a proxy may serve the dashboard below a path of its own.
+const address = new URL(`../${encodeURIComponent(name)}`, import.meta.url).href;
+
+follow(address, (outcome) => {
   const joined = outcome.kind === "document" && !outcome.feedLost;
   header.state(stateAfter(outcome), outcome.reason);
   if (outcome.kind === "document") take(outcome);
   if (!joined) history.breakOff();
 });
 
-function stateAfter({ kind, feedLost }) {
+function stateAfter({ kind, feedLost, reason }) {
   if (kind === "document") return feedLost ? "feed-lost" : "live";
   if (kind === "lost") return "server-lost";
-  if (kind === "gone") return "gone";
+  if (kind === "gone") return reason === "missing" ? "missing" : "gone";
+  if (kind === "unfollowed" || kind === "behind") return kind;
   // The server has no data yet. If this page has some, it is old data.
   return latest === null ? "connecting" : "feed-lost";
 }

@@ -1,71 +1,167 @@
-// The long poll: one request at a time, for ever.
+// The long poll of one document: one request at a time, until it is stopped.
 //
-// The server holds `GET /DOC/REV` until the document leaves revision REV, or for 28 seconds. So the
-// page asks again at once after each answer, and waits only when something is wrong.
+// The server holds `GET /DOC/REV` until the document is no longer at revision REV, or until the
+// time of a poll is over, which it names with each answer. So the next request follows each answer
+// at once. Only an answer that brought nothing new, and came at once, is followed by a pause.
+//
+// It names no window and no document, so that it runs in a worker too.
 
-/** Above the server's 28 s, so that only a dead server or a dead path reaches it. */
-const LIMIT_MS = 40_000;
+import { Shown } from "./shown.js";
+
+/** The time of a poll until the server has named it. */
+const POLL_MS = 28_000;
+/** Added to the time of a poll, so that only a dead server or a dead path reaches the limit. */
+const GRACE_MS = 12_000;
 
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 10_000;
 
-/** A server that hands back the same revision sooner than this is not holding polls: slow down. */
+/** An answer that comes sooner than this, or than half of a poll's time, was not held. */
 const HELD_MS = 1_000;
+/** And one that comes sooner than this never was, however short a poll's time is. */
+const LEAST_HELD_MS = 100;
+/** The least pause after an answer that was not held and brought nothing new. */
+const IDLE_DELAY_MS = 1_000;
+/** So many older answers in a row, and nothing else, are worth telling. */
+const BEHIND_TIMES = 3;
 
 /**
- * Follows the document at `path`. Each outcome goes to `told`, as one of
+ * Follows the document at `url`. Each outcome goes to `told`, as one of
  *
  * - `{ kind: "document", text, revision, ageMs, feedLost }`: `text` is JSON
+ * - `{ kind: "gone", revision, reason }`: it is deleted, or `reason` is "missing": it never was
+ * - `{ kind: "behind" }`: the server lives, but has only older documents than were told
  * - `{ kind: "waiting", reason }`: the server lives, but has no data to give
- * - `{ kind: "gone" }`: the document was deleted, or never was
+ * - `{ kind: "unfollowed" }`: the server does not follow such a document
  * - `{ kind: "lost", reason }`: no answer, or none that could be read
+ *
+ * No document that is told is older than one that was told before: see `Shown`.
  */
-export function follow(path, told) {
-  const pause = new Pause();
-  let request = null;
+export class Poll {
+  #url;
+  #told;
+  #turns;
+  #shown = new Shown();
+  /** The revision that the next request waits by; null to be answered at once. */
+  #revision = null;
+  #pollMs = POLL_MS;
+  #request = null;
+  #askedMs = 0;
+  #pause = new Pause();
+  #rest = new Pause();
+  #isResting = false;
+  #isOffline = false;
+  #isStopped = false;
+  #lastKind = null;
+  #olders = 0;
 
-  async function run() {
-    let revision = null;
+  constructor(url, turns, told) {
+    this.#url = url;
+    this.#turns = turns;
+    this.#told = told;
+    this.#run();
+  }
+
+  /** Asks again now rather than after a pause. */
+  wake() {
+    this.#isResting = false;
+    this.#rest.end();
+    this.#pause.end();
+  }
+
+  /** A new network means that the old connection may be dead without a sign: asks again now. */
+  online() {
+    this.#isOffline = false;
+    // Every tab of a browser says so; once is enough.
+    if (performance.now() - this.#askedMs > HELD_MS) this.#request?.abort(AGAIN);
+    this.#pause.end();
+  }
+
+  /** The device has no network. Only a request can find out whether the server needs one. */
+  offline() {
+    if (this.#isOffline) return;
+    this.#isOffline = true;
+    this.#revision = null;
+    this.#tell({ kind: "lost", reason: "this device is offline" });
+    this.#request?.abort(AGAIN);
+  }
+
+  /** Waits for nothing until it is woken. A first answer is still asked for. */
+  rest() {
+    this.#isResting = true;
+    if (this.#revision !== null) this.#request?.abort(AGAIN);
+  }
+
+  stop() {
+    this.#isStopped = true;
+    this.#request?.abort(AGAIN);
+    this.wake();
+  }
+
+  async #run() {
     let troubles = 0;
-    for (;;) {
-      const asked = performance.now();
-      request = new AbortController();
-      const outcome = await ask(address(path, revision), request);
-      request = null;
+    while (!this.#isStopped) {
+      if (this.#isResting && this.#revision !== null) {
+        await this.#rest.wait();
+        continue;
+      }
+      const outcome = await this.#ask();
       if (outcome.kind === "again") continue;
-
-      const unchanged = outcome.kind === "document" && outcome.revision === revision;
-      const sound = outcome.kind === "document" && outcome.revision !== null
-        && !(unchanged && performance.now() - asked < HELD_MS);
-      // After trouble the next question carries no revision: the answer comes at once, and the page
-      // need not say "lost" for 28 seconds after the server is back.
-      revision = outcome.kind === "document" ? outcome.revision : null;
-      troubles = sound ? 0 : troubles + 1;
-      told(outcome);
-      if (!sound) await pause.wait(delayMs(troubles, outcome.retryAfterMs));
+      const tookMs = performance.now() - this.#askedMs;
+      const wasHeld = tookMs >= Math.max(LEAST_HELD_MS, Math.min(HELD_MS, this.#pollMs / 2));
+      const news = this.#take(outcome);
+      const isSound = news === "new" || (news !== "none" && wasHeld);
+      troubles = isSound ? 0 : troubles + 1;
+      if (isSound) continue;
+      const leastMs = news === "none" ? outcome.retryAfterMs : IDLE_DELAY_MS;
+      await this.#pause.wait(delayMs(troubles, leastMs));
     }
   }
 
-  // A new network means that the old connection may be dead without a word: ask anew.
-  addEventListener("online", () => {
-    request?.abort(AGAIN);
-    pause.end();
-  });
-  addEventListener("pageshow", () => pause.end());
-  document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState === "visible") pause.end();
-  });
-  run();
+  async #ask() {
+    const request = new AbortController();
+    this.#request = request;
+    const turn = await this.#turns.take(() => request.abort(AGAIN));
+    this.#askedMs = performance.now();
+    try {
+      const url = this.#revision === null
+        ? this.#url : `${this.#url}/${encodeURIComponent(this.#revision)}`;
+      return await answer(url, request, this.#pollMs + GRACE_MS);
+    } finally {
+      this.#turns.give(turn);
+      this.#request = null;
+    }
+  }
+
+  /** Tells the outcome. Returns "new", "same" or "older" for a document, else "none". */
+  #take(outcome) {
+    this.#pollMs = outcome.pollMs ?? this.#pollMs;
+    const isAnswer = outcome.kind === "document" || outcome.kind === "gone";
+    const news = isAnswer ? this.#shown.take(outcome, performance.now()) : "none";
+    if (news === "older") {
+      this.#olders += 1;
+      const isTold = this.#lastKind === "document" || this.#lastKind === "gone";
+      if (!isTold || this.#olders >= BEHIND_TIMES) this.#tell({ kind: "behind" });
+      return news;
+    }
+    this.#olders = 0;
+    // After trouble the next request carries no revision: the answer comes at once, and nobody is
+    // told "lost" for the time of a poll after the server is back.
+    this.#revision = isAnswer ? outcome.revision : null;
+    this.#tell(outcome);
+    return this.#revision === null ? "none" : news;
+  }
+
+  #tell(outcome) {
+    this.#lastKind = outcome.kind;
+    if (!this.#isStopped) this.#told(outcome);
+  }
 }
 
-const AGAIN = new DOMException("asking anew", "AbortError");
+const AGAIN = new DOMException("asking again", "AbortError");
 
-function address(path, revision) {
-  return revision === null ? path : `${path}/${encodeURIComponent(revision)}`;
-}
-
-async function ask(url, request) {
-  const limit = setTimeout(() => request.abort(), LIMIT_MS);
+async function answer(url, request, limitMs) {
+  const limit = setTimeout(() => request.abort(), limitMs);
   try {
     const response = await fetch(url, { cache: "no-store", signal: request.signal });
     // The body is under the limit too: a server can die in the middle of an answer.
@@ -80,30 +176,39 @@ async function ask(url, request) {
 
 function outcomeOf(response, body) {
   const { status, headers } = response;
-  if (status === 404 || status === 410) return { kind: "gone" };
+  const pollMs = Number(headers.get("Long-Poll")) * 1000 || null;
   if (status === 503) {
     const seconds = Number(headers.get("Retry-After"));
     const retryAfterMs = seconds > 0 ? seconds * 1000 : 0;
-    return { kind: "waiting", reason: reasonIn(body), retryAfterMs };
+    return { kind: "waiting", reason: reasonIn(body), retryAfterMs, pollMs };
+  }
+  const told = {
+    revision: tagIn(headers),
+    database: headers.get("Database"),
+    supersedes: headers.get("Supersedes"),
+    pollMs,
+  };
+  if (status === 404 || status === 410) {
+    // A document that is followed has an answer of CouchDB's form.
+    if (status === 404 && !isJson(headers)) return { kind: "unfollowed" };
+    return { kind: "gone", reason: reasonIn(body), ...told };
   }
   if (!response.ok) return { kind: "lost", reason: `the server answered ${status}` };
 
   const json = JSON.parse(body);
-  if (json?._deleted === true) return { kind: "gone" };
-  return {
-    kind: "document",
-    // As text: a number that no double holds is shown as it is written.
-    text: body,
-    revision: revisionOf(json, headers),
-    ageMs: ageMs(headers),
-    feedLost: headers.get("Feed-State") === "lost",
-  };
+  if (typeof json?._rev === "string") told.revision = json._rev;
+  if (json?._deleted === true) return { kind: "gone", reason: "deleted", ...told };
+  const feedLost = headers.get("Feed-State") === "lost";
+  // As text: a number that no double holds can then be shown as it is written.
+  return { kind: "document", text: body, ageMs: ageMs(headers), feedLost, ...told };
 }
 
-function revisionOf(json, headers) {
-  if (typeof json?._rev === "string") return json._rev;
-  const tag = /^(?:W\/)?"(.*)"$/.exec(headers.get("ETag") ?? "");
-  return tag ? tag[1] : null;
+function isJson(headers) {
+  return (headers.get("Content-Type") ?? "").startsWith("application/json");
+}
+
+function tagIn(headers) {
+  return /^(?:W\/)?"(.*)"$/.exec(headers.get("ETag") ?? "")?.[1] ?? null;
 }
 
 /** How old the data was when it came, as far as the server tells. */
@@ -135,9 +240,10 @@ function delayMs(troubles, leastMs = 0) {
 class Pause {
   #end = () => {};
 
-  wait(ms) {
+  /** Waits for `ms`, or until it is ended. */
+  wait(ms = Infinity) {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
+      const timer = ms === Infinity ? null : setTimeout(resolve, ms);
       this.#end = () => {
         clearTimeout(timer);
         resolve();

@@ -3,18 +3,22 @@
 use crate::access_log::AccessLog;
 use crate::browser::{self, Browser, CLOSING};
 use crate::command_line::Options;
+use crate::console::Console;
+use crate::descriptors::Places;
 use crate::embedded::{self, Embedded};
 use crate::exposition::summary;
-use crate::figures::Figures;
+use crate::figures::{self, Figures};
 use crate::files::Files;
 use crate::metrics::Metrics;
 use crate::overview::Overview;
-use crate::say::{complain, say};
-use crate::site::Site;
-use masque::reactor::{Cx, Endpoint, Event, Handlers, ListeningSocket, Session, SessionId, Signal};
+use crate::percent::encoded;
+use crate::site::{Site, full_unread};
+use masque::reactor::{
+    Cx, Endpoint, Event, Handlers, ListeningSocket, LogLimit, Session, SessionId, Signal,
+};
 use masque::sessions::{Database, TcpServer};
+use masque::wheels::Overload;
 use std::convert::Infallible;
-use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +29,8 @@ pub(crate) struct App {
     options: Options,
     /// Where browsers connect, when it was opened by who started the program.
     handed: Option<ListeningSocket>,
+    places: Places,
+    console: Console,
     running: Option<Running>,
     is_ending: bool,
 }
@@ -46,8 +52,13 @@ impl App {
     const DRAINED: Event<()> = Event::new("app.drained");
     const DEADLINE: Event<()> = Event::new("app.deadline");
 
-    pub(crate) fn new(options: Options, handed: Option<ListeningSocket>) -> Self {
-        App { options, handed, running: None, is_ending: false }
+    pub(crate) fn new(
+        options: Options,
+        handed: Option<ListeningSocket>,
+        places: Places,
+        console: Console,
+    ) -> Self {
+        App { options, handed, places, console, running: None, is_ending: false }
     }
 
     fn signal(&mut self, cx: &mut Cx<'_>, signal: Signal) {
@@ -102,30 +113,62 @@ impl App {
     }
 
     fn database(&self, cx: &mut Cx<'_>) -> Database {
-        self.options.couch.clone().unwrap_or_else(|| embed(cx))
+        self.options.couch.clone().unwrap_or_else(|| self.embed(cx))
+    }
+
+    /// Starts the embedded database and the figures that move in it.
+    fn embed(&self, cx: &mut Cx<'_>) -> Database {
+        let console = &self.console;
+        let couch = essential(cx, Embedded::new(cx.date()));
+        let at = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let server = essential(cx, embedded::server(at, couch, self.places.embedded));
+        let local = cx.call(server, TcpServer::LOCAL, ()).ok().flatten();
+        let local = local.unwrap_or_else(|| console.fail("the embedded database has no port"));
+        essential(cx, Figures::new(couch));
+        let url = format!("http://{local}/{}", embedded::DATABASE);
+        console.say(format_args!("embedded CouchDB at {url}"));
+        // A revision that a person copies by hand is old when it is pasted where figures move.
+        if let Some(still) = self.options.docs.iter().find(|doc| *doc != figures::DOCUMENT) {
+            let still = encoded(still);
+            console.say(format_args!("curl -X PUT {url}/{still} -d '{{\"figure\": 42}}'"));
+        }
+        url.parse().unwrap_or_else(|error| console.fail(error))
     }
 
     /// Starts what browsers need.
     fn site(&self, cx: &mut Cx<'_>) -> Site {
-        let options = &self.options;
-        let metrics = Arc::new(Metrics::default());
-        let files = Files::open(options.files.clone());
-        let files = cx.spawn(files.unwrap_or_else(|error| fail(format_args!("--files: {error}"))));
-        let access_log = options.access_log.clone().map(|target| {
-            let log = AccessLog::open(target, Arc::clone(&metrics));
-            cx.spawn(log.unwrap_or_else(|error| fail(format_args!("--access-log: {error}"))))
+        let App { options, console, .. } = self;
+        let mut logs = vec![("stderr", console.stderr().clone())];
+        logs.push(("stdout", console.stdout().clone()));
+        let files = Files::open(options.files.clone()).unwrap_or_else(|error| {
+            let folder = options.files.as_deref().unwrap_or_else(|| "".as_ref()).display();
+            console.fail(format_args!("--files {folder}: {error}"))
         });
+        let files = essential(cx, files);
+        let access_log = options.access_log.clone().map(|target| {
+            let log = AccessLog::open(target, console).unwrap_or_else(|error| {
+                let target = options.access_log.as_ref().map(ToString::to_string);
+                console.fail(format_args!("--access-log {}: {error}", target.unwrap_or_default()))
+            });
+            logs.push(("access", log.writer().clone()));
+            essential(cx, log)
+        });
+        let metrics = Arc::new(Metrics::new(logs));
         let database = self.database(cx);
-        let Ok(overview) =
-            cx.spawn_with(|cx| Ok::<_, Infallible>(Overview::new(cx, database, options)));
+        let Ok(overview) = cx.spawn_with(|cx| {
+            Ok::<_, Infallible>(Overview::new(cx, database, options, Arc::clone(&metrics)))
+        });
+        cx.mark_essential(overview);
         Site {
             docs: options.docs.clone(),
             long_poll: options.long_poll,
+            monotonic: options.monotonic,
             stale_after: options.stale_after,
             files,
             overview,
             access_log,
             metrics,
+            browsers_max: self.places.browsers,
             httpd: browser::httpd(options.access_log.is_some()),
         }
     }
@@ -133,18 +176,29 @@ impl App {
     /// The server of browsers.
     fn server(&mut self, cx: &mut Cx<'_>, site: Arc<Site>) -> TcpServer {
         let app = cx.id();
+        let places = self.places;
+        let (console, failing) = (self.console.clone(), self.console.clone());
+        let mut unserved = LogLimit::default();
         let (server, shown) = match self.handed.take() {
             Some(socket) => (TcpServer::adopt(socket), "the socket that was handed over".into()),
             None => (TcpServer::new(self.options.listen.clone()), self.options.listen.to_string()),
         };
         server
             .alias(Site::SERVER)
-            .started(|_, local| match local {
-                Endpoint::Tcp(address) => say(format_args!("dashboard at http://{address}/")),
-                local => say(format_args!("dashboard at {local}")),
+            .concurrency(places.browsers + places.guests)
+            .overload(Overload::Refuse(full_unread()))
+            .refusals(places.guests)
+            .started(move |_, local| {
+                log::info!("{places}");
+                match local {
+                    Endpoint::Tcp(address) => {
+                        console.say(format_args!("dashboard at http://{address}/"));
+                    }
+                    local => console.say(format_args!("dashboard at {local}")),
+                }
             })
             .failed(move |_, error| {
-                fail(format_args!(
+                failing.fail(format_args!(
                     "cannot listen at {shown}: {error}; choose another with --listen"
                 ))
             })
@@ -156,30 +210,20 @@ impl App {
                 let site = Arc::clone(&site);
                 let metrics = Arc::clone(&site.metrics);
                 if let Err(error) = cx.spawn_with(|cx| Browser::new(cx, accepted.socket, site)) {
-                    log::warn!("a browser cannot be served: {error}");
+                    if let Some(more) = unserved.pass(cx.now()) {
+                        log::warn!("a browser cannot be served: {error}{more}");
+                    }
                     metrics.unserved.add(1);
                 }
             })
     }
 }
 
-/// Starts the embedded database and the figures that move in it.
-fn embed(cx: &mut Cx<'_>) -> Database {
-    let couch = cx.spawn(Embedded::new(cx.date()));
-    let at = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let server = cx.spawn(embedded::server(at, couch));
-    let local = cx.call(server, TcpServer::LOCAL, ()).ok().flatten();
-    let local = local.unwrap_or_else(|| fail("the embedded database has no port"));
-    cx.spawn(Figures::new(couch));
-    let url = format!("http://{local}/{}", embedded::DATABASE);
-    say(format_args!("embedded CouchDB at {url}"));
-    url.parse().unwrap_or_else(|error| fail(error))
-}
-
-/// Ends the program, for it cannot do its work.
-fn fail(why: impl Display) -> ! {
-    complain(why);
-    std::process::exit(1)
+/// Starts a session that the program cannot do without.
+fn essential<H: Session>(cx: &mut Cx<'_>, heap: H) -> SessionId {
+    let id = cx.spawn(heap);
+    cx.mark_essential(id);
+    id
 }
 
 impl Session for App {
@@ -190,17 +234,19 @@ impl Session for App {
     }
 
     fn started(&mut self, cx: &mut Cx<'_>) {
+        cx.mark_essential(cx.id());
+        let site = Arc::new(self.site(cx));
+        // Not before: reading files may take its time, and a signal ends the process until here.
         for signal in [Signal::Int, Signal::Term, Signal::Hup, Signal::Usr1] {
             if let Err(error) = cx.signal(signal, Self::SIGNAL) {
-                fail(format_args!("cannot hear signals: {error}"));
+                self.console.fail(format_args!("cannot hear signals: {error}"));
             }
         }
-        let site = Arc::new(self.site(cx));
         let server = self.server(cx, Arc::clone(&site));
-        let server = cx.spawn(server);
+        let server = essential(cx, server);
         self.running = Some(Running { server, site });
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

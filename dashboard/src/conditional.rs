@@ -4,6 +4,7 @@
 //! Only `If-None-Match` is heard. A document may change several times a second, which no date
 //! tells, so `If-Modified-Since` is passed over, and the answer is the whole document.
 
+use crate::winner::is_newer;
 use http::header::{
     ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
 };
@@ -32,22 +33,33 @@ impl Known {
     /// Whether an answer with this tag is known, by weak comparison: what stands between the quotes
     /// is compared. A list that is broken ends where it breaks.
     fn has(&self, tag: &[u8]) -> bool {
-        let mut rest = self.0.as_deref().unwrap_or_default().trim_ascii();
-        if rest == b"*" {
-            return true;
-        }
-        loop {
+        let list = self.0.as_deref().unwrap_or_default();
+        list.trim_ascii() == b"*" || self.tags().any(|known| known == opaque(tag))
+    }
+
+    /// Returns the newest of `rev` and the tags that are revisions.
+    pub(crate) fn newest<'r>(&'r self, rev: Option<&'r str>) -> Option<&'r str> {
+        let tags = self.tags().filter_map(|tag| std::str::from_utf8(tag).ok());
+        tags.fold(rev, |newest, tag| if is_newer(tag, newest) { Some(tag) } else { newest })
+    }
+
+    /// Returns true if the request has no such field.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Returns what is between the quotes of each tag, up to where the list is broken.
+    fn tags(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = self.0.as_deref().unwrap_or_default();
+        std::iter::from_fn(move || {
             while let [b' ' | b'\t' | b',', after @ ..] = rest {
                 rest = after;
             }
-            rest = rest.strip_prefix(b"W/").unwrap_or(rest);
-            let Some(opened) = rest.strip_prefix(b"\"") else { return false };
-            let Some(end) = opened.iter().position(|byte| *byte == b'"') else { return false };
-            if opaque(tag) == &opened[..end] {
-                return true;
-            }
+            let opened = rest.strip_prefix(b"W/").unwrap_or(rest).strip_prefix(b"\"")?;
+            let end = opened.iter().position(|byte| *byte == b'"')?;
             rest = &opened[end + 1..];
-        }
+            Some(&opened[..end])
+        })
     }
 }
 
@@ -131,6 +143,23 @@ mod tests {
             for tag in ["\"a,b\"", "W/\"a,b\""] {
                 assert_eq!(known(lists).has(tag.as_bytes()), is_known, "{lists:?} has {tag}");
             }
+        }
+    }
+
+    #[test]
+    fn the_newest_revision_is_found_in_the_path_and_among_the_tags() {
+        for (lists, rev, expected) in [
+            (&[][..], None, None),
+            (&[], Some("7-a"), Some("7-a")),
+            (&["\"8-b\""], Some("7-a"), Some("8-b")),
+            (&["\"8-b\", W/\"9-c\"", "\"2-d\""], Some("7-a"), Some("9-c")),
+            (&["\"6-b\""], Some("7-a"), Some("7-a")),
+            (&["\"8-b\""], None, Some("8-b")),
+            (&["*"], None, None),
+            (&["\"x\""], None, None),
+            (&["\"x\", \"8-b\""], Some("none"), Some("8-b")),
+        ] {
+            assert_eq!(known(lists).newest(rev), expected, "{lists:?} {rev:?}");
         }
     }
 

@@ -2,13 +2,15 @@
 
 use crate::conditional::Tagged;
 use crate::feed::Feed;
+use crate::revisions::{Revision, Revisions};
+use crate::winner::{MISSING, is_newer};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use masque::filters::{Response, ServerSentEvent};
+use masque::filters::{HttpDate, Response, ServerSentEvent};
 use masque::sessions::Change;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// How a document stands. What is told of it is made once for everyone, when it changes.
 #[derive(Debug)]
@@ -18,25 +20,114 @@ pub(crate) struct Document {
     newest: Option<(Change, SystemTime)>,
     /// Why that is not how it stands, while it is not.
     trouble: Option<String>,
+    /// What a poll waits by; see [`Document::rev`].
     rev: Option<Arc<str>>,
+    /// Whose bytes the answers share.
+    revision: Revision,
+    /// The newest revision that was left for an older one, until there is a newer one.
+    left: Option<Left>,
+    /// The database became another one after the newest came.
+    is_of_old_database: bool,
+    /// The identity of the database that the newest is of.
+    database: Option<Arc<str>>,
+    /// The time that a poll waits, in seconds.
+    long_poll: HeaderValue,
+    is_fresh: bool,
     answer: Tagged,
     /// Made when somebody asks for it, for where nobody subscribes nobody needs the copy.
     event: Option<Bytes>,
 }
 
+/// A revision that was left for an older one.
+#[derive(Debug)]
+struct Left {
+    rev: Arc<str>,
+    /// Because the database became another one, and not because a branch was deleted.
+    was_of_other_database: bool,
+}
+
+/// What a change of a document means to others.
+#[derive(Debug)]
+pub(crate) struct Changed {
+    /// The revision before, which is old now.
+    pub(crate) old: Revision,
+    /// The database became another one, and this is its first change of the document.
+    pub(crate) is_first_of_database: bool,
+}
+
 impl Document {
-    pub(crate) fn new(id: &str, feed: &Feed) -> Self {
-        let answer = Tagged::new(unavailable(feed.trouble()));
-        Document { id: id.to_owned(), newest: None, trouble: None, rev: None, answer, event: None }
+    pub(crate) fn new(id: &str, long_poll: Duration, feed: &Feed) -> Self {
+        let long_poll = long_poll.as_secs_f64().to_string();
+        let mut document = Document {
+            id: id.to_owned(),
+            newest: None,
+            trouble: None,
+            rev: None,
+            revision: Revision::default(),
+            left: None,
+            is_of_old_database: false,
+            database: None,
+            long_poll: HeaderValue::try_from(long_poll).expect("a number can be in a header"),
+            is_fresh: false,
+            answer: Tagged::new(unavailable("")),
+            event: None,
+        };
+        document.prepare(feed);
+        document
     }
 
-    /// It has another revision, or none.
-    pub(crate) fn change(&mut self, change: Change, date: SystemTime, feed: &Feed) {
-        self.rev = change.rev.as_deref().filter(|_| change.doc.is_some()).map(Arc::from);
+    /// Takes another revision, or that there is none.
+    pub(crate) fn change(
+        &mut self,
+        mut change: Change,
+        date: SystemTime,
+        feed: &Feed,
+        revisions: &mut Revisions,
+    ) -> Changed {
+        let is_first_of_database = std::mem::take(&mut self.is_of_old_database);
+        let mut revision = revisions.begin();
+        change.doc = change.doc.map(|doc| revisions.keep(&mut revision, doc));
+        let rev = match (&change.rev, &change.doc) {
+            (rev @ Some(_), _) => rev.as_deref(),
+            (None, Some(_)) => None,
+            (None, None) => Some(MISSING),
+        };
+        self.leave(rev, is_first_of_database);
+        self.rev = rev.map(Arc::from);
+        self.database = feed.database();
         self.newest = Some((change, date));
         self.trouble = None;
         self.event = None;
         self.prepare(feed);
+        let old = std::mem::replace(&mut self.revision, revision);
+        Changed { old, is_first_of_database }
+    }
+
+    /// Remembers the present revision if `next` is older: a browser that has it has nothing newer.
+    fn leave(&mut self, next: Option<&str>, was_of_other_database: bool) {
+        if let Some(rev) = self.rev.take().filter(|rev| is_newer(rev, None)) {
+            let is_left = was_of_other_database || is_newer(&rev, next);
+            let is_newest = self.left.as_ref().is_none_or(|left| is_newer(&rev, Some(&left.rev)));
+            if is_left && is_newest {
+                self.left = Some(Left { rev, was_of_other_database });
+            }
+        }
+        self.left = self.left.take().filter(|left| is_newer(&left.rev, next));
+    }
+
+    /// The database is another one: what comes next begins again.
+    pub(crate) fn database_is_another(&mut self) {
+        self.is_of_old_database = true;
+    }
+
+    /// Everything that the database has is known. Returns true if the database became another one
+    /// and has the document at the same revision.
+    pub(crate) fn caught_up(&mut self, feed: &Feed) -> bool {
+        if self.database != feed.database() {
+            self.database = feed.database();
+            self.prepare(feed);
+        }
+        std::mem::take(&mut self.is_of_old_database)
     }
 
     /// It stands otherwise than it is known, and is not to be had.
@@ -57,25 +148,51 @@ impl Document {
             Some((Change { doc: None, rev, .. }, _)) => {
                 json(StatusCode::NOT_FOUND, Bytes::from_static(gone(rev.is_some())))
             }
-            Some((Change { rev, doc: Some(doc), .. }, date)) => {
+            Some((Change { doc: Some(doc), .. }, date)) => {
                 let mut response = json(StatusCode::OK, doc.clone());
                 let headers = response.headers_mut();
-                set(headers, LAST_MODIFIED, httpdate::fmt_http_date(*date));
-                if let Some(rev) = rev {
-                    set(headers, ETAG, format!("\"{rev}\""));
-                }
+                set(headers, LAST_MODIFIED, HttpDate::from(*date).to_string());
                 response
             }
         };
-        let is_current = feed.is_following() && self.trouble.is_none();
-        let state = if is_current { "following" } else { "lost" };
-        response.headers_mut().insert(FEED_STATE, HeaderValue::from_static(state));
+        self.is_fresh = feed.is_following() && self.trouble.is_none();
+        let state = if self.is_fresh { "following" } else { "lost" };
+        let headers = response.headers_mut();
+        headers.insert(FEED_STATE, HeaderValue::from_static(state));
+        headers.insert(LONG_POLL, self.long_poll.clone());
+        if let Some(rev) = &self.rev {
+            set(headers, ETAG, format!("\"{rev}\""));
+        }
+        if let Some(database) = &self.database {
+            set(headers, DATABASE, database.to_string());
+        }
+        // Where databases have an identity, that says it better.
+        let is_to_be_told = |left: &&Left| !left.was_of_other_database || self.database.is_none();
+        if let Some(left) = self.left.as_ref().filter(is_to_be_told) {
+            set(headers, SUPERSEDES, left.rev.to_string());
+        }
         self.answer = Tagged::new(response);
     }
 
-    /// Its revision; `None` when there is no document to have one.
+    /// What a poll waits by: its revision, the revision of its deletion, or [`MISSING`] if the
+    /// database does not have it. `None` if nothing is known of it.
     pub(crate) fn rev(&self) -> Option<Arc<str>> {
         self.rev.clone()
+    }
+
+    /// Whose bytes the answer and the event share.
+    pub(crate) fn revision(&self) -> Revision {
+        self.revision.clone()
+    }
+
+    /// The newest revision that was left for an older one, if nothing newer has come since.
+    pub(crate) fn left(&self) -> Option<Arc<str>> {
+        self.left.as_ref().map(|left| Arc::clone(&left.rev))
+    }
+
+    /// Returns true if what is known of it is up to date, as far as the feed knows.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.is_fresh
     }
 
     /// One buffer for everyone.
@@ -85,15 +202,17 @@ impl Document {
 
     /// It as an event of a stream, one buffer for everyone: a message with the document, or `gone`.
     /// Nothing while nothing is known of it.
-    pub(crate) fn event(&mut self) -> Option<Bytes> {
+    pub(crate) fn event(&mut self, revisions: &Revisions) -> Option<Bytes> {
         let (change, _) = self.newest.as_ref()?;
         let event = self.event.get_or_insert_with(|| {
             let Some(doc) = &change.doc else {
                 let gone = gone(change.rev.is_some()).trim_ascii();
-                return ServerSentEvent::new(gone).named("gone").encode();
+                let event = ServerSentEvent::new(gone).named("gone");
+                return self.rev.as_ref().map_or(event, |rev| event.id(rev)).encode();
             };
             let event = ServerSentEvent::new(doc.trim_ascii());
-            self.rev.as_ref().map_or(event, |rev| event.id(rev)).encode()
+            let event = self.rev.as_ref().map_or(event, |rev| event.id(rev)).encode();
+            revisions.keep(&mut self.revision, event)
         });
         Some(event.clone())
     }
@@ -101,6 +220,13 @@ impl Document {
 
 /// Tells the page whether the document may be out of date.
 const FEED_STATE: HeaderName = HeaderName::from_static("feed-state");
+/// Tells the page how long a poll waits, in seconds.
+const LONG_POLL: HeaderName = HeaderName::from_static("long-poll");
+/// Tells the page which database the document is of: it is another text once the database was
+/// deleted and created again, and the same at every dashboard that follows the same database.
+const DATABASE: HeaderName = HeaderName::from_static("database");
+/// Tells the page that the document has rightly gone back to an older revision, from this one.
+const SUPERSEDES: HeaderName = HeaderName::from_static("supersedes");
 
 fn json(status: StatusCode, body: Bytes) -> Response {
     let mut response = Response::new(body);

@@ -1,11 +1,12 @@
 //! The embedded database as sessions: one that has it, and one for each client.
 
+use crate::couch::store::push_string;
 use crate::couch::{Answer, Couch, Follow, Identity, Pace, Rows, Then};
 use bytes::Bytes;
-use http::header::HOST;
-use http::{Request, StatusCode};
-use masque::filters::{Httpd, Reply, Response};
-use masque::reactor::{Cx, Event, Handlers, Session, SessionId, Socket, Topic};
+use http::header::{CONTENT_TYPE, HOST};
+use http::{HeaderValue, Request, StatusCode};
+use masque::filters::{HttpDate, Httpd, Reply, Response};
+use masque::reactor::{Cx, Event, Handlers, LogLimit, Session, SessionId, Socket, Topic};
 use masque::sessions::TcpServer;
 use masque::wheels::{Ended, Marks, ReadWrite};
 use std::hash::{BuildHasher, RandomState};
@@ -44,8 +45,8 @@ impl Embedded {
     pub(crate) fn new(date: SystemTime) -> Self {
         let random = RandomState::new();
         let uuid = u128::from(random.hash_one(0)) << 64 | u128::from(random.hash_one(1));
-        let since_epoch = date.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let mut couch = Couch::new(Identity { uuid, start_time_s: since_epoch.as_secs() });
+        let start_time_s = HttpDate::from(date).unix_seconds();
+        let mut couch = Couch::new(Identity { uuid, start_time_s });
         couch.store_mut().create(DATABASE).expect("the name is good and there is room for one");
         Embedded { couch }
     }
@@ -77,11 +78,14 @@ impl Session for Embedded {
     }
 }
 
-/// Serves the databases of `couch`.
-pub(crate) fn server(at: SocketAddr, couch: SessionId) -> TcpServer {
-    TcpServer::new(at).accept(move |cx, accepted| {
-        if let Err(error) = cx.spawn_with(|cx| Client::new(cx, accepted.socket, couch)) {
-            log::warn!("a client of the database cannot be served: {error}");
+/// Serves the databases of `couch` to so many clients at a time.
+pub(crate) fn server(at: SocketAddr, couch: SessionId, clients_max: usize) -> TcpServer {
+    let mut unserved = LogLimit::default();
+    TcpServer::new(at).concurrency(clients_max).accept(move |cx, accepted| {
+        if let Err(error) = cx.spawn_with(|cx| Client::new(cx, accepted.socket, couch))
+            && let Some(more) = unserved.pass(cx.now())
+        {
+            log::warn!("a client of the database cannot be served: {error}{more}");
         }
     })
 }
@@ -116,7 +120,7 @@ impl Client {
     fn request(&mut self, cx: &mut Cx<'_>, request: Result<Request<Bytes>, Response>) {
         let request = match request {
             Ok(request) => request,
-            Err(refusal) => return self.wire.put_last(cx, refusal),
+            Err(refusal) => return self.wire.put_last(cx, in_json(&refusal)),
         };
         if !is_for_this_machine(&request) {
             return self.wire.put_last(cx, forbidden());
@@ -222,14 +226,77 @@ fn rearm(cx: &mut Cx<'_>, pace: Pace) {
 /// rebinding); nobody else uses another name than this machine's own.
 fn is_for_this_machine(request: &Request<Bytes>) -> bool {
     let Some(host) = request.headers().get(HOST) else { return true }; // no browser: HTTP/1.0
-    let host = host.to_str().unwrap_or_default();
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    ["127.0.0.1", "localhost", "[::1]"].contains(&name)
+    names_this_machine(host.to_str().unwrap_or_default())
+}
+
+/// Returns true for the names of this machine, with or without a port: in any case (RFC 9110,
+/// section 4.2.3), and with the final dot of a complete name.
+fn names_this_machine(host: &str) -> bool {
+    // The colons of an IPv6 address are in brackets: a port is after the last one.
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => name,
+        _ => host,
+    };
+    let name = name.strip_suffix('.').unwrap_or(name);
+    ["127.0.0.1", "localhost", "[::1]"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 fn forbidden() -> Response {
-    let body = "{\"error\":\"forbidden\",\"reason\":\"Only this machine is served.\"}\n";
-    let mut response = Response::new(Bytes::from_static(body.as_bytes()));
-    *response.status_mut() = StatusCode::FORBIDDEN;
+    refusal(StatusCode::FORBIDDEN, "forbidden", "Only this machine is served.")
+}
+
+/// What is wrong with a request's bytes, in CouchDB's form: a replicator reads the answer as JSON,
+/// and one that is none ends the replication.
+fn in_json(refusal_in_text: &Response) -> Response {
+    let status = refusal_in_text.status();
+    let error = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "too_large",
+        StatusCode::URI_TOO_LONG => "too_long",
+        _ => "bad_request",
+    };
+    let text = String::from_utf8_lossy(refusal_in_text.body());
+    let reason = text.trim_end();
+    refusal(status, error, reason.split_once(": ").map_or(reason, |(_, why)| why))
+}
+
+fn refusal(status: StatusCode, error: &str, reason: &str) -> Response {
+    let mut body = format!("{{\"error\":\"{error}\",\"reason\":");
+    push_string(&mut body, reason);
+    body.push_str("}\n");
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_has_more_names_than_were_compared() {
+        let table = [
+            ("127.0.0.1", true),
+            ("127.0.0.1:5984", true),
+            ("localhost", true),
+            ("LOCALHOST:5984", true),
+            ("localhost.", true),
+            ("Localhost.:5984", true),
+            ("[::1]", true),
+            ("[::1]:5984", true),
+            ("localhost:", true),
+            ("", false),
+            (":5984", false),
+            ("evil.example", false),
+            ("evil.example:5984", false),
+            ("localhost.evil.example", false),
+            ("127.0.0.1.evil.example:5984", false),
+            ("localhost..", false),
+            ("[::2]", false),
+            ("::1", false),
+        ];
+        for (host, expected) in table {
+            assert_eq!(names_this_machine(host), expected, "{host}");
+        }
+    }
 }

@@ -18,7 +18,7 @@ pub(crate) fn exposition(
 ) -> Response {
     let mut page = Page(String::with_capacity(8 * 1024));
     of_site(metrics, &mut page);
-    of_door(door, &mut page);
+    of_door(door, metrics, &mut page);
     of_feed(feed, &mut page);
     of_kernel(stats, &mut page);
     let mut response = Response::new(page.0.into());
@@ -54,8 +54,18 @@ pub(crate) fn summary(metrics: &Metrics, feed: &Status, stats: &Stats) -> String
 }
 
 fn of_site(metrics: &Metrics, page: &mut Page) {
-    let Metrics { connections, accepted, unserved, parked, streams, events, unlogged, .. } =
-        metrics;
+    let Metrics {
+        connections,
+        accepted,
+        unserved,
+        old_revision_bytes,
+        parked,
+        streams,
+        events,
+        ..
+    } = metrics;
+    let help = "Polls and streams with a newer revision than this dashboard's.";
+    page.counter("dashboard_ahead_total", help, metrics.ahead.read());
     page.gauge("dashboard_connections", "Open connections of browsers.", connections.read());
     page.counter("dashboard_connections_total", "Accepted connections.", accepted.read());
     page.counter("dashboard_unserved_total", "Connections dropped unserved.", unserved.read());
@@ -78,16 +88,22 @@ fn of_site(metrics: &Metrics, page: &mut Page) {
     for (cause, count) in metrics.polls() {
         page.sample("dashboard_polls_total", &[("cause", &cause)], count);
     }
+    let name = "dashboard_old_revision_bytes";
+    page.gauge(name, "Bytes of old revisions kept by slow readers.", old_revision_bytes.read());
     page.gauge("dashboard_streams", "Open streams of events.", streams.read());
     page.counter("dashboard_events_total", "Events put on streams.", events.read());
-    page.counter("dashboard_unlogged_total", "Dropped lines of the access log.", unlogged.read());
+    page.family("dashboard_unlogged_total", "counter", "Lines that could not be written.");
+    for (log, count) in metrics.unlogged() {
+        page.sample("dashboard_unlogged_total", &[("log", &log)], count);
+    }
 }
 
 /// How those fared who wanted to connect.
-fn of_door(door: &Counts, page: &mut Page) {
+fn of_door(door: &Counts, metrics: &Metrics, page: &mut Page) {
     let name = "dashboard_turned_away_total";
     page.family(name, "counter", "Connections turned away by cause.");
-    page.sample(name, &[("cause", &"too_many")], door.refused_for_total);
+    let too_many = door.refused_for_total + metrics.turned_away.read();
+    page.sample(name, &[("cause", &"too_many")], too_many);
     page.sample(name, &[("cause", &"too_many_of_address")], door.refused_for_address);
     page.counter("dashboard_starved_total", "Pauses for want of descriptors.", door.starved);
 }

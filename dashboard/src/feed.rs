@@ -1,7 +1,9 @@
 //! How the feed stands, for those who show it.
 
+use crate::files::hash;
 use bytes::Bytes;
 use masque::filters::ServerSentEvent;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What is known of the feed.
@@ -15,6 +17,8 @@ pub(crate) struct Feed {
     last_change: Option<Instant>,
     changes: u64,
     losses: u64,
+    /// What the database is known by, in the form in which browsers are told.
+    database: Option<Arc<str>>,
     /// The state as an event of the stream.
     event: Bytes,
 }
@@ -55,6 +59,7 @@ impl Feed {
             last_change: None,
             changes: 0,
             losses: 0,
+            database: None,
             event: Bytes::new(),
         };
         feed.prepare();
@@ -82,6 +87,16 @@ impl Feed {
             self.enter(State::Lost, now);
         }
         self.prepare();
+    }
+
+    /// The database has this identity. A server could send a long one: browsers get its hash.
+    pub(crate) fn identify(&mut self, identity: Option<&str>) {
+        self.database = identity.map(|text| format!("{:032x}", hash(text.as_bytes())).into());
+    }
+
+    /// What the database is known by; `None` if the server does not tell or was not asked yet.
+    pub(crate) fn database(&self) -> Option<Arc<str>> {
+        self.database.clone()
     }
 
     /// Why there is no feed.

@@ -17,7 +17,8 @@ pub(crate) struct Figures {
 }
 
 const EVERY: Duration = Duration::from_secs(1);
-const DOCUMENT: &str = "overview";
+/// The document that moves.
+pub(crate) const DOCUMENT: &str = "overview";
 
 /// Group, name, and the range in which it wanders; those with decimals are told with one.
 const WANDERING: [(&str, &str, f64, f64, bool); 7] = [

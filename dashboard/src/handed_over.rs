@@ -1,23 +1,73 @@
 //! A listening socket that was opened by who started the program: systemd's socket activation
-//! (`sd_listen_fds(3)`). Connections wait in it while the program starts, or starts anew.
+//! (`sd_listen_fds(3)`). Connections wait in it while the program starts, or starts again.
 
 use listenfd::ListenFd;
 use masque::reactor::ListeningSocket;
+use rustix::net::sockopt::socket_acceptconn;
+use std::env;
 use std::io;
+use std::os::fd::AsFd;
 
 /// The socket that was handed over by `LISTEN_FDS`, of TCP or of Unix; `None` when there is none.
 ///
 /// # Errors
 /// When what was handed over is no listening socket, or more than one.
 pub(crate) fn socket() -> io::Result<Option<ListeningSocket>> {
+    let is_for_us = env::var("LISTEN_PID").map_or(true, |id| id == std::process::id().to_string());
+    let count = env::var("LISTEN_FDS").ok().filter(|count| is_for_us && !count.is_empty());
+    check_count(count.as_deref())?;
     let mut handed = ListenFd::from_env();
     match handed.len() {
         0 => return Ok(None),
         1 => {}
-        count => return Err(io::Error::other(format!("{count} sockets, of which one is served"))),
+        count => {
+            return Err(io::Error::other(format!(
+                "{count} sockets were handed over, but only one can be served"
+            )));
+        }
     }
     if let Ok(Some(listener)) = handed.take_unix_listener(0) {
+        check_listens(&listener)?;
         return listener.try_into().map(Some);
     }
-    handed.take_tcp_listener(0)?.map(ListeningSocket::try_from).transpose()
+    let listener = handed.take_tcp_listener(0).map_err(|_| is_none())?;
+    let Some(listener) = listener else { return Ok(None) };
+    check_listens(&listener)?;
+    listener.try_into().map(Some)
+}
+
+/// What is no number would be taken for no socket, and the program would listen elsewhere.
+fn check_count(count: Option<&str>) -> io::Result<()> {
+    match count.map(str::parse::<u16>) {
+        Some(Err(_)) => Err(io::Error::other("it is not the number of sockets")),
+        _ => Ok(()),
+    }
+}
+
+/// A connection, or a socket that does not listen yet, would never accept anything.
+fn check_listens(socket: &impl AsFd) -> io::Result<()> {
+    if socket_acceptconn(socket)? { Ok(()) } else { Err(is_none()) }
+}
+
+fn is_none() -> io::Error {
+    io::Error::other("what was handed over is not a listening socket of TCP or Unix")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_that_is_no_number_is_not_taken_for_none() {
+        for (count, is_good) in [
+            (None, true),
+            (Some("0"), true),
+            (Some("1"), true),
+            (Some("one"), false),
+            (Some("-1"), false),
+            (Some("99999999999999999999"), false),
+        ] {
+            assert_eq!(check_count(count).is_ok(), is_good, "{count:?}");
+        }
+    }
 }

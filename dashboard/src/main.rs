@@ -8,7 +8,9 @@ mod browser;
 mod coding;
 mod command_line;
 mod conditional;
+mod console;
 mod couch;
+mod descriptors;
 mod document;
 mod embedded;
 mod exposition;
@@ -20,44 +22,68 @@ mod health;
 mod metrics;
 mod overview;
 mod percent;
-mod say;
+mod revisions;
 mod site;
+mod winner;
+mod writer;
 
-use command_line::{Command, USAGE};
+use command_line::{Command, Options, USAGE};
+use console::Console;
 use masque::reactor::Reactor;
-use say::{complain, say};
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let options = match command_line::parse(lexopt::Parser::from_env()) {
-        Ok(Command::Run(options)) => options,
+    let console = match Console::open() {
+        Ok(console) => console,
+        Err(error) => {
+            // There is no other way than one that may block.
+            let _ = writeln!(io::stderr(), "dashboard: cannot write to stdout and stderr: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let ending = Ending(console);
+    let Ending(console) = &ending;
+    match command_line::parse(lexopt::Parser::from_env()) {
+        Ok(Command::Run(options)) => match run(*options, console) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                console.complain(error);
+                ExitCode::FAILURE
+            }
+        },
         Ok(Command::Help) => {
-            say(USAGE.trim_end());
-            return ExitCode::SUCCESS;
+            console.say(USAGE.trim_end());
+            ExitCode::SUCCESS
         }
         Ok(Command::Version) => {
-            say(concat!("dashboard ", env!("CARGO_PKG_VERSION")));
-            return ExitCode::SUCCESS;
+            console.say(concat!("dashboard ", env!("CARGO_PKG_VERSION")));
+            ExitCode::SUCCESS
         }
         Err(error) => {
-            complain(format_args!("{error}; see dashboard --help"));
-            return ExitCode::from(2);
+            console.complain(format_args!("{error}; see dashboard --help"));
+            ExitCode::from(2)
         }
-    };
-    env_logger::Builder::new().filter_level(options.log).init();
-    let run = || {
-        let handed = handed_over::socket()
-            .map_err(|error| io::Error::other(format!("LISTEN_FDS: {error}")))?;
-        let mut reactor = Reactor::new()?;
-        reactor.spawn(app::App::new(*options, handed));
-        reactor.run()
-    };
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(error);
-            ExitCode::FAILURE
-        }
+    }
+}
+
+/// Serves until a signal ends it, or a failure that it cannot serve without.
+fn run(options: Options, console: &Console) -> io::Result<()> {
+    console.start_log(options.log);
+    let limit = descriptors::raise();
+    let places = descriptors::share(limit, options.couch.is_none()).map_err(io::Error::other)?;
+    let handed =
+        handed_over::socket().map_err(|error| io::Error::other(format!("LISTEN_FDS: {error}")))?;
+    let mut reactor = Reactor::new()?;
+    reactor.spawn(app::App::new(options, handed, places, console.clone()));
+    reactor.run()
+}
+
+/// Waits, however the program ends, until what it said is written.
+struct Ending(Console);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.flush();
     }
 }

@@ -1,6 +1,7 @@
 //! What the site counts. Where a thing happens it is counted, by one addition; nothing is
 //! allocated.
 
+use crate::writer::Writer;
 use http::StatusCode;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -13,20 +14,28 @@ pub(crate) struct Metrics {
     /// Connections of browsers that are open.
     pub(crate) connections: Count,
     pub(crate) accepted: Count,
+    /// Those of them that came when as many were connected as may be.
+    pub(crate) guests: Count,
+    /// Requests of guests that were told so.
+    pub(crate) turned_away: Count,
     /// Connections that could not be served for want of something.
     pub(crate) unserved: Count,
+    /// Bytes of old revisions that browsers still read.
+    pub(crate) old_revision_bytes: Count,
     /// Polls that wait for a change.
     pub(crate) parked: Count,
     /// Streams of events that are open.
     pub(crate) streams: Count,
     /// Events that were sent over them, heartbeats not counted.
     pub(crate) events: Count,
-    /// Lines of the access log that were dropped, for it is not written as fast as they come.
-    pub(crate) unlogged: Count,
+    /// Polls and streams that came with a newer revision than is known here.
+    pub(crate) ahead: Count,
     answers: [[Count; CLASSES.len()]; Kind::ALL.len()],
     polls: [Count; PollEnd::ALL.len()],
     refused: [Count; REFUSALS.len() + 1],
     ended: [Count; ConnectionEnd::ALL.len()],
+    /// What is written to, by its name.
+    logs: Vec<(&'static str, Writer)>,
 }
 
 /// What a request was for.
@@ -52,6 +61,8 @@ pub(crate) enum PollEnd {
     Changed,
     /// It waited long enough.
     TimedOut,
+    /// The feed was lost, or came back.
+    FeedState,
     /// The server ends.
     Closing,
     /// The browser sends no more; it may have left.
@@ -69,6 +80,8 @@ pub(crate) enum ConnectionEnd {
     TimedOut,
     /// The server ended first.
     Cut,
+    /// It still read an old revision when too many of those were kept.
+    Outdated,
 }
 
 /// The classes of an answer's status.
@@ -78,6 +91,11 @@ pub(crate) const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 const REFUSALS: [u16; 8] = [400, 408, 413, 414, 417, 431, 501, 505];
 
 impl Metrics {
+    /// Figures that include the lines which these have lost.
+    pub(crate) fn new(logs: Vec<(&'static str, Writer)>) -> Self {
+        Metrics { logs, ..Self::default() }
+    }
+
     /// Counts an answer.
     pub(crate) fn answered(&self, kind: Kind, status: StatusCode) {
         let class = usize::from(status.as_u16() / 100).clamp(2, 5) - 2;
@@ -120,6 +138,11 @@ impl Metrics {
         statuses.zip(&self.refused).map(|(status, count)| (status, count.read()))
     }
 
+    /// Each log, with the lines that it has lost.
+    pub(crate) fn unlogged(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.logs.iter().map(|(name, log)| (*name, log.lost()))
+    }
+
     /// Each end of connections, with its number.
     pub(crate) fn ends(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let ends = ConnectionEnd::ALL.into_iter().zip(&self.ended);
@@ -152,20 +175,22 @@ impl Kind {
 }
 
 impl PollEnd {
-    const ALL: [(PollEnd, &str); 4] = [
+    const ALL: [(PollEnd, &str); 5] = [
         (PollEnd::Changed, "changed"),
         (PollEnd::TimedOut, "timed_out"),
+        (PollEnd::FeedState, "feed_state"),
         (PollEnd::Closing, "closing"),
         (PollEnd::Left, "left"),
     ];
 }
 
 impl ConnectionEnd {
-    const ALL: [(ConnectionEnd, &str); 4] = [
+    const ALL: [(ConnectionEnd, &str); 5] = [
         (ConnectionEnd::Finished, "finished"),
         (ConnectionEnd::Failed, "failed"),
         (ConnectionEnd::TimedOut, "timed_out"),
         (ConnectionEnd::Cut, "cut"),
+        (ConnectionEnd::Outdated, "outdated"),
     ];
 }
 

@@ -2,17 +2,39 @@
 
 use crate::command_line::Options;
 use crate::conditional::Tagged;
+use crate::console::said;
 use crate::document::Document;
 use crate::feed::{self, Feed, State, Status};
-use crate::say::said;
+use crate::metrics::Metrics;
+use crate::revisions::{Revision, Revisions};
+use crate::winner::is_newer;
 use bytes::Bytes;
 use masque::reactor::{Cx, Event, Handlers, Session, SessionId, Topic};
-use masque::sessions::{Change, ChangesFeed, Database, FeedEvent, FeedMode};
+use masque::sessions::{Change, ChangesFeed, Database, FeedError, FeedEvent, FeedMode};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Told to every browser that waits when a document has changed: its place.
-pub(crate) const CHANGED: Topic<usize> = Topic::new("overview.changed");
+/// Sent to every browser that waits.
+pub(crate) const CHANGED: Topic<News> = Topic::new("overview.changed");
+
+/// What a browser may wait for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum News {
+    /// The document at this place has changed.
+    Changed(usize),
+    /// The document at this place is now of another database: revisions known before do not count.
+    Restarted(usize),
+    /// A document may have become outdated, or current again.
+    FeedState,
+}
+
+/// How long the feed must be lost before polls that wait are answered because of it. A connection
+/// that is closed and made again at once is nothing that a browser should hear of.
+const LOSS_TOLD_AFTER: Duration = Duration::from_secs(2);
+
+/// Sent to the browsers that read slowly, with the number of a revision: those that still read it
+/// must end, because too many old ones are kept.
+pub(crate) const RELEASED: Topic<u64> = Topic::new("overview.released");
 
 /// Told to every stream of events when the feed is lost, or back.
 pub(crate) const FEED_CHANGED: Topic<()> = Topic::new("overview.feed_changed");
@@ -25,6 +47,7 @@ pub(crate) struct Overview {
     heartbeat: Duration,
     retry_cap: Duration,
     docs: Vec<Document>,
+    revisions: Revisions,
     feed: Feed,
     /// Who follows, once started.
     follower: Option<SessionId>,
@@ -33,16 +56,29 @@ pub(crate) struct Overview {
 /// How a document stands, for one request.
 #[derive(Clone, Debug)]
 pub(crate) struct Current {
-    /// Its revision; `None` when there is no document to have one.
+    /// What a poll waits by; `None` while nothing is known of the document.
     pub(crate) rev: Option<Arc<str>>,
+    /// Whose bytes the answer shares.
+    pub(crate) revision: Revision,
+    /// A newer revision that was rightly left for that one.
+    pub(crate) left: Option<Arc<str>>,
+    /// It is up to date, as far as the feed knows.
+    pub(crate) is_fresh: bool,
     /// One buffer for everyone.
     pub(crate) answer: Tagged,
+}
+
+impl Current {
+    /// Returns true if a browser that has `rev` has been given a newer revision elsewhere.
+    pub(crate) fn is_behind(&self, rev: &str) -> bool {
+        is_newer(rev, self.rev.as_deref()) && self.left.as_deref() != Some(rev)
+    }
 }
 
 /// How a document and the feed stand, for one stream of events.
 #[derive(Clone, Debug)]
 pub(crate) struct Told {
-    pub(crate) rev: Option<Arc<str>>,
+    pub(crate) current: Current,
     /// Nothing while nothing is known of the document.
     pub(crate) document: Option<Bytes>,
     pub(crate) feed: Bytes,
@@ -56,26 +92,42 @@ impl Overview {
     /// Call it to learn how the feed stands.
     pub(crate) const STATUS: Event<(), Status> = Event::new("overview.status");
     const FEED: Event<FeedEvent> = Event::new("overview.feed");
+    /// The feed has been lost for [`LOSS_TOLD_AFTER`], if it did not come back.
+    const LOSS: Event<()> = Event::new("overview.loss");
 
-    pub(crate) fn new(cx: &mut Cx<'_>, database: Database, options: &Options) -> Self {
+    pub(crate) fn new(
+        cx: &mut Cx<'_>,
+        database: Database,
+        options: &Options,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let feed = Feed::new(cx.now());
         let Options { feed: mode, heartbeat, retry_cap, .. } = *options;
-        let docs = options.docs.iter().map(|id| Document::new(id, &feed)).collect();
-        Overview { database, mode, heartbeat, retry_cap, docs, feed, follower: None }
+        let document = |id: &String| Document::new(id, options.long_poll, &feed);
+        let docs = options.docs.iter().map(document).collect();
+        let revisions = Revisions::new(metrics);
+        Overview { database, mode, heartbeat, retry_cap, docs, revisions, feed, follower: None }
     }
 
     fn current(&mut self, _: &mut Cx<'_>, place: usize) -> Current {
         let document = &self.docs[place];
-        Current { rev: document.rev(), answer: document.answer() }
+        Current {
+            rev: document.rev(),
+            revision: document.revision(),
+            left: document.left(),
+            is_fresh: document.is_fresh(),
+            answer: document.answer(),
+        }
     }
 
-    fn told(&mut self, _: &mut Cx<'_>, place: usize) -> Told {
+    fn told(&mut self, cx: &mut Cx<'_>, place: usize) -> Told {
+        let current = self.current(cx, place);
         let document = &mut self.docs[place];
         let feed = match document.trouble() {
             Some(why) if self.feed.is_following() => feed::event(State::Lost, Some(why)),
             _ => self.feed.event(),
         };
-        Told { rev: document.rev(), document: document.event(), feed }
+        Told { current, document: document.event(&self.revisions), feed }
     }
 
     fn status(&mut self, cx: &mut Cx<'_>, (): ()) -> Status {
@@ -90,16 +142,33 @@ impl Overview {
         match event {
             FeedEvent::Change(change) => return self.change(cx, change),
             FeedEvent::CaughtUp => {
-                if !self.feed.caught_up(cx.now()) {
+                let is_news = self.feed.caught_up(cx.now());
+                if is_news {
+                    log::info!("following {database}");
+                }
+                self.identify(cx);
+                self.all_is_known(cx);
+                if !is_news {
                     return;
                 }
-                log::info!("following {database}");
             }
             FeedEvent::Lost { why, retry_after, .. } => {
                 log::warn!("lost {database}: {why}; trying again in {retry_after:.1?}");
+                if matches!(*why, FeedError::HeldBack { mode: FeedMode::Continuous, .. }) {
+                    log::warn!("`--feed longpoll` avoids this wait at each start");
+                }
+                // Tries that fail after that are the same loss, and must not put it off.
+                if self.feed.is_following() {
+                    cx.delay(Self::LOSS, LOSS_TOLD_AFTER, ());
+                }
                 self.feed.lost(why.to_string(), cx.now());
+                return self.prepare(cx);
             }
-            FeedEvent::Recreated => return log::warn!("{database} is another than before"),
+            FeedEvent::Recreated => {
+                log::warn!("{database} is another than before");
+                self.docs.iter_mut().for_each(Document::database_is_another);
+                return self.identify(cx);
+            }
             FeedEvent::Stuck { times, since, why } => {
                 let at = said(since.as_str());
                 log::error!("{database} fails at {at:?} in the same way for {times} times: {why}");
@@ -111,10 +180,37 @@ impl Overview {
             FeedEvent::Unread { id, why } => self.outdate(&id, why.to_string()),
             _ => return,
         }
+        self.prepare(cx);
+        cx.notify(CHANGED, News::FeedState);
+    }
+
+    /// Makes every answer again, for the feed stands otherwise.
+    fn prepare(&mut self, cx: &mut Cx<'_>) {
         for document in &mut self.docs {
             document.prepare(&self.feed);
         }
         cx.notify(FEED_CHANGED, ());
+    }
+
+    fn loss(&mut self, cx: &mut Cx<'_>, (): ()) {
+        if !self.feed.is_following() {
+            cx.notify(CHANGED, News::FeedState);
+        }
+    }
+
+    /// Learns which database it is that is followed.
+    fn identify(&mut self, cx: &mut Cx<'_>) {
+        let identity = self.follower.map(|feed| cx.call(feed, ChangesFeed::IDENTITY, ()));
+        self.feed.identify(identity.and_then(Result::ok).flatten().as_deref());
+    }
+
+    /// Every document is of the database that is followed now.
+    fn all_is_known(&mut self, cx: &mut Cx<'_>) {
+        for (place, document) in self.docs.iter_mut().enumerate() {
+            if document.caught_up(&self.feed) {
+                cx.notify(CHANGED, News::Restarted(place));
+            }
+        }
     }
 
     fn outdate(&mut self, id: &str, why: String) {
@@ -128,9 +224,17 @@ impl Overview {
         let Some(place) = self.docs.iter().position(|doc| doc.id == change.id) else { return };
         log::debug!("{} is at {:?}", change.id, said(change.rev.as_deref().unwrap_or_default()));
         self.feed.changed(cx.now());
+        if self.feed.database().is_none() {
+            self.identify(cx);
+        }
         let was_outdated = self.docs[place].trouble().is_some();
-        self.docs[place].change(change, cx.date(), &self.feed);
-        cx.notify(CHANGED, place);
+        let (document, date) = (&mut self.docs[place], cx.date());
+        let changed = document.change(change, date, &self.feed, &mut self.revisions);
+        let news = if changed.is_first_of_database { News::Restarted } else { News::Changed };
+        cx.notify(CHANGED, news(place));
+        for serial in self.revisions.replace(changed.old) {
+            cx.notify(RELEASED, serial);
+        }
         if was_outdated {
             cx.notify(FEED_CHANGED, ());
         }
@@ -142,13 +246,20 @@ impl Session for Overview {
         on.on(Self::CURRENT, Self::current)
             .on(Self::TOLD, Self::told)
             .on(Self::STATUS, Self::status)
+            .on(Self::LOSS, Self::loss)
             .on(Self::FEED, Self::feed);
     }
 
     fn started(&mut self, cx: &mut Cx<'_>) {
+        // It is there for whatever calls it, as long as anything does.
+        if let Err(taken) = cx.alias("overview") {
+            log::warn!("{taken}");
+        }
         let feed = ChangesFeed::new(self.database.clone(), cx.postback(Self::FEED));
         let feed = feed.mode(self.mode).heartbeat(self.heartbeat).retry_cap(self.retry_cap);
         let feed = self.docs.iter().fold(feed, |feed, doc| feed.doc(&doc.id));
-        self.follower = Some(cx.spawn(feed));
+        let follower = cx.spawn(feed);
+        cx.mark_essential(follower);
+        self.follower = Some(follower);
     }
 }

@@ -3,7 +3,7 @@
 use crate::metrics::{Kind, Metrics};
 use crate::percent::{decoded, encoded};
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderValue, Method, StatusCode};
 use masque::filters::{Httpd, Request, Response};
 use masque::reactor::SessionId;
@@ -18,6 +18,9 @@ pub(crate) struct Site {
     pub(crate) docs: Vec<String>,
     /// How long a poll waits for a change.
     pub(crate) long_poll: Duration,
+    /// Holds a poll or stream with a newer revision than is known here until this dashboard has
+    /// caught up, at most as long as a poll waits.
+    pub(crate) monotonic: bool,
     /// How long the feed may be lost before the site counts as ill.
     pub(crate) stale_after: Duration,
     /// Who has the files.
@@ -27,6 +30,8 @@ pub(crate) struct Site {
     /// Who is told of each answer.
     pub(crate) access_log: Option<SessionId>,
     pub(crate) metrics: Arc<Metrics>,
+    /// How many browsers are served at a time.
+    pub(crate) browsers_max: usize,
     /// What each connection is read by: a clone of this.
     pub(crate) httpd: Httpd,
 }
@@ -70,6 +75,12 @@ impl Site {
     /// What the server of browsers goes by.
     pub(crate) const SERVER: &str = "server";
 
+    /// True if as many browsers are connected as may be.
+    pub(crate) fn is_full(&self) -> bool {
+        let Metrics { connections, guests, .. } = &*self.metrics;
+        connections.read() - guests.read() >= self.browsers_max as u64
+    }
+
     /// Finds what a request is for. Nothing of the request is echoed.
     pub(crate) fn route<'r>(&self, request: &'r Request) -> Route<'r> {
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
@@ -108,14 +119,15 @@ impl Site {
         self.docs.iter().position(|own| own == doc)
     }
 
-    /// The page shows the first document unless it is told of another.
+    /// The page shows the first document unless its address names another. The `Location` is
+    /// relative, so that it is right below a path of a proxy too (RFC 9110, section 10.2.2).
     fn to_page(&self) -> Response {
-        let mut to = "/file/index.html".to_owned();
+        let mut to = "file/index.html".to_owned();
         if self.docs[0] != "overview" {
             to.push_str("?doc=");
             to.push_str(&encoded(&self.docs[0]));
         }
-        let mut response = plain(StatusCode::FOUND, "The page is under /file/index.html.\n");
+        let mut response = plain(StatusCode::FOUND, "The page is at file/index.html.\n");
         let location = HeaderValue::try_from(to).expect("it is encoded");
         response.headers_mut().insert(LOCATION, location);
         response
@@ -130,6 +142,29 @@ pub(crate) fn not_found() -> Response {
 pub(crate) fn unavailable() -> Response {
     plain(StatusCode::SERVICE_UNAVAILABLE, "The server is ending.\n")
 }
+
+/// For a request that comes while as many browsers are connected as may be.
+pub(crate) fn full() -> Response {
+    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, FULL);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(FULL_RETRY_AFTER));
+    response
+}
+
+/// The same as bytes, for a connection that is closed before its request is read.
+pub(crate) fn full_unread() -> Bytes {
+    let length = FULL.len();
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\
+         retry-after: {FULL_RETRY_AFTER}\r\n\
+         content-type: text/plain; charset=utf-8\r\ncache-control: no-cache\r\n\
+         content-length: {length}\r\n\r\n{FULL}"
+    );
+    answer.into()
+}
+
+const FULL: &str = "The server is full.\n";
+/// In seconds. Places become free when browsers leave, which is seldom a matter of a second.
+const FULL_RETRY_AFTER: &str = "5";
 
 /// A response of one sentence.
 fn plain(status: StatusCode, text: &'static str) -> Response {

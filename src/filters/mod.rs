@@ -16,6 +16,7 @@
 //! [`ServerSentEvent`] is what a body can be made of.
 
 pub mod chunked;
+mod date;
 mod event_stream;
 mod framing;
 mod head;
@@ -29,10 +30,12 @@ mod patience;
 mod pieces;
 mod stream;
 
+pub use date::HttpDate;
 pub use event_stream::ServerSentEvent;
 pub use http_client::{HttpClient, HttpClientError, Part};
 pub use httpd::{Httpd, Mode, Prepared, Reply, Request, RequestPart, Response, Streamed, Whole};
 pub use line::{Line, LineError};
+pub(crate) use lines::skip_empty;
 pub use lines::{LineTooLong, Lines};
 pub use output::Output;
 pub use patience::{Patience, Stall};
@@ -54,6 +57,10 @@ pub trait Filter: 'static {
     ///
     /// Consumed bytes are cut off the front of `input` (also when there is no item yet); the rest
     /// is shown again, with more behind it. After an error the filter is not asked again.
+    ///
+    /// It may give items without consuming any, such as the end of a body, but not more than
+    /// [`ITEMS_WITHOUT_INPUT`](crate::limits::ITEMS_WITHOUT_INPUT) in a row: the wheel takes that
+    /// for an endless loop.
     fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Self::In>, Self::Error>;
 
     /// Takes what is left when the peer has sent its last byte; asked until it gives `None`.
@@ -78,7 +85,8 @@ pub trait Filter: 'static {
 
     /// How many unconsumed bytes may wait in front of this filter before reading pauses.
     ///
-    /// It must be more than the longest run that `decode` needs at once.
+    /// It must be more than the longest run that `decode` needs at once: the wheel ends the
+    /// connection of a filter that has so many bytes before it and needs more.
     fn input_max(&self) -> usize;
 
     /// Whether the filter takes no further item because an earlier one has to be answered first.

@@ -1,11 +1,12 @@
 //! Bytes on their way out: small text that is copied and large shared buffers that are not.
 
+use super::HttpDate;
 use crate::limits::{OUTPUT_COPIED_BYTES, OUTPUT_KEPT_BYTES};
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, IoSlice};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 /// What is still to be written, in order: copied text and shared buffers.
 ///
@@ -19,8 +20,8 @@ pub struct Output {
     written: usize,
     shared: VecDeque<Shared>,
     len: usize,
-    /// The date that was last appended, and its second.
-    date: Option<(u64, [u8; DATE_BYTES])>,
+    /// The date that was appended last, and its text.
+    date: Option<(HttpDate, [u8; DATE_BYTES])>,
 }
 
 /// What a date of HTTP takes: `Sun, 06 Nov 1994 08:49:37 GMT`.
@@ -57,19 +58,16 @@ impl Output {
     }
 
     /// Appends a date as HTTP writes it (RFC 9110, section 5.6.7). It is put together once a
-    /// second; for the rest of it, a copy.
-    ///
-    /// # Panics
-    /// When `date` is before the Unix epoch, or after the year 9999.
+    /// second; for the rest of it, a copy. A time that HTTP cannot write becomes the closest one
+    /// that it can: [`HttpDate`].
     pub fn date(&mut self, date: SystemTime) {
-        let since = date.duration_since(UNIX_EPOCH).expect("a date of HTTP is after the epoch");
-        let second = since.as_secs();
+        let date = HttpDate::from(date);
         let text = match self.date {
-            Some((of, text)) if of == second => text,
+            Some((of, text)) if of == date => text,
             _ => {
                 let mut text = [0; DATE_BYTES];
-                text.copy_from_slice(httpdate::fmt_http_date(date).as_bytes());
-                self.date = Some((second, text));
+                text.copy_from_slice(date.to_string().as_bytes());
+                self.date = Some((date, text));
                 text
             }
         };
@@ -205,7 +203,7 @@ impl io::Write for Output {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use std::time::{Duration, UNIX_EPOCH};
 
     fn filled() -> Output {
         let mut output = Output::new();
@@ -292,6 +290,15 @@ mod tests {
         let seconds: Vec<_> = written.lines().map(|date| &date[23..25]).collect();
         assert_eq!(seconds, ["37", "37", "38", "37"]);
         assert!(written.starts_with("Sun, 06 Nov 1994 08:49:37 GMT\n"), "{written}");
+    }
+
+    #[test]
+    fn a_clock_that_no_date_of_http_can_show_panicked() {
+        let mut output = Output::new();
+        output.date(UNIX_EPOCH - Duration::from_secs(1));
+        output.date(UNIX_EPOCH + Duration::from_secs(253_402_300_800));
+        let written = String::from_utf8(output.to_vec()).unwrap();
+        assert_eq!(written, "Thu, 01 Jan 1970 00:00:00 GMTFri, 31 Dec 9999 23:59:59 GMT");
     }
 
     #[test]

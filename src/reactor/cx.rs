@@ -1,6 +1,6 @@
 //! What a handler holds: the verbs of the kernel, on behalf of one session.
 
-use super::error::{AliasTaken, CallError, PostError, To};
+use super::error::{AliasError, CallError, PostError, To};
 use super::event::Event;
 use super::hold::{Hold, Postback};
 use super::kernel::{Kernel, Stats};
@@ -16,8 +16,22 @@ use std::time::{Instant, SystemTime};
 ///
 /// A verb on the session itself (`yield_now`, `delay`, `postback`, …) panics when its kind has no
 /// such handler, for that is a mistake in one file; a verb on another session answers with an
-/// error, for the other may be gone, and that is life. After [`stop`](Cx::stop) the verbs on the
-/// session itself do nothing.
+/// error, because the other session may have ended.
+///
+/// # After `stop`
+/// Once a session has said [`stop`](Cx::stop), and while its `stopped` runs, it can set nothing up
+/// for itself any more. No verb panics for that reason:
+///
+/// - Verbs without a value (`yield_now`, `delay`, `watch`, …) do nothing.
+/// - Verbs with a value give one that does nothing: a [`TimerId`](super::TimerId) whose timer is
+///   gone, a [`Postback`] that holds nothing and is not live, a wheel that is unmounted at once,
+///   an [`Outlet`](super::Outlet) through which nothing comes; [`hold`](Cx::hold) gives `None`.
+/// - Verbs with a `Result` whose error is the kernel's (`alias`, `signal`, `delay_adjust`, `post`,
+///   …) give an error.
+///
+/// What the session has is there until `stopped` has run, and can be taken back: `delay_clear`,
+/// `alarm_remove`, `unwatch`, `alias_remove` and `unmount` work. So does what it does to others:
+/// `post`, `call`, `notify`, `spawn`.
 pub struct Cx<'a> {
     pub(super) kernel: &'a mut Kernel,
     pub(super) me: SessionId,
@@ -66,7 +80,7 @@ impl Cx<'_> {
     }
 
     /// Starts a session whose parent is this one; its `started` has run when this returns. A parent
-    /// lives at least as long as its children.
+    /// lives at least as long as its children, unless it stops.
     ///
     /// # Panics
     /// When there are as many sessions as there may be, or when this is as deep in calls and spawns
@@ -142,14 +156,11 @@ impl Cx<'_> {
     /// one allocation.
     ///
     /// # Panics
-    /// When this kind has no handler for the event, or when the session has stopped.
+    /// When this kind has no handler for the event.
     #[track_caller]
     pub fn postback<P: 'static, R: 'static>(&mut self, event: Event<P, R>) -> Postback<P> {
-        let at = self.mine(event);
-        let (Some(at), Some(hold)) = (at, self.kernel.hold(self.me)) else {
-            panic!("a session that has stopped cannot be posted back to with `{event:?}`")
-        };
-        Postback::new::<R>(at, hold)
+        let at = self.mine(event).unwrap_or(At::NONE);
+        Postback::new(event, self.me, at, self.kernel.hold(self.me))
     }
 
     /// Keeps a session alive until the hold is dropped (POE's `refcount_increment`). `None` when it
@@ -162,12 +173,14 @@ impl Cx<'_> {
     ///
     /// An alias keeps a session only while there is somebody who could use it: when nothing but
     /// aliases and watches is left in the kernel, the program is idle and ends.
-    pub fn alias(&mut self, alias: impl Into<Box<str>>) -> Result<(), AliasTaken> {
+    pub fn alias(&mut self, alias: impl Into<Box<str>>) -> Result<(), AliasError> {
         let (alias, me) = (alias.into(), self.me);
-        let Some(slot) = self.kernel.slots.live_slot(me) else { return Ok(()) };
+        let Some(slot) = self.kernel.slots.live_slot(me) else {
+            return Err(AliasError::Stopped { alias });
+        };
         match self.kernel.aliases.get(&alias) {
             Some(&owner) if owner == me => Ok(()),
-            Some(&owner) => Err(AliasTaken { alias, owner }),
+            Some(&owner) => Err(AliasError::Taken { alias, owner }),
             None => {
                 slot.aliases.push(alias.clone());
                 self.kernel.aliases.insert(alias, me);
@@ -208,7 +221,7 @@ impl Cx<'_> {
     }
 
     /// Ends this session when the running handler returns: `stopped` runs, then its timers,
-    /// watches, aliases and wheels are gone.
+    /// watches, aliases and wheels are gone. See [`Cx`] for what the verbs do after this.
     pub fn stop(&mut self) {
         if let Some(slot) = self.kernel.slots.live_slot(self.me) {
             slot.phase = Phase::Stopping;
@@ -218,6 +231,17 @@ impl Cx<'_> {
     /// Ends every session at the end of this turn (POE's `$kernel->stop`).
     pub fn stop_all(&mut self) {
         self.kernel.stop();
+    }
+
+    /// Runs a part of a handler whose panic does not end the session, or the kernel if the session
+    /// is essential. The panic is counted and logged as any other, and the answer is `None`.
+    pub(crate) fn contained<T>(&mut self, part: impl FnOnce(&mut Cx<'_>) -> T) -> Option<T> {
+        let sender = self.sender;
+        let ran = self.kernel.contained(self.me, self.running, |cx| {
+            cx.sender = sender;
+            part(cx)
+        });
+        ran.ok()
     }
 
     /// The kernel's figures as they stand.

@@ -98,7 +98,10 @@ impl Reactor {
 
     /// Runs until no session is left. It can be called again, with new sessions.
     ///
-    /// An error is the poll's own, such as a lack of memory; what sockets meet are events.
+    /// # Errors
+    /// A [`RunError`](super::RunError) if an [essential](super::Cx::mark_essential) session
+    /// panicked: every session has been stopped then. Other errors are the poll's own, such as a
+    /// lack of memory; what sockets meet are events.
     pub fn run(&mut self) -> io::Result<()> {
         self.turned = None; // what was between two runs is no turn's time
         while self.turn(None)? {}
@@ -116,7 +119,7 @@ impl Reactor {
             self.kernel.measured(now - began);
         }
         let wait = match self.kernel.outlook() {
-            Wait::Done => return Ok(false),
+            Wait::Done => return self.done(),
             Wait::Poll => Some(Duration::ZERO),
             Wait::Until(due) => Some(due.saturating_duration_since(now)),
             Wait::Forever => None,
@@ -125,11 +128,22 @@ impl Reactor {
             (Some(wait), Some(most)) => Some(wait.min(most)),
             (wait, most) => wait.or(most),
         };
+        let tidy = self.kernel.bursts.due().map(|due| due.saturating_duration_since(now));
+        let timeout =
+            tidy.map_or(timeout, |tidy| Some(timeout.map_or(tidy, |time| time.min(tidy))));
         self.wait(timeout)?;
-        self.kernel.date = SystemTime::now();
         let now = clock();
+        if self.kernel.is_timer_due(now) {
+            // Bytes that came before its time was up are read before the timer fires. The process
+            // may have been stopped since the wait looked for them.
+            self.wait(Some(Duration::ZERO))?;
+        }
+        self.kernel.date = SystemTime::now();
         self.turned = Some(now);
-        Ok(self.kernel.turn(now) != Wait::Done)
+        match self.kernel.turn(now) {
+            Wait::Done => self.done(),
+            _ => Ok(true),
+        }
     }
 
     /// Ends every session; see [`Kernel::stop`].
@@ -142,11 +156,27 @@ impl Reactor {
         &self.kernel
     }
 
-    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        match self.poll.poll(&mut self.events, timeout) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-            _ => {}
+    /// No session is left: an error if an essential one has panicked.
+    fn done(&mut self) -> io::Result<bool> {
+        self.kernel.take_failure().map_or(Ok(false), |error| Err(io::Error::other(error)))
+    }
+
+    /// Waits for readiness and notes what is ready. A wait that a signal interrupts looks again,
+    /// without waiting: an interrupted wait does not say whether anything is ready.
+    fn wait(&mut self, mut timeout: Option<Duration>) -> io::Result<()> {
+        if timeout != Some(Duration::ZERO) && !self.kernel.releases.fall_asleep() {
+            timeout = Some(Duration::ZERO);
         }
+        let polled = loop {
+            match self.poll.poll(&mut self.events, timeout) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    timeout = Some(Duration::ZERO);
+                }
+                polled => break polled,
+            }
+        };
+        self.kernel.releases.wake_up();
+        polled?;
         for event in &self.events {
             match event.token() {
                 WAKER => self.kernel.take_lookups(),
@@ -181,10 +211,19 @@ fn readiness(event: &mio::event::Event) -> Ready {
     if event.is_error() || event.is_write_closed() {
         ready = ready.and(Ready::READABLE).and(Ready::WRITABLE).and(Ready::HANGUP);
     }
+    if event.is_error() {
+        ready = ready.and(Ready::FAILED);
+    }
     ready
 }
 
 impl Kernel {
+    /// Returns true if a turn at `now` would fire a timer.
+    fn is_timer_due(&self, now: Instant) -> bool {
+        let now = self.nanos(now);
+        self.timers.first().is_some_and(|first| first.due <= now)
+    }
+
     /// Counts the time of a turn.
     fn measured(&mut self, turn: Duration) {
         let nanos = u64::try_from(turn.as_nanos()).unwrap_or(u64::MAX);

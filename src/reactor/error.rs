@@ -179,22 +179,38 @@ impl From<PostError> for CallError {
     }
 }
 
-/// The alias belongs to another session (POE's `EEXIST`).
+/// Why a session did not get an alias.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AliasTaken {
-    /// The alias that was asked for.
-    pub alias: Box<str>,
-    /// Who has it.
-    pub owner: SessionId,
+#[non_exhaustive]
+pub enum AliasError {
+    /// It belongs to another session (POE's `EEXIST`).
+    Taken {
+        /// The alias that was asked for.
+        alias: Box<str>,
+        /// The session that has it.
+        owner: SessionId,
+    },
+    /// The session has [stopped](super::Cx::stop).
+    Stopped {
+        /// The alias that was asked for.
+        alias: Box<str>,
+    },
 }
 
-impl fmt::Display for AliasTaken {
+impl fmt::Display for AliasError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the alias `{}` belongs to {}", self.alias, self.owner)
+        match self {
+            AliasError::Taken { alias, owner } => {
+                write!(f, "the alias `{alias}` belongs to {owner}")
+            }
+            AliasError::Stopped { alias } => {
+                write!(f, "the session has stopped and takes no alias `{alias}`")
+            }
+        }
     }
 }
 
-impl std::error::Error for AliasTaken {}
+impl std::error::Error for AliasError {}
 
 /// Why a timer could not be changed by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,6 +220,8 @@ pub enum TimerError {
     Gone,
     /// It belongs to another session (POE's `EPERM`).
     NotMine,
+    /// The session has [stopped](super::Cx::stop): no timer of it will fire.
+    Stopped,
 }
 
 impl fmt::Display for TimerError {
@@ -211,6 +229,7 @@ impl fmt::Display for TimerError {
         f.write_str(match self {
             TimerError::Gone => "the timer has fired or was removed",
             TimerError::NotMine => "the timer belongs to another session",
+            TimerError::Stopped => "the session has stopped",
         })
     }
 }

@@ -8,9 +8,11 @@ use super::hold::Releases;
 use super::mounts::{Spares, Wheels};
 use super::net::{Memory, Net};
 use super::posting::Queued;
+use super::run_error::RunError;
 use super::session::{At, Entry, Kind, Session, SessionId};
 use super::signal::Watch;
 use super::slots::Slots;
+use super::sweep::Bursts;
 use super::timers::Timers;
 use super::timing::Timer;
 use super::watchers::Topics;
@@ -29,7 +31,8 @@ use std::time::{Duration, Instant, SystemTime};
 /// # A turn
 /// 1. `now` is taken once; it does not change within a turn and never goes back.
 /// 2. Wheels whose sockets are ready read and write; what they find is delivered synchronously.
-/// 3. Timers that are due fire in the order of (due time, setting).
+/// 3. Timers that are due fire in the order of (due time, setting). A timer that was overdue when
+///    it was set fires in the turn after that one.
 /// 4. Posts and notices that were queued when the turn began are dispatched first in, first out.
 /// 5. Sessions that nothing can wake any more are stopped.
 ///
@@ -57,9 +60,12 @@ pub struct Kernel {
     pub(super) newest: u64,
     /// How many sessions there were when the tables were last to be made smaller, and when.
     pub(super) shrunk: (usize, Instant),
+    pub(super) bursts: Bursts,
     /// How many handlers are on the stack.
     pub(super) depth: usize,
     pub(super) ending: bool,
+    /// Why it is ending, if nothing asked it to.
+    pub(super) failure: Option<RunError>,
     epoch: Instant,
     now: Instant,
     /// The time of day, for protocols that tell it; nothing is timed by it.
@@ -76,7 +82,7 @@ pub enum Wait {
     Until(Instant),
     /// Wait for readiness.
     Forever,
-    /// No session is left.
+    /// No session is left. [`Kernel::failure`] tells if an essential one has panicked.
     Done,
 }
 
@@ -126,6 +132,10 @@ impl Kernel {
     }
 
     pub(super) fn on(net: Net, now: Instant, limits: Limits) -> Self {
+        let waker = match &net {
+            Net::System(sockets) => Some(sockets.waker()),
+            Net::Memory(_) => None,
+        };
         Kernel {
             limits,
             kinds: vec![],
@@ -140,13 +150,15 @@ impl Kernel {
             signals: vec![],
             net,
             holds: 0,
-            releases: Releases::default(),
+            releases: Releases::new(waker),
             marks: vec![],
             young: vec![],
             newest: 0,
             shrunk: (0, now),
+            bursts: Bursts::new(),
             depth: 0,
             ending: false,
+            failure: None,
             epoch: now,
             now,
             date: SystemTime::UNIX_EPOCH,
@@ -205,7 +217,7 @@ impl Kernel {
         self.stats.turns += 1;
         // What there is now has its turn; what comes of it waits for the next.
         let (ready, newest, backlog) =
-            (self.wheels.ready_len(), self.timers.newest(), self.queue.len());
+            (self.wheels.ready_len(), self.timers.begin_turn(), self.queue.len());
         self.newest = self.slots.newest();
         for _ in 0..ready {
             self.run_next_wheel();
@@ -239,10 +251,7 @@ impl Kernel {
         } else if self.has_work() {
             Wait::Poll
         } else if let Some(first) = self.timers.first() {
-            match self.epoch.checked_add(Duration::from_nanos(first.due)) {
-                Some(due) => Wait::Until(due),
-                None => Wait::Forever,
-            }
+            Wait::Until(self.instant(first.due))
         } else {
             Wait::Forever
         }
@@ -251,6 +260,7 @@ impl Kernel {
     /// Whether a turn would find something to do already, or somebody to stop.
     fn has_work(&self) -> bool {
         !self.queue.is_empty()
+            || self.timers.has_overdue()
             || self.wheels.ready_len() > 0
             || !self.marks.is_empty()
             || !self.releases.is_empty()
@@ -312,19 +322,34 @@ impl Kernel {
         self.kinds[at.kind as usize].name
     }
 
-    /// Nanoseconds from the kernel's start until `at`; what is too far away never comes.
+    /// `at` in nanoseconds, as timers have it: the kernel's start is [`START`]. A time that is too
+    /// far away is [`NEVER`](super::timers::NEVER).
     pub(super) fn nanos(&self, at: Instant) -> u64 {
-        let since = at.saturating_duration_since(self.epoch).as_nanos();
-        u64::try_from(since).unwrap_or(u64::MAX)
+        match at.checked_duration_since(self.epoch) {
+            Some(after) => START.saturating_add(nanos(after)),
+            None => START.saturating_sub(nanos(self.epoch.saturating_duration_since(at))),
+        }
     }
 
     pub(super) fn instant(&self, nanos: u64) -> Instant {
-        self.epoch + Duration::from_nanos(nanos)
+        let after = Duration::from_nanos(nanos.saturating_sub(START));
+        let before = Duration::from_nanos(START.saturating_sub(nanos));
+        // Only a system whose clock cannot show three centuries has no such instant.
+        let instant = self.epoch.checked_add(after).and_then(|at| at.checked_sub(before));
+        instant.unwrap_or(self.epoch)
     }
 
     pub(super) fn cx(&mut self, me: SessionId, sender: SessionId, running: Running) -> Cx<'_> {
         Cx { kernel: self, me, sender, running }
     }
+}
+
+/// The kernel's start among the times of its timers: an alarm may be for a time before it.
+const START: u64 = u64::MAX / 2;
+
+/// A duration in nanoseconds; one that is too long is [`NEVER`](super::timers::NEVER).
+pub(super) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(super::timers::NEVER)
 }
 
 impl fmt::Debug for Kernel {

@@ -3,6 +3,7 @@
 use super::cx::{Cx, Running};
 use super::error::{CallError, Missing, PostError};
 use super::kernel::Kernel;
+use super::run_error::RunError;
 use super::session::{At, Session, SessionId};
 use super::slots::Phase;
 use std::any::Any;
@@ -131,10 +132,12 @@ impl Kernel {
 
     /// Drops something that came from a session: its own code may run, and panic.
     pub(super) fn dropping(&mut self, owner: SessionId, drop: impl FnOnce(&mut Kernel)) {
-        self.guarded(owner, Running::Drop, |cx| drop(cx.kernel));
+        // A panic of it has been reported, and the session goes on.
+        let _ = self.contained(owner, Running::Drop, |cx| drop(cx.kernel));
     }
 
-    /// Runs a session's code as the session; `None` when it panicked.
+    /// Runs a session's code as the session; `None` when it panicked, which ends the kernel if the
+    /// session is essential.
     ///
     /// Unwinding is safe to go on after: the heap is not used again, and the kernel changes its own
     /// tables only in verbs that check before they change.
@@ -144,31 +147,59 @@ impl Kernel {
         running: Running,
         body: impl FnOnce(&mut Cx<'_>) -> T,
     ) -> Option<T> {
+        let (session, event, message) = match self.contained(id, running, body) {
+            Ok(value) => return Some(value),
+            Err(panicked) => panicked,
+        };
+        if self.slots.get(id).is_some_and(|slot| slot.is_essential) {
+            self.fail(RunError::Panicked { session, id, event, message });
+        }
+        None
+    }
+
+    /// Runs a part of a session's code whose panic does not end the session. It is counted and
+    /// logged as any other.
+    pub(super) fn contained<T>(
+        &mut self,
+        id: SessionId,
+        running: Running,
+        body: impl FnOnce(&mut Cx<'_>) -> T,
+    ) -> Result<T, (&'static str, &'static str, Box<str>)> {
         let depth = self.depth;
         // A wheel is no handler, but what it delivers to is one.
         self.depth += usize::from(!matches!(running, Running::Wheel));
         let result = catch_unwind(AssertUnwindSafe(|| body(&mut self.cx(id, id, running))));
         self.depth = depth;
-        match result {
-            Ok(value) => Some(value),
-            Err(panic) => {
-                self.report(id, running, &*panic);
-                None
-            }
-        }
+        result.map_err(|panic| {
+            let reported = self.report(id, running, &*panic);
+            drop_payload(panic);
+            reported
+        })
     }
 
-    fn report(&mut self, id: SessionId, running: Running, panic: &(dyn Any + Send)) {
+    /// Counts and logs a panic, and returns the session's kind, the event and the message. The
+    /// program's logger may panic as well: that stays inside, too.
+    fn report(
+        &mut self,
+        id: SessionId,
+        running: Running,
+        panic: &(dyn Any + Send),
+    ) -> (&'static str, &'static str, Box<str>) {
         let kind = self.slots.get(id).map(|slot| slot.kind);
         let session = kind.map_or("somebody", |kind| self.kinds[kind as usize].name);
         let event = self.name_of(running);
         let why = panic.downcast_ref::<&str>().copied();
         let why = why.or(panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("?");
-        log::error!("`{session}` ({id}) panicked in `{event}`: {why}");
+        let log = || log::error!("`{session}` ({id}) panicked in `{event}`: {why}");
+        let logged = catch_unwind(AssertUnwindSafe(log));
         self.stats.panics += 1;
+        if let Err(panic) = logged {
+            drop_payload(panic);
+        }
         if self.limits.panics == PanicPolicy::Abort {
             std::process::abort();
         }
+        (session, event, why.into())
     }
 
     pub(super) fn name_of(&self, running: Running) -> &'static str {
@@ -238,5 +269,13 @@ impl Kernel {
         self.unmount_all(id);
         self.slots.remove(id);
         self.let_go(parent);
+    }
+}
+
+/// Drops what a panic carried. Its drop may panic as well; what that panic carries is leaked,
+/// because its drop may be the same one.
+fn drop_payload(panic: Box<dyn Any + Send>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(again);
     }
 }

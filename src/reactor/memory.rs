@@ -1,7 +1,8 @@
 //! A network in memory, so that servers and clients run together on virtual time.
 //!
 //! It behaves as TCP does where it matters: bytes come in order, a pipe that is full would block,
-//! an end that is closed with bytes unread resets the other, readiness is told once for each edge.
+//! an end that is closed with bytes unread, or reset, resets the other, readiness is told once for
+//! each edge.
 
 use super::net::Endpoint;
 use super::wheel::Ready;
@@ -49,8 +50,10 @@ struct End {
     inbox: VecDeque<u8>,
     /// The other end writes no more.
     ended: bool,
-    /// The other end went away with bytes unread.
+    /// The other end went away with bytes unread, or by a reset.
     reset: bool,
+    /// This end is to go by a reset.
+    resets: bool,
     /// This end writes no more.
     shut: bool,
     /// This end would have written more.
@@ -168,12 +171,15 @@ impl State {
     }
 
     fn close(&mut self, end: usize) {
-        let End { other, inbox, .. } = self.ends.remove(end);
+        let End { other, inbox, resets, .. } = self.ends.remove(end);
         if let Some(other) = other {
             self.ends[other].other = None;
             self.ends[other].ended = true;
-            self.ends[other].reset |= !inbox.is_empty();
-            self.wake(Some(other), Ready::READABLE.and(Ready::WRITABLE).and(Ready::HANGUP));
+            let is_reset = resets || !inbox.is_empty();
+            self.ends[other].reset |= is_reset;
+            let failed = if is_reset { Ready::FAILED } else { Ready::default() };
+            let hangup = Ready::READABLE.and(Ready::WRITABLE).and(Ready::HANGUP);
+            self.wake(Some(other), hangup.and(failed));
         }
     }
 }
@@ -188,6 +194,7 @@ impl End {
             inbox: VecDeque::new(),
             ended: false,
             reset: false,
+            resets: false,
             shut: false,
             stalled: false,
             pending: false,
@@ -200,8 +207,11 @@ impl MemorySocket {
         let mut state = self.network.state();
         state.ends[self.end].token = Some(token);
         // As a poll does: what is ready already is told to who registers.
-        let hangup = if state.ends[self.end].ended { Ready::HANGUP } else { Ready::default() };
-        state.wake(Some(self.end), Ready::READABLE.and(Ready::WRITABLE).and(hangup));
+        let (ended, reset) = (state.ends[self.end].ended, state.ends[self.end].reset);
+        let hangup = if ended { Ready::HANGUP } else { Ready::default() };
+        let failed = if reset { Ready::FAILED } else { Ready::default() };
+        let ready = Ready::READABLE.and(Ready::WRITABLE).and(hangup).and(failed);
+        state.wake(Some(self.end), ready);
     }
 
     pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -256,6 +266,16 @@ impl MemorySocket {
         state.ends[other].ended = true;
         state.wake(Some(other), Ready::READABLE.and(Ready::HANGUP));
         Ok(())
+    }
+
+    /// Has the other end be reset when this one is dropped.
+    pub(super) fn reset(&self) {
+        self.network.state().ends[self.end].resets = true;
+    }
+
+    /// Why the connection has failed.
+    pub(super) fn error(&self) -> Option<io::Error> {
+        self.network.state().ends[self.end].reset.then(|| ErrorKind::ConnectionReset.into())
     }
 
     pub(super) fn peer(&self) -> io::Result<Endpoint> {

@@ -41,6 +41,8 @@ pub(super) struct Verbs {
     pub(super) discard: fn(&mut Kernel, State),
     /// Gives back the shelf's room that is not needed.
     pub(super) shrink: fn(&mut dyn Any),
+    /// Gives back what many wheels took; see [`Room::tidy`].
+    pub(super) tidy: fn(&mut dyn Any) -> bool,
 }
 
 /// Where the state of a wheel is: among the shelves, and on its own.
@@ -96,6 +98,20 @@ impl Wheels {
         for (shelf, verbs) in &mut self.shelves {
             (verbs.shrink)(&mut **shelf);
         }
+    }
+
+    /// Returns true if there is room for more wheels than a kernel keeps it for.
+    pub(super) fn is_large(&self) -> bool {
+        self.mounted.is_large()
+    }
+
+    /// Gives back what many wheels took. Returns true if some table is still longer than a block.
+    pub(super) fn tidy(&mut self) -> bool {
+        let mut is_large = self.mounted.tidy() | self.ready.tidy();
+        for (shelf, verbs) in &mut self.shelves {
+            is_large |= (verbs.tidy)(&mut **shelf);
+        }
+        is_large
     }
 
     /// The state of a wheel, once it has one.
@@ -168,12 +184,12 @@ impl Kernel {
         RawWheel { index, generation }
     }
 
-    /// Gives a wheel its state, unless it has been unmounted or has no owner to be unmounted with.
+    /// Gives a wheel its state, unless it has been unmounted or its owner has stopped.
     pub(super) fn furnish<W: 'static>(&mut self, wheel: RawWheel, state: W) {
         let Some(mounted) = self.wheels.find(wheel) else { return };
         let (owner, State { shelf, place }) = (mounted.owner, mounted.state);
         self.wheels.shelf(shelf).put(place, state);
-        if self.slots.get(owner).is_none() {
+        if !self.slots.is_live(owner) {
             self.unmount::<W>(wheel);
         }
     }

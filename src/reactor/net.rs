@@ -2,15 +2,15 @@
 
 pub(super) use super::memory::Memory;
 use super::memory::{MemoryListener, MemorySocket};
+use super::options::{deepen_backlog, prepare_accepted};
 use super::sockets::Sockets;
 use super::transport::{Layer, Transport, retry};
 use super::wheel::Permit;
-use socket2::{SockRef, TcpKeepalive};
+use socket2::SockRef;
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// Where a socket is or goes: an IP address with a port, or a path of the file system.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -134,21 +134,18 @@ impl Socket {
         }
     }
 
-    /// Has the system ask the peer whether it is still there, once nothing has come for `idle` and
-    /// then each `interval`, and end the connection when it does not answer: keep-alives (RFC 9293,
-    /// section 3.8.4). Both in whole seconds, at least one.
-    ///
-    /// That costs the peer's program nothing and finds what no program says: a machine that is
-    /// gone, a way between that forgot the connection. Of a program that hangs it finds nothing. A
-    /// Unix socket and one in memory have no such way and need none: for them nothing is done.
-    pub fn set_keepalive(&self, idle: Duration, interval: Duration) -> io::Result<()> {
-        match &self.transport {
-            Transport::Tcp(stream) => {
-                let keepalive = TcpKeepalive::new().with_time(idle).with_interval(interval);
-                SockRef::from(stream).set_tcp_keepalive(&keepalive)
-            }
-            Transport::Unix(_) | Transport::Memory(_) => Ok(()),
-        }
+    /// What carries the bytes.
+    pub(super) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    pub(super) fn has_layer(&self) -> bool {
+        self.layer.is_some()
+    }
+
+    /// Takes the layer off, without its last words.
+    pub(super) fn drop_layer(&mut self) {
+        self.layer = None;
     }
 
     /// How an attempt to connect has gone: `WouldBlock` while it is under way.
@@ -244,13 +241,12 @@ impl TryFrom<std::os::unix::net::UnixListener> for ListeningSocket {
 }
 
 impl ListeningSocket {
-    /// The next connection that waits; `WouldBlock` means that there is none now. Small writes go
-    /// out at once (`TCP_NODELAY`): replies are written whole.
+    /// The next connection that waits; `WouldBlock` means that there is none now.
     pub fn accept(&self) -> io::Result<(Socket, Endpoint)> {
         retry(|| match &self.0 {
             Listening::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
-                stream.set_nodelay(true)?;
+                prepare_accepted(&stream);
                 Ok((stream.into(), Endpoint::Tcp(peer)))
             }
             Listening::Unix(listener) => {
@@ -316,8 +312,14 @@ impl Net {
 
     pub(super) fn adopt(&mut self, socket: &mut ListeningSocket, token: usize) -> io::Result<()> {
         match (self, &mut socket.0) {
-            (Net::System(sockets), Listening::Tcp(listener)) => sockets.register(listener, token),
-            (Net::System(sockets), Listening::Unix(listener)) => sockets.register(listener, token),
+            (Net::System(sockets), Listening::Tcp(listener)) => {
+                deepen_backlog(SockRef::from(&*listener))?;
+                sockets.register(listener, token)
+            }
+            (Net::System(sockets), Listening::Unix(listener)) => {
+                deepen_backlog(SockRef::from(&*listener))?;
+                sockets.register(listener, token)
+            }
             (_, Listening::Memory(_)) => Ok(()), // it was made with its wheel
             (Net::Memory(_), _) => Err(of_the_system()),
         }

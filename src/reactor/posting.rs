@@ -3,7 +3,7 @@
 use super::error::{CallError, Missing, PostError, To};
 use super::event::Event;
 use super::kernel::Kernel;
-use super::room::Room;
+use super::room::{Room, is_beyond_block};
 use super::session::{At, SessionId, Unhandled};
 use super::slots::Phase;
 use std::any::type_name;
@@ -48,13 +48,13 @@ impl Kernel {
         let (at, payload) = match self.find(to, event) {
             Ok(at) => {
                 self.check_queue(room, at, event.name())?;
-                (at, self.entry(at).keep::<P, R>(payload))
+                (at, self.keep::<P, R>(at, payload))
             }
             Err(error @ PostError::NoHandler { .. }) => {
                 let at = self.fallback(to).ok_or(error)?;
                 self.check_queue(room, at, event.name())?;
                 let payload = Unhandled { event: event.name(), payload: Box::new(payload) };
-                (at, self.entry(at).keep::<Unhandled, ()>(payload))
+                (at, self.keep::<Unhandled, ()>(at, payload))
             }
             Err(error) => return Err(error),
         };
@@ -93,11 +93,19 @@ impl Kernel {
         id: SessionId,
         event: Event<P, R>,
     ) -> Result<At, PostError> {
-        let name = event.name();
-        let Some(slot) = self.slots.get(id).filter(|slot| slot.phase == Phase::Live) else {
-            return Err(PostError::NoSession { to: Missing::Id(id), event: name });
-        };
-        let (number, kind) = (slot.kind, &self.kinds[slot.kind as usize]);
+        match self.slots.get(id) {
+            Some(slot) if slot.phase == Phase::Live => self.handler(slot.kind, event),
+            _ => Err(PostError::NoSession { to: Missing::Id(id), event: event.name() }),
+        }
+    }
+
+    /// The handler of a kind of session for `event`.
+    pub(super) fn handler<P: 'static, R: 'static>(
+        &self,
+        number: u32,
+        event: Event<P, R>,
+    ) -> Result<At, PostError> {
+        let (name, kind) = (event.name(), &self.kinds[number as usize]);
         let Some(handler) = kind.keys.iter().position(|key| *key == event.key()) else {
             return Err(PostError::NoHandler { session: kind.name, event: name });
         };
@@ -135,6 +143,13 @@ impl Kernel {
     /// How long the queue may be for yields and notices, which nobody could be refused.
     pub(super) fn room_for_yields(&self) -> usize {
         self.limits.queue.saturating_mul(2)
+    }
+
+    /// Keeps a payload until its turn comes. O(1), no allocation once warm.
+    pub(super) fn keep<P: 'static, R: 'static>(&mut self, at: At, payload: P) -> u32 {
+        let place = self.entry(at).keep::<P, R>(payload);
+        self.bursts.is_large |= is_beyond_block::<P>(place);
+        place
     }
 
     pub(super) fn enqueue(&mut self, from: SessionId, to: SessionId, at: At, payload: u32) {

@@ -4,6 +4,7 @@ use super::kernel::{Kernel, Wait};
 use super::memory::Memory;
 use super::mounts::RawWheel;
 use super::net::{Endpoint, Net};
+use crate::deadline::Deadline;
 use crate::limits::Limits;
 use std::net::IpAddr;
 use std::ops::{Deref, DerefMut};
@@ -82,15 +83,18 @@ impl Rig {
         self.network.silence(endpoint.into());
     }
 
-    /// Runs until `time` has passed, or no session is left.
+    /// Runs until `time` has passed. For a time that never comes, such as [`Duration::MAX`], this
+    /// is [`run`](Rig::run).
     pub fn run_for(&mut self, time: Duration) {
-        let end = self.now() + time;
+        let end = Deadline::after(self.now(), time);
         while let Some(due) = self.settle()
-            && due <= end
+            && !end.is_before(due)
         {
             self.kernel.advance(due);
         }
-        self.kernel.advance(end);
+        if let Some(end) = end.instant() {
+            self.kernel.advance(end);
+        }
     }
 
     /// Runs until no session is left, or nothing will ever happen again; whether none is left.

@@ -8,11 +8,13 @@
 //! empty or without room. Nor does a table grow to that by doubling: what it would leave behind
 //! would lie among a crowd's small blocks, in one of the lists of freed ones that are not joined.
 //!
-//! Messages on their way do double: they are few, as a rule, and when they are gone so is their
-//! room.
+//! Messages that wait for a handler double their room, because they are usually few. What a burst
+//! of them took is given back as well: a table that is longer than such a block and three quarters
+//! empty is [tidied](Room::tidy).
 
 use slab::Slab;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, Hash};
 
 /// A table that would be longer than this gets a block of its own. It is as long as this at once:
 /// glibc joins freed blocks with what is beside them if they are longer than 1 KiB.
@@ -27,6 +29,35 @@ pub(super) trait Room {
 
     /// Gives back the room that is not needed. O(room).
     fn give_back(&mut self);
+
+    /// How many places are taken, how many there are, and how many a block has.
+    fn places(&self) -> [usize; 3];
+
+    /// Returns true if it has more places than a block. Smaller tables keep what they have.
+    fn is_large(&self) -> bool {
+        let [_, room, block] = self.places();
+        room > block
+    }
+
+    /// Returns true if it is large and three quarters of it are empty.
+    fn is_roomy(&self) -> bool {
+        let [len, room, _] = self.places();
+        self.is_large() && len <= room / 4
+    }
+
+    /// Gives back the room of a table that is large and three quarters empty. Returns true if it is
+    /// still large. O(room).
+    fn tidy(&mut self) -> bool {
+        if self.is_roomy() {
+            self.give_back();
+        }
+        self.is_large()
+    }
+}
+
+/// Returns true if a slab that has an entry at `place` is longer than a block.
+pub(super) fn is_beyond_block<T>(place: u32) -> bool {
+    place as usize >= block::<InSlab<T>>()
 }
 
 impl<T> Room for Vec<T> {
@@ -39,6 +70,10 @@ impl<T> Room for Vec<T> {
     fn give_back(&mut self) {
         self.shrink_to(few::<T>());
     }
+
+    fn places(&self) -> [usize; 3] {
+        [self.len(), self.capacity(), block::<T>()]
+    }
 }
 
 impl<T> Room for VecDeque<T> {
@@ -50,6 +85,24 @@ impl<T> Room for VecDeque<T> {
 
     fn give_back(&mut self) {
         self.shrink_to(few::<T>());
+    }
+
+    fn places(&self) -> [usize; 3] {
+        [self.len(), self.capacity(), block::<T>()]
+    }
+}
+
+impl<K: Eq + Hash, V, S: BuildHasher> Room for HashMap<K, V, S> {
+    fn make_room(&mut self) {
+        self.reserve(1);
+    }
+
+    fn give_back(&mut self) {
+        self.shrink_to(few::<(K, V)>());
+    }
+
+    fn places(&self) -> [usize; 3] {
+        [self.len(), self.capacity(), block::<(K, V)>()]
     }
 }
 
@@ -66,6 +119,10 @@ impl<T> Room for Slab<T> {
             self.shrink_to_fit();
         }
     }
+
+    fn places(&self) -> [usize; 3] {
+        [self.len(), self.capacity(), block::<InSlab<T>>()]
+    }
 }
 
 /// About what a slab has at each place: a value, or the number of the next free place.
@@ -76,10 +133,14 @@ fn few<T>() -> usize {
     (SMALL_BYTES / size_of::<T>().max(1)).max(1)
 }
 
+/// How many places a block has.
+fn block<T>() -> usize {
+    BLOCK_BYTES / size_of::<T>().max(1)
+}
+
 /// How many places a full table is to have more, at least; containers double by themselves.
 fn more<T>(len: usize) -> usize {
-    let few = few::<T>();
-    let block = BLOCK_BYTES / size_of::<T>().max(1);
+    let (few, block) = (few::<T>(), block::<T>());
     if len < few { few - len } else { block.saturating_sub(len).max(1) }
 }
 
@@ -102,5 +163,20 @@ mod tests {
         table.clear();
         table.give_back();
         assert_eq!(table.capacity(), 256);
+    }
+
+    #[test]
+    fn a_table_is_tidied_when_it_is_longer_than_a_block_and_three_quarters_are_empty() {
+        let mut table: Vec<u64> = Vec::with_capacity(32_768);
+        assert!(!table.tidy());
+        assert_eq!(table.capacity(), 32_768, "a block is kept");
+        let mut table = Vec::with_capacity(65_536);
+        table.resize(65_536 / 4 + 1, 0_u64);
+        assert!(table.tidy());
+        assert_eq!(table.capacity(), 65_536, "more than a quarter is in use");
+        table.pop();
+        assert!(!table.tidy());
+        assert_eq!(table.capacity(), 65_536 / 4);
+        assert_eq!([4681 - 1, 4681].map(is_beyond_block::<[u64; 6]>), [false, true]);
     }
 }

@@ -3,6 +3,7 @@
 use super::cx::Cx;
 use super::event::Event;
 use super::kernel::Kernel;
+use super::room::Room;
 use slab::Slab;
 use std::any::{Any, type_name};
 use std::fmt;
@@ -129,6 +130,11 @@ pub(super) struct At {
     pub(super) handler: u32,
 }
 
+impl At {
+    /// No handler, for what a stopped session gets.
+    pub(super) const NONE: At = At { kind: u32::MAX, handler: u32::MAX };
+}
+
 /// A kind of session as the kernel knows it.
 pub(super) struct Kind {
     pub(super) name: &'static str,
@@ -171,6 +177,8 @@ pub(super) struct Entry {
     pub(super) discard: fn(&mut Kernel, SessionId, At, u32),
     /// Gives back the inbox's room that is not needed.
     pub(super) shrink: fn(&mut Entry),
+    /// Gives back what a burst took; see [`Room::tidy`].
+    pub(super) tidy: fn(&mut Entry) -> bool,
 }
 
 struct Inbox<P, R> {
@@ -213,6 +221,7 @@ impl Entry {
                 }
             },
             shrink: |entry| entry.inbox::<P, R>().shrink_to_fit(),
+            tidy: |entry| entry.inbox::<P, R>().tidy(),
         }
     }
 

@@ -61,6 +61,12 @@ impl<T: 'static> Shelf<T> {
     pub(super) fn give_back(&mut self) {
         self.0.give_back();
     }
+
+    /// Gives back what many wheels took; see [`Room::tidy`].
+    #[inline(never)]
+    pub(super) fn tidy(&mut self) -> bool {
+        self.0.tidy()
+    }
 }
 
 #[cfg(test)]

@@ -52,11 +52,16 @@ impl Cx<'_> {
     /// before (POE's `sig`). It does not keep the session alive. On a network in memory there are
     /// no signals but those that a [`Rig`](super::Rig) sends.
     ///
+    /// # Errors
+    /// When the system refuses, or the session has [stopped](Cx::stop).
+    ///
     /// # Panics
     /// When this kind has no handler for the event.
     #[track_caller]
     pub fn signal(&mut self, signal: Signal, event: Event<Signal>) -> io::Result<()> {
-        let Some(at) = self.mine(event) else { return Ok(()) };
+        let Some(at) = self.mine(event) else {
+            return Err(io::Error::other("the session has stopped"));
+        };
         if let Net::System(sockets) = &mut self.kernel.net {
             sockets.hear(signal)?;
         }
@@ -74,7 +79,7 @@ impl Kernel {
         let mut watching: Vec<_> = watching.map(|watch| (watch.session, watch.at)).collect();
         watching.reverse();
         for (session, at) in watching {
-            let payload = self.entry(at).keep::<Signal, ()>(signal);
+            let payload = self.keep::<Signal, ()>(at, signal);
             self.enqueue(SessionId::KERNEL, session, at, payload);
         }
     }

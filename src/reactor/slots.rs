@@ -14,6 +14,8 @@ pub(super) struct Slot {
     pub(super) phase: Phase,
     /// Whether it waits to be looked at by the sweep.
     pub(super) marked: bool,
+    /// True if the program cannot do without it: its panic ends the kernel.
+    pub(super) is_essential: bool,
     /// What can wake it: messages to it and from it, timers, wheels, children and holds.
     pub(super) refs: u32,
     pub(super) parent: SessionId,
@@ -80,6 +82,7 @@ impl Slots {
             kind,
             phase: Phase::Live,
             marked: false,
+            is_essential: false,
             refs: 0,
             parent,
             born: self.born,

@@ -1,12 +1,14 @@
 //! The system's network: sockets, names and signals, all told through one poll.
 
 use super::net::{Endpoint, ListeningSocket, Socket};
+use super::options::deepen_backlog;
 use super::signal::Signal;
 use crate::limits::NAME_LOOKUPS_MAX;
 use mio::event::Source;
 use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use mio::{Interest, Registry, Token, Waker};
 use signal_hook_mio::v1_0::Signals;
+use socket2::SockRef;
 use std::collections::HashMap;
 use std::io;
 use std::net::ToSocketAddrs;
@@ -46,15 +48,22 @@ impl Sockets {
         })
     }
 
+    /// What ends a wait for sockets, from any thread.
+    pub(super) fn waker(&self) -> Arc<Waker> {
+        Arc::clone(&self.waker)
+    }
+
     pub(super) fn listen(&mut self, at: &Endpoint, token: usize) -> io::Result<ListeningSocket> {
         match at {
             Endpoint::Tcp(address) => {
                 let mut listener = TcpListener::bind(*address)?;
+                deepen_backlog(SockRef::from(&listener))?;
                 self.register(&mut listener, token)?;
                 Ok(listener.into())
             }
             Endpoint::Unix(path) => {
                 let mut listener = UnixListener::bind(path)?;
+                deepen_backlog(SockRef::from(&listener))?;
                 self.register(&mut listener, token)?;
                 Ok(listener.into())
             }

@@ -6,6 +6,29 @@ use super::kernel::Kernel;
 use super::room::Room;
 use super::session::SessionId;
 use crate::limits::{SESSIONS_KEPT, SHRINK_PAUSE};
+use std::time::Instant;
+
+/// What is known of tables that are longer than what a kernel keeps after a burst.
+#[derive(Debug)]
+pub(super) struct Bursts {
+    /// Some table may be.
+    pub(super) is_large: bool,
+    /// When they were last looked at.
+    looked: Option<Instant>,
+    /// They have been used since then, and are to be looked at again.
+    is_due: bool,
+}
+
+impl Bursts {
+    pub(super) fn new() -> Self {
+        Bursts { is_large: false, looked: None, is_due: false }
+    }
+
+    /// When the driver should run a turn for this alone.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.looked.filter(|_| self.is_due).map(|looked| looked + SHRINK_PAUSE)
+    }
+}
 
 impl Kernel {
     /// Counts one more thing that can wake a session.
@@ -51,6 +74,35 @@ impl Kernel {
             self.drop_queue(); // for there is no next turn
         }
         self.shrink();
+        self.tidy();
+    }
+
+    /// Gives back what a burst of messages or timers took, however few sessions there are. Looks at
+    /// every table, therefore once a second at most.
+    fn tidy(&mut self) {
+        self.bursts.is_large |= self.queue.is_large()
+            || self.timers.is_large()
+            || self.wheels.is_large()
+            || self.aliases.is_large();
+        if !self.bursts.is_large || (self.queue.is_large() && !self.queue.is_roomy()) {
+            return; // what waits in the queue has its payload in one of the tables
+        }
+        let now = self.now();
+        self.bursts.is_due = self.bursts.looked.is_some_and(|then| now - then < SHRINK_PAUSE);
+        if self.bursts.is_due {
+            return;
+        }
+        self.bursts.looked = Some(now);
+        let mut is_large = self.queue.tidy();
+        is_large |= self.timers.tidy();
+        is_large |= self.topics.tidy();
+        is_large |= self.wheels.tidy();
+        is_large |= self.releases.tidy();
+        is_large |= self.aliases.tidy();
+        for entry in self.kinds.iter_mut().flat_map(|kind| &mut kind.table) {
+            is_large |= (entry.tidy)(entry);
+        }
+        self.bursts.is_large = is_large;
     }
 
     /// Gives back what the tables took for many more sessions than there are now. It is tried when
@@ -127,7 +179,9 @@ impl Kernel {
     }
 
     fn take_releases(&mut self) {
+        let mut has_any = false;
         while let Some(release) = self.releases.next() {
+            has_any = true;
             match release {
                 Release::Hold(id) => {
                     self.holds -= 1;
@@ -136,5 +190,6 @@ impl Kernel {
                 Release::Permit(wheel) => self.release_permit(wheel),
             }
         }
+        self.bursts.is_large |= has_any && self.releases.is_large();
     }
 }

@@ -12,19 +12,32 @@ use slab::Slab;
 /// Due times are nanoseconds since the kernel's start; equal ones are in the order in which they
 /// were set. Setting, removing and moving a timer is O(1) in a lane, where all are whose delay is
 /// one of a few, and O(log n) in the heap. Nothing is allocated once warm.
+///
+/// A timer that is overdue when it is set waits for the next turn, and stands there in the order of
+/// its own due time. If it stood there at once, a session that sets itself overdue timers without
+/// end would always be before all others.
 #[derive(Debug)]
 pub(super) struct Timers<T> {
     entries: Slab<Entry<T>>,
     lanes: [Lane; LANES],
     heap: Vec<Node>,
+    overdue: Vec<Node>,
     sequence: u64,
 }
+
+/// The due time of a timer that never fires: it is later than any time that a clock shows.
+pub(super) const NEVER: u64 = u64::MAX;
 
 /// A timer's id: its place, and a serial number so that a later timer there is not taken for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key {
     pub(super) index: u32,
     serial: u64,
+}
+
+impl Key {
+    /// The key of no timer: serial numbers begin at 1.
+    pub(super) const NONE: Key = Key { index: u32::MAX, serial: 0 };
 }
 
 #[derive(Debug)]
@@ -39,6 +52,7 @@ struct Entry<T> {
 enum Place {
     Lane(u8, u32),
     Heap(u32),
+    Overdue(u32),
 }
 
 /// A timer's turn: when it is due, the number by which it was set, and its index.
@@ -47,6 +61,7 @@ pub(super) struct Node {
     pub(super) due: u64,
     pub(super) sequence: u64,
     pub(super) entry: u32,
+    pub(super) was_overdue: bool,
 }
 
 impl Node {
@@ -71,26 +86,41 @@ const CHILDREN: usize = 4;
 
 impl<T> Timers<T> {
     pub(super) fn new() -> Self {
-        Timers { entries: Slab::new(), lanes: Default::default(), heap: vec![], sequence: 0 }
+        let (entries, lanes) = (Slab::new(), Default::default());
+        Timers { entries, lanes, heap: vec![], overdue: vec![], sequence: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// The sequence number of the newest timer: what is set from now on has a higher one.
-    pub(super) fn newest(&self) -> u64 {
+    /// Has the timers that were overdue when they were set take their turn. Returns the sequence
+    /// number of the newest timer: what is set from now on has a higher one.
+    pub(super) fn begin_turn(&mut self) -> u64 {
+        while let Some(node) = self.overdue.pop() {
+            self.put(None, node);
+        }
         self.sequence
     }
 
+    /// Returns true if a timer waits for the next turn.
+    pub(super) fn has_overdue(&self) -> bool {
+        !self.overdue.is_empty()
+    }
+
     /// Sets a timer. O(1), or O(log n) in the heap.
-    pub(super) fn insert(&mut self, due: u64, value: T) -> Key {
+    pub(super) fn insert(&mut self, due: u64, now: u64, value: T) -> Key {
         let serial = self.next_sequence();
         let entry = Entry { serial, place: Place::Heap(0), value };
         self.entries.make_room();
         let index = self.entries.insert(entry) as u32;
-        let lane = self.lane_for(due);
-        self.put(lane, Node { due, sequence: serial, entry: index });
+        let node = Node { due, sequence: serial, entry: index, was_overdue: due < now };
+        if node.was_overdue {
+            self.put_off(node);
+        } else {
+            let lane = self.lane_for(due);
+            self.put(lane, node);
+        }
         Key { index, serial }
     }
 
@@ -117,13 +147,15 @@ impl<T> Timers<T> {
         match self.entries[index as usize].place {
             Place::Lane(lane, number) => self.lanes[usize::from(lane)].due(number),
             Place::Heap(place) => self.heap[place as usize].due,
+            Place::Overdue(place) => self.overdue[place as usize].due,
         }
     }
 
-    /// The earliest timer. O(1).
+    /// The earliest timer of this turn, unless it never fires. O(1).
     pub(super) fn first(&self) -> Option<Node> {
         let lanes = self.lanes.iter().filter_map(Lane::first);
-        lanes.chain(self.heap.first().copied()).min_by_key(|node| node.order())
+        let first = lanes.chain(self.heap.first().copied()).min_by_key(|node| node.order());
+        first.filter(|node| node.due < NEVER)
     }
 
     /// Removes the timer at `index`, which must be set. O(1), or O(log n) in the heap.
@@ -135,8 +167,13 @@ impl<T> Timers<T> {
 
     /// Moves the timer at `index`, which must be set, behind those that are due at `due`. O(1), or
     /// O(log n) in the heap.
-    pub(super) fn move_to(&mut self, index: u32, due: u64) {
-        let node = Node { due, sequence: self.next_sequence(), entry: index };
+    pub(super) fn move_to(&mut self, index: u32, due: u64, now: u64) {
+        let sequence = self.next_sequence();
+        let node = Node { due, sequence, entry: index, was_overdue: due < now };
+        if node.was_overdue {
+            self.take(self.entries[index as usize].place);
+            return self.put_off(node);
+        }
         match (self.entries[index as usize].place, self.lane_for(due)) {
             (Place::Heap(place), None) => {
                 self.heap[place as usize] = node;
@@ -155,6 +192,21 @@ impl<T> Timers<T> {
         self.entries.give_back();
         self.lanes.iter_mut().for_each(Lane::shrink);
         self.heap.give_back();
+        self.overdue.give_back();
+    }
+
+    /// Returns true if there is room for more timers than a kernel keeps it for.
+    pub(super) fn is_large(&self) -> bool {
+        self.entries.is_large()
+    }
+
+    /// Gives back what a burst of timers took. Returns true if there is still more than a block.
+    pub(super) fn tidy(&mut self) -> bool {
+        let mut is_large = self.entries.tidy();
+        for lane in &mut self.lanes {
+            is_large |= lane.tidy();
+        }
+        is_large | self.heap.tidy() | self.overdue.tidy()
     }
 
     fn next_sequence(&mut self) -> u64 {
@@ -190,12 +242,25 @@ impl<T> Timers<T> {
         }
     }
 
-    /// Takes the timer at `place` out of its lane, or the heap.
+    /// Has a timer wait for the next turn.
+    fn put_off(&mut self, node: Node) {
+        self.entries[node.entry as usize].place = Place::Overdue(self.overdue.len() as u32);
+        self.overdue.make_room();
+        self.overdue.push(node);
+    }
+
+    /// Takes the timer at `place` out of its lane, the heap, or those that wait for the next turn.
     fn take(&mut self, place: Place) {
         match place {
             Place::Heap(place) => {
                 self.heap.swap_remove(place as usize);
                 self.settle(place as usize);
+            }
+            Place::Overdue(place) => {
+                self.overdue.swap_remove(place as usize);
+                if let Some(moved) = self.overdue.get(place as usize) {
+                    self.entries[moved.entry as usize].place = Place::Overdue(place);
+                }
             }
             Place::Lane(number, timer) => {
                 let lane = &mut self.lanes[usize::from(number)];
@@ -265,6 +330,11 @@ mod tests {
     }
 
     #[test]
+    fn overdue_timers_come_in_that_order_too_once_a_turn_has_begun() {
+        compare(|now, random| (now + 20).saturating_sub(random % 40));
+    }
+
+    #[test]
     fn timers_of_a_few_delays_come_in_order_too() {
         compare(|now, random| now + [10, 28, 60, 3_600][(random % 4) as usize]);
     }
@@ -286,12 +356,13 @@ mod tests {
             random % below
         };
         for number in 0..20_000_u64 {
-            let due = due(number / 100, step(10_000));
+            let now = number / 100;
+            let due = due(now, step(10_000));
             match step(10) {
                 0..5 => {
-                    let key = timers.insert(due, number);
-                    set.push((key, (due, timers.newest())));
-                    model.insert((due, timers.newest()), number);
+                    let key = timers.insert(due, now, number);
+                    set.push((key, (due, timers.sequence)));
+                    model.insert((due, timers.sequence), number);
                 }
                 5..7 if !set.is_empty() => {
                     let (key, at) = set.swap_remove(step(set.len() as u64) as usize);
@@ -302,12 +373,13 @@ mod tests {
                 7..9 if !set.is_empty() => {
                     let one = step(set.len() as u64) as usize;
                     let (key, at) = &mut set[one];
-                    timers.move_to(key.index, due);
+                    timers.move_to(key.index, due, now);
                     let value = model.remove(at).expect("it is set");
-                    *at = (due, timers.newest());
+                    *at = (due, timers.sequence);
                     model.insert(*at, value);
                 }
                 _ => {
+                    timers.begin_turn();
                     let first = model.first_key_value().map(|(at, value)| (*at, *value));
                     assert_eq!(timers.first().map(Node::order), first.map(|(at, _)| at));
                     if let (Some(Node { entry: index, .. }), Some((at, value))) =

@@ -3,7 +3,7 @@
 use super::cx::Cx;
 use super::event::{Event, Topic};
 use super::kernel::Kernel;
-use super::room::Room;
+use super::room::{Room, is_beyond_block};
 use super::session::{At, SessionId};
 use crate::fnv::BuildKeyHasher;
 use slab::Slab;
@@ -26,6 +26,8 @@ struct Registry {
     messages: Box<dyn Any>, // Slab<M>
     deliver: fn(&mut Kernel, SessionId, u32, u32, u64),
     discard: fn(&mut Kernel, SessionId, u32, u32),
+    /// Gives back what a burst of messages took; see [`Room::tidy`].
+    tidy: fn(&mut dyn Any) -> bool,
     /// `None` where a watcher has left; compacted when half of the places are empty.
     places: Vec<Option<Watcher>>,
     gone: usize,
@@ -69,6 +71,16 @@ impl Topics {
     /// Gives back the room that watchers have left. O(topics).
     pub(super) fn shrink(&mut self) {
         self.all.iter_mut().for_each(|registry| registry.places.give_back());
+    }
+
+    /// Gives back what bursts of notices took. Returns true if some table is still longer than a
+    /// block. O(topics).
+    pub(super) fn tidy(&mut self) -> bool {
+        let mut is_large = false;
+        for Registry { places, messages, tidy, .. } in &mut self.all {
+            is_large |= places.tidy() | tidy(&mut **messages);
+        }
+        is_large
     }
 }
 
@@ -136,6 +148,7 @@ impl Cx<'_> {
             let messages = registry.messages.downcast_mut::<Slab<M>>().expect(TYPED);
             let message = messages.insert(message) as u32;
             let upto = registry.newest.get();
+            self.kernel.bursts.is_large |= is_beyond_block::<M>(message);
             self.kernel.enqueue_notice(self.me, number, message, upto);
         }
         watchers
@@ -268,6 +281,7 @@ impl Registry {
                 let message = kernel.take_message::<M>(topic, message);
                 kernel.dropping(from, |_| drop(message));
             },
+            tidy: |messages| messages.downcast_mut::<Slab<M>>().expect(TYPED).tidy(),
             places: vec![],
             gone: 0,
             newest: NonZeroU64::MIN,

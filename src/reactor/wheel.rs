@@ -57,6 +57,8 @@ impl Ready {
     pub const RESOLVED: Ready = Ready(32);
     /// The peer has ended its half, or the connection has failed: read until that is found.
     pub const HANGUP: Ready = Ready(64);
+    /// The connection has failed, as by a reset: what was received before can still be read.
+    pub const FAILED: Ready = Ready(128);
 
     /// Whether `other` is among the reasons.
     pub fn has(self, other: Ready) -> bool {
@@ -92,7 +94,7 @@ impl Permit {
 
 impl Cx<'_> {
     /// Mounts a wheel that `make` builds from its id, for this session; nothing is mounted when it
-    /// fails. O(1). For a session that has stopped already the wheel is gone at once.
+    /// fails. O(1). For a session that has stopped the wheel is unmounted before this returns.
     ///
     /// # Panics
     /// When there are as many wheels as there may be
@@ -114,6 +116,7 @@ impl Cx<'_> {
                 },
                 discard: |kernel, state| drop(state.take::<W>(&mut kernel.wheels)),
                 shrink: |shelf| Shelf::<W>::of(shelf).give_back(),
+                tidy: |shelf| Shelf::<W>::of(shelf).tidy(),
             }
         };
         let raw = self.kernel.mount::<W>(self.me, verbs);
@@ -140,8 +143,7 @@ impl Cx<'_> {
     #[track_caller]
     pub fn outlet<P: 'static>(&mut self, event: Event<P>) -> Outlet<P> {
         // A session that has stopped gets an outlet too: nothing will ever come through it.
-        let at = self.mine(event).unwrap_or(At { kind: u32::MAX, handler: u32::MAX });
-        Outlet { at, payload: PhantomData }
+        Outlet { at: self.mine(event).unwrap_or(At::NONE), payload: PhantomData }
     }
 
     /// Delivers a wheel's event to its owner, now. When the owner has stopped, or stops or panics

@@ -3,7 +3,7 @@
 use super::peer::Peer;
 use crate::filters::Filter;
 use crate::reactor::{Cx, Handlers};
-use crate::wheels::{ConnectError, Ended, Marks, ReadWrite};
+use crate::wheels::{BrokenFilter, ConnectError, Ended, Marks, ReadWrite};
 
 /// What a program does with one connection, on the server's side or the client's: the callbacks of
 /// POE's `Server::TCP` (`ClientInput` and so on) and `Client::TCP` (`ServerInput` and so on) as
@@ -80,7 +80,10 @@ pub trait Connection: Sized + 'static {
     /// Unless this is written anew, the connection ends when what was put has been sent.
     fn ended(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Self::Filter>, why: &Ended) {
         if let Ended::Malformed(error) = why {
-            log::debug!("a connection ends: {error}");
+            // What a peer sends is not worth a line; a mistake of the program is.
+            let is_ours = error.is::<BrokenFilter>();
+            let level = if is_ours { log::Level::Error } else { log::Level::Debug };
+            log::log!(level, "a connection ends: {error}");
         }
         wire.finish(cx);
     }

@@ -77,6 +77,7 @@ impl TcpClient {
     }
 
     /// Gives up an attempt to connect after `time`; without this, after [`CONNECT_TIME`].
+    /// [`Duration::MAX`] leaves it to the system.
     pub fn timeout(mut self, time: Duration) -> Self {
         self.dial.time = time;
         self
@@ -110,8 +111,8 @@ pub(super) struct Dial {
 impl Dial {
     pub(super) fn name(&mut self, cx: &mut Cx<'_>) -> Result<(), ConnectError> {
         let Some(alias) = self.alias.take() else { return Ok(()) };
-        cx.alias(alias).map_err(|taken| {
-            let error = Error::new(ErrorKind::AlreadyExists, taken);
+        cx.alias(alias).map_err(|error| {
+            let error = Error::new(ErrorKind::AlreadyExists, error);
             ConnectError::Connect { to: self.to.clone(), error }
         })
     }

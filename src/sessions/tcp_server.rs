@@ -2,7 +2,7 @@
 
 use super::connection::Connection;
 use super::peer::Peer;
-use crate::limits::CONNECTIONS_MAX;
+use crate::limits::{CONNECTIONS_MAX, REFUSALS_MAX};
 use crate::reactor::{Cx, Endpoint, Event, Handlers, ListeningSocket, Session};
 use crate::wheels::{Accepted, Counts, Listener, Lookup, Overload, Target};
 use std::fmt;
@@ -18,7 +18,8 @@ use std::io::{self, ErrorKind};
 /// ends when it was told to [shut down](TcpServer::SHUTDOWN) and the last client has gone, or when
 /// it cannot listen.
 ///
-/// A system that is out of descriptors does not end it: it accepts again when there are some.
+/// A system that is out of descriptors does not end it: it accepts again when there are some. Nor
+/// does a panic over one client: that client is closed, and the panic is counted and logged.
 ///
 /// ```
 /// # use masque::{filters::Line, reactor::*, sessions::*, wheels::ReadWrite};
@@ -51,6 +52,7 @@ pub struct TcpServer<A = Acceptor> {
     most: Option<usize>,
     most_per_address: usize,
     overload: Overload,
+    refusals_max: usize,
     started: Option<Box<Started>>,
     stopped: Option<Box<Stopped>>,
     failed: Option<Box<Failed>>,
@@ -79,6 +81,7 @@ impl TcpServer<()> {
             most: Some(CONNECTIONS_MAX),
             most_per_address: usize::MAX,
             overload: Overload::default(),
+            refusals_max: REFUSALS_MAX,
             started: None,
             stopped: None,
             failed: None,
@@ -105,7 +108,7 @@ impl TcpServer<()> {
     }
 
     /// Has each client served by the connection that `connection` makes of its address, in a
-    /// [`Peer`], which is a session of its own.
+    /// [`Peer`], which is a session of its own. A panic in `connection` costs that client only.
     pub fn serve<C: Connection>(
         self,
         mut connection: impl FnMut(Endpoint) -> C + 'static,
@@ -118,7 +121,8 @@ impl TcpServer<()> {
 
     /// Has `accept` see to each client (POE's `Acceptor`). It runs in the server's session; a
     /// session that it spawns is that one's child. The client counts for as long as its socket is
-    /// open.
+    /// open. A panic in `accept` costs that client only: `accept` is called again for the next one,
+    /// with what it has captured as the panic left it.
     pub fn accept(self, accept: impl FnMut(&mut Cx<'_>, Accepted) + 'static) -> TcpServer {
         TcpServer {
             at: self.at,
@@ -127,6 +131,7 @@ impl TcpServer<()> {
             most: self.most,
             most_per_address: self.most_per_address,
             overload: self.overload,
+            refusals_max: self.refusals_max,
             started: self.started,
             stopped: self.stopped,
             failed: self.failed,
@@ -168,13 +173,21 @@ impl<A> TcpServer<A> {
         self
     }
 
+    /// Limits the clients that are being told that there is no room; see
+    /// [`Listener::limit_refusals`]. Without this it is [`REFUSALS_MAX`].
+    pub fn refusals(mut self, most: usize) -> Self {
+        self.refusals_max = most;
+        self
+    }
+
     /// Runs `started` once the server listens, with the port that the system picked.
     pub fn started(mut self, started: impl FnOnce(&mut Cx<'_>, &Endpoint) + 'static) -> Self {
         self.started = Some(Box::new(started));
         self
     }
 
-    /// Runs `stopped` when the session ends, for whatever reason.
+    /// Runs `stopped` when the session ends: after a shutdown, after [`failed`](Self::failed), or
+    /// with the program. If `started` or `failed` panics, the session ends without it.
     pub fn stopped(mut self, stopped: impl FnOnce(&mut Cx<'_>) + 'static) -> Self {
         self.stopped = Some(Box::new(stopped));
         self
@@ -235,6 +248,7 @@ impl TcpServer {
         listener.limit(cx, self.most.unwrap_or(usize::MAX));
         listener.limit_per_address(cx, self.most_per_address);
         listener.overload(cx, std::mem::take(&mut self.overload));
+        listener.limit_refusals(cx, self.refusals_max);
         let local = listener.local(cx);
         if let (Some(started), Some(local)) = (self.started.take(), local) {
             started(cx, &local);
@@ -247,6 +261,12 @@ impl TcpServer {
             None => log::error!("cannot listen at {}: {error}", self.at),
         }
         cx.stop();
+    }
+
+    /// Hands a client to the program. Its panic must not end the server, because other clients use
+    /// the same listener.
+    fn accepted(&mut self, cx: &mut Cx<'_>, accepted: Accepted) {
+        cx.contained(|cx| (self.acceptor.0)(cx, accepted));
     }
 
     fn set_concurrency(&mut self, cx: &mut Cx<'_>, most: Option<usize>) {
@@ -271,7 +291,7 @@ impl TcpServer {
 
 impl Session for TcpServer {
     fn events(on: &mut Handlers<Self>) {
-        on.on(Self::ACCEPTED, |server, cx, accepted| (server.acceptor.0)(cx, accepted))
+        on.on(Self::ACCEPTED, Self::accepted)
             .on(Self::FOUND, Self::found)
             .on(Self::SHUTDOWN, Self::shutdown)
             .on(Self::SET_CONCURRENCY, Self::set_concurrency)
@@ -286,9 +306,9 @@ impl Session for TcpServer {
 
     fn started(&mut self, cx: &mut Cx<'_>) {
         if let Some(alias) = &self.alias
-            && let Err(taken) = cx.alias(alias.clone())
+            && let Err(error) = cx.alias(alias.clone())
         {
-            return self.fail(cx, io::Error::new(ErrorKind::AlreadyExists, taken));
+            return self.fail(cx, io::Error::new(ErrorKind::AlreadyExists, error));
         }
         if let Some(socket) = self.handed.take() {
             return match Listener::adopt(cx, socket, Self::ACCEPTED) {

@@ -1,10 +1,11 @@
 //! Making connections: the client side of POE's `Wheel::SocketFactory`.
 
+use crate::deadline::Deadline;
 use crate::reactor::{Cx, Endpoint, Event, Outlet, Ready, Socket, Wheel, WheelId};
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Connects to a server and then is gone: it tells its session once how it went.
 ///
@@ -111,7 +112,7 @@ impl std::error::Error for ConnectError {
 #[derive(Debug)]
 pub(super) struct State {
     to: Target,
-    deadline: Instant,
+    deadline: Deadline,
     /// The addresses that have not been tried, the next one last.
     addresses: Vec<Endpoint>,
     attempt: Option<Socket>,
@@ -120,8 +121,8 @@ pub(super) struct State {
 }
 
 impl Connector {
-    /// Connects to `to` within `time`. How it went is told as `connected`, never before this
-    /// returns.
+    /// Connects to `to` within `time`; [`Duration::MAX`] sets no limit. How it went is told as
+    /// `connected`, never before this returns.
     ///
     /// # Panics
     /// When the session's kind has no handler for the event.
@@ -132,7 +133,8 @@ impl Connector {
         time: Duration,
         connected: Event<Result<Socket, ConnectError>>,
     ) -> Self {
-        let (to, connected, deadline) = (to.into(), cx.outlet(connected), cx.now() + time);
+        let (to, connected) = (to.into(), cx.outlet(connected));
+        let deadline = Deadline::after(cx.now(), time);
         let mounted = cx.mount(|cx, id| {
             let (mut addresses, mut error) = (vec![], None);
             match &to {
@@ -180,7 +182,7 @@ impl Wheel for State {
             let now = cx.now();
             let Some(state) = cx.wheel(me) else { return };
             state.attempt = None;
-            if now >= state.deadline || state.addresses.is_empty() {
+            if state.deadline.left(now).is_zero() || state.addresses.is_empty() {
                 return end(cx, me, |to| Err(ConnectError::TimedOut { to }));
             }
         }
@@ -207,8 +209,7 @@ fn attempt(cx: &mut Cx<'_>, me: WheelId<State>) {
             return end(cx, me, |to| Err(ConnectError::Connect { to, error }));
         };
         let (deadline, share) = (state.deadline, state.addresses.len() as u32 + 1);
-        let left = deadline.saturating_duration_since(cx.now());
-        cx.wheel_delay(me, left / share);
+        cx.wheel_delay(me, deadline.left(cx.now()) / share);
         let connecting = cx.connect(me, &address);
         let Some(state) = cx.wheel(me) else { return };
         match connecting {

@@ -4,15 +4,17 @@
 use super::crowd::Crowd;
 use super::refusal::Refusal;
 use crate::limits::{ACCEPT_RETRY, ACCEPTS_PER_TURN, CONNECTIONS_MAX, REFUSALS_MAX};
-use crate::reactor::{Cx, Endpoint, Event, ListeningSocket, Outlet, Ready, Socket, Wheel, WheelId};
+use crate::reactor::{
+    Cx, Endpoint, Event, ListeningSocket, LogLimit, Outlet, Ready, Socket, Wheel, WheelId,
+};
 use bytes::Bytes;
 use std::io::{self, ErrorKind};
 
 /// Accepts connections for its session until it is closed or the session stops.
 ///
 /// Accepting goes in batches, so that a rush of clients leaves time for the ones that are there.
-/// When descriptors or memory run out it pauses, tells the log once and tries again, also as soon
-/// as a connection has closed. At its greatest number of connections it leaves the rest in the
+/// When descriptors or memory run out it pauses, logs that once a minute and tries again, also as
+/// soon as a connection has closed. At its greatest number of connections it leaves the rest in the
 /// system's backlog, or turns them away: [`overload`](Listener::overload).
 #[derive(Clone, Copy, Debug)]
 pub struct Listener {
@@ -62,11 +64,12 @@ pub(super) struct State {
     crowd: Crowd,
     overload: Overload,
     counts: Counts,
-    /// Refusals that are under way.
+    /// Refusals that are in progress, and the most that may be.
     refusing: usize,
+    refusals_max: usize,
     paused: bool,
-    /// Whether the system refused to accept and the log knows.
-    starved: bool,
+    /// For the log, when the system refuses to accept.
+    starved: LogLimit,
 }
 
 impl Listener {
@@ -117,8 +120,9 @@ impl Listener {
                 overload: Overload::default(),
                 counts: Counts::default(),
                 refusing: 0,
+                refusals_max: REFUSALS_MAX,
                 paused: false,
-                starved: false,
+                starved: LogLimit::default(),
             })
         })?;
         Ok(Listener { id })
@@ -152,6 +156,15 @@ impl Listener {
         if let Some(state) = cx.wheel(self.id) {
             state.overload = overload;
             cx.again(self.id);
+        }
+    }
+
+    /// Limits the clients that are being told that there is no room: each keeps its connection for
+    /// up to [`LINGER_TIME`](crate::limits::LINGER_TIME), in addition to those that are served.
+    /// More are closed without an answer. Without this it is [`REFUSALS_MAX`].
+    pub fn limit_refusals(self, cx: &mut Cx<'_>, most: usize) {
+        if let Some(state) = cx.wheel(self.id) {
+            state.refusals_max = most;
         }
     }
 
@@ -197,7 +210,6 @@ impl Wheel for State {
             }
             match state.socket.accept() {
                 Ok((socket, peer)) => {
-                    state.starved = false;
                     if is_full {
                         state.counts.refused_for_total += 1;
                         refuse(cx, me, socket);
@@ -225,7 +237,7 @@ impl Wheel for State {
 fn refuse(cx: &mut Cx<'_>, me: WheelId<State>, socket: Socket) {
     let Some(state) = cx.wheel(me) else { return };
     let Overload::Refuse(answer) = &state.overload else { return };
-    if state.refusing >= REFUSALS_MAX {
+    if state.refusing >= state.refusals_max {
         return;
     }
     let answer = answer.clone();
@@ -246,10 +258,11 @@ pub(super) fn refused(cx: &mut Cx<'_>, me: WheelId<State>) {
 /// The system cannot give a descriptor now (EMFILE, ENFILE, ENOBUFS, ENOMEM), and the listener
 /// stays readable: try again later instead of at once for ever.
 fn starve(cx: &mut Cx<'_>, me: WheelId<State>, error: &io::Error) {
+    let now = cx.now();
     if let Some(state) = cx.wheel(me) {
         state.counts.starved += 1;
-        if !std::mem::replace(&mut state.starved, true) {
-            log::warn!("accepting pauses: {error}");
+        if let Some(more) = state.starved.pass(now) {
+            log::warn!("accepting pauses: {error}{more}");
         }
     }
     cx.wheel_delay(me, ACCEPT_RETRY);

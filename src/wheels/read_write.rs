@@ -1,19 +1,25 @@
 //! Reading and writing items over a socket: POE's `Wheel::ReadWrite`.
 
+mod contract;
+mod ended;
 mod input;
 mod output;
 mod patience;
+mod query;
 #[cfg(test)]
 mod tests;
 
+pub use contract::BrokenFilter;
+pub use ended::Ended;
+
 use crate::filters::{Filter, Output};
 use crate::limits::ITEMS_PER_TURN;
-use crate::reactor::{Cx, Endpoint, Event, Outlet, Ready, Socket, Wheel, WheelId};
+use crate::reactor::{Cx, Event, Outlet, Ready, Socket, Wheel, WheelId};
 use input::Supply;
 use patience::Watch;
 use std::fmt;
 use std::io;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 /// A connection through a filter: what the peer sends arrives as items, and items are put for it.
 ///
@@ -22,48 +28,6 @@ use std::time::SystemTime;
 /// connection is gone it does nothing.
 pub struct ReadWrite<F: Filter> {
     id: WheelId<State<F>>,
-}
-
-/// How the connection, or the peer's half of it, has ended.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Ended {
-    /// The peer sends no more. It may still read: what is put goes out.
-    Eof,
-    /// The filter cannot make sense of what came; nothing more is read. What is put still goes out.
-    Malformed(Box<dyn std::error::Error + Send + Sync>),
-    /// Everything has been sent after [`finish`](ReadWrite::finish) or
-    /// [`put_last`](ReadWrite::put_last). The connection is gone.
-    Finished,
-    /// The peer was waited for too long: for what the filter has [`patience`](Filter::patience)
-    /// for, or to read ([`stall`](Filter::stall)). The connection is gone, after the filter's last
-    /// words.
-    TimedOut,
-    /// Reading or writing failed. The connection is gone, and so is what had not been sent.
-    Failed(io::Error),
-    /// This side has closed it at once, and what had not been sent is gone. A wheel never tells
-    /// this, for whoever closes knows; sessions that hide the wheel do.
-    Closed,
-}
-
-impl Ended {
-    /// Whether the connection is gone.
-    pub fn is_final(&self) -> bool {
-        matches!(self, Ended::Finished | Ended::TimedOut | Ended::Failed(_) | Ended::Closed)
-    }
-}
-
-impl fmt::Display for Ended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Ended::Eof => f.write_str("the peer has ended"),
-            Ended::Malformed(error) => error.fmt(f),
-            Ended::Finished => f.write_str("all has been sent"),
-            Ended::TimedOut => f.write_str("the peer was waited for too long"),
-            Ended::Failed(error) => error.fmt(f),
-            Ended::Closed => f.write_str("this side has closed it"),
-        }
-    }
 }
 
 /// What became of an item that was put.
@@ -107,12 +71,18 @@ pub(super) struct State<F: Filter> {
     /// Whether the filter was left before it said that it needs more bytes: it may have an item
     /// without any, as the end of a body is.
     is_interrupted: bool,
+    /// Whether the session has had the filter to change it, and the wheel is to look at it again.
+    is_lent: bool,
     /// Whether so much is unsent that nothing more is read.
     is_clogged: bool,
     /// Whether it ends because the peer was waited for too long.
     is_late: bool,
+    /// It ends once its input has ended and every item of it is answered.
+    ends_with_input: bool,
     /// How many more items may be delivered in this turn.
     items_left: u16,
+    /// How many items in a row the filter has given without taking a byte.
+    items_unfed: u32,
     /// Whether the wheel runs now and will look at its input by itself.
     running: bool,
 }
@@ -121,6 +91,9 @@ pub(super) struct State<F: Filter> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
     Open,
+    /// The end has been reported early, because an item waits for its answer. Bytes from before the
+    /// end are still in the socket.
+    Ending,
     /// The end has been read and is to be told when what came before it has been.
     Eof,
     /// The end has been told. Items may still follow, from behind one that has yet to be answered.
@@ -147,6 +120,8 @@ struct Extra {
     flushed: Option<Outlet<()>>,
     flushed_due: bool,
     marks: Option<(Marks, Outlet<()>, Outlet<()>)>,
+    /// When the system had no room for all, while its time to acknowledge is off for that.
+    full: Option<Instant>,
     above: bool,
     high_due: bool,
     low_due: bool,
@@ -173,7 +148,7 @@ impl<F: Filter> ReadWrite<F> {
         let id = cx.mount(|cx, id| {
             cx.register(id, &mut socket)?;
             let watch = Watch::new(cx.now());
-            Ok::<_, io::Error>(State {
+            let state = State {
                 socket,
                 filter,
                 pending: Vec::new(),
@@ -188,11 +163,16 @@ impl<F: Filter> ReadWrite<F> {
                 watch,
                 paused: false,
                 is_interrupted: false,
+                is_lent: false,
                 is_clogged: false,
                 is_late: false,
+                ends_with_input: false,
                 items_left: 0,
+                items_unfed: 0,
                 running: false,
-            })
+            };
+            state.watch_acks();
+            Ok::<_, io::Error>(state)
         })?;
         Ok(ReadWrite { id })
     }
@@ -247,13 +227,31 @@ impl<F: Filter> ReadWrite<F> {
         output::finish(cx, self.id);
     }
 
-    /// Closes the connection now. What has not been sent is lost, and nothing more is told.
+    /// Ends the connection as [`finish`](ReadWrite::finish) does, but only once the peer has ended
+    /// its half and every item that it sent has been delivered and answered.
+    ///
+    /// For the handler of [`Ended::Eof`], which may come while requests that were sent before the
+    /// end are still unread.
+    pub fn finish_after_input(self, cx: &mut Cx<'_>) {
+        if let Some(state) = cx.wheel(self.id) {
+            state.ends_with_input = true;
+            cx.again(self.id);
+        }
+    }
+
+    /// Closes the connection now. What has not been sent is lost, and nothing more is told. If
+    /// something has not been sent, the connection is reset, so that the peer does not mistake what
+    /// it received for the whole, and the system keeps no send buffer for it.
     pub fn close(self, cx: &mut Cx<'_>) {
         cx.unmount(self.id);
     }
 
     /// Takes no more items until [`resume`](ReadWrite::resume). It takes effect at once: items that
     /// have been read already wait as well.
+    ///
+    /// If the connection is reset during the pause, it fails immediately, and bytes that were
+    /// received but not taken are lost (RFC 9293, section 3.10.7). An orderly end of the peer is
+    /// reported after the items before it.
     pub fn pause(self, cx: &mut Cx<'_>) {
         if let Some(state) = cx.wheel(self.id) {
             state.paused = true;
@@ -269,39 +267,6 @@ impl<F: Filter> ReadWrite<F> {
             cx.again(self.id);
         }
     }
-
-    /// How many bytes wait for the socket to have room.
-    pub fn unsent(self, cx: &mut Cx<'_>) -> usize {
-        cx.wheel(self.id).map_or(0, |state| state.unsent())
-    }
-
-    /// How many bytes of memory hold what has come and is not consumed, and what is not sent. What
-    /// is shared with other connections counts too.
-    pub fn buffered(self, cx: &mut Cx<'_>) -> usize {
-        cx.wheel(self.id).map_or(0, |state| {
-            state.pending.capacity() + state.unsent.as_ref().map_or(0, |output| output.room())
-        })
-    }
-
-    /// How many bytes have come that the filter has not consumed: none from a peer that is idle.
-    pub fn unread(self, cx: &mut Cx<'_>) -> usize {
-        cx.wheel(self.id).map_or(0, |state| state.pending.len())
-    }
-
-    /// The filter, unless the connection is gone.
-    pub fn filter<'a>(self, cx: &'a mut Cx<'_>) -> Option<&'a mut F> {
-        cx.wheel(self.id).map(|state| &mut state.filter)
-    }
-
-    /// Who is on the other side, unless the connection is gone.
-    pub fn peer(self, cx: &mut Cx<'_>) -> Option<Endpoint> {
-        cx.wheel(self.id)?.socket.peer().ok()
-    }
-
-    /// Whether the connection is there.
-    pub fn is_open(self, cx: &mut Cx<'_>) -> bool {
-        cx.wheel(self.id).is_some()
-    }
 }
 
 impl<F: Filter> State<F> {
@@ -314,20 +279,33 @@ impl<F: Filter> State<F> {
     }
 }
 
+impl<F: Filter> Drop for State<F> {
+    /// Resets a connection whose output was not sent completely. After an orderly close the system
+    /// would keep its send buffer until the peer has read it, and the peer could mistake a part for
+    /// the whole.
+    fn drop(&mut self) {
+        if self.unsent() > 0 {
+            self.socket.reset();
+        }
+    }
+}
+
 impl<F: Filter> Wheel for State<F> {
     fn ready(cx: &mut Cx<'_>, me: WheelId<Self>, ready: Ready) {
         let Some(state) = cx.wheel(me) else { return };
-        state.supply = match ready {
-            ready if ready.has(Ready::HANGUP) => Supply::ToTheEnd,
-            ready if ready.has(Ready::READABLE) => state.supply.max(Supply::Some),
-            _ => state.supply,
-        };
+        state.supply = state.supply.max(Supply::of(ready));
         state.running = true;
         state.items_left = ITEMS_PER_TURN;
+        let was_lent = std::mem::take(&mut state.is_lent);
+        state.is_interrupted |= was_lent;
+        let is_over = was_lent && state.filter.is_finished();
         let (has_output, has_backlog) = (state.has_output(), state.has_backlog());
         if ready.has(Ready::TIMER) {
             state.watch.fired();
             output::give_up(cx, me);
+        }
+        if is_over {
+            output::finish(cx, me);
         }
         if has_output {
             output::run(cx, me, ready.has(Ready::WRITABLE));
@@ -336,6 +314,8 @@ impl<F: Filter> Wheel for State<F> {
             input::drain(cx, me);
         }
         input::run(cx, me);
+        input::report_departure(cx, me);
+        output::finish_after_input(cx, me);
         let now = cx.now();
         let Some(state) = cx.wheel(me) else { return };
         state.running = false;

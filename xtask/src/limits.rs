@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 /// Crates under `masque`, itself included.
 const CRATES_MAX: usize = 20;
 
-/// The stripped release build of the dashboard, which the release profile strips.
-const DASHBOARD_BYTES_MAX: u64 = 2 * 1024 * 1024;
+/// The stripped release build of the dashboard with its default features. The page is in it.
+const DASHBOARD_BYTES_MAX: u64 = 2304 * 1024;
 
 /// A library for people who do without an async runtime must not bring one.
 const RUNTIMES: &[&str] = &[

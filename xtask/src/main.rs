@@ -15,7 +15,6 @@ mod tidy;
 mod tools;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -26,12 +25,9 @@ fn main() -> ExitCode {
             None => usage(),
         },
         ["bench", words @ ..] => steps::take_alone("bench", || bench::run(words)),
-        ["soak"] => steps::take_alone("soak", || soak::run(soak::DEFAULT_TIME)),
-        ["soak", seconds] => match seconds.parse() {
-            Ok(seconds @ 1..=86_400) => {
-                steps::take_alone("soak", || soak::run(Duration::from_secs(seconds)))
-            }
-            _ => usage(),
+        ["soak", words @ ..] => match soak::plan(words) {
+            Some(plan) => steps::take_alone("soak", || soak::run(plan)),
+            None => usage(),
         },
         ["picture"] => steps::take_alone("picture", browser::renew_picture),
         ["tidy"] => steps::take_alone("tidy", tidy::check),
@@ -44,7 +40,8 @@ fn usage() -> ExitCode {
     eprintln!(
         "       cargo xtask bench [NAME...]  measure the dashboard beside others, or parts of it"
     );
-    eprintln!("       cargo xtask soak [SECONDS]   let every kind of browser at it for minutes");
+    eprintln!("       cargo xtask soak [SECONDS] [--release]");
+    eprintln!("                                    minutes of every kind of browser, the feed cut");
     eprintln!("       cargo xtask picture          renew the README's picture of the page");
     eprintln!("       cargo xtask tidy             check the house rules that a text search can");
     eprintln!("\nsteps of the test:");

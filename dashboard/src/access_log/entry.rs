@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 use http::header::{HeaderName, REFERER, USER_AGENT};
-use masque::filters::Request;
+use masque::filters::{HttpDate, Request};
 use masque::reactor::Endpoint;
 use std::io::Write;
 use std::time::SystemTime;
@@ -103,7 +103,7 @@ fn escaped(text: &[u8]) -> Vec<u8> {
 
 /// `10/Oct/2000:13:55:36 +0000`, from HTTP's own form of a date.
 fn stamp(date: SystemTime) -> String {
-    let date = httpdate::fmt_http_date(date);
+    let date = HttpDate::from(date).to_string();
     let mut words = date.split(' ').skip(1);
     let mut word = || words.next().unwrap_or_default();
     format!("{}/{}/{}:{} +0000", word(), word(), word(), word())
@@ -136,6 +136,13 @@ mod tests {
         request.headers_mut().insert(USER_AGENT, HeaderValue::from_static("curl/8.5"));
         assert!(line(Some(&request), 200, 345).ends_with("HTTP/1.1\" 200 - \"-\" \"curl/8.5\"\n"));
         assert!(line(None, 400, 12).ends_with("+0000] \"-\" 400 12 \"-\" \"-\"\n"));
+    }
+
+    #[test]
+    fn a_clock_that_no_date_of_http_can_show_panicked() {
+        let second = Duration::from_secs(1);
+        assert_eq!(stamp(UNIX_EPOCH - second), "01/Jan/1970:00:00:00 +0000");
+        assert_eq!(stamp(UNIX_EPOCH + second * 0x7fff_ffff * 1000), "31/Dec/9999:23:59:59 +0000");
     }
 
     #[test]

@@ -1,27 +1,23 @@
 //! The access log: a line for each answer, in the combined format of Apache and nginx.
 
 mod entry;
-mod writer;
+mod target;
 
 pub(crate) use entry::Entry;
-pub(crate) use writer::Target;
+pub(crate) use target::Target;
 
-use crate::metrics::Metrics;
+use crate::console::Console;
+use crate::writer::Writer;
 use masque::reactor::{Cx, Event, Handlers, Session};
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
-use writer::Writer;
 
-/// Gathers lines and has them written in batches by a thread, so that a slow disk, or a pipe that
-/// nobody reads, never holds up the loop. When it does not keep up, lines are dropped and counted.
+/// Gathers lines and has them written in batches by a thread.
 #[derive(Debug)]
 pub(crate) struct AccessLog {
     target: Target,
     writer: Writer,
     batch: Vec<u8>,
-    lines: u64,
-    metrics: Arc<Metrics>,
 }
 
 /// An answer to be logged.
@@ -45,17 +41,23 @@ impl AccessLog {
     pub(crate) const REOPEN: Event<()> = Event::new("access_log.reopen");
     const FLUSH: Event<()> = Event::new("access_log.flush");
 
-    pub(crate) fn open(target: Target, metrics: Arc<Metrics>) -> io::Result<Self> {
-        let writer = Writer::open(&target)?;
-        Ok(AccessLog { target, writer, batch: vec![], lines: 0, metrics })
+    /// Opens the log. A file that is not open within a second, such as a FIFO without a reader,
+    /// is still waited for, by the writing thread only.
+    pub(crate) fn open(target: Target, console: &Console) -> io::Result<Self> {
+        let writer = target.open(console)?;
+        Ok(AccessLog { target, writer, batch: vec![] })
+    }
+
+    /// Where the lines go.
+    pub(crate) fn writer(&self) -> &Writer {
+        &self.writer
     }
 
     fn write(&mut self, cx: &mut Cx<'_>, line: Line) {
-        if self.lines == 0 {
+        if self.batch.is_empty() {
             cx.delay(Self::FLUSH, GATHER, ());
         }
         line.entry.write(line.status, line.body_bytes, &mut self.batch);
-        self.lines += 1;
         if self.batch.len() >= BATCH_BYTES {
             cx.delay_clear(Self::FLUSH);
             self.flush();
@@ -63,18 +65,15 @@ impl AccessLog {
     }
 
     fn flush(&mut self) {
-        let (batch, lines) = (std::mem::take(&mut self.batch), std::mem::take(&mut self.lines));
-        if lines > 0 && !self.writer.write(batch) {
-            self.metrics.unlogged.add(lines);
+        if !self.batch.is_empty() {
+            self.writer.write(&self.batch);
+            self.batch.clear();
         }
     }
 
     fn reopen(&mut self, _: &mut Cx<'_>, (): ()) {
         self.flush();
-        match Writer::open(&self.target) {
-            Ok(writer) => self.writer = writer,
-            Err(error) => log::error!("{}: {error}; the old file is written on", self.target),
-        }
+        self.target.reopen(&self.writer);
     }
 }
 
@@ -94,6 +93,6 @@ impl Session for AccessLog {
 
     fn stopped(&mut self, _: &mut Cx<'_>) {
         self.flush();
-        self.writer.finish();
+        self.writer.flush();
     }
 }

@@ -1,15 +1,20 @@
 //! The whole program on virtual time, with a network in memory.
 
+mod following;
 #[path = "../../../tests/it/support/logged.rs"]
 mod logged;
 
 use super::{App, DRAIN_TIME};
 use crate::command_line::{self, Command};
+use crate::console::Console;
+use crate::descriptors;
+use crate::overview::Overview;
+use crate::revisions::OLD_BYTES_MAX;
 use masque::filters::Stream;
 use masque::limits::FEED_LINE_BYTES;
 use masque::reactor::{Cx, Event, Handlers, Rig, Signal};
 use masque::sessions::{Connection, Peer, TcpClient, TcpServer};
-use masque::wheels::ReadWrite;
+use masque::wheels::{Ended, ReadWrite};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -37,10 +42,13 @@ impl Connection for Browser {
     }
 }
 
-fn app(arguments: &[&str]) -> App {
+/// A program that was started with these arguments.
+pub(crate) fn app(arguments: &[&str]) -> App {
     let parsed = command_line::parse(lexopt::Parser::from_args(arguments));
     let Ok(Command::Run(options)) = parsed else { panic!("{parsed:?}") };
-    App::new(*options, None)
+    let places = descriptors::share(Some(1024), true).expect("they are enough");
+    let console = Console::open().expect("the system has two threads");
+    App::new(*options, None, places, console)
 }
 
 /// A program that has run for a second.
@@ -73,6 +81,21 @@ fn it_leaves_as_soon_as_the_last_connection_has_ended() {
     rig.run_for(Duration::from_millis(200));
     assert_eq!(rig.stats().sessions, 0);
     assert!(idle.lock().expect("nobody panics").is_empty());
+}
+
+#[test]
+fn a_connection_that_was_answered_long_ago_does_not_delay_the_end() {
+    let second = Duration::from_secs(1);
+    for (idle, is_waited_for) in [(second, true), (second + Duration::from_nanos(1), false)] {
+        let mut rig = running(&[]);
+        browse(&mut rig, "GET /health HTTP/1.1\r\nHost: h\r\n\r\n");
+        rig.run_for(idle);
+        rig.raise(Signal::Term);
+        rig.settle();
+        assert_eq!(rig.stats().sessions > 0, is_waited_for, "after {idle:?}");
+        rig.run_for(second);
+        assert_eq!(rig.stats().sessions, 0);
+    }
 }
 
 #[test]
@@ -294,6 +317,82 @@ fn a_browser_is_answered_again_and_again_while_a_hundred_thousand_changes_come_a
     assert!(longest.is_some_and(|rows| rows < CHANGES / 20), "{longest:?} of {} polls", revs.len());
 }
 
+/// A browser that asks for the document, and reads no more once something has come.
+struct SlowReader {
+    sends: &'static str,
+    ends: Arc<Mutex<Vec<String>>>,
+}
+
+impl Connection for SlowReader {
+    type Filter = Stream;
+
+    fn filter(&self) -> Stream {
+        Stream
+    }
+
+    fn connected(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Stream>) {
+        wire.put(cx, self.sends);
+    }
+
+    fn input(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Stream>, _: bytes::Bytes) {
+        wire.pause(cx);
+    }
+
+    fn disconnected(&mut self, _: &mut Cx<'_>, why: &Ended) {
+        self.ends.lock().expect("nobody panics").push(why.to_string());
+    }
+}
+
+#[test]
+fn slow_browsers_kept_every_revision_that_they_had_begun_to_read() {
+    keep_old_revisions("GET /x HTTP/1.1\r\nHost: h\r\n\r\n");
+}
+
+#[test]
+fn slow_streams_kept_every_revision_that_they_had_begun_to_read() {
+    keep_old_revisions("GET /x/events HTTP/1.1\r\nHost: h\r\n\r\n");
+}
+
+/// Has a browser ask so for each of some revisions. Those of the oldest must have been reset.
+#[track_caller]
+fn keep_old_revisions(sends: &'static str) {
+    const REVISIONS: usize = 12;
+    const REVISION_BYTES: usize = 7 * 1024 * 1024;
+    const OLD_MAX: usize = OLD_BYTES_MAX / REVISION_BYTES;
+    fn long(number: usize) -> String {
+        let pad = "x".repeat(REVISION_BYTES - 100);
+        row(number).replace("\"doc\":{", &format!("\"doc\":{{\"pad\":\"{pad}\","))
+    }
+    let mut rig = before(|asked| match asked.split(' ').nth(1) {
+        Some("/db") => whole(INFO),
+        Some("/db/x") => whole(r#"{"_id":"x","_rev":"1-r"}"#),
+        _ => {
+            let rows = (2..=REVISIONS).map(|number| (1, long(number)));
+            [(0, FEED.to_owned())].into_iter().chain(rows).collect()
+        }
+    });
+    let ends = Arc::new(Mutex::new(vec![]));
+    rig.run_for(Duration::from_millis(500));
+    for _ in 1..REVISIONS {
+        rig.run_for(Duration::from_secs(1));
+        let reader = SlowReader { sends, ends: Arc::clone(&ends) };
+        rig.spawn(TcpClient::new(8080).run(reader));
+        rig.settle();
+    }
+    let is_over = REVISIONS - 2 - OLD_MAX; // the first is short, and the last is not old
+    let ends = ends.lock().expect("nobody panics");
+    assert_eq!(*ends, vec!["connection reset"; is_over], "those of the oldest");
+    let figures = browse(&mut rig, "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
+    let figures = figures.lock().expect("nobody panics");
+    let figure = |name: &str| -> usize {
+        let line = figures.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|value| value.trim().parse().ok()).expect("it is shown")
+    };
+    assert_eq!(figure("dashboard_connections_ended_total{cause=\"outdated\"}"), is_over);
+    let old = figure("dashboard_old_revision_bytes");
+    assert!(old <= OLD_BYTES_MAX && old > OLD_BYTES_MAX - 2 * REVISION_BYTES, "{old}");
+}
+
 #[test]
 fn a_sequence_and_a_revision_went_to_the_log_with_their_control_characters() {
     let records = logged::logged(|| {
@@ -311,4 +410,58 @@ fn a_sequence_and_a_revision_went_to_the_log_with_their_control_characters() {
         "{log}"
     );
     assert!(!records.iter().any(|record| record.contains(char::is_control)), "{log}");
+}
+
+#[test]
+fn a_panic_of_a_session_that_all_depend_on_left_a_program_that_answered_nothing() {
+    let mut rig = running(&[]);
+    let _idle = browse(&mut rig, "");
+    rig.call("overview", Overview::CURRENT, usize::MAX).expect_err("it has no such place");
+    rig.settle();
+    assert_eq!(rig.stats().sessions, 0);
+    let failure = rig.failure().expect("the program has failed").to_string();
+    assert!(failure.contains("Overview` (session "), "{failure}");
+    assert!(failure.contains("which is essential, panicked in `overview.current`: "), "{failure}");
+}
+
+#[test]
+fn a_full_server_could_not_be_asked_for_its_health() {
+    let mut rig = Rig::new();
+    let mut app = app(&["--long-poll", "3600"]);
+    (app.places.browsers, app.places.guests) = (2, 1);
+    rig.spawn(app);
+    rig.run_for(Duration::from_secs(1));
+    let health = "GET /health HTTP/1.1\r\nHost: h\r\n\r\n";
+    let page = "GET /file/index.html HTTP/1.1\r\nHost: h\r\n\r\n";
+    let metrics = "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n";
+    let status = |got: &Arc<Mutex<String>>| {
+        let got = got.lock().expect("nobody panics");
+        let is_closed = got.contains("connection: close");
+        (got.get(9..12).unwrap_or_default().to_owned(), is_closed, got.contains("retry-after: 5"))
+    };
+    let answer = |status: &str, is_closed, says_when| (status.to_owned(), is_closed, says_when);
+    for _ in 0..2 {
+        let streaming = browse(&mut rig, "GET /overview/events HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_eq!(status(&streaming), answer("200", false, false));
+    }
+    for (asked, expected) in [
+        (health, answer("200", true, false)),
+        (page, answer("503", true, true)),
+        (metrics, answer("200", true, false)),
+    ] {
+        let got = browse(&mut rig, asked);
+        rig.run_for(Duration::from_secs(3)); // until the connection is closed
+        assert_eq!(status(&got), expected, "{asked}");
+    }
+    // A guest that says nothing has its time, and meanwhile nothing of the next is read.
+    let idle = browse(&mut rig, "");
+    let refused = browse(&mut rig, health);
+    assert_eq!(status(&refused), answer("503", true, true));
+    rig.run_for(Duration::from_secs(5));
+    assert!(idle.lock().expect("nobody panics").is_empty());
+    let got = browse(&mut rig, metrics);
+    let got = got.lock().expect("nobody panics");
+    for line in ["dashboard_connections 3", "dashboard_turned_away_total{cause=\"too_many\"} 2"] {
+        assert!(got.contains(line), "{line}: {got}");
+    }
 }

@@ -22,6 +22,7 @@ impl Browser {
         };
         self.site.metrics.answered(self.kind, status);
         self.log(cx, status, body_bytes as u64);
+        self.answered_at = Some(cx.now());
         self.client.put(cx, answer);
     }
 
@@ -34,7 +35,7 @@ impl Browser {
 
     /// Has the answer at work be the connection's last.
     pub(super) fn close_after_answer(&self, cx: &mut Cx<'_>) {
-        if let Some(httpd) = self.client.filter(cx) {
+        if let Some(httpd) = self.client.filter_mut(cx) {
             httpd.close_after_answer();
         }
     }

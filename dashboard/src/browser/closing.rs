@@ -3,16 +3,17 @@
 use super::{Browser, Waits};
 use crate::metrics::PollEnd;
 use crate::site::unavailable;
-use masque::filters::Filter;
 use masque::reactor::{Cx, Event, Topic};
 use std::time::Duration;
 
 /// Told to every browser when the server is about to end.
 pub(crate) const CLOSING: Topic<()> = Topic::new("browser.closing");
 
-/// How long a request may still take to come: one that has begun to, or the first one of a
-/// connection that has just been made. A browser asks again when a later one was lost, but not for
-/// these.
+/// How long a request may still take to come: one that has begun to, the first one of a connection
+/// that has just been made, or the next one after an answer that is no older than this. A client
+/// that polls asks again as soon as it is answered, so its request may already be on its way. A
+/// connection that has been idle for longer ends at once: browsers ask again if a request was lost
+/// on such a connection.
 const GRACE: Duration = Duration::from_secs(1);
 
 impl Browser {
@@ -28,11 +29,18 @@ impl Browser {
                 self.close_after_answer(cx);
                 self.end_events(cx);
             }
-            Waits::Nothing if !self.is_known || self.client.unread(cx) > 0 => {
+            Waits::Nothing if self.may_ask_soon(cx) => {
                 cx.delay(Self::LEAVE, GRACE, ());
             }
             Waits::Nothing => self.leave(cx, ()),
         }
+    }
+
+    /// Returns true if a request may be on its way.
+    fn may_ask_soon(&self, cx: &mut Cx<'_>) -> bool {
+        let now = cx.now();
+        let is_recent = |answered| now.saturating_duration_since(answered) <= GRACE;
+        !self.is_known || self.client.unread(cx) > 0 || self.answered_at.is_some_and(is_recent)
     }
 
     /// Ends the connection, unless the body of a request is coming: that is waited for until the
@@ -42,8 +50,5 @@ impl Browser {
             return self.refuse(cx, unavailable());
         }
         self.close_after_answer(cx);
-        if self.client.filter(cx).is_some_and(|httpd| httpd.is_finished()) {
-            self.client.finish(cx);
-        }
     }
 }

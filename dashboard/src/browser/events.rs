@@ -7,6 +7,14 @@ use masque::filters::{Reply, Request, ServerSentEvent};
 use masque::reactor::{Cx, Event};
 use masque::sessions::EventStream;
 
+/// A browser's stream of events.
+#[derive(Debug)]
+pub(super) struct Subscription {
+    stream: EventStream,
+    /// The revision that the browser has from elsewhere, while this dashboard has none as new.
+    held: Option<Box<str>>,
+}
+
 /// The id of the last event that a browser got before it came back.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -17,7 +25,8 @@ impl Browser {
     pub(super) const DRAINED: Event<()> = Event::new("browser.drained");
 
     /// Begins a stream: with the state of the feed, and with the document unless the browser has
-    /// it.
+    /// it. With `--monotonic` a browser that has a newer one from elsewhere is sent no older one
+    /// until this dashboard has caught up, or the time that a poll waits is over.
     pub(super) fn subscribe(&mut self, cx: &mut Cx<'_>, request: &Request, place: usize) {
         if request.method() == Method::HEAD || self.hurries() {
             return self.answer_with_head(cx);
@@ -29,20 +38,51 @@ impl Browser {
         self.site.metrics.events.add(1);
         stream.send(cx, "feed", &told.feed);
         let last = request.headers().get(LAST_EVENT_ID).map(HeaderValue::as_bytes);
-        let has_it = last.is_some() && last == told.rev.as_deref().map(str::as_bytes);
-        if let Some(document) = told.document.filter(|_| !has_it) {
+        let last = last.and_then(|last| std::str::from_utf8(last).ok());
+        let has_it = last.is_some() && last == told.current.rev.as_deref();
+        let held = last.filter(|last| told.current.is_behind(last));
+        self.site.metrics.ahead.add(u64::from(held.is_some()));
+        let held = held.filter(|_| self.site.monotonic).map(Box::from);
+        if held.is_some() {
+            cx.delay(Self::TIMED_OUT, self.site.long_poll, ());
+        } else if let Some(document) = told.document.filter(|_| !has_it) {
             self.site.metrics.events.add(1);
             stream.send(cx, "document", &document);
         }
-        self.waits = Waits::Events { place, stream: Box::new(stream) };
+        self.note_reading(cx, told.current.revision);
+        self.waits = Waits::Events { place, subscription: Box::new(Subscription { stream, held }) };
         cx.watch(CHANGED, Self::CHANGED);
         cx.watch(FEED_CHANGED, Self::FEED_CHANGED);
         self.rest(cx);
     }
 
-    /// Tells the document as it is now.
+    /// Tells the document as it is now, unless the browser has it or a newer one from elsewhere.
     pub(super) fn tell_document(&mut self, cx: &mut Cx<'_>) {
-        self.tell(cx, "document", |told| told.document);
+        let Waits::Events { place, subscription } = &mut self.waits else { return };
+        let Some(held) = subscription.held.take() else {
+            return self.tell(cx, "document", |told| told.document);
+        };
+        let place = *place;
+        let Some(told) = self.told(cx, place) else { return };
+        if told.current.is_behind(&held) {
+            if let Waits::Events { subscription, .. } = &mut self.waits {
+                subscription.held = Some(held);
+            }
+            return;
+        }
+        cx.delay_clear(Self::TIMED_OUT);
+        if told.current.rev.as_deref() != Some(&held) {
+            self.tell(cx, "document", |told| told.document);
+        }
+    }
+
+    /// Tells the document as it is now, whatever the browser has.
+    pub(super) fn tell_whatever_is_known(&mut self, cx: &mut Cx<'_>) {
+        if let Waits::Events { subscription, .. } = &mut self.waits {
+            subscription.held = None;
+            cx.delay_clear(Self::TIMED_OUT);
+            self.tell(cx, "document", |told| told.document);
+        }
     }
 
     /// Tells that the feed is lost, or back.
@@ -52,35 +92,34 @@ impl Browser {
 
     /// Nothing was told for a while: a sign of life is.
     pub(super) fn quiet(&mut self, cx: &mut Cx<'_>, (): ()) {
-        if let Waits::Events { stream, .. } = &mut self.waits {
-            stream.heartbeat(cx);
+        if let Waits::Events { subscription, .. } = &mut self.waits {
+            subscription.stream.heartbeat(cx);
             self.rest(cx);
         }
     }
 
     pub(super) fn drained(&mut self, cx: &mut Cx<'_>, (): ()) {
-        if let Waits::Events { stream, .. } = &mut self.waits {
-            stream.drained(cx);
+        if let Waits::Events { subscription, .. } = &mut self.waits {
+            subscription.stream.drained(cx);
         }
     }
 
     /// Ends the stream; browsers come back by themselves.
     pub(super) fn end_events(&mut self, cx: &mut Cx<'_>) {
-        let Waits::Events { stream, .. } = std::mem::replace(&mut self.waits, Waits::Nothing)
-        else {
-            return;
-        };
+        let waits = std::mem::replace(&mut self.waits, Waits::Nothing);
+        let Waits::Events { subscription, .. } = waits else { return };
         cx.unwatch(CHANGED);
         cx.unwatch(FEED_CHANGED);
         cx.delay_clear(Self::QUIET);
-        self.streamed(cx, &stream);
-        stream.end(cx);
+        cx.delay_clear(Self::TIMED_OUT);
+        self.streamed(cx, &subscription);
+        subscription.stream.end(cx);
     }
 
     /// Counts and logs a stream that has ended.
-    pub(super) fn streamed(&mut self, cx: &mut Cx<'_>, stream: &EventStream) {
+    pub(super) fn streamed(&mut self, cx: &mut Cx<'_>, subscription: &Subscription) {
         self.site.metrics.streams.remove(1);
-        self.log(cx, StatusCode::OK, stream.sent_bytes());
+        self.log(cx, StatusCode::OK, subscription.stream.sent_bytes());
     }
 
     fn tell(
@@ -90,10 +129,13 @@ impl Browser {
         which: impl FnOnce(Told) -> Option<bytes::Bytes>,
     ) {
         let Waits::Events { place, .. } = self.waits else { return };
-        let event = self.told(cx, place).and_then(which);
-        if let (Waits::Events { stream, .. }, Some(event)) = (&mut self.waits, event) {
-            stream.send(cx, kind, &event);
+        let Some(told) = self.told(cx, place) else { return };
+        let revision = told.current.revision.clone();
+        let event = which(told);
+        if let (Waits::Events { subscription, .. }, Some(event)) = (&mut self.waits, event) {
+            subscription.stream.send(cx, kind, &event);
             self.site.metrics.events.add(1);
+            self.note_reading(cx, revision);
             self.rest(cx);
         }
     }

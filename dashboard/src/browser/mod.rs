@@ -3,23 +3,30 @@
 mod answers;
 mod closing;
 mod events;
+mod guest;
 mod polls;
+mod slow;
 
 pub(crate) use closing::CLOSING;
 
+use events::Subscription;
+use polls::Asked;
+
 use crate::access_log::Entry;
-use crate::conditional::Known;
 use crate::files::Files;
 use crate::metrics::{ConnectionEnd, Kind, PollEnd};
-use crate::overview::Overview;
+use crate::overview::{News, Overview};
+use crate::revisions::Revision;
 use crate::site::{Route, Site, not_found};
 use crate::{exposition, health};
+use guest::Guest;
 use masque::filters::{Httpd, Request, Response};
 use masque::reactor::{Cx, Event, Handlers, Session, Socket};
-use masque::sessions::{EventStream, TcpServer};
+use masque::sessions::TcpServer;
 use masque::wheels::{Ended, ReadWrite};
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The fields that are looked at in a request for a document.
 const FIELDS: [&str; 2] = ["if-none-match", "last-event-id"];
@@ -53,8 +60,14 @@ pub(crate) struct Browser {
     is_known: bool,
     /// Whether the server ends.
     is_closing: bool,
+    /// Set if it came when as many browsers were connected as may be.
+    guest: Option<Guest>,
     /// Whether nothing more will come, so that nobody is kept waiting.
     has_ended: bool,
+    /// Revisions of which not all was sent when they were put last. Empty while all is sent.
+    reads: Vec<Revision>,
+    /// When it was answered last.
+    answered_at: Option<Instant>,
     end: ConnectionEnd,
 }
 
@@ -65,24 +78,30 @@ enum Waits {
     /// A poll: for the document at `place` to change.
     Change {
         place: usize,
-        known: Known,
+        /// The browser takes the document for up to date.
+        is_fresh: bool,
+        /// What else is to be known of the request, if it said something.
+        asked: Option<Box<Asked>>,
     },
     /// A stream of events of the document at `place`.
     Events {
         place: usize,
-        stream: Box<EventStream>,
+        subscription: Box<Subscription>,
     },
 }
 
 impl Browser {
     const REQUEST: Event<Result<Request, Response>> = Event::new("browser.request");
     const ENDED: Event<Ended> = Event::new("browser.ended");
-    const CHANGED: Event<usize> = Event::new("browser.changed");
+    const CHANGED: Event<News> = Event::new("browser.changed");
     const TIMED_OUT: Event<()> = Event::new("browser.timed_out");
-    const ANSWERED: Event<()> = Event::new("browser.answered");
+    const FEED_STATE: Event<()> = Event::new("browser.feed_state");
 
     pub(crate) fn new(cx: &mut Cx<'_>, socket: Socket, site: Arc<Site>) -> io::Result<Self> {
-        let client = ReadWrite::new(cx, socket, site.httpd.clone(), Self::REQUEST, Self::ENDED)?;
+        let guest = site.is_full().then(|| Guest::new(&site.metrics));
+        let httpd = site.httpd.clone();
+        let httpd = if guest.is_some() { Guest::httpd(httpd) } else { httpd };
+        let client = ReadWrite::new(cx, socket, httpd, Self::REQUEST, Self::ENDED)?;
         cx.watch(CLOSING, Self::CLOSING);
         site.metrics.connections.add(1);
         site.metrics.accepted.add(1);
@@ -94,7 +113,10 @@ impl Browser {
             entry: None,
             is_known: false,
             is_closing: false,
+            guest,
             has_ended: false,
+            reads: vec![],
+            answered_at: None,
             end: ConnectionEnd::Cut,
         })
     }
@@ -111,6 +133,7 @@ impl Browser {
     fn serve(&mut self, cx: &mut Cx<'_>, request: &Request) {
         let route = self.site.route(request);
         self.kind = route.kind();
+        let route = self.receive(cx, route);
         match route {
             Route::Answer(answer) => self.answer(cx, answer),
             Route::File(name) => match cx.call(self.site.files, Files::READ, name) {
@@ -138,10 +161,21 @@ impl Browser {
         }
     }
 
-    fn changed(&mut self, cx: &mut Cx<'_>, changed: usize) {
-        match self.waits {
-            Waits::Change { place, .. } if place == changed => self.respond(cx, PollEnd::Changed),
-            Waits::Events { place, .. } if place == changed => self.tell_document(cx),
+    fn changed(&mut self, cx: &mut Cx<'_>, news: News) {
+        match (&self.waits, news) {
+            (Waits::Change { .. }, News::FeedState) => self.feed_state_changed(cx),
+            (Waits::Change { place, .. }, News::Changed(changed)) if *place == changed => {
+                self.document_changed(cx);
+            }
+            (Waits::Change { place, .. }, News::Restarted(changed)) if *place == changed => {
+                self.respond(cx, PollEnd::Changed);
+            }
+            (Waits::Events { place, .. }, News::Changed(changed)) if *place == changed => {
+                self.tell_document(cx);
+            }
+            (Waits::Events { place, .. }, News::Restarted(changed)) if *place == changed => {
+                self.tell_whatever_is_known(cx);
+            }
             _ => {}
         }
     }
@@ -163,8 +197,7 @@ impl Browser {
             Waits::Change { .. } => self.respond(cx, PollEnd::Left),
             Waits::Events { .. } => self.end_events(cx),
         }
-        // The requests behind the poll come before this does.
-        cx.yield_now(Self::ANSWERED, ());
+        self.client.finish_after_input(cx);
     }
 }
 
@@ -174,7 +207,8 @@ impl Session for Browser {
             .on(Self::ENDED, Self::ended)
             .on(Self::CHANGED, Self::changed)
             .on(Self::TIMED_OUT, Self::timed_out)
-            .on(Self::ANSWERED, |browser, cx, ()| browser.client.finish(cx))
+            .on(Self::RELEASED, Self::released)
+            .on(Self::FEED_STATE, Self::tell_feed_state)
             .on(Self::FEED_CHANGED, |browser, cx, ()| browser.tell_feed(cx))
             .on(Self::QUIET, Self::quiet)
             .on(Self::FULL, |_, _, ()| ()) // the stream knows
@@ -188,8 +222,11 @@ impl Session for Browser {
         match std::mem::replace(&mut self.waits, Waits::Nothing) {
             Waits::Nothing => {}
             Waits::Change { .. } => metrics.poll_ended(PollEnd::Left),
-            Waits::Events { stream, .. } => self.streamed(cx, &stream),
+            Waits::Events { subscription, .. } => self.streamed(cx, &subscription),
         }
         metrics.connection_ended(self.end);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,15 +4,43 @@ use super::{Browser, Waits};
 use crate::conditional::Known;
 use crate::metrics::PollEnd;
 use crate::overview::{CHANGED, Current, Overview};
+use crate::site::unavailable;
 use http::Method;
 use masque::filters::Request;
 use masque::reactor::Cx;
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+/// How many of the polls that wait are answered in a second when the feed is lost or comes back:
+/// all of them come again, which takes a few percent of a core at this rate.
+const FEED_STATE_ANSWERS_PER_S: u64 = 4_000;
+
+/// What a request said beyond the revision that it waits by. Most polls say nothing more.
+#[derive(Debug)]
+pub(super) struct Asked {
+    known: Known,
+    held: Option<Held>,
+}
+
+/// A request that is ahead of this dashboard.
+#[derive(Debug)]
+struct Held {
+    /// The newest revision that the browser has.
+    newest: Box<str>,
+    /// The revision in its path.
+    rev: Option<Box<str>>,
+}
 
 impl Browser {
     /// Answers with a document: now, or when it is another than the browser has.
     ///
     /// The revision in the path says what to wait for; `If-None-Match` says what need not be sent,
     /// and goes by the answer in the end: a poll that has waited in vain gets a 304 for it.
+    ///
+    /// Of several dashboards behind one name one may know a change before the others do. A browser
+    /// that was given it there and asks here would go back to an older document: with
+    /// `--monotonic` its request is held until this dashboard has caught up, at most as long as a
+    /// poll waits.
     pub(super) fn document(
         &mut self,
         cx: &mut Cx<'_>,
@@ -21,39 +49,114 @@ impl Browser {
         rev: Option<&str>,
     ) {
         let Some(current) = self.current(cx, place) else { return };
-        let knows_current = rev.is_some() && rev == current.rev.as_deref();
         let known = Known::of(request.headers());
-        if knows_current && request.method() == Method::GET && !self.hurries() {
-            self.park(cx, place, known);
+        if request.method() != Method::GET {
+            return self.answer_document(cx, current, &known);
+        }
+        let held = self.held(&current, known.newest(rev), rev);
+        if held.is_some() && self.is_closing {
+            self.answer(cx, unavailable());
+        } else if self.hurries() {
+            self.answer_document(cx, current, &known);
+        } else if held.is_some() || (rev.is_some() && rev == current.rev.as_deref()) {
+            let says_more = held.is_some() || !known.is_empty();
+            let asked = says_more.then(|| Box::new(Asked { known, held }));
+            self.waits = Waits::Change { place, is_fresh: current.is_fresh, asked };
+            self.park(cx);
         } else {
-            self.answer(cx, current.answer.answer(&known));
+            self.answer_document(cx, current, &known);
         }
     }
 
-    /// The browser has what there is: it is answered when that changes, or when it has waited
-    /// enough.
-    fn park(&mut self, cx: &mut Cx<'_>, place: usize, known: Known) {
-        self.waits = Waits::Change { place, known };
+    /// Counts a request that is ahead of this dashboard, and has it held if that is asked for.
+    fn held(&self, current: &Current, newest: Option<&str>, rev: Option<&str>) -> Option<Held> {
+        let newest = newest.filter(|newest| current.is_behind(newest))?;
+        self.site.metrics.ahead.add(1);
+        let held = || Held { newest: newest.into(), rev: rev.map(Box::from) };
+        self.site.monotonic.then(held)
+    }
+
+    fn park(&mut self, cx: &mut Cx<'_>) {
         self.site.metrics.parked.add(1);
         cx.watch(CHANGED, Self::CHANGED);
         cx.delay(Self::TIMED_OUT, self.site.long_poll, ());
     }
 
     pub(super) fn timed_out(&mut self, cx: &mut Cx<'_>, (): ()) {
-        self.respond(cx, PollEnd::TimedOut);
+        match self.waits {
+            Waits::Events { .. } => self.tell_whatever_is_known(cx),
+            _ => self.respond(cx, PollEnd::TimedOut),
+        }
     }
 
-    /// Ends a poll with what there is now.
+    /// The document has changed: the poll is answered, unless the browser has this revision or a
+    /// newer one from elsewhere.
+    pub(super) fn document_changed(&mut self, cx: &mut Cx<'_>) {
+        let Waits::Change { place, asked: Some(asked), .. } = &self.waits else {
+            return self.respond(cx, PollEnd::Changed);
+        };
+        let (Some(held), place) = (&asked.held, *place) else {
+            return self.respond(cx, PollEnd::Changed);
+        };
+        let (newest, rev) = (held.newest.clone(), held.rev.clone());
+        let Some(current) = self.current(cx, place) else { return };
+        if current.is_behind(&newest) {
+            return;
+        }
+        if rev.as_deref() != current.rev.as_deref() {
+            return self.respond(cx, PollEnd::Changed);
+        }
+        // This dashboard has caught up, and the poll waits on like any other.
+        if let Waits::Change { is_fresh, asked: Some(asked), .. } = &mut self.waits {
+            asked.held = None;
+            *is_fresh = current.is_fresh;
+        }
+    }
+
+    /// Whether the document is up to date may be otherwise than the browser was told. Then its
+    /// poll is answered, but not all polls at the same time.
+    pub(super) fn feed_state_changed(&mut self, cx: &mut Cx<'_>) {
+        if self.has_other_feed_state(cx) {
+            let longest = spread(self.site.metrics.parked.read());
+            let nanos = u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX);
+            let part = RandomState::new().hash_one(0) % nanos.saturating_add(1);
+            cx.delay(Self::FEED_STATE, Duration::from_nanos(part), ());
+        }
+    }
+
+    /// Its turn has come; it may be as it was again.
+    pub(super) fn tell_feed_state(&mut self, cx: &mut Cx<'_>, (): ()) {
+        if self.has_other_feed_state(cx) {
+            self.respond(cx, PollEnd::FeedState);
+        }
+    }
+
+    /// Returns false also for a poll that is ahead: what is known here is not for its browser.
+    fn has_other_feed_state(&mut self, cx: &mut Cx<'_>) -> bool {
+        let Waits::Change { place, is_fresh, ref asked } = self.waits else { return false };
+        if asked.as_ref().is_some_and(|asked| asked.held.is_some()) {
+            return false;
+        }
+        self.current(cx, place).is_some_and(|current| current.is_fresh != is_fresh)
+    }
+
+    /// Ends a poll with what there is now. If the server ends, a poll that is ahead is told so: a
+    /// proxy, or its browser, asks another dashboard then.
     pub(super) fn respond(&mut self, cx: &mut Cx<'_>, how: PollEnd) {
-        let Waits::Change { place, known } = std::mem::replace(&mut self.waits, Waits::Nothing)
+        let Waits::Change { place, asked, .. } = std::mem::replace(&mut self.waits, Waits::Nothing)
         else {
             return;
         };
         cx.unwatch(CHANGED);
         cx.delay_clear(Self::TIMED_OUT);
+        cx.delay_clear(Self::FEED_STATE);
         self.site.metrics.poll_ended(how);
+        if how == PollEnd::Closing && asked.as_ref().is_some_and(|asked| asked.held.is_some()) {
+            return self.answer(cx, unavailable());
+        }
         if let Some(current) = self.current(cx, place) {
-            self.answer(cx, current.answer.answer(&known));
+            let known = asked.map(|asked| asked.known).unwrap_or_default();
+            self.answer_document(cx, current, &known);
         }
     }
 
@@ -66,5 +169,22 @@ impl Browser {
         let current = cx.call(self.site.overview, Overview::CURRENT, place);
         // Without it there is nothing to serve any more: the program is ending.
         current.inspect_err(|_| cx.stop()).ok()
+    }
+}
+
+/// The time over which the answers to so many polls are spread when the feed is lost or comes back.
+fn spread(polls: u64) -> Duration {
+    Duration::from_millis(polls.saturating_mul(1_000) / FEED_STATE_ANSWERS_PER_S)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crowd_is_answered_over_seconds_and_one_browser_at_once() {
+        for (polls, longest_ms) in [(0, 0), (1, 0), (4_000, 1_000), (10_000, 2_500)] {
+            assert_eq!(spread(polls), Duration::from_millis(longest_ms), "{polls}");
+        }
     }
 }

@@ -27,11 +27,18 @@ pub(crate) const DATABASE_NAME_LENGTH_MAX: usize = 238;
 /// than this meets a conflict instead of an update.
 pub(crate) const HISTORY_LENGTH_MAX: usize = 100;
 
+/// Bytes of a revision after its number: the hex digits of SHA-512, the longest hash in common use.
+/// CouchDB's have 32.
+pub(crate) const REVISION_LENGTH_MAX: usize = 128;
+
 /// Leaves (the winner and its conflicts) of one document. Only replication makes them.
 pub(crate) const LEAVES_MAX: usize = 16;
 
 /// Documents, ids or revisions named by one bulk request.
 pub(crate) const BULK_ITEMS_MAX: usize = 10_000;
+
+/// Ids that one `_uuids` gives, as CouchDB's `max_count`.
+pub(crate) const UUIDS_MAX: u64 = 1_000;
 
 /// Ids in a `_doc_ids` filter: a parked feed keeps them, and looks each up when the database
 /// changed.

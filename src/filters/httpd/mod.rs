@@ -23,7 +23,7 @@ use request::{FAILED, LATE, Refusal};
 use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 /// A request with its whole body.
 pub type Request = http::Request<Bytes>;
@@ -73,7 +73,7 @@ pub type Response = http::Response<Bytes>;
 /// | [time for a body](Httpd::with_body_time) | 30 s, and 1 s for each 500 bytes | 408, close |
 /// | [time between requests](Httpd::with_idle_time) | 60 s | close |
 /// | [unsent bytes](Httpd::with_stall) | 256 KiB | nothing more is read, until 64 KiB |
-/// | [time without reading](Httpd::with_stall) | 30 s | close |
+/// | [time without reading](Httpd::with_stall) | 30 s | reset |
 ///
 /// The times count while the client is waited for, never while an answer is made: a long poll may
 /// be held for as long as the program likes.
@@ -158,7 +158,8 @@ impl Httpd {
 
 impl<M: Mode> Httpd<M> {
     /// Closes the connection after the answer to the request at work, or before the next request:
-    /// for a server that is about to end.
+    /// for a server that is about to end. Ask for the filter with
+    /// [`filter_mut`](crate::wheels::ReadWrite::filter_mut): an idle connection is closed then.
     pub fn close_after_answer(&mut self) {
         self.asked.keep_alive = false;
         if self.turn == Turn::Request && self.incoming.is_none() {
@@ -291,7 +292,7 @@ impl<M: Mode> Filter for Httpd<M> {
     }
 
     fn set_date(&mut self, now: SystemTime) {
-        self.date = Some(now).filter(|&now| now >= UNIX_EPOCH);
+        self.date = Some(now);
     }
 
     /// The longest head; bodies are taken as they come.

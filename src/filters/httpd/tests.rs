@@ -3,7 +3,7 @@
 use super::super::pieces::{Pieces, damaged, each_way};
 use super::*;
 use crate::limits::HTTP_HEAD_BYTES;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Answers each request with `200` and its method, target and body; each refusal with itself.
 fn echo(filter: &mut Httpd, item: &Result<Request, Response>, output: &mut Output) {

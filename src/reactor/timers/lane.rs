@@ -90,6 +90,11 @@ impl Lane {
         self.nodes.give_back();
     }
 
+    /// Gives back what a burst of timers took; see [`Room::tidy`].
+    pub(super) fn tidy(&mut self) -> bool {
+        self.nodes.tidy()
+    }
+
     fn place(&self, number: u32) -> usize {
         number.wrapping_sub(self.front) as usize
     }
@@ -106,7 +111,7 @@ mod tests {
     use super::*;
 
     fn node(entry: u32) -> Node {
-        Node { due: u64::from(entry), sequence: 0, entry }
+        Node { due: u64::from(entry), sequence: 0, entry, was_overdue: false }
     }
 
     #[test]

@@ -52,6 +52,22 @@ impl ChangesFeed {
             return Err(why);
         }
         (self.detour, self.redirects) = (None, 0);
+        self.miss(cx, place, why);
+        Ok(())
+    }
+
+    /// What came as the document at `place` is not it: what was told before stays the last that is
+    /// known.
+    pub(super) fn refuse_document(&mut self, cx: &mut Cx<'_>, place: usize, why: FeedError) {
+        if self.retry.allows(&why, 1) {
+            self.miss(cx, place, why);
+        } else {
+            self.lose(cx, why);
+        }
+    }
+
+    /// Goes on without the document at `place`; told once until it can be read.
+    fn miss(&mut self, cx: &mut Cx<'_>, place: usize, why: FeedError) {
         let followed = &mut self.subject.docs_mut()[place];
         if followed.is_missed() {
             let id = followed.id.clone();
@@ -60,6 +76,5 @@ impl ChangesFeed {
         if self.step == Step::Document(place) {
             self.put_off(cx, place);
         }
-        Ok(())
     }
 }

@@ -7,12 +7,15 @@
 
 use super::ChangesFeed;
 use super::database::encoded;
+use super::document::parse_document;
 use super::encoding::path_of;
 use super::error::FeedError;
 use super::event::FeedEvent;
-use super::row::{Row, parse_rev};
+use super::members::members;
+use super::row::Row;
 use crate::reactor::Cx;
 use bytes::BytesMut;
+use std::sync::Arc;
 
 impl ChangesFeed {
     /// Whether the documents are to stay out of the rows, for with its document one was too long.
@@ -47,32 +50,47 @@ impl ChangesFeed {
     /// The document has come.
     pub(super) fn read_held(&mut self, cx: &mut Cx<'_>) {
         let body = std::mem::take(&mut self.answer.body);
-        if parse_rev(&body).is_none() {
-            return self.lose(cx, FeedError::Answer("it is no document"));
+        let Some(id) = self.held_id() else { return };
+        match parse_document(&body, &id) {
+            Ok(_) => self.release(cx, Some(body.trim_ascii()), None),
+            // A page that is no object at all is a proxy's, and may be gone the next time.
+            Err(why) if members(&body, ["_id"]).is_none() => self.lose(cx, FeedError::Answer(why)),
+            Err(why) => {
+                let why = Arc::new(FeedError::Answer(why));
+                self.release(cx, None, Some(FeedEvent::Unread { id, why }));
+            }
         }
-        self.release(cx, Some(body.trim_ascii()), false);
+    }
+
+    /// The document is longer than any may be.
+    pub(super) fn outgrow_held(&mut self, cx: &mut Cx<'_>) {
+        let (id, max) = (self.held_id(), self.line_max);
+        self.release(cx, None, id.map(|id| FeedEvent::TooLong { id, max }));
+    }
+
+    fn held_id(&self) -> Option<String> {
+        Some(self.subject.rows()?.held.as_ref()?.id.clone())
     }
 
     /// The document is not to be had: it is gone since, or nobody may have it.
     pub(super) fn refused_held(&mut self, cx: &mut Cx<'_>) {
         match self.answer.refusal() {
             FeedError::NoDatabase(reason) => self.lose(cx, FeedError::NoDatabase(reason)),
-            refusal if refusal.is_lasting() => self.release(cx, None, false),
+            refusal if refusal.is_lasting() => self.release(cx, None, None),
             refusal => self.lose(cx, refusal),
         }
     }
 
-    /// Tells the row that has waited.
-    pub(super) fn release(&mut self, cx: &mut Cx<'_>, doc: Option<&[u8]>, is_too_long: bool) {
+    /// Tells the row that has waited, with its document or after why there is none.
+    fn release(&mut self, cx: &mut Cx<'_>, doc: Option<&[u8]>, why: Option<FeedEvent>) {
         let Some(mut row) = self.subject.rows_mut().and_then(|rows| rows.held.take()) else {
             return;
         };
         if let Some(doc) = doc {
             put_in(&mut row, doc);
         }
-        if is_too_long {
-            let (id, max) = (row.id.clone(), self.line_max);
-            self.tell(cx, FeedEvent::TooLong { id, max });
+        if let Some(why) = why {
+            self.tell(cx, why);
         }
         let step = self.step;
         self.tell_row(cx, row);

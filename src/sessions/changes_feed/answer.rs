@@ -6,12 +6,17 @@ use super::row::{Reason, parse_reason};
 use crate::limits::FEED_RETRY_AFTER_MAX;
 use http::header::{CONTENT_ENCODING, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// What has come of the answer to the request under way.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
     pub(super) status: Option<StatusCode>,
+    /// When its head, and when the line that is unfinished, began to come.
+    pub(super) began: Option<Instant>,
+    pub(super) line_began: Option<Instant>,
+    /// Whether any of its body has come.
+    pub(super) has_body: bool,
     retry_after: Option<Duration>,
     /// Where else the server has what was asked for.
     pub(super) location: Option<String>,
@@ -46,6 +51,39 @@ impl Answer {
     pub(super) fn is_redirect(&self) -> bool {
         let redirects = [301, 302, 303, 307, 308];
         self.status.is_some_and(|status| redirects.contains(&status.as_u16()))
+    }
+
+    /// Returns true if the server will answer otherwise in a while, without anybody's help.
+    pub(super) fn is_passing_failure(&self) -> bool {
+        let is_failure = self.status.is_some_and(|s| s.is_client_error() || s.is_server_error());
+        is_failure && !self.refusal().is_lasting()
+    }
+
+    /// Returns true if the credentials are what was refused, as far as is known from what has come:
+    /// a 403 whose reason did not come may be that of a locked account.
+    pub(super) fn refuses_credentials(&self, is_login: bool) -> bool {
+        match self.status {
+            Some(StatusCode::UNAUTHORIZED) => true,
+            Some(StatusCode::FORBIDDEN) => {
+                is_login || parse_reason(&self.body).is_none() || self.refusal().is_lockout()
+            }
+            _ => false,
+        }
+    }
+
+    /// Returns true if this is CouchDB's own answer to a wrong password, which is the same at every
+    /// path.
+    pub(super) fn is_wrong_password(&self) -> bool {
+        self.status == Some(StatusCode::UNAUTHORIZED)
+            && parse_reason(&self.body).is_some_and(|reason| reason.error == "unauthorized")
+    }
+
+    /// What has come of it and is unfinished: since when, and how many bytes.
+    pub(super) fn unfinished(&self) -> Option<(Instant, usize)> {
+        match &self.lines {
+            Some(lines) => self.line_began.map(|began| (began, lines.pending())),
+            None => self.began.map(|began| (began, self.body.len())),
+        }
     }
 
     /// What CouchDB itself says of what is not there. A proxy's 404 says nothing of it.

@@ -30,6 +30,8 @@ pub struct Checkpoint {
     pub identity: Option<String>,
     /// Which rows were asked for; empty for all.
     pub query: String,
+    /// How many purges there were.
+    pub(super) purges: Option<String>,
     pub(super) recent: Kept,
 }
 
@@ -85,7 +87,9 @@ impl fmt::Display for Checkpoint {
         let text = |text: &str| serde_json::Value::from(text);
         write!(f, "{{\n  \"seq\": {}", text(self.seq.as_str()))?;
         write!(f, ",\n  \"database\": {}", text(&self.database))?;
-        for (name, value) in [("identity", &self.identity), ("server", &self.server)] {
+        let known =
+            [("identity", &self.identity), ("purge_seq", &self.purges), ("server", &self.server)];
+        for (name, value) in known {
             if let Some(value) = value {
                 write!(f, ",\n  \"{name}\": {}", text(value))?;
             }
@@ -102,9 +106,9 @@ impl FromStr for Checkpoint {
     type Err = NoCheckpoint;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let names = ["seq", "server", "database", "identity", "query", "recent"];
+        let names = ["seq", "server", "database", "identity", "query", "purge_seq", "recent"];
         let members = members(text.as_bytes(), names).ok_or(NoCheckpoint)?;
-        let [seq, server, database, identity, query, recent] =
+        let [seq, server, database, identity, query, purges, recent] =
             members.map(|value| value.and_then(text_of).map(Cow::into_owned));
         let seq = seq.filter(|seq| !seq.is_empty()).ok_or(NoCheckpoint)?;
         Ok(Checkpoint {
@@ -113,6 +117,7 @@ impl FromStr for Checkpoint {
             database: database.ok_or(NoCheckpoint)?,
             identity,
             query: query.ok_or(NoCheckpoint)?,
+            purges,
             recent: recent.map_or_else(Kept::default, |text| Kept::of(&text)),
         })
     }
@@ -148,6 +153,7 @@ mod tests {
             database: "http://h:5984/a/db".into(),
             identity: Some("17".into()),
             query: "filter=_selector {\"selector\":{}}".into(),
+            purges: Some("3".into()),
             recent: Kept::of("00000000000000010000000000000002"),
         }
     }
@@ -157,7 +163,7 @@ mod tests {
         let whole = checkpoint();
         let bare =
             Checkpoint { server: None, identity: None, query: String::new(), ..checkpoint() };
-        let bare = Checkpoint { recent: Kept::default(), ..bare };
+        let bare = Checkpoint { recent: Kept::default(), purges: None, ..bare };
         for checkpoint in [whole, bare] {
             assert_eq!(checkpoint.to_string().parse(), Ok(checkpoint));
         }

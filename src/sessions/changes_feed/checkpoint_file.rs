@@ -49,6 +49,10 @@ impl CheckpointFile {
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, CheckpointError> {
         let path = path.into();
         let lock = lock(&path)?;
+        // A FIFO would be waited for without end, and a folder has no checkpoint in it.
+        if path.metadata().is_ok_and(|data| !data.is_file()) {
+            return Err(CheckpointError::Broken(path));
+        }
         let mut text = String::new();
         let read = File::open(&path)
             .and_then(|file| file.take(CHECKPOINT_BYTES).read_to_string(&mut text));
@@ -356,6 +360,15 @@ mod tests {
             assert!(error.contains(advice) && error.contains("feed.checkpoint"), "{error}");
         }
         std::fs::write(folder.file(), b"\xff").unwrap();
+        let error = CheckpointFile::open(folder.file()).unwrap_err();
+        assert!(matches!(error, CheckpointError::Broken(_)), "{error}");
+    }
+
+    #[test]
+    fn a_fifo_that_nothing_writes_to_was_waited_for_without_end() {
+        let folder = Folder::new("fifo");
+        let made = std::process::Command::new("mkfifo").arg(folder.file()).status();
+        assert!(made.unwrap().success());
         let error = CheckpointFile::open(folder.file()).unwrap_err();
         assert!(matches!(error, CheckpointError::Broken(_)), "{error}");
     }

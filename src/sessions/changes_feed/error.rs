@@ -1,7 +1,9 @@
 //! Why a feed was lost.
 
+use super::mode::FeedMode;
 use super::row::Reason;
 use crate::filters::{HttpClientError, LineTooLong};
+use crate::limits::FEED_PROOF_TIME;
 use crate::reactor::TlsError;
 use crate::wheels::ConnectError;
 use http::StatusCode;
@@ -38,12 +40,35 @@ pub enum FeedError {
     NoFilter(Reason),
     /// No answer came within this time.
     NoAnswer(Duration),
+    /// Nothing of the feed came within this time, not even a heartbeat, although the database
+    /// answered: something on the way, or CouchDB itself, buffers the feed. From now on it is asked
+    /// for in another way; see [`FeedMode`].
+    HeldBack {
+        /// How the feed was asked for.
+        mode: FeedMode,
+        /// How long it was waited for.
+        time: Duration,
+    },
+    /// A line of the feed, or another answer, came more slowly than
+    /// [`FEED_BYTES_PER_S`](crate::limits::FEED_BYTES_PER_S).
+    TooSlow {
+        /// The bytes of it that had come.
+        bytes: usize,
+        /// The time that they took.
+        time: Duration,
+    },
     /// Nothing, not even a heartbeat, came for this time.
     Silent(Duration),
     /// The connection ended in the middle of the feed.
     Cut,
-    /// The feed ended in good order, and again without anything new.
-    Ended,
+    /// The server answered with the feed and ended it in good order, too soon or without anything
+    /// new.
+    Ended {
+        /// How long the feed lasted.
+        after: Duration,
+        /// The rows that came.
+        rows: u64,
+    },
     /// A line is longer than the limit.
     LineTooLong(LineTooLong),
     /// A line is none of a feed's; its beginning.
@@ -60,13 +85,27 @@ pub enum FeedError {
 
 impl FeedError {
     /// Whether trying again will not help until somebody has done something about it.
+    ///
+    /// False for a [lock-out](Self::is_lockout), which ends by itself, and for 412, by which
+    /// CouchDB reports a node that is down or in maintenance. True for 501, 505 and 511, which say
+    /// that the server will never answer such a request.
     pub fn is_lasting(&self) -> bool {
-        let passing =
-            [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
         match self {
-            Self::Refused { status, .. } => status.is_client_error() && !passing.contains(status),
+            Self::Refused { status, .. } => is_lasting(*status) && !self.is_lockout(),
             Self::NoDatabase(_) | Self::NoFilter(_) | Self::Request(_) | Self::Redirect(_) => true,
             Self::Tls(error) => error.is_lasting(),
+            _ => false,
+        }
+    }
+
+    /// Returns true if CouchDB has locked the account for this address, because of too many wrong
+    /// passwords from it. The lock ends by itself, after five minutes by default. It is answered
+    /// with 403, as is a missing permission.
+    pub fn is_lockout(&self) -> bool {
+        match self {
+            Self::Refused { status: StatusCode::FORBIDDEN, reason: Some(reason), .. } => {
+                reason.reason.contains("temporarily locked")
+            }
             _ => false,
         }
     }
@@ -96,8 +135,10 @@ impl FeedError {
             StatusCode::SERVICE_UNAVAILABLE,
         ];
         match self {
-            Self::Refused { status, retry_after: None, .. } => !of_all.contains(status),
-            Self::Answer(_) | Self::Redirect(_) | Self::Request(_) => true,
+            Self::Refused { status, retry_after: None, .. } => {
+                !of_all.contains(status) && !self.is_lockout()
+            }
+            Self::Answer(_) | Self::Redirect(_) | Self::Request(_) | Self::TooSlow { .. } => true,
             _ => false,
         }
     }
@@ -111,9 +152,13 @@ impl FeedError {
     /// to say.
     pub(super) fn is_of_the_way(&self) -> bool {
         match self {
-            Self::Connect(_) | Self::Io(_) | Self::NoAnswer(_) | Self::Silent(_) | Self::Cut => {
-                true
-            }
+            Self::Connect(_)
+            | Self::Io(_)
+            | Self::NoAnswer(_)
+            | Self::HeldBack { .. }
+            | Self::TooSlow { .. }
+            | Self::Silent(_)
+            | Self::Cut => true,
             Self::Tls(error) => !error.is_lasting(),
             _ => false,
         }
@@ -133,6 +178,22 @@ impl FeedError {
     }
 }
 
+/// Returns true if a refusal with this status will be repeated until somebody has done something.
+fn is_lasting(status: StatusCode) -> bool {
+    match status {
+        // CouchDB answers a GET with 412 only where a node is down or in maintenance mode.
+        StatusCode::REQUEST_TIMEOUT
+        | StatusCode::PRECONDITION_FAILED
+        | StatusCode::MISDIRECTED_REQUEST
+        | StatusCode::TOO_EARLY
+        | StatusCode::TOO_MANY_REQUESTS => false,
+        StatusCode::NOT_IMPLEMENTED
+        | StatusCode::HTTP_VERSION_NOT_SUPPORTED
+        | StatusCode::NETWORK_AUTHENTICATION_REQUIRED => true,
+        status => status.is_client_error(),
+    }
+}
+
 impl fmt::Display for FeedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -147,9 +208,34 @@ impl fmt::Display for FeedError {
             Self::NoDatabase(reason) => write!(f, "there is no such database: {reason}"),
             Self::NoFilter(reason) => write!(f, "there is no such filter: {reason}"),
             Self::NoAnswer(time) => write!(f, "no answer within {time:?}"),
+            Self::HeldBack { mode, time } => {
+                let name = mode.name();
+                write!(
+                    f,
+                    "nothing of feed={name} came within {time:?}, although the database answered: \
+                     the feed is buffered (set `proxy_buffering off` in nginx, or \
+                     `buffer_response = false` in CouchDB); {}",
+                    match mode {
+                        FeedMode::Continuous => "from now on it is asked for by feed=longpoll",
+                        _ => "from now on each answer is asked to end after a heartbeat",
+                    }
+                )
+            }
+            Self::TooSlow { bytes, time } => {
+                write!(f, "only {bytes} bytes of an unfinished answer came within {time:?}")
+            }
             Self::Silent(time) => write!(f, "nothing, not even a heartbeat, for {time:?}"),
             Self::Cut => f.write_str("the connection ended in the middle of the feed"),
-            Self::Ended => f.write_str("the feed ended again without anything new"),
+            Self::Ended { after, rows } => {
+                let news = if *rows == 0 { " without anything new" } else { "" };
+                write!(
+                    f,
+                    "the feed ended again{news}: the server answered 200 OK, sent {rows} rows and \
+                     ended it after {after:?}"
+                )?;
+                let is_at_once = *after < FEED_PROOF_TIME;
+                f.write_str(if is_at_once { ", as a node in maintenance mode does" } else { "" })
+            }
             Self::LineTooLong(error) => error.fmt(f),
             Self::Line(line) => write!(f, "not a line of a changes feed: {line}"),
             Self::Server(reason) => write!(f, "the server reports {reason}"),

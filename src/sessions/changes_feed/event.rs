@@ -65,7 +65,10 @@ pub enum FeedEvent {
     /// with all of the new one's rows. Of servers whose sequences are numbers (`CouchDB` 1,
     /// `PouchDB`) it is known when the database has fewer changes than were told, or was not there
     /// for a time. One that was made again unseen and has come as far is not recognised there, and
-    /// rows of it are missed; documents are read anew whenever that may be.
+    /// rows of it are missed; documents are read anew whenever that may be. `CouchDB` 3 says it in
+    /// whole seconds: a database that was made, deleted and made again within one second is not
+    /// recognised, but what it has is told, because its sequences are of other files.
+    /// [`CaughtUp`](Self::CaughtUp) follows once the new database has been told.
     Recreated,
     /// A row of a feed of [every change](super::EveryChange). Say that it is handled by
     /// [`HANDLED`](super::ChangesFeed::HANDLED).
@@ -84,9 +87,21 @@ pub enum FeedEvent {
     /// row that comes again of those that are remembered, be they of this run or of one before.
     ///
     /// Without [`Query::all_revs`](super::Query::all_revs) a row names the winning revision alone,
-    /// and one that comes because another leaf has changed looks as if it came again. As the first
-    /// of its kind behind a loss it is told as this, in error, unless sequences are numbers.
+    /// and one that comes because another leaf has changed looks as if it came again. Between a
+    /// loss and the [`CaughtUp`](Self::CaughtUp) after it the first of its kind is told as this, in
+    /// error, unless sequences are numbers.
     Rewound,
+    /// Documents, or revisions of them, were purged since the database was last looked at. The
+    /// server removes them without a row and does not say which: what was told of them is out of
+    /// date. An index that must not show them has to be compared with the database, or built again.
+    ///
+    /// Sent only to a watcher of every change; followed documents are read again instead. It comes
+    /// with the next look at the database, while a feed goes on at the latest
+    /// [`FEED_LOOK_PAUSE`](crate::limits::FEED_LOOK_PAUSE) after the purge, and not in the order of
+    /// the rows. A checkpoint keeps `purge_seq`, so that a purge between two runs is noticed too. A
+    /// cluster that has lost or moved a shard may count its purges differently, and then this is
+    /// sent in error.
+    Purged,
     /// The checkpoint is of something else than what is followed.
     Mismatch(Mismatch),
     /// The checkpoint could not be written; it is tried again. Told once until it could be. Where
@@ -116,9 +131,13 @@ pub enum FeedEvent {
         /// The limit, in bytes.
         max: usize,
     },
-    /// A document of several cannot be read: the others are followed, and this one is tried again,
-    /// after a pause that grows. What was told of it before is out of date, until it is told again.
-    /// Told once until then.
+    /// A document cannot be read, or what the server sends is not this document: it has another
+    /// `_id`, no `_rev`, or is no object. It is tried again after a pause that grows, and the feed
+    /// goes on. What was told of it before is out of date, until it is told again. Told once until
+    /// then. Where a single document is followed and the server refuses it, the feed is
+    /// [lost](Self::Lost) instead.
+    ///
+    /// Of every change its row follows, without the document.
     Unread {
         /// Its id.
         id: String,
@@ -149,7 +168,7 @@ impl Change {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Connections that were begun.
+    /// Connections that were begun, without those for a look at the database while a feed goes on.
     pub connections: u64,
     /// Times the feed was lost.
     pub losses: u64,
@@ -157,7 +176,8 @@ pub struct Counters {
     pub bytes: u64,
     /// Rows of the feed, also those that were told before or are of no followed document.
     pub rows: u64,
-    /// Empty lines of the feed, by which the server shows that it is alive.
+    /// Empty lines of the feed, by which the server shows that it is alive. Those that come at once
+    /// count as one.
     pub heartbeats: u64,
     /// Changes that were told.
     pub changes: u64,

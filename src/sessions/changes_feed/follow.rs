@@ -2,16 +2,17 @@
 
 use super::answer::{Answer, is_plain};
 use super::database::encoded;
+use super::document::parse_document;
 use super::encoding::path_of;
 use super::error::FeedError;
 use super::listen::Listening;
-use super::row::{parse_info, parse_rev};
+use super::row::parse_info;
 use super::subject::Subject;
 use super::{Change, ChangesFeed, FeedEvent, Step};
 use crate::filters::{HttpClient, Part};
 use crate::limits::{
-    ANSWER_TIME, FEED_ANSWER_BYTES, FEED_CONNECT_TIME, FEED_KEEPALIVE_IDLE,
-    FEED_KEEPALIVE_INTERVAL, FEED_REDIRECTS_MAX, FEED_REREAD_PAUSE,
+    FEED_ANSWER_BYTES, FEED_CONNECT_TIME, FEED_KEEPALIVE_IDLE, FEED_KEEPALIVE_INTERVAL,
+    FEED_REDIRECTS_MAX, FEED_REREAD_PAUSE,
 };
 use crate::reactor::{Cx, Socket};
 use crate::wheels::{ConnectError, Connector, ReadWrite};
@@ -56,6 +57,7 @@ impl ChangesFeed {
     fn ask(&mut self, cx: &mut Cx<'_>) {
         self.step = self.next_step();
         self.answer = Answer::default();
+        self.end_look(cx);
         let is_feed = self.step == Step::Feed;
         let request = if self.step == Step::Login {
             self.database.login()
@@ -81,13 +83,13 @@ impl ChangesFeed {
                 self.flush_soon(cx);
             }
             self.paging.asked = (Some(cx.now()), self.rows_at_most());
+            let is_after_loss = !self.paging.is_announced;
             if let Some(rows) = self.subject.rows_mut() {
-                rows.asked();
+                rows.asked(is_after_loss);
             }
         }
         // Some servers send a feed's head with its first heartbeat.
-        let time = if is_feed { ANSWER_TIME.max(self.silence()) } else { ANSWER_TIME };
-        cx.delay(Self::TICK, time, ());
+        cx.delay(Self::TICK, self.answer_time(), ());
     }
 
     /// What the request of this step is for.
@@ -123,6 +125,7 @@ impl ChangesFeed {
             Part::Head(head) => self.head(cx, &head),
             Part::Data(data) => {
                 self.counters.bytes += data.len() as u64;
+                self.answer.has_body = true;
                 match &mut self.answer.lines {
                     Some(lines) => {
                         lines.feed(&data);
@@ -138,6 +141,7 @@ impl ChangesFeed {
 
     fn head(&mut self, cx: &mut Cx<'_>, head: &Response<()>) {
         self.answer = Answer::of(head, cx.date());
+        self.answer.began = Some(cx.now());
         self.login.keep(head.headers());
         if !is_plain(head.headers()) {
             return self.lose(cx, FeedError::Answer("it is compressed, which was not asked for"));
@@ -163,6 +167,7 @@ impl ChangesFeed {
             let silence = self.silence();
             let left = |due| silence.min(Instant::saturating_duration_since(&due, cx.now()));
             cx.delay(Self::TICK, self.read_again.map_or(silence, left), ());
+            self.look_later(cx);
             self.pause_if_full(cx);
         } else if self.is_document() && length(head).is_some_and(|length| length > self.line_max) {
             self.outgrow(cx); // and none of it is read
@@ -178,7 +183,7 @@ impl ChangesFeed {
     fn outgrow(&mut self, cx: &mut Cx<'_>) {
         match self.step {
             Step::Document(place) => self.pass_over(cx, place),
-            _ => self.release(cx, None, true),
+            _ => self.outgrow_held(cx),
         }
     }
 
@@ -208,6 +213,9 @@ impl ChangesFeed {
             return self.redirected(cx);
         }
         self.redirects = 0;
+        if is_ok && step == Step::Info {
+            self.login_pauses.reset(); // the credentials are accepted
+        }
         match step {
             Step::Login => self.logged_in(cx),
             // Who guards the server's root alone lets the database be followed all the same.
@@ -226,7 +234,8 @@ impl ChangesFeed {
             Step::Feed if is_ok && self.has_turns() => self.turn_page(cx),
             Step::Feed if is_ok => {
                 let is_last = self.answer.is_last;
-                self.lose(cx, if is_last { FeedError::Ended } else { FeedError::Cut });
+                let why = if is_last { self.ended_again(cx) } else { FeedError::Cut };
+                self.lose(cx, why);
             }
             Step::Feed => self.refused(cx),
             _ => {
@@ -271,7 +280,7 @@ impl ChangesFeed {
     /// loss, unless nothing has changed: how long a server may be in coming to what was missed, and
     /// when it has come there, a feed does not tell. Where one look follows another, as between the
     /// answers of a long poll, they are read anew a moment later: each change of one would have all
-    /// be read.
+    /// be read. Where documents were purged, which no row tells, they are read anew too.
     fn look(&mut self, cx: &mut Cx<'_>) {
         let Some(info) = parse_info(&self.answer.body) else {
             return self.lose(cx, FeedError::Answer("it does not describe a database"));
@@ -282,7 +291,12 @@ impl ChangesFeed {
         let is_same = info.identity.is_some() && info.identity == self.identity;
         let is_other = self.is_another(&info);
         let was_read = self.read_anew.is_some_and(|then| cx.now() - then < FEED_REREAD_PAUSE);
-        let is_too_soon = was_read && !is_same && !is_other && self.is_caught_up;
+        if is_other {
+            self.is_caught_up = false; // what the new one has is still to come
+            self.look.purges = None;
+        }
+        let is_purged = self.is_purged(&info);
+        let is_too_soon = was_read && (!is_same || is_purged) && self.is_caught_up;
         match &mut self.subject {
             Subject::Documents(_) if is_too_soon => self.read_after(cx, FEED_REREAD_PAUSE),
             Subject::Documents(docs) if !is_same || self.since.is_none() => {
@@ -290,6 +304,13 @@ impl ChangesFeed {
                 self.since.clone_from(&info.update_seq);
                 for doc in docs {
                     doc.is_stale = true;
+                }
+                self.nothing_is_put_off();
+            }
+            Subject::Documents(docs) if is_purged => {
+                self.read_anew = Some(cx.now());
+                for doc in docs {
+                    doc.is_stale = true; // the feed goes on from where it is
                 }
                 self.nothing_is_put_off();
             }
@@ -305,6 +326,9 @@ impl ChangesFeed {
                 }
             }
         }
+        if !is_too_soon {
+            self.tell_purges(cx, &info);
+        }
         self.identity.clone_from(&info.identity);
         self.end = Some(info);
         self.was_gone = false;
@@ -316,13 +340,17 @@ impl ChangesFeed {
     }
 
     fn read(&mut self, cx: &mut Cx<'_>, place: usize) {
-        let Some(rev) = parse_rev(&self.answer.body) else {
-            return self.lose(cx, FeedError::Answer("it is no document"));
+        let id = self.subject.docs()[place].id.clone();
+        let own = match parse_document(&self.answer.body, &id) {
+            Ok(own) => own,
+            Err(why) => return self.refuse_document(cx, place, FeedError::Answer(why)),
         };
+        if own.is_deleted {
+            return self.stands(cx, place, Change::gone(&id, Some(own.rev)));
+        }
         let body = std::mem::take(&mut self.answer.body);
         let doc = Bytes::from(body.trim_ascii().to_vec());
-        let id = self.subject.docs()[place].id.clone();
-        self.stands(cx, place, Change { id, rev: Some(rev), doc: Some(doc) });
+        self.stands(cx, place, Change { id, rev: Some(own.rev), doc: Some(doc) });
     }
 
     /// The document at `place` was read, and stands thus; told together with the others that are.
@@ -347,7 +375,7 @@ impl ChangesFeed {
 
     /// The next request, on this connection if the server keeps it.
     pub(super) fn go_on(&mut self, cx: &mut Cx<'_>) {
-        let is_idle = self.wire.and_then(|wire| wire.filter(cx)).is_some_and(|f| f.is_idle());
+        let is_idle = self.wire.and_then(|wire| wire.filter(cx)).is_some_and(HttpClient::is_idle);
         if is_idle && !self.is_single {
             self.ask(cx);
         } else {

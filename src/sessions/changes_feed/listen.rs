@@ -1,13 +1,14 @@
 //! The feed itself: its lines, and what they say.
 
+use super::document::parse_document;
 use super::error::FeedError;
 use super::mode::Cutter;
-use super::row::{Line, Row, parse_line, parse_rev};
+use super::row::{Line, Row, parse_line};
 use super::subject::Subject;
 use super::tell::Followed;
 use super::{Change, ChangesFeed, FeedEvent, Step};
 use crate::filters::HttpClientError;
-use crate::limits::{FEED_PROOF_TIME, FEED_REREAD_PAUSE, SECOND_RESPONSE_TIME};
+use crate::limits::{ANSWER_TIME, FEED_PROOF_TIME, FEED_REREAD_PAUSE, SECOND_RESPONSE_TIME};
 use crate::reactor::Cx;
 use crate::shown::shown;
 use std::time::{Duration, Instant};
@@ -33,6 +34,7 @@ impl ChangesFeed {
         while !self.is_full()
             && let Some(line) = self.answer.lines.as_mut().and_then(Iterator::next)
         {
+            self.answer.line_began = None;
             self.prove_by_time(cx);
             let subject = &self.subject;
             match line.map(|line| (parse_line(&line, |id| subject.wants(id)), line)) {
@@ -72,7 +74,22 @@ impl ChangesFeed {
                 }
             }
         }
+        self.time_unfinished(cx);
         self.pause_if_full(cx);
+    }
+
+    /// Takes down when the line began whose end has yet to come. While nothing is read, its time
+    /// does not count.
+    fn time_unfinished(&mut self, cx: &mut Cx<'_>) {
+        if self.is_full() || self.answer.lines.as_ref().is_none_or(|lines| lines.pending() == 0) {
+            self.answer.line_began = None;
+        } else if self.answer.line_began.is_none() {
+            self.answer.line_began = Some(cx.now());
+            // The next look is no later than that anyway, unless heartbeats are rare.
+            if self.silence() > ANSWER_TIME && self.read_again.is_none() {
+                cx.delay(Self::TICK, ANSWER_TIME, ());
+            }
+        }
     }
 
     /// Leaves what comes to the socket, and in the end to the server, while the watcher has enough
@@ -118,10 +135,14 @@ impl ChangesFeed {
         let Some(followed) = docs.iter_mut().find(|doc| doc.id == row.id) else { return };
         let is_news = match row.doc {
             _ if row.deleted => followed.is_now(Change::gone(&row.id, rev)),
-            Some(doc) => {
-                let rev = rev.or_else(|| parse_rev(&doc));
-                followed.is_now(Change { id: row.id, rev, doc: Some(doc) })
-            }
+            // It may be newer than the row: the server adds it as it is when the row is sent.
+            Some(doc) => match parse_document(&doc, &row.id) {
+                Ok(own) if own.is_deleted => followed.is_now(Change::gone(&row.id, Some(own.rev))),
+                Ok(own) => {
+                    followed.is_now(Change { id: row.id, rev: Some(own.rev), doc: Some(doc) })
+                }
+                Err(_) => followed.is_stale(rev),
+            },
             None => followed.is_stale(rev),
         };
         if is_news {
@@ -212,7 +233,7 @@ impl ChangesFeed {
 
     /// Longer than this without a byte is dead: ordinary jitter stays well below.
     pub(super) fn silence(&self) -> Duration {
-        self.heartbeat.mul_f64(2.5).max(crate::limits::SILENCE_FLOOR)
+        (self.heartbeat.saturating_mul(5) / 2).max(crate::limits::SILENCE_FLOOR)
     }
 }
 

@@ -59,6 +59,20 @@ impl Login {
 }
 
 impl ChangesFeed {
+    /// Logs in with the URL's credentials and then sends the session's cookie in their place; when
+    /// the server takes it no more, logs in anew. For servers that check passwords at a price, or
+    /// in `_session` alone.
+    ///
+    /// A server without sessions is sent the credentials as Basic authentication after all. Without
+    /// credentials in the URL this does nothing.
+    #[must_use]
+    pub fn cookie_session(mut self) -> Self {
+        if self.database.login().is_some() {
+            self.login = Login::Wanted;
+        }
+        self
+    }
+
     /// The answer to a login is complete; its cookie is kept already.
     pub(super) fn logged_in(&mut self, cx: &mut Cx<'_>) {
         match self.answer.status {
@@ -67,7 +81,7 @@ impl ChangesFeed {
                 let refusal = self.answer.refusal();
                 return self.lose(cx, refusal);
             }
-            Some(status) if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+            _ if self.answer.is_passing_failure() => {
                 let refusal = self.answer.refusal();
                 return self.lose(cx, refusal);
             }

@@ -4,7 +4,7 @@ use super::answer::Answer;
 use super::error::FeedError;
 use super::{ChangesFeed, FeedEvent, Step};
 use crate::filters::HttpClientError;
-use crate::limits::{ANSWER_TIME, FEED_LASTING_RETRY_MIN, FEED_STUCK_TIMES};
+use crate::limits::{ANSWER_TIME, FEED_BYTES_PER_S, FEED_LASTING_RETRY_MIN, FEED_STUCK_TIMES};
 use crate::reactor::Cx;
 use crate::wheels::Ended;
 use std::sync::Arc;
@@ -33,27 +33,39 @@ impl ChangesFeed {
             Step::Connecting | Step::GivenUp => {}
             Step::Feed if self.answer.second.is_some() => self.lose(cx, FeedError::Cut),
             Step::Feed if has_begun && self.read_again.is_some() => self.look_again(cx),
-            Step::Feed if has_begun => {
-                let silence = self.silence();
-                self.listen_on(cx, silence, FeedError::Silent(silence));
-            }
-            Step::Feed => {
-                self.paging.is_held_back ^= true; // by a proxy, that may be
-                self.lose(cx, FeedError::NoAnswer(ANSWER_TIME.max(self.silence())));
-            }
-            // A long document takes as long as it takes, as long as it comes.
-            _ if has_begun => self.listen_on(cx, ANSWER_TIME, FeedError::Silent(ANSWER_TIME)),
-            _ => self.lose(cx, FeedError::NoAnswer(ANSWER_TIME)),
+            Step::Feed if has_begun => self.listen_on(cx, self.silence()),
+            _ if has_begun => self.listen_on(cx, ANSWER_TIME),
+            _ => self.fall_silent(cx, self.answer_time()),
         }
     }
 
-    /// Waits until nothing has come for `time`.
-    fn listen_on(&mut self, cx: &mut Cx<'_>, time: Duration, why: FeedError) {
+    /// Waits until nothing has come for `silence`, or what is unfinished has come too slowly. A
+    /// long document takes as long as it takes, as long as it comes.
+    fn listen_on(&mut self, cx: &mut Cx<'_>, silence: Duration) {
         let heard = self.counters.heard.map_or(Duration::ZERO, |then| cx.now() - then);
-        match time.checked_sub(heard) {
-            Some(left) if !left.is_zero() => cx.delay(Self::TICK, left, ()),
-            _ => self.lose(cx, why),
+        let left = silence.saturating_sub(heard);
+        if left.is_zero() {
+            return self.fall_silent(cx, silence);
         }
+        let Some((began, bytes)) = self.answer.unfinished() else {
+            return cx.delay(Self::TICK, left, ());
+        };
+        let time = cx.now() - began;
+        let left_of_rate = time_for(bytes).saturating_sub(time);
+        if left_of_rate.is_zero() {
+            return self.lose(cx, FeedError::TooSlow { bytes, time });
+        }
+        cx.delay(Self::TICK, left.min(left_of_rate), ());
+    }
+
+    /// Nothing has come for `time`.
+    fn fall_silent(&mut self, cx: &mut Cx<'_>, time: Duration) {
+        let why = match self.step {
+            Step::Feed => self.unheard(time),
+            _ if self.answer.status.is_some() => FeedError::Silent(time),
+            _ => FeedError::NoAnswer(time),
+        };
+        self.lose(cx, why);
     }
 
     pub(super) fn ended(&mut self, cx: &mut Cx<'_>, ended: Ended) {
@@ -92,12 +104,18 @@ impl ChangesFeed {
         let why = second.map_or(why, FeedError::Http);
         let Err(why) = self.is_of_one(cx, why) else { return };
         let was_proven = self.listening.is_some_and(|listening| listening.is_proven);
+        // Known from the head, so that a connection that breaks behind it gives no further try.
+        let is_login_refused = self.answer.refuses_credentials(self.step == Step::Login);
         self.hang_up(cx);
         self.is_checked = false;
         self.is_renewed = false;
         (self.detour, self.redirects) = (None, 0);
         self.nothing_is_put_off();
-        if matches!(why, FeedError::Ended) && was_proven {
+        let is_end = matches!(why, FeedError::Ended { .. });
+        if was_proven {
+            self.end_pauses.reset();
+        }
+        if is_end && was_proven {
             return self.wait(cx, Duration::ZERO); // in good order, after some time: no loss
         }
         if why.is_lasting() {
@@ -112,9 +130,19 @@ impl ChangesFeed {
         self.paging.is_unsounded |=
             was_sounding && (stuck.is_some() || !why.is_of_the_connection());
         let mut retry_after = self.backoff.next_delay();
-        if why.is_lasting() {
+        // A missing database may be created at any moment, and asking for it is no failed login.
+        if why.is_lasting() && !matches!(why, FeedError::NoDatabase(_)) {
             // Slow, and still not all at once.
             retry_after = (self.retry_cap / 2 + retry_after / 2).max(FEED_LASTING_RETRY_MIN);
+        }
+        if is_end {
+            // A node in maintenance mode may send new rows each time, which starts the other
+            // pauses over.
+            let pause = self.end_pauses.next_delay().min(self.heartbeat).min(self.retry_cap);
+            retry_after = retry_after.max(pause);
+        }
+        if is_login_refused {
+            retry_after = retry_after.max(self.login_pauses.next_delay());
         }
         retry_after = retry_after.max(why.retry_after().unwrap_or_default());
         let (why, times) = (Arc::new(why), self.backoff.tries());
@@ -163,6 +191,7 @@ impl ChangesFeed {
     /// From now on nothing of this connection is heard any more.
     pub(super) fn hang_up(&mut self, cx: &mut Cx<'_>) {
         cx.delay_clear(Self::TICK);
+        self.end_look(cx);
         self.answer = Answer::default();
         self.listening = None;
         if let Some(connector) = self.connector.take() {
@@ -172,4 +201,11 @@ impl ChangesFeed {
             wire.close(cx);
         }
     }
+}
+
+/// How long so many bytes of what is unfinished may take.
+pub(super) fn time_for(bytes: usize) -> Duration {
+    #[expect(clippy::cast_precision_loss, reason = "a fraction of a second")]
+    let more = Duration::from_secs_f64(bytes as f64 / f64::from(FEED_BYTES_PER_S));
+    ANSWER_TIME + more
 }

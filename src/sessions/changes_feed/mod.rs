@@ -6,6 +6,7 @@ mod answer;
 mod checkpoint;
 mod checkpoint_file;
 mod database;
+mod document;
 mod encoding;
 mod error;
 mod event;
@@ -16,6 +17,7 @@ mod latest;
 mod ledger;
 mod listen;
 mod login;
+mod look;
 mod loss;
 mod members;
 mod mode;
@@ -44,8 +46,8 @@ pub use scheme::AuthorityError;
 
 use crate::filters::{HttpClient, Part};
 use crate::limits::{
-    FEED_LINE_BYTES, FEED_PROOF_TIME, FEED_RETRY_CAP, FEED_RETRY_CAP_MIN, FEED_RETRY_FIRST,
-    HEARTBEAT,
+    FEED_LINE_BYTES, FEED_LOGIN_RETRY_CAP, FEED_LOGIN_RETRY_MIN, FEED_PROOF_TIME, FEED_RETRY_CAP,
+    FEED_RETRY_FIRST, HEARTBEAT,
 };
 use crate::reactor::{Cx, Event, Handlers, Postback, Session, Socket};
 use crate::sessions::Backoff;
@@ -53,15 +55,14 @@ use crate::wheels::{ConnectError, Connector, Ended, ReadWrite};
 use answer::Answer;
 use listen::Listening;
 use login::Login;
+use look::Look;
 use loss::Stuck;
 use mode::Paging;
 use retry::RetryPolicy;
 use row::Info;
-use rows::Rows;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use subject::Subject;
-use tell::Followed;
 
 /// Follows a database for as long as it runs: [documents](Self::doc) of it, of which it tells how
 /// they stand, or [every change](Self::every_change), each of which it tells at least once.
@@ -76,9 +77,18 @@ use tell::Followed;
 /// Of every change, which a replicator or an indexer needs, each row is told with a number, and
 /// the feed is told when it is handled; see [`EveryChange`].
 ///
-/// There is one connection at any time, and one timer besides that of a checkpoint; and whatever
-/// the server sends, memory is bounded by the longest line. A line or a document that is longer
-/// than that is told and passed over.
+/// `CouchDB` removes purged documents without a row in the feed. So the feed looks at the database
+/// whenever it is asked for, and next to an answer that goes on every
+/// [`FEED_LOOK_PAUSE`](crate::limits::FEED_LOOK_PAUSE): if `purge_seq` has changed, documents are
+/// read again, and a watcher of every change receives [`FeedEvent::Purged`].
+///
+/// There is one connection at any time, for a look at the database a second one, and there are two
+/// timers besides that of a checkpoint; and whatever the server sends, memory is bounded by the
+/// longest line. A line or a document that is longer than that is told and passed over.
+///
+/// A document that is not the one of its row or request is not told: one with another `_id`,
+/// without a `_rev`, or no object at all. A row without its document, or with such a one, has the
+/// document be read by itself; if that is wrong too, [`FeedEvent::Unread`] says so.
 ///
 /// The credentials of the URL go along with each request, as Basic authentication, and never
 /// expire; [`cookie_session`](Self::cookie_session) has them sent once for a cookie instead.
@@ -116,6 +126,10 @@ pub struct ChangesFeed {
     /// Whether an answer is to end after `heartbeat` rather than go on with a sign of life.
     has_timeout: bool,
     backoff: Backoff,
+    /// The pauses after the credentials were refused.
+    login_pauses: Backoff,
+    /// The pauses after a stream ended at once in good order.
+    end_pauses: Backoff,
     postback: Postback<FeedEvent>,
     /// Whether the server is asked to send the followed documents alone.
     is_filtered: bool,
@@ -148,6 +162,7 @@ pub struct ChangesFeed {
 
     /// Whether the database was looked at since the last loss.
     is_checked: bool,
+    look: Look,
     /// When documents were last read because their database may have become another.
     read_anew: Option<Instant>,
     /// When some are to be read again, for that was a moment ago, or has failed.
@@ -205,6 +220,8 @@ impl ChangesFeed {
             mode: FeedMode::default(),
             has_timeout: false,
             backoff: Backoff::new(FEED_RETRY_FIRST, FEED_RETRY_CAP),
+            login_pauses: Backoff::new(2 * FEED_LOGIN_RETRY_MIN, FEED_LOGIN_RETRY_CAP),
+            end_pauses: Backoff::new(FEED_RETRY_FIRST, FEED_RETRY_CAP),
             postback,
             is_filtered: true,
             since: None,
@@ -222,6 +239,7 @@ impl ChangesFeed {
             detour: None,
             redirects: 0,
             is_checked: false,
+            look: Look::default(),
             read_anew: None,
             read_again: None,
             was_gone: false,
@@ -234,42 +252,6 @@ impl ChangesFeed {
             is_flush_due: false,
             counters: Counters::default(),
         }
-    }
-
-    /// Follows one more document.
-    ///
-    /// Each costs a request at the start, and one whenever all are read anew: after a loss in which
-    /// something in the database has changed, or the server cannot tell that it has not become
-    /// another. They go over one connection, one after the other, so that hundreds on a slow way
-    /// take as many round trips: [every change](Self::every_change) of [a query of their
-    /// ids](Query::doc_ids) takes one.
-    ///
-    /// # Panics
-    /// When every change is followed already.
-    #[must_use]
-    #[track_caller]
-    pub fn doc(mut self, id: impl Into<String>) -> Self {
-        let id = id.into();
-        let Subject::Documents(docs) = &mut self.subject else {
-            panic!("the feed follows every change: {id} cannot be followed besides")
-        };
-        if docs.iter().all(|doc| doc.id != id) {
-            docs.push(Followed::new(id));
-        }
-        self
-    }
-
-    /// Follows every change, or those that are picked, rather than how documents stand.
-    ///
-    /// # Panics
-    /// When documents are followed already.
-    #[must_use]
-    #[track_caller]
-    pub fn every_change(mut self, every: EveryChange) -> Self {
-        assert!(self.subject.docs().is_empty(), "the feed follows documents already");
-        self.is_filtered = false; // whoever asks for a filter means it
-        self.subject = Subject::Rows(Box::new(Rows::new(every)));
-        self
     }
 
     /// Asks the server for a sign of life this often. Two and a half times that without one means
@@ -306,17 +288,6 @@ impl ChangesFeed {
         self
     }
 
-    /// Waits at most this long between tries, and after a refusal that
-    /// [lasts](FeedError::is_lasting) at least
-    /// [`FEED_LASTING_RETRY_MIN`](crate::limits::FEED_LASTING_RETRY_MIN). The cap is no less than
-    /// [`FEED_RETRY_CAP_MIN`](crate::limits::FEED_RETRY_CAP_MIN).
-    #[must_use]
-    pub fn retry_cap(mut self, cap: Duration) -> Self {
-        self.retry_cap = cap.max(FEED_RETRY_CAP_MIN);
-        self.backoff = Backoff::new(FEED_RETRY_FIRST.min(self.retry_cap), self.retry_cap);
-        self
-    }
-
     /// Takes lines and documents of up to so many bytes.
     #[must_use]
     pub fn line_max(mut self, bytes: usize) -> Self {
@@ -331,29 +302,20 @@ impl ChangesFeed {
         self
     }
 
-    /// Logs in with the URL's credentials and then sends the session's cookie in their place; when
-    /// the server takes it no more, logs in anew. For servers that check passwords at a price, or
-    /// in `_session` alone.
-    ///
-    /// A server without sessions is sent the credentials as Basic authentication after all. Without
-    /// credentials in the URL this does nothing.
-    #[must_use]
-    pub fn cookie_session(mut self) -> Self {
-        if self.database.login().is_some() {
-            self.login = Login::Wanted;
-        }
-        self
-    }
-
     /// Has the same delays come each time, for tests.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.backoff = self.backoff.seed(seed);
+        self.login_pauses = self.login_pauses.seed(seed);
+        self.end_pauses = self.end_pauses.seed(seed);
         self
     }
 
     /// Call it to learn what the feed has seen, and when.
     pub const COUNTERS: Event<(), Counters> = Event::new("changes_feed.counters");
+    /// Call it to learn what the followed database is known by: another text once the database was
+    /// deleted and created again. `None` if the server does not tell, or was not asked yet.
+    pub const IDENTITY: Event<(), Option<String>> = Event::new("changes_feed.identity");
     /// Post it with the number of a [`FeedEvent::Row`] when that row is handled. In any order; a
     /// number that is not awaited is passed over.
     pub const HANDLED: Event<u64> = Event::new("changes_feed.handled");
@@ -381,8 +343,10 @@ impl Session for ChangesFeed {
             .on(Self::SAVE, Self::save)
             .on(Self::HANDLED, Self::handled)
             .on(Self::COUNTERS, |feed, _, ()| feed.counters)
+            .on(Self::IDENTITY, |feed, _, ()| feed.identity.clone())
             .on(Self::CHECKPOINT, |feed, _, ()| feed.checkpoint())
             .on(Self::SHUTDOWN, Self::shut_down);
+        Self::look_events(on);
     }
 
     fn started(&mut self, cx: &mut Cx<'_>) {

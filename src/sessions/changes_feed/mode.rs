@@ -6,7 +6,9 @@ use super::page::Page;
 use super::row::Seq;
 use super::{ChangesFeed, Step};
 use crate::filters::{LineTooLong, Lines};
-use crate::limits::{FEED_PROOF_TIME, FEED_RETRY_FIRST};
+use crate::limits::{
+    ANSWER_TIME, FEED_ANSWER_HEARTBEATS, FEED_ANSWER_TIME_MIN, FEED_PROOF_TIME, FEED_RETRY_FIRST,
+};
 use crate::reactor::Cx;
 use bytes::{Bytes, BytesMut};
 use std::time::{Duration, Instant};
@@ -15,6 +17,13 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FeedMode {
     /// One answer that has no end (`feed=continuous`): a change comes the moment that it is made.
+    ///
+    /// Where something holds that answer back, as nginx does unless it is told `proxy_buffering
+    /// off`, and CouchDB with its setting `buffer_response`, nothing comes, not even a head. When
+    /// nothing has come for [three heartbeats](crate::limits::FEED_ANSWER_HEARTBEATS), although the
+    /// database answered, the feed is lost as [`HeldBack`](FeedError::HeldBack) and then followed
+    /// as [`LongPoll`](Self::LongPoll) is, for as long as that is answered; if it is not, as one
+    /// answer again.
     #[default]
     Continuous,
     /// An answer for each time that something changes (`feed=longpoll`), for proxies that hold an
@@ -70,6 +79,14 @@ impl Cutter {
         }
     }
 
+    /// Bytes that wait for the end of their line, or row.
+    pub(super) fn pending(&self) -> usize {
+        match self {
+            Cutter::Lines(lines) => lines.pending(),
+            Cutter::Page(page) => page.pending(),
+        }
+    }
+
     /// What has come and was not cut; of a page nobody can say so.
     pub(super) fn into_rest(self) -> Option<BytesMut> {
         match self {
@@ -82,11 +99,19 @@ impl Cutter {
 impl Iterator for Cutter {
     type Item = Result<Bytes, LineTooLong>;
 
+    /// Empty lines that follow each other are one item.
     fn next(&mut self) -> Option<Self::Item> {
-        match self {
+        let item = match self {
             Cutter::Lines(lines) => lines.next(),
             Cutter::Page(page) => page.next(),
+        };
+        if matches!(&item, Some(Ok(line)) if line.is_empty()) {
+            match self {
+                Cutter::Lines(lines) => lines.skip_empty(),
+                Cutter::Page(page) => page.skip_empty(),
+            }
         }
+        item
     }
 }
 
@@ -103,8 +128,8 @@ pub(super) struct Paging {
     pub(super) has_news: bool,
     /// How long it was last waited after one in which nothing was.
     pause: Duration,
-    /// Whether somebody on the way seems to hold an answer back until it is complete, its
-    /// heartbeats too: it is then asked to be complete after that time.
+    /// Whether something seems to hold an answer back until it is complete, its heartbeats too. A
+    /// feed is then asked for answer by answer, and each answer to be complete after that time.
     pub(super) is_held_back: bool,
     /// Whether it was told since the last loss that the server answers.
     pub(super) is_announced: bool,
@@ -121,7 +146,51 @@ pub(super) struct Paging {
 impl ChangesFeed {
     /// How the server is asked just now.
     pub(super) fn asked_mode(&self) -> FeedMode {
-        if self.paging.is_sounding { FeedMode::Normal } else { self.mode }
+        if self.paging.is_sounding { FeedMode::Normal } else { self.lasting_mode() }
+    }
+
+    /// How the server is asked for all that is still to come.
+    pub(super) fn lasting_mode(&self) -> FeedMode {
+        match self.mode {
+            FeedMode::Continuous if self.paging.is_held_back => FeedMode::LongPoll,
+            mode => mode,
+        }
+    }
+
+    /// How long the answer to the request that is under way is waited for.
+    pub(super) fn answer_time(&self) -> Duration {
+        if self.step != Step::Feed {
+            return ANSWER_TIME;
+        }
+        let heartbeats = self.heartbeat.saturating_mul(FEED_ANSWER_HEARTBEATS);
+        match self.asked_mode() {
+            _ if self.is_timed() => ANSWER_TIME.max(self.silence()),
+            FeedMode::Normal => ANSWER_TIME.max(heartbeats),
+            _ => FEED_ANSWER_TIME_MIN.max(heartbeats),
+        }
+    }
+
+    /// Nothing of the feed has come for `time`: why it is lost. Something may hold it back that
+    /// let the look at the database through. Then it is asked for in another way from now on,
+    /// and in the first way again when nothing comes of that one either.
+    pub(super) fn unheard(&mut self, time: Duration) -> FeedError {
+        let has_begun = self.answer.status.is_some();
+        let mode = self.asked_mode();
+        let was_held_back = self.paging.is_held_back;
+        if !self.answer.has_body && mode != FeedMode::Normal {
+            self.paging.is_held_back = !was_held_back;
+            let has_another_way = self.mode == FeedMode::Continuous || !self.has_timeout;
+            if !was_held_back && has_another_way {
+                return FeedError::HeldBack { mode, time };
+            }
+        }
+        if has_begun { FeedError::Silent(time) } else { FeedError::NoAnswer(time) }
+    }
+
+    /// Why a feed is lost that ended in good order.
+    pub(super) fn ended_again(&self, cx: &Cx<'_>) -> FeedError {
+        let began = self.answer.began.unwrap_or_else(|| cx.now());
+        FeedError::Ended { after: cx.now() - began, rows: self.paging.rows }
     }
 
     /// Whether an answer that is complete is followed by the next.
@@ -208,12 +277,16 @@ impl ChangesFeed {
             _ if shows_life => self.ask_on(cx),
             // It goes on, with what was told already or is not followed: no loss, and no hurry.
             _ if has_moved => {
-                let pause = (2 * self.paging.pause).min(self.heartbeat).max(FEED_RETRY_FIRST);
+                let doubled = self.paging.pause.saturating_mul(2);
+                let pause = doubled.min(self.heartbeat).max(FEED_RETRY_FIRST);
                 self.paging.pause = pause;
                 self.hang_up(cx);
                 self.wait(cx, pause);
             }
-            _ => self.lose(cx, FeedError::Ended),
+            _ => {
+                let why = self.ended_again(cx);
+                self.lose(cx, why);
+            }
         }
     }
 

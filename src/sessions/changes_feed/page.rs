@@ -1,6 +1,6 @@
 //! Cutting rows out of an answer of `feed=longpoll` or `feed=normal`, while it comes.
 
-use crate::filters::LineTooLong;
+use crate::filters::{LineTooLong, skip_empty};
 use crate::limits::FEED_ANSWER_BYTES;
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -23,6 +23,8 @@ pub(super) struct Page {
     depth: usize,
     /// Whether the second level is a list, whose objects are the rows.
     is_list: bool,
+    /// How much of the rest stands before that list.
+    before_list: usize,
     is_string: bool,
     is_escaped: bool,
     /// The last byte that was neither in a row nor space.
@@ -43,6 +45,7 @@ impl Page {
             rest: vec![],
             depth: 0,
             is_list: false,
+            before_list: 0,
             is_string: false,
             is_escaped: false,
             last: 0,
@@ -56,6 +59,19 @@ impl Page {
         if !self.is_over {
             self.input.extend_from_slice(piece);
         }
+    }
+
+    /// Bytes that wait for the end of their row, or for the end of what is no row. The beginning of
+    /// an answer is none of these: the first row may be hours away.
+    pub(super) fn pending(&self) -> usize {
+        // Of an answer that is over, the rest was taken.
+        let started = if self.is_between_rows() { self.before_list } else { 0 };
+        self.input.len() + self.row.len() + self.rest.len().saturating_sub(started)
+    }
+
+    /// Discards the empty lines that come next, behind an empty line.
+    pub(super) fn skip_empty(&mut self) {
+        skip_empty(&mut self.input);
     }
 
     /// Looks at one byte; what is complete with it.
@@ -78,6 +94,7 @@ impl Page {
                 self.depth += 1;
                 if self.depth == 2 {
                     self.is_list = byte == b'[';
+                    self.before_list = self.rest.len() + 1;
                 }
             }
             b'}' | b']' => {
@@ -168,6 +185,30 @@ mod tests {
             }));
         }
         items
+    }
+
+    #[test]
+    fn the_beginning_of_an_answer_waits_for_no_end_and_all_that_is_unfinished_does() {
+        let long = format!("{{\"results\":[{}", ",".repeat(FEED_ANSWER_BYTES));
+        for (input, pending) in [
+            ("", 0),
+            ("{\"res", 5),
+            ("{\"results\":[", 0),
+            ("{\"results\":[\n\n", 0),
+            ("{\"results\":[{\"a\":1},\n", 0),
+            ("{\"results\":[x", 1),
+            ("{\"results\":[],\"last_seq\":[7,\"x\"]}", 0),
+            (&long, 0),
+        ] {
+            let mut page = Page::new(60);
+            page.feed(input.as_bytes());
+            page.by_ref().for_each(drop);
+            assert_eq!(page.pending(), pending, "{}", &input[..input.len().min(40)]);
+        }
+        let mut page = Page::new(60);
+        page.feed(b"{\"results\":[{\"a\":1},{\"b");
+        page.by_ref().for_each(drop);
+        assert!(page.pending() >= 3 && page.pending() < 20, "{}", page.pending());
     }
 
     #[track_caller]

@@ -2,8 +2,11 @@
 
 use super::error::FeedError;
 use super::{ChangesFeed, FeedEvent, Step};
+use crate::limits::{FEED_RETRY_CAP_MIN, FEED_RETRY_FIRST};
 use crate::reactor::Cx;
+use crate::sessions::Backoff;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Which losses are followed by another try: all, unless it is told otherwise.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +29,23 @@ impl RetryPolicy {
 }
 
 impl ChangesFeed {
+    /// Waits at most this long between tries, and after a refusal that
+    /// [lasts](FeedError::is_lasting) at least
+    /// [`FEED_LASTING_RETRY_MIN`](crate::limits::FEED_LASTING_RETRY_MIN), except for a missing
+    /// database. The cap is no less than [`FEED_RETRY_CAP_MIN`](crate::limits::FEED_RETRY_CAP_MIN).
+    ///
+    /// After the server has refused the credentials (401, or a [locked
+    /// account](FeedError::is_lockout)) the pause is at least
+    /// [`FEED_LOGIN_RETRY_MIN`](crate::limits::FEED_LOGIN_RETRY_MIN) and grows, whatever the cap
+    /// is: CouchDB locks an account after five wrong passwords, also for those who know the right
+    /// one.
+    #[must_use]
+    pub fn retry_cap(mut self, cap: Duration) -> Self {
+        self.retry_cap = cap.max(FEED_RETRY_CAP_MIN);
+        self.backoff = Backoff::new(FEED_RETRY_FIRST.min(self.retry_cap), self.retry_cap);
+        self
+    }
+
     /// Tries again at most so many times in a row; a feed that loses more often than that
     /// [gives up](FeedEvent::GaveUp). By default there is no limit.
     ///

@@ -1,5 +1,6 @@
 //! What CouchDB says: the lines of a feed, and the bodies of its answers.
 
+use super::document::check_document;
 use super::members::{Revision, members};
 use crate::shown::shown;
 use bytes::Bytes;
@@ -88,10 +89,14 @@ pub struct Row {
     pub revs: Vec<String>,
     /// Whether the document is deleted.
     pub deleted: bool,
-    /// The document as the server wrote it, where it came along.
+    /// The document as the server wrote it, if it came along and is that of the row. It may be
+    /// newer than `revs`, and be deleted though the row is not: the server adds it as it is when
+    /// the row is sent.
     pub doc: Option<Bytes>,
     /// The whole row as the server wrote it, with what has no field here.
     pub json: Bytes,
+    /// Why the document that came along is not `doc`.
+    pub(super) refused: Option<&'static str>,
 }
 
 /// `CouchDB`'s `error` and `reason`, cut to
@@ -118,6 +123,9 @@ pub(super) struct Info {
     pub(super) count: Option<u64>,
     /// What is another when the database was deleted and made again; not every server has it.
     pub(super) identity: Option<String>,
+    /// How many purges there were, as the server writes it; not every server says so. Only for
+    /// comparing whether it is the same.
+    pub(super) purges: Option<String>,
 }
 
 /// Understands one line. Keys may come in any order. Of a row whose id is not wanted, nothing but
@@ -126,8 +134,8 @@ pub(super) fn parse_line(line: &Bytes, is_wanted: impl FnOnce(&str) -> bool) -> 
     if line.trim_ascii().is_empty() {
         return Line::Heartbeat;
     }
-    let names = ["seq", "id", "changes", "doc", "deleted", "last_seq"];
-    let Some([seq, id, changes, doc, deleted, last_seq]) = members(line, names) else {
+    let names = ["seq", "id", "changes", "doc", "deleted", "last_seq", "results"];
+    let Some([seq, id, changes, doc, deleted, last_seq, results]) = members(line, names) else {
         return Line::Malformed;
     };
     if let Some(id) = id.and_then(text_of) {
@@ -135,19 +143,22 @@ pub(super) fn parse_line(line: &Bytes, is_wanted: impl FnOnce(&str) -> bool) -> 
         if !is_wanted(&id) {
             return Line::Passed(seq);
         }
+        let doc = doc.map(RawValue::get).filter(|doc| *doc != "null");
+        let refused = doc.and_then(|doc| check_document(doc.as_bytes(), &id).err());
         return Line::Row(Row {
             seq,
             id: id.into_owned(),
             revs: changes.and_then(revs).unwrap_or_default(),
             deleted: deleted.is_some_and(|deleted| deleted.get() == "true"),
-            doc: doc
-                .filter(|doc| doc.get().starts_with('{'))
-                .map(|doc| line.slice_ref(doc.get().as_bytes())),
+            doc: doc.filter(|_| refused.is_none()).map(|doc| line.slice_ref(doc.as_bytes())),
             json: line.clone(),
+            refused,
         });
     }
     if let Some(last) = last_seq {
-        return Line::Last(Seq::of(last));
+        // Of an answer that has an end, the rows are cut out before this: what is left is none.
+        let is_empty = results.is_none_or(|results| results.get() == "[]");
+        return if is_empty { Line::Last(Seq::of(last)) } else { Line::Malformed };
     }
     parse_reason(line).map_or(Line::Malformed, Line::Error)
 }
@@ -162,25 +173,22 @@ pub(super) fn parse_reason(body: &[u8]) -> Option<Reason> {
 
 /// Understands the body of `GET /db`.
 pub(super) fn parse_info(body: &[u8]) -> Option<Info> {
-    let names = ["update_seq", "instance_start_time", "db_uuid"];
-    let [update_seq, made, uuid] = members(body, names)?;
+    let names = ["update_seq", "instance_start_time", "db_uuid", "purge_seq"];
+    let [update_seq, made, uuid, purge_seq] = members(body, names)?;
     let count = update_seq.and_then(|seq| seq.get().parse().ok());
     // A server that counts says there when it opened the database, or when it started.
     let made = made.and_then(text_of).filter(|time| count.is_none() && time != "0");
     let identity = made.or_else(|| uuid.and_then(text_of)).map(Cow::into_owned);
-    Some(Info { update_seq: update_seq.and_then(Seq::of), count, identity })
+    // Of a cluster's sequence only the number is the same whichever nodes have answered.
+    let number = |seq: Seq| seq.0.split(['-', ',']).next().unwrap_or_default().to_owned();
+    let purges = purge_seq.and_then(Seq::of).map(number);
+    Some(Info { update_seq: update_seq.and_then(Seq::of), count, identity, purges })
 }
 
 /// Understands the body of `GET /`: what tells a server from others, if it says so.
 pub(super) fn parse_uuid(body: &[u8]) -> Option<String> {
     let [uuid] = members(body, ["uuid"])?;
     text_of(uuid?).map(Cow::into_owned)
-}
-
-/// The revision of a document.
-pub(super) fn parse_rev(doc: &[u8]) -> Option<String> {
-    let [rev] = members(doc, ["_rev"])?;
-    text_of(rev?).map(Cow::into_owned)
 }
 
 /// What a JSON string says; it is copied only to be unescaped.
@@ -202,7 +210,7 @@ fn revs(changes: &RawValue) -> Option<Vec<String>> {
 #[cfg(test)]
 pub(super) fn bare(id: &str, rev: &str) -> Row {
     let (id, revs) = (id.to_owned(), vec![rev.to_owned()]);
-    Row { seq: None, id, revs, deleted: false, doc: None, json: Bytes::new() }
+    Row { seq: None, id, revs, deleted: false, doc: None, json: Bytes::new(), refused: None }
 }
 
 #[cfg(test)]
@@ -217,6 +225,7 @@ mod tests {
             deleted,
             doc: doc.map(|doc| Bytes::from_static(doc.as_bytes())),
             json: Bytes::new(),
+            refused: None,
         })
     }
 
@@ -243,8 +252,11 @@ mod tests {
             ),
             // PouchDB: numbers, and the keys in another order.
             (
-                r#"{"id":"x","doc":{"n":1.50,"big":1234567890},"changes":[{"rev":"1-a"}],"seq":7}"#,
-                row(Some("7"), "1-a", false, Some(r#"{"n":1.50,"big":1234567890}"#)),
+                concat!(
+                    r#"{"id":"x","doc":{"n":1.50,"_rev":"1-a","_id":"x"},"#,
+                    r#""changes":[{"rev":"1-a"}],"seq":7}"#
+                ),
+                row(Some("7"), "1-a", false, Some(r#"{"n":1.50,"_rev":"1-a","_id":"x"}"#)),
             ),
             // BigCouch: an array.
             (
@@ -258,6 +270,8 @@ mod tests {
             ),
             (r#"{"last_seq":"9-x","pending":0}"#, last("9-x")),
             (r#"{"last_seq":9}"#, last("9")),
+            (r#"{"results":[],"last_seq":9}"#, last("9")),
+            (r#"{"results":[7],"last_seq":9}"#, Line::Malformed),
             (r#"{"last_seq":null}"#, Line::Last(None)),
             (
                 r#"{"error":"not_found","reason":"no"}"#,
@@ -314,5 +328,19 @@ mod tests {
         assert_eq!(of(r#""update_seq":4"#), None);
         assert_eq!(of(r#""update_seq":4,"db_uuid":"u""#), Some("u".into()));
         assert_eq!(parse_info(b"<html>"), None);
+    }
+
+    #[test]
+    fn purges_are_counted_alike_by_all_nodes_of_a_cluster() {
+        let purges = |seq: &str| {
+            let body = format!("{{\"update_seq\":1,\"purge_seq\":{seq}}}");
+            parse_info(body.as_bytes()).unwrap().purges
+        };
+        assert_eq!(purges("\"12-g1AAA-B_\""), Some("12".into()));
+        assert_eq!(purges("\"12-g1BBB\""), Some("12".into()));
+        assert_eq!(purges("12"), Some("12".into()));
+        assert_eq!(purges("[12,\"g1A-B\"]"), Some("[12".into()));
+        assert_eq!(purges("null"), None);
+        assert_eq!(parse_info(b"{}").unwrap().purges, None);
     }
 }

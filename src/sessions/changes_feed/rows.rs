@@ -2,6 +2,7 @@
 
 use super::checkpoint::{Checkpoint, Mismatch};
 use super::checkpoint_file::{CheckpointFile, Writer};
+use super::error::FeedError;
 use super::event::FeedEvent;
 use super::every_change::{EveryChange, FeedEnd, OnMismatch, OnRecreated, Start};
 use super::latest::Latest;
@@ -42,9 +43,9 @@ pub(super) struct Rows {
     latest: Option<Latest>,
     /// The last row that is before or at the sequence that is to be asked for.
     since_number: u64,
-    /// The same of the sequence that was asked for.
+    /// The same of the sequence that was asked for after the last loss.
     asked_number: u64,
-    /// The last row that was told before that.
+    /// The last row that was told before the feed was last asked for.
     asked_last: u64,
     /// Whether what comes now had been told before the feed was asked for.
     is_rewound: bool,
@@ -100,9 +101,13 @@ impl Rows {
         self.left == Some(0) && self.ledger.unfinished() == 0
     }
 
-    /// The feed is asked for from the sequence that it has come to.
-    pub(super) fn asked(&mut self) {
-        self.asked_number = self.since_number;
+    /// The feed is asked for from the sequence that it has come to. What comes again because a
+    /// server has gone back does so after a loss: a feed that is asked for again without one has
+    /// reached the same server as before.
+    pub(super) fn asked(&mut self, is_after_loss: bool) {
+        if is_after_loss {
+            self.asked_number = self.since_number;
+        }
         self.asked_last = self.ledger.last();
     }
 
@@ -125,14 +130,18 @@ impl ChangesFeed {
     /// The server has said who it is, or what else it has to say there; unless that is to come
     /// again later.
     pub(super) fn meet(&mut self, cx: &mut Cx<'_>) {
-        let later = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
-        if self.answer.status.is_some_and(|status| later.contains(&status)) {
+        let status = self.answer.status.unwrap_or_default();
+        let is_passing = self.answer.is_passing_failure();
+        let is_later = status.is_client_error() || status == StatusCode::SERVICE_UNAVAILABLE;
+        // A wrong password is refused at every path, and each refusal counts for a lock-out.
+        let is_refused = self.answer.is_wrong_password() && self.database.login().is_some();
+        if is_passing && is_later || is_refused {
             let refusal = self.answer.refusal();
             return self.lose(cx, refusal);
         }
         if let Some(rows) = self.subject.rows_mut() {
             rows.is_met = true;
-            rows.is_to_meet = self.answer.status.is_some_and(|status| status.is_server_error());
+            rows.is_to_meet = is_passing;
             rows.server = parse_uuid(&self.answer.body);
         }
         self.go_on(cx);
@@ -183,6 +192,7 @@ impl ChangesFeed {
         let then = rows.on_mismatch;
         let has_lost = self.has_lost(info, &kept.seq).then_some(Mismatch::Identity);
         let Some(mismatch) = kept.mismatch(&now).or(has_lost) else {
+            self.look.purges = kept.purges;
             return Some((kept.seq, kept.recent));
         };
         self.tell(cx, FeedEvent::Mismatch(mismatch));
@@ -202,6 +212,7 @@ impl ChangesFeed {
             server: rows.server.clone(),
             database: self.database.to_string(),
             identity,
+            purges: self.look.purges.clone(),
             query: rows.query.picks(),
             recent: rows.recent.kept(rows.ledger.acknowledged_number()),
         }
@@ -218,13 +229,16 @@ impl ChangesFeed {
     /// could not be posted.
     pub(super) fn tell_row(&mut self, cx: &mut Cx<'_>, row: Row) {
         let (is_lean, is_new) = (self.is_lean(), self.is_new(row.seq.as_ref()));
+        let is_caught_up = self.is_caught_up;
         let Some(rows) = self.subject.rows_mut() else { return };
         let number = rows.ledger.tell(row.seq.clone(), row.json.len());
         let before = rows.recent.tell(&row, number);
         let is_same = rows.latest.as_mut().is_some_and(|latest| latest.tell(&row));
         let is_repeat = before.is_some();
         let is_dropped = is_repeat && is_same;
-        let is_back = before.is_some_and(|before| before <= rows.asked_number) && !is_new;
+        // Once all was told that there was, a row comes again because its document has changed.
+        let is_back = before.is_some_and(|before| before <= rows.asked_number);
+        let is_back = is_back && !is_new && !is_caught_up;
         // In the answer under way a row comes again when something has happened to its document.
         let is_news = before.is_none_or(|before| is_new || before > rows.asked_last);
         let is_rewound = is_back && !rows.is_rewound;
@@ -247,6 +261,10 @@ impl ChangesFeed {
             self.counters.repeats += 1;
         } else {
             self.counters.changes += 1;
+            if let Some(why) = row.refused {
+                let (id, why) = (row.id.clone(), Arc::new(FeedError::Answer(why)));
+                self.tell(cx, FeedEvent::Unread { id, why });
+            }
             self.tell(cx, FeedEvent::Row { number, row: Arc::new(row), is_repeat });
         }
         if has_moved {

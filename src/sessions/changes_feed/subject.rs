@@ -1,10 +1,11 @@
 //! What is followed, and in what that makes a difference on the way.
 
 use super::database::encoded;
+use super::every_change::EveryChange;
 use super::rows::Rows;
 use super::tell::Followed;
 use super::{ChangesFeed, Step};
-use crate::limits::{FEED_FILTER_BYTES, FEED_PAGE_ROWS};
+use crate::limits::{FEED_ASKED_TIME_MAX, FEED_FILTER_BYTES, FEED_PAGE_ROWS};
 use bytes::Bytes;
 
 /// What of a database is followed.
@@ -55,6 +56,42 @@ impl Subject {
 }
 
 impl ChangesFeed {
+    /// Follows one more document.
+    ///
+    /// Each costs a request at the start, and one whenever all are read anew: after a loss in which
+    /// something in the database has changed, or the server cannot tell that it has not become
+    /// another. They go over one connection, one after the other, so that hundreds on a slow way
+    /// take as many round trips: [every change](Self::every_change) of [a query of their
+    /// ids](super::Query::doc_ids) takes one.
+    ///
+    /// # Panics
+    /// When every change is followed already.
+    #[must_use]
+    #[track_caller]
+    pub fn doc(mut self, id: impl Into<String>) -> Self {
+        let id = id.into();
+        let Subject::Documents(docs) = &mut self.subject else {
+            panic!("the feed follows every change: {id} cannot be followed besides")
+        };
+        if docs.iter().all(|doc| doc.id != id) {
+            docs.push(Followed::new(id));
+        }
+        self
+    }
+
+    /// Follows every change, or those that are picked, rather than how documents stand.
+    ///
+    /// # Panics
+    /// When documents are followed already.
+    #[must_use]
+    #[track_caller]
+    pub fn every_change(mut self, every: EveryChange) -> Self {
+        assert!(self.subject.docs().is_empty(), "the feed follows documents already");
+        self.is_filtered = false; // whoever asks for a filter means it
+        self.subject = Subject::Rows(Box::new(Rows::new(every)));
+        self
+    }
+
     /// The request that is due.
     pub(super) fn next_step(&self) -> Step {
         match &self.subject {
@@ -77,7 +114,7 @@ impl ChangesFeed {
             self.asked_mode().name(),
             has_docs && !self.is_lean(),
             if self.is_timed() { "timeout" } else { "heartbeat" },
-            self.heartbeat.as_millis(),
+            self.heartbeat.min(FEED_ASKED_TIME_MAX).as_millis(),
             encoded(self.since.as_ref().map_or("0", |seq| seq.as_str()))
         );
         match &self.subject {
@@ -125,7 +162,7 @@ impl ChangesFeed {
             Subject::Rows(rows) => rows.left,
             Subject::Documents(_) => None,
         };
-        let page = Some(FEED_PAGE_ROWS).filter(|_| self.mode.is_paged());
+        let page = Some(FEED_PAGE_ROWS).filter(|_| self.lasting_mode().is_paged());
         left.into_iter().chain(page).min()
     }
 

@@ -3,8 +3,11 @@
 use super::{Ended, Sink, Source, State, end, output};
 use crate::filters::Filter;
 use crate::limits::{READ_BUFFER, READ_PER_TURN};
-use crate::reactor::{Cx, WheelId};
+use crate::reactor::{Cx, Ready, WheelId};
+use std::error::Error;
 use std::io::ErrorKind;
+
+type Fault = Box<dyn Error + Send + Sync>;
 
 /// What the socket has to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +18,23 @@ pub(super) enum Supply {
     Some,
     /// There may be bytes, and behind them the end.
     ToTheEnd,
+    /// The connection has failed. There may be bytes that came before.
+    Failed,
+}
+
+impl Supply {
+    /// What a socket with this readiness has to be read.
+    pub(super) fn of(ready: Ready) -> Self {
+        if ready.has(Ready::FAILED) {
+            Supply::Failed
+        } else if ready.has(Ready::HANGUP) {
+            Supply::ToTheEnd
+        } else if ready.has(Ready::READABLE) {
+            Supply::Some
+        } else {
+            Supply::Dry
+        }
+    }
 }
 
 /// The buffer that all connections of a kernel read into, one at a time.
@@ -77,19 +97,26 @@ impl<F: Filter> State<F> {
     fn wants_bytes(&self) -> bool {
         self.supply != Supply::Dry
             && match self.source {
-                Source::Open => self.takes_items() && self.pending.len() < self.filter.input_max(),
+                Source::Open | Source::Ending => {
+                    self.takes_items() && self.pending.len() < self.filter.input_max()
+                }
                 Source::Discarding(_) => true,
                 Source::Eof | Source::Ended | Source::Malformed => false,
             }
     }
 
     /// The next item of what is left at the end of the input.
-    fn decode_end(&mut self) -> Result<Option<F::In>, F::Error> {
+    fn decode_end(&mut self) -> Result<Option<F::In>, Fault> {
         let pending = std::mem::take(&mut self.pending);
         let mut bytes = &*pending;
-        let decoded = self.filter.decode_end(&mut bytes);
+        let decoded = self.filter.decode_end(&mut bytes)?;
+        if decoded.is_some()
+            && let Some(fault) = self.count_item(pending.len() - bytes.len())
+        {
+            return Err(fault.into());
+        }
         self.pending = bytes.to_vec();
-        decoded
+        Ok(decoded)
     }
 
     /// Whether there may be items in what has been read.
@@ -168,18 +195,28 @@ fn decode<'a, F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, mut bytes: &'a 
             state.is_interrupted = true;
             return bytes;
         }
+        let before = bytes.len();
         let decoded = state.filter.decode(&mut bytes);
+        let fault = match &decoded {
+            Ok(Some(_)) => state.count_item(before - bytes.len()),
+            Ok(None) => state.check_need(bytes.len()),
+            Err(_) => None,
+        };
         let said = state.filter.respond();
         state.items_left -= u16::from(matches!(decoded, Ok(Some(_))));
         let input = state.input;
         if let Some(said) = said {
             output::write_with(cx, me, |_, output| output.shared(said));
         }
+        if let Some(fault) = fault {
+            malformed(cx, me, fault.into());
+            break;
+        }
         match decoded {
             Ok(Some(item)) => cx.deliver(input, item),
             Ok(None) => return bytes,
             Err(error) => {
-                malformed(cx, me, error);
+                malformed(cx, me, error.into());
                 break;
             }
         }
@@ -202,7 +239,35 @@ fn end_of_input<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
         (Source::Discarding(_), Sink::Shut) => end(cx, me, Ended::Finished),
         // It has sent its last byte and reads on: the last bytes for it are still to go out.
         (Source::Discarding(_), _) => state.source = Source::Ended,
+        (Source::Ending, _) => {
+            state.source = Source::Ended;
+            drain(cx, me);
+        }
         _ => state.source = Source::Eof,
+    }
+}
+
+/// Reports that the peer has left, if reading cannot find it because nothing is read now: the
+/// session has paused, too much output waits for the peer, or the input buffer is full.
+///
+/// A failure is reported immediately. An orderly end is reported early only if an item waits for
+/// its answer, so that no poll is held for a peer that may have gone; otherwise it comes after the
+/// items.
+pub(super) fn report_departure<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+    let Some(state) = cx.wheel(me) else { return };
+    if state.supply < Supply::ToTheEnd || state.items_left == 0 || state.wants_bytes() {
+        return; // reading will find it
+    }
+    if state.supply == Supply::Failed {
+        match state.socket.take_error() {
+            Some(error) => return end(cx, me, Ended::Failed(error)),
+            None => state.supply = Supply::ToTheEnd,
+        }
+    }
+    if state.source == Source::Open && state.sink == Sink::Open && state.filter.is_waiting() {
+        state.source = Source::Ending;
+        let ended = state.ended;
+        cx.deliver(ended, Ended::Eof);
     }
 }
 
@@ -228,13 +293,13 @@ fn tell_eof<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     }
 }
 
-fn malformed<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, error: F::Error) {
+fn malformed<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, error: Fault) {
     let Some(state) = cx.wheel(me) else { return };
     state.source = match state.source {
-        Source::Open => Source::Malformed,
+        Source::Open | Source::Ending => Source::Malformed,
         _ => Source::Ended,
     };
     (state.pending, state.is_interrupted) = (Vec::new(), false);
     let ended = state.ended;
-    cx.deliver(ended, Ended::Malformed(Box::new(error)));
+    cx.deliver(ended, Ended::Malformed(error));
 }

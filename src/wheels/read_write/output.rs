@@ -27,8 +27,8 @@ pub(super) fn put<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, item: F::Ou
     if state.filter.is_finished() {
         finish(cx, me);
     } else if !state.running {
-        if !state.pending.is_empty() {
-            cx.again(me); // what waited behind the question that this answers
+        if !state.pending.is_empty() || state.ends_with_input {
+            cx.again(me); // what waited behind the question that this answers, or the end
         }
         patience::arm(cx, me);
     }
@@ -100,13 +100,25 @@ pub(super) fn finish<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     state.sink = Sink::Finishing;
     state.pending = Vec::new();
     state.source = match state.source {
-        Source::Open | Source::Malformed => Source::Discarding(LINGER_BYTES),
+        Source::Open | Source::Ending | Source::Malformed => Source::Discarding(LINGER_BYTES),
         Source::Eof => Source::Ended,
         source => source,
     };
     state.watch.begin_to_end(now);
     cx.wheel_delay(me, FINISH_TIME);
     cx.again(me);
+}
+
+/// Finishes a connection that ends with its input, if nothing of that is left to be answered.
+pub(super) fn finish_after_input<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+    if let Some(state) = cx.wheel(me)
+        && state.ends_with_input
+        && matches!(state.source, Source::Ended | Source::Malformed)
+        && !state.has_backlog()
+        && !state.filter.is_waiting()
+    {
+        finish(cx, me);
+    }
 }
 
 /// All is written: tells the peer so, and waits for it to have read unless it has ended already.
@@ -150,6 +162,9 @@ pub(super) fn last_words<F: Filter>(state: &mut State<F>) {
     {
         left = left.saturating_sub(count);
     }
+    if !output.is_empty() {
+        state.unsent = Some(output); // so that it ends with a reset
+    }
 }
 
 impl<F: Filter> State<F> {
@@ -187,6 +202,7 @@ impl<F: Filter> State<F> {
             self.unsent = Some(output);
             spare
         };
+        self.adapt_ack_time(now);
         let flows = self.unclog();
         (spare, self.count() || flows || has_failed)
     }

@@ -6,6 +6,7 @@
 
 use super::{Ended, Sink, Source, State, end, output};
 use crate::filters::Filter;
+use crate::limits::PEER_ACK_TIME;
 use crate::reactor::{Cx, WheelId};
 use std::time::{Duration, Instant};
 
@@ -91,6 +92,46 @@ impl<F: Filter> State<F> {
         }
         let (what, time) = awaited?;
         Some((what, self.watch.since.checked_add(time)?))
+    }
+}
+
+impl<F: Filter> State<F> {
+    /// The time in which the peer must acknowledge something, where it must read in time.
+    fn ack_time(&self) -> Option<Duration> {
+        self.filter.stall().map(|stall| stall.time.max(PEER_ACK_TIME))
+    }
+
+    /// Has the system look for a peer that has vanished while something is on its way to it.
+    pub(super) fn watch_acks(&self) {
+        if let Some(time) = self.ack_time() {
+            self.set_ack_time(Some(time));
+        }
+    }
+
+    /// Turns that off while more waits than the system takes, because the system would end the
+    /// connection of a peer that reads steadily but slowly; and on again a while later.
+    pub(super) fn adapt_ack_time(&mut self, now: Instant) {
+        let is_full = self.unsent() > 0;
+        let full = self.extra.as_ref().and_then(|extra| extra.full);
+        if !is_full && full.is_none() {
+            return;
+        }
+        let Some(time) = self.ack_time() else { return };
+        if is_full {
+            self.extra().full = Some(now);
+            if full.is_none() {
+                self.set_ack_time(None);
+            }
+        } else if full.is_some_and(|full| now.saturating_duration_since(full) >= time) {
+            self.extra().full = None;
+            self.set_ack_time(Some(time));
+        }
+    }
+
+    fn set_ack_time(&self, time: Option<Duration>) {
+        if let Err(error) = self.socket.set_ack_time(time) {
+            log::debug!("the time to acknowledge cannot be set: {error}");
+        }
     }
 }
 

@@ -56,5 +56,5 @@ fn a_dash_logs_to_stdout() {
 fn a_log_that_cannot_be_written_is_said_at_once() {
     let (status, _, log) = program::outcome(&["--access-log", "/no/such/folder/access"]);
     assert_eq!(status, Some(1));
-    assert!(log[0].starts_with("dashboard: --access-log: "), "{log:?}");
+    assert!(log[0].starts_with("dashboard: --access-log /no/such/folder/access: "), "{log:?}");
 }

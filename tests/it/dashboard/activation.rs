@@ -65,6 +65,47 @@ fn a_socket_of_a_path_is_served_as_well() {
     assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
 }
 
+/// Hands over something else than a socket that listens, and becomes the program in its arguments.
+const CONFUSED: &str = r#"
+    use Socket;
+    $^F = 9;
+    my $what = shift;
+    my $handle;
+    if ($what eq "file") {
+        open($handle, "<", "/dev/null") or die $!;
+    } elsif ($what eq "datagram") {
+        socket($handle, PF_INET, SOCK_DGRAM, 0) or die $!;
+        bind($handle, sockaddr_in(0, INADDR_LOOPBACK)) or die $!;
+    } elsif ($what eq "not listening") {
+        socket($handle, PF_INET, SOCK_STREAM, 0) or die $!;
+        bind($handle, sockaddr_in(0, INADDR_LOOPBACK)) or die $!;
+    } elsif ($what eq "not listening at a path") {
+        socket($handle, PF_UNIX, SOCK_STREAM, 0) or die $!;
+    }
+    die "not in order" if $handle && fileno($handle) != 3;
+    $ENV{LISTEN_PID} = $$;
+    $ENV{LISTEN_FDS} = $what eq "no number" ? "one" : 1;
+    exec @ARGV or die $!;
+"#;
+
+#[test]
+fn what_is_no_listening_socket_was_served_for_ever_without_a_client() {
+    for what in
+        ["nothing", "file", "datagram", "not listening", "not listening at a path", "no number"]
+    {
+        let mut command = Command::new("perl");
+        command.args(["-e", CONFUSED, what]).arg(program::command().get_program());
+        let mut program = Program::start(&mut command);
+        assert_eq!(program.wait_for_end(PATIENCE).code(), Some(1), "{what}");
+        let log = program.log();
+        let why = match what {
+            "no number" => "LISTEN_FDS: it is not the number of sockets",
+            _ => "LISTEN_FDS: what was handed over is not a listening socket of TCP or Unix",
+        };
+        assert!(log.contains(why), "{what}: {log}");
+    }
+}
+
 #[test]
 fn more_than_can_be_served_is_an_error() {
     let mut program = supervised("2");

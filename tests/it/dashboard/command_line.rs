@@ -54,7 +54,14 @@ fn wrong_use_is_one_line_and_status_2() {
         &["--log"],
         &["--log", "loud"],
         &["--nonsense"],
-        &["-h"],
+        &["-x"],
+        &["-h=me"],
+        &["--retry-cap", "0.001"],
+        &["--listen", "::1:8080"],
+        &["--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0"],
+        &["--couch", "http://h/a", "--couch", "http://h/b"],
+        &["--doc", "a", "--doc", "a"],
+        &["--access-log", ""],
         &["extra"],
         &["--", "extra"],
     ] {
@@ -101,9 +108,12 @@ fn help_and_version_are_told_on_stdout() {
     ] {
         assert!(said.contains(option), "{option} is in the help");
     }
-    let (status, said, log) = outcome(&["--version"]);
-    assert_eq!((status, log.len()), (Some(0), 0));
-    assert_eq!(said, [format!("dashboard {}", env!("CARGO_PKG_VERSION"))]);
+    assert_eq!(outcome(&["-h"]).1.join("\n"), said);
+    for option in ["--version", "-V"] {
+        let (status, said, log) = outcome(&[option]);
+        assert_eq!((status, log.len()), (Some(0), 0));
+        assert_eq!(said, [format!("dashboard {}", env!("CARGO_PKG_VERSION"))]);
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! How it ends: everybody who waits is answered, nobody is waited for.
 
 use super::program::{self, FOR_EVER, answer, tag};
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, wait_until};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -78,4 +78,24 @@ fn a_second_signal_leaves_at_once() {
         let log = dashboard.program.log();
         assert!(log.contains("ending at once by") && !log.contains("cut off"), "{log}");
     }
+}
+
+/// A client asks again as soon as it is answered: its request may be on its way when the signal
+/// comes.
+#[test]
+fn the_request_after_an_answer_was_lost_when_the_signal_came_between() {
+    const BROWSERS: usize = 20;
+    let (mut dashboard, _) = program::with_board(r#"{"n":1}"#, &["--log", "info"]);
+    let mut kept: Vec<_> = (0..BROWSERS).map(|_| dashboard.connect()).collect();
+    for connection in &mut kept {
+        dashboard.send(connection, "/board");
+        assert_eq!(answer(connection).status, 200);
+    }
+    dashboard.program.signal("TERM");
+    wait_until(PATIENCE, || dashboard.program.log().contains("ending by"));
+    for connection in &mut kept {
+        dashboard.send(connection, "/board");
+        assert_eq!(answer(connection).status, 200);
+    }
+    assert_eq!(dashboard.program.wait_for_end(LEAVE).code(), Some(0));
 }

@@ -150,3 +150,127 @@ fn no_path_leads_out_of_what_is_served() {
     }
     assert_eq!(dashboard.get("/file/index.html").text(), "mine", "it is well");
 }
+
+/// Makes files and links of a folder, `NAME` or `NAME -> TARGET`.
+fn lay(folder: &Path, entries: &[&str]) {
+    for entry in entries {
+        let (name, target) = entry.split_once(" -> ").unwrap_or((entry, ""));
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().expect("it is in the folder")).expect("it is ours");
+        let made = match target {
+            "" => fs::write(path, *entry),
+            target => std::os::unix::fs::symlink(target, path),
+        };
+        made.expect("it is ours");
+    }
+}
+
+#[test]
+fn a_folder_that_kubernetes_makes_of_a_config_map_was_served_as_an_empty_site() {
+    let folder = Folder::new("config-map");
+    lay(
+        folder.path(),
+        &[
+            "..2026_12_01/index.html",
+            "..2026_12_01/page.css",
+            "..data -> ..2026_12_01",
+            "index.html -> ..data/index.html",
+            "page.css -> ..data/page.css",
+            "again -> ..data",
+        ],
+    );
+    let path = folder.path().to_str().expect("it is text");
+    let dashboard = program::start(&["--files", path]);
+    for (name, file) in [
+        ("index.html", "..2026_12_01/index.html"),
+        ("page.css", "..2026_12_01/page.css"),
+        ("again/page.css", "..2026_12_01/page.css"),
+    ] {
+        let reply = dashboard.get(&format!("/file/{name}"));
+        assert_eq!((reply.status, reply.text()), (200, file), "{name}");
+    }
+    assert_eq!(dashboard.get("/file/..data/index.html").status, 404, "hidden ones have no path");
+    assert!(!dashboard.program.log().contains("not served"), "{}", dashboard.program.log());
+}
+
+#[test]
+fn links_that_are_not_followed_are_named_in_the_log() {
+    let folder = Folder::new("links");
+    lay(
+        folder.path(),
+        &[
+            "secret.txt",
+            "site/index.html",
+            "site/deep/style.css",
+            "site/out.txt -> ../secret.txt",
+            "site/up -> ..",
+            "site/round -> .",
+            "site/deep/round -> ../deep",
+            "site/nowhere -> missing",
+        ],
+    );
+    let path = folder.path().join("site");
+    let dashboard = program::start(&["--files", path.to_str().expect("it is text")]);
+    assert_eq!(dashboard.get("/file/deep/style.css").status, 200);
+    let log = dashboard.program.log();
+    for why in [
+        "out.txt (the link leads out of the folder)",
+        "up (the link leads out of the folder)",
+        "round (the link leads to a folder that it is in)",
+        "deep/round (the link leads to a folder that it is in)",
+        "nowhere (the link leads nowhere)",
+    ] {
+        assert!(log.contains(why), "{why}: {log}");
+    }
+    for path in ["/file/out.txt", "/file/up/secret.txt", "/file/round/index.html"] {
+        assert_eq!(dashboard.get(path).status, 404, "{path}");
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_served_is_named_with_the_reason() {
+    for (entries, why) in [
+        (&["page.css", "deep/index.html"][..], "there is no index.html in it"),
+        (&["index.html -> /etc/hostname"], "index.html (the link leads out of the folder)"),
+    ] {
+        let folder = Folder::new("no-index");
+        lay(folder.path(), entries);
+        let path = folder.path().to_str().expect("it is text");
+        let (status, _, log) = program::outcome(&["--files", path]);
+        assert_eq!(status, Some(1));
+        assert!(log[0].starts_with(&format!("dashboard: --files {path}: ")), "{log:?}");
+        assert!(log[0].contains(why), "{log:?}");
+    }
+    let folder = Folder::new("too-many");
+    for number in 0..=1000 {
+        fs::write(folder.path().join(number.to_string()), "").expect("it is ours");
+    }
+    let path = folder.path().to_str().expect("it is text");
+    let (status, _, log) = program::outcome(&["--files", path]);
+    assert_eq!(status, Some(1));
+    assert_eq!(log, [format!("dashboard: --files {path}: there are more than 1000 files")]);
+}
+
+#[test]
+fn links_that_make_many_folders_of_few_are_bounded_and_a_long_list_is_cut() {
+    let folder = Folder::new("many-folders");
+    lay(folder.path(), &["index.html", "f10/file"]);
+    for number in 0..10 {
+        for link in ["one", "two"] {
+            lay(folder.path(), &[&format!("f{number}/{link} -> ../f{}", number + 1)]);
+        }
+    }
+    let path = folder.path().to_str().expect("it is text");
+    let (status, _, log) = program::outcome(&["--files", path]);
+    assert_eq!(status, Some(1));
+    assert!(log[0].ends_with(": there are more than 1000 folders"), "{log:?}");
+
+    let folder = Folder::new("many-links");
+    for number in 0..12 {
+        lay(folder.path(), &[&format!("link{number} -> nowhere")]);
+    }
+    let path = folder.path().to_str().expect("it is text");
+    let (_, _, log) = program::outcome(&["--files", path]);
+    assert_eq!(log[0].matches("leads nowhere").count(), 10, "{log:?}");
+    assert!(log[0].ends_with(", 2 more"), "{log:?}");
+}

@@ -1,8 +1,10 @@
 //! The long poll: who waits, what ends the wait, and what is left afterwards.
 
-use super::program::{self, FOR_EVER, answer, tag};
-use crate::support::{PATIENCE, wait_until};
-use serde_json::json;
+use super::program::{self, Dashboard, FOR_EVER, answer, tag};
+use crate::support::{PATIENCE, http, wait_until};
+use serde_json::{Value, json};
+use std::fs;
+use std::process::Command;
 
 #[test]
 fn a_poll_waits_for_the_change_and_has_it() {
@@ -62,12 +64,106 @@ fn a_deleted_document_ends_the_wait_with_404() {
     program::delete(dashboard.couch.as_ref().expect("its own"), "board", &rev);
     let reply = answer(&mut poll);
     assert_eq!((reply.status, reply.json()["reason"].as_str()), (404, Some("deleted")));
-    assert_eq!(reply.header("ETag"), None);
+    let deletion = tag(&reply).to_owned();
+    assert!(deletion.starts_with("2-"), "{deletion}");
 
     dashboard.send(&mut poll, &format!("/board/{rev}"));
-    assert_eq!(answer(&mut poll).status, 404, "nobody waits for what is gone");
+    assert_eq!(answer(&mut poll).status, 404, "it is no longer at that revision");
+    drop(poll);
+    let mut poll = dashboard.park("board", &deletion);
     let again = dashboard.store("board", r#"{"n":2}"#);
-    dashboard.wait_for("board", &again);
+    let reply = answer(&mut poll);
+    assert_eq!((reply.status, tag(&reply)), (200, again.as_str()));
+}
+
+#[test]
+fn a_document_that_was_not_there_could_not_be_waited_for() {
+    let dashboard = program::start(&[&["--doc", "board"], &FOR_EVER[..]].concat());
+    dashboard.wait_for("board", "none");
+    assert_eq!(dashboard.get("/board").status, 404);
+    let mut poll = dashboard.park("board", "none");
+    let rev = dashboard.store("board", r#"{"n":1}"#);
+    let reply = answer(&mut poll);
+    assert_eq!((reply.status, tag(&reply)), (200, rev.as_str()));
+}
+
+/// Two dashboards behind one name: a browser may ask the one after the other.
+#[test]
+fn a_browser_went_back_in_time_between_two_dashboards() {
+    const OLD: &str = "7-00000000000000000000000000000007";
+    const NEW: &str = "8-00000000000000000000000000000008";
+    let start = |more: &[&str]| {
+        let arguments = [&["--doc", "board"], &FOR_EVER[..], more].concat();
+        let dashboard = program::start(&arguments);
+        replicate(&dashboard, OLD);
+        dashboard.wait_for("board", OLD);
+        dashboard
+    };
+    let ahead = start(&[]);
+    replicate(&ahead, NEW);
+    ahead.wait_for("board", NEW);
+
+    let plain = start(&[]);
+    let reply = plain.get(&format!("/board/{NEW}"));
+    assert_eq!((reply.status, tag(&reply)), (200, OLD), "any other revision is answered at once");
+
+    let monotonic = start(&["--monotonic"]);
+    let mut poll = monotonic.park("board", NEW);
+    replicate(&monotonic, NEW);
+    monotonic.wait_for("board", NEW);
+    assert!(poll.is_silent().expect("it stays open"), "it has that one");
+    let next = monotonic.store("board", r#"{"n":9}"#);
+    assert_eq!(tag(&answer(&mut poll)), next);
+    for (dashboard, count) in [(&ahead, 0), (&plain, 1), (&monotonic, 1)] {
+        let metrics = dashboard.get("/metrics");
+        let line = format!("\ndashboard_ahead_total {count}\n");
+        assert!(metrics.text().contains(&line), "{}", metrics.text());
+    }
+}
+
+/// Stores a revision of the board as a replication does, which comes with its name.
+#[track_caller]
+fn replicate(dashboard: &Dashboard, rev: &str) {
+    let couch = dashboard.couch.as_ref().expect("it has one");
+    let stored =
+        http::put(&format!("{couch}/board?new_edits=false"), &format!("{{\"_rev\":\"{rev}\"}}"));
+    assert_eq!(stored.status, 201, "{}", stored.text());
+}
+
+/// The README says what to do first, and the program prints it with its own address.
+#[test]
+fn the_first_instruction_of_the_readme_failed_for_a_person() {
+    let mut dashboard = program::start(&[]);
+    let printed = dashboard.curl.take().expect("it prints a line to paste");
+    let readme = fs::read_to_string(program::root().join("README.md")).expect("it is there");
+    let shown = readme.lines().find(|line| line.starts_with("curl -X PUT "));
+    let shown = shown.expect("the README shows the line");
+    let couch = dashboard.couch.as_deref().expect("it has one");
+    let (_, path) = shown.split_once("/dashboard/").expect("it names the embedded database");
+    assert_eq!(printed, format!("curl -X PUT {couch}/{path}"), "but for the port");
+
+    // A person takes seconds to copy a line: what moves by itself has moved on.
+    let moving = tag(&dashboard.get("/overview")).to_owned();
+    wait_until(PATIENCE, || tag(&dashboard.get("/overview")) != moving);
+    let rev = paste(&printed);
+    dashboard.wait_for("mine", &rev);
+    assert_eq!(dashboard.get("/mine").json()["figure"], 42);
+    assert_eq!(dashboard.get("/file/index.html?doc=mine").status, 200);
+
+    // Then once more, with the revision that the first answer named, as the README says.
+    let again =
+        printed.replace("{\"figure\": 42}", &format!("{{\"_rev\": \"{rev}\", \"figure\": 43}}"));
+    dashboard.wait_for("mine", &paste(&again));
+    assert_eq!(dashboard.get("/mine").json()["figure"], 43);
+}
+
+/// What a shell makes of the line: the revision in curl's answer.
+#[track_caller]
+fn paste(line: &str) -> String {
+    let ran = Command::new("sh").args(["-c", line]).output().expect("there is a shell");
+    let answer: Value = serde_json::from_slice(&ran.stdout).expect("the database answers");
+    assert_eq!(answer["ok"], true, "{line}: {answer}");
+    answer["rev"].as_str().expect("a revision").to_owned()
 }
 
 #[test]

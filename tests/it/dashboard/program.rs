@@ -13,6 +13,8 @@ pub(super) struct Dashboard {
     pub(super) url: String,
     /// The embedded database, where that is followed.
     pub(super) couch: Option<String>,
+    /// The line that it prints to be pasted into a shell, where it prints one.
+    pub(super) curl: Option<String>,
     pub(super) program: Program,
 }
 
@@ -34,7 +36,8 @@ pub(super) fn start(arguments: &[&str]) -> Dashboard {
     let couch = program.wait_for_line("embedded CouchDB at ", PATIENCE);
     let couch = couch["embedded CouchDB at ".len()..].to_owned();
     let url = listening(&mut program);
-    Dashboard { url, couch: Some(couch), program }
+    let curl = program.heard().iter().rev().find(|line| line.starts_with("curl ")).cloned();
+    Dashboard { url, couch: Some(couch), curl, program }
 }
 
 /// Starts one that follows this database.
@@ -44,7 +47,7 @@ pub(super) fn follow(couch: &str, arguments: &[&str]) -> Dashboard {
     command.args(["--listen", "127.0.0.1:0", "--couch", couch]).args(arguments);
     let mut program = Program::start(&mut command);
     let url = listening(&mut program);
-    Dashboard { url, couch: None, program }
+    Dashboard { url, couch: None, curl: None, program }
 }
 
 /// Starts one with the document `board` of this JSON text, and waits until it is served.
@@ -86,11 +89,15 @@ impl Dashboard {
         store(self.couch.as_ref().expect("it has one"), id, json)
     }
 
-    /// Waits until `id` is served at this revision.
+    /// Waits until `id` is served at this revision as what is current. A document is served before
+    /// the feed has begun, and a poll that waits by then is answered when it begins.
     #[track_caller]
     pub(super) fn wait_for(&self, id: &str, rev: &str) {
         let path = format!("/{id}");
-        wait_until(PATIENCE, || tag(&self.get(&path)) == rev);
+        wait_until(PATIENCE, || {
+            let reply = self.get(&path);
+            tag(&reply) == rev && reply.header("Feed-State") == Some("following")
+        });
     }
 
     /// A connection on which a poll waits that knows `rev`.

@@ -30,7 +30,7 @@ fn lost(dashboard: &Dashboard, path: &str) -> bool {
 fn before_the_first_data_the_reason_is_told_and_no_password() {
     let couch = format!("http://user:s3cret@127.0.0.1:{}/numbers", closed_port());
     for level in ["info", "trace"] {
-        let dashboard = program::follow(&couch, &["--retry-cap", "0.02", "--log", level]);
+        let dashboard = program::follow(&couch, &["--retry-cap", "0.1", "--log", level]);
         wait_until(PATIENCE, || dashboard.program.log().matches("trying again").count() > 3);
         for path in ["/overview", "/overview/1-a", "/overview/"] {
             let reply = dashboard.get(path);
@@ -57,7 +57,7 @@ fn a_password_that_is_sent_is_shown_nowhere() {
     let server = program::start(&["--doc", "none"]);
     let url = server.couch.as_ref().expect("its own");
     let couch = url.replace("http://", "http://user:s3cret@");
-    let arguments = ["--doc", "board", "--log", "trace", "--retry-cap", "0.02"];
+    let arguments = ["--doc", "board", "--log", "trace", "--retry-cap", "0.1"];
     let mut dashboard = program::follow(&couch, &arguments);
     let rev = server.store("board", r#"{"n":1}"#);
     dashboard.wait_for("board", &rev);
@@ -75,7 +75,7 @@ fn a_password_that_is_sent_is_shown_nowhere() {
 fn a_database_that_refuses_is_named_with_its_reason() {
     let server = program::start(&["--doc", "none"]);
     let couch = server.couch.as_ref().expect("its own").replace("/dashboard", "/none");
-    let dashboard = program::follow(&couch, &["--retry-cap", "0.02"]);
+    let dashboard = program::follow(&couch, &["--retry-cap", "0.1"]);
     let reason = "there is no such database: not_found: Database does not exist.";
     wait_until(PATIENCE, || dashboard.get("/overview").text().contains(reason));
     assert_eq!(dashboard.get("/overview").status, 503, "no data is not an empty document");
@@ -86,7 +86,7 @@ fn a_database_that_refuses_is_named_with_its_reason() {
 #[test]
 fn the_last_data_is_served_on_when_the_database_is_lost() {
     let server = program::start(&["--doc", "none"]);
-    let arguments = [&FOR_EVER[..], &["--doc", "board", "--retry-cap", "0.02"]].concat();
+    let arguments = [&FOR_EVER[..], &["--doc", "board", "--retry-cap", "0.1"]].concat();
     let dashboard = program::follow(server.couch.as_ref().expect("its own"), &arguments);
     let rev = server.store("board", r#"{"n":1}"#);
     dashboard.wait_for("board", &rev);
@@ -98,5 +98,8 @@ fn the_last_data_is_served_on_when_the_database_is_lost() {
     let reply = dashboard.get("/board");
     assert_eq!((reply.status, tag(&reply)), (200, rev.as_str()));
     assert_eq!(reply.json()["n"], 1);
-    assert!(poll.is_silent().expect("it stays open"), "there is no change to tell");
+    assert!(poll.is_silent().expect("it stays open"), "it may be back in a moment");
+    let reply = program::answer(&mut poll);
+    assert_eq!((reply.status, tag(&reply)), (200, rev.as_str()));
+    assert_eq!(reply.header("Feed-State"), Some("lost"), "it does not come back");
 }

@@ -18,13 +18,9 @@ fn delays(answer: Act, seconds: f64) -> (Vec<Duration>, usize) {
 
 #[test]
 fn what_will_not_heal_by_itself_is_told_plainly_and_tried_slowly() {
-    for status in [
-        "400 Bad Request",
-        "401 Unauthorized",
-        "403 Forbidden",
-        "404 Object Not Found",
-        "405 Method Not Allowed",
-    ] {
+    for status in
+        ["400 Bad Request", "403 Forbidden", "404 Object Not Found", "405 Method Not Allowed"]
+    {
         let (delays, connections) =
             delays(json(status, r#"{"error":"no","reason":"No."}"#), 3600.0);
         let slow = Duration::from_secs(15)..=Duration::from_secs(30);
@@ -34,8 +30,8 @@ fn what_will_not_heal_by_itself_is_told_plainly_and_tried_slowly() {
 }
 
 #[test]
-fn a_wrong_password_was_tried_a_thousand_times_a_second_where_the_cap_was_short() {
-    let refusal = json("401 Unauthorized", r#"{"error":"unauthorized","reason":"no"}"#);
+fn a_missing_permission_was_tried_a_thousand_times_a_second_where_the_cap_was_short() {
+    let refusal = json("403 Forbidden", r#"{"error":"forbidden","reason":"no"}"#);
     let mut stage = Stage::new(move |_| vec![refusal.clone()])
         .follow_as("http://jan:pw@couch/db", |feed| {
             feed.doc("x").retry_cap(Duration::from_millis(1))
@@ -208,7 +204,7 @@ fn a_session_that_holds_for_nothing_does_not_make_a_storm_of_logins() {
     stage.run_s(3600.0);
     let log = stage.world.borrow().log.join("\n");
     let logins = log.matches("POST /_session").count();
-    assert!((120..=480).contains(&logins), "{logins}");
+    assert!((20..=30).contains(&logins), "{logins}");
 }
 
 #[test]
@@ -221,7 +217,7 @@ fn a_wrong_password_is_tried_slowly_and_in_one_way_only() {
     });
     stage.run_s(3600.0);
     let log = stage.world.borrow().log.join("\n");
-    assert!((120..=240).contains(&log.matches("POST /_session").count()), "{log}");
+    assert!((10..=15).contains(&log.matches("POST /_session").count()), "{log}");
     assert!(!log.contains("GET"), "{log}");
 }
 

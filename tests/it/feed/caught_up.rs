@@ -67,13 +67,13 @@ fn a_document_that_changed_during_a_loss_is_told_though_the_server_goes_through_
         0.000 x is 1-x
         0.000 connected #1 since 1-s
         0.000 caught up
-        5.000 lost (1), again in 0.430: the connection ended in the middle of the feed
-        5.430 #2 GET /db
-        5.430 #2 GET /db/x
-        5.430 #2 feed since 1-s
-        5.430 x is 2-x
-        5.430 connected #2 since 1-s
-        5.430 caught up",
+        5.000 lost (1), again in 0.465: the connection ended in the middle of the feed
+        5.465 #2 GET /db
+        5.465 #2 GET /db/x
+        5.465 #2 feed since 1-s
+        5.465 x is 2-x
+        5.465 connected #2 since 1-s
+        5.465 caught up",
     );
 }
 

@@ -65,7 +65,7 @@ fn kept(seq: &str) -> Start {
 fn told(stage: &mut Stage) -> String {
     let log = std::mem::take(&mut stage.world.borrow_mut().log);
     let told = log.iter().map(|line| line.split_once(' ').unwrap().1);
-    let on_the_way = ["#", "connected", "caught up", "lost"];
+    let on_the_way = ["#", "connected", "caught up", "lost", "stuck"];
     let told = told.filter(|line| on_the_way.iter().all(|word| !line.starts_with(word)));
     told.collect::<Vec<_>>().join("; ")
 }

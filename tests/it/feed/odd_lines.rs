@@ -92,7 +92,7 @@ fn a_query_that_no_request_can_carry_was_taken_for_a_sequence() {
 
 #[test]
 fn documents_come_out_as_the_server_wrote_them() {
-    let doc = "{\"_id\":\"x\",\"big\":12345678901234567890123,\"n\":1.50,\
+    let doc = "{\"_id\":\"x\",\"_rev\":\"4-d\",\"big\":12345678901234567890123,\"n\":1.50,\
                \"s\":\"\u{2028}\\ud800\",\"s\":2}";
     let rest = r#""unknown":[1],"changes":[{"rev":"4-d"}],"id":"x","seq":7}"#;
     let line = format!("{{\"doc\":{doc},{rest}\n");
@@ -142,26 +142,26 @@ fn a_line_that_is_too_long_is_passed_by_asking_without_documents() {
     })
     .follow_as("http://couch/db", |feed| feed.doc("x").line_max(500));
     stage.check(
-        21.0,
+        21.5,
         "0.000 #1 GET /db
         0.000 #1 GET /db/x
         0.000 #1 feed since 3-c
         0.000 x is 3-c
         0.000 connected #1 since 3-c
         0.000 caught up
-        0.000 lost (1), again in 0.430: a line is longer than 500 bytes
-        0.430 #2 GET /db
-        0.430 #2 GET /db/_changes?feed=continuous&include_docs=false&heartbeat=10000&since=3-c\
+        0.000 lost (1), again in 0.465: a line is longer than 500 bytes
+        0.465 #2 GET /db
+        0.465 #2 GET /db/_changes?feed=continuous&include_docs=false&heartbeat=10000&since=3-c\
 &filter=_doc_ids&doc_ids=%5B%22x%22%5D
-        0.430 connected #2 since 3-c
-        0.430 caught up
-        20.430 lost (2), again in 0.394: the connection ended in the middle of the feed
-        20.824 #3 GET /db
-        20.824 #3 GET /db/x
-        20.824 #3 feed since 4-d
-        20.824 connected #3 since 4-d
-        20.824 caught up
-        20.824 x is 5-e",
+        0.465 connected #2 since 3-c
+        0.465 caught up
+        20.465 lost (2), again in 0.930: the connection ended in the middle of the feed
+        21.395 #3 GET /db
+        21.395 #3 GET /db/x
+        21.395 #3 feed since 4-d
+        21.395 connected #3 since 4-d
+        21.395 caught up
+        21.395 x is 5-e",
     );
 }
 
@@ -194,24 +194,25 @@ fn a_document_that_is_too_long_is_told_and_passed_over_until_it_is_short_again()
         0.000 x is 3-c
         0.000 connected #1 since 3-c
         0.000 caught up
-        0.000 lost (1), again in 0.430: a line is longer than 500 bytes
-        0.430 #2 GET /db
-        0.430 #2 GET /db/_changes?feed=continuous&include_docs=false&heartbeat=10000&since=3-c\
+        0.000 lost (1), again in 0.465: a line is longer than 500 bytes
+        0.465 #2 GET /db
+        0.465 #2 GET /db/_changes?feed=continuous&include_docs=false&heartbeat=10000&since=3-c\
 &filter=_doc_ids&doc_ids=%5B%22x%22%5D
-        0.430 connected #2 since 3-c
-        0.430 caught up
-        0.430 #3 GET /db
-        0.430 #3 GET /db/x
-        0.430 x is longer than 500
-        0.430 #4 feed since 4-d
-        0.430 connected #4 since 4-d
-        5.430 x is 5-e",
+        0.465 connected #2 since 3-c
+        0.465 caught up
+        0.465 #3 GET /db
+        0.465 #3 GET /db/x
+        0.465 x is longer than 500
+        0.465 #4 feed since 4-d
+        0.465 connected #4 since 4-d
+        5.465 x is 5-e",
     );
 }
 
 #[test]
 fn a_document_that_is_too_long_was_read_to_the_limit_after_each_loss_and_told_each_time() {
-    let doc = |length: usize| format!("{{\"_rev\":\"1-y\"{}}}", " ".repeat(length - 14));
+    let doc =
+        |length: usize| format!("{{\"_id\":\"y\",\"_rev\":\"1-y\"{}}}", " ".repeat(length - 24));
     let mut losses = 0;
     let mut stage = Stage::new(move |asked| match asked.target.as_str() {
         // Something changes during each loss.
@@ -241,7 +242,7 @@ fn a_line_that_is_too_long_even_so_is_told_as_stuck_and_not_asked_for_at_full_sp
     let mut stage = Stage::with_feeds(|_| vec![begin(), chunk(&"x".repeat(600))])
         .follow_as("http://couch/db", |feed| feed.doc("x").line_max(500));
     stage.run_s(3600.0);
-    assert!((200..300).contains(&stage.connections()), "{}", stage.connections());
+    assert!((120..250).contains(&stage.connections()), "{}", stage.connections());
     let log = stage.world.borrow().log.join("\n");
     assert!(log.contains("stuck (5) at 3-c: a line is longer than 500 bytes"), "{log}");
 }

@@ -1,7 +1,7 @@
 //! Rows that come again, where they are to be dropped.
 
 use super::*;
-use masque::sessions::{EveryChange, FeedEvent, Start};
+use masque::sessions::{EveryChange, FeedEvent, FeedMode, Start};
 
 /// A feed of every change without repeats, asked for what `feeds` gives.
 fn without_repeats(
@@ -151,4 +151,72 @@ fn a_limit_counts_what_is_told() {
     assert_eq!(told(&stage), ["1: d1 1-a", "2: d2 1-a", "rewound", "5: d3 1-a"]);
     let log = stage.world.borrow().log.join("\n");
     assert!(log.contains("limit=1\n") && log.ends_with("ended: Limit"), "{log}");
+}
+
+#[test]
+fn a_conflict_was_told_as_a_rewind_though_nothing_was_lost() {
+    // Another leaf of `d1` changes: the row names the same winner again. Once the rest was asked
+    // for, to learn where it ends, such a row seemed to come from before that.
+    for is_within in [false, true] {
+        let every = EveryChange::since(Start::Beginning);
+        let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+            "/" => vec![json("200 OK", "{}")],
+            "/db" => vec![info("\"9-s\"", "1")],
+            _ if asked.is_sounding() && is_within => {
+                let page = format!(
+                    "{{\"results\":[{}],\"last_seq\":\"3-s\"}}",
+                    bare("\"3-s\"", "d1", "1-a")
+                );
+                vec![begin(), chunk(&page), end()]
+            }
+            _ if asked.is_sounding() => vec![nothing_more(asked)],
+            _ if asked.since() == "0" => vec![begin(), chunk(&rows(1..=2)), chunk("\n")],
+            _ if is_within => vec![begin(), chunk("\n")],
+            _ => vec![begin(), chunk(&bare("\"3-s\"", "d1", "1-a")), chunk("\n")],
+        })
+        .follow_as("http://couch/db", |feed| feed.every_change(every));
+        stage.run_s(5.0);
+        let log = stage.world.borrow().log.join("\n");
+        assert!(log.contains("feed=normal") && log.contains("caught up"), "{log}");
+        assert_eq!(told(&stage), ["1: d1 1-a", "2: d2 1-a", "3: d1 1-a again"], "{log}");
+    }
+}
+
+#[test]
+fn a_conflict_long_after_a_loss_was_told_as_a_rewind() {
+    for mode in FeedMode::ALL {
+        let every = EveryChange::since(Start::Beginning);
+        let row = bare("\"3-s\"", "d1", "1-a");
+        let mut stage = Stage::new(move |asked| match (asked.target.as_str(), asked.feeds) {
+            ("/", _) => vec![json("200 OK", "{}")],
+            ("/db", _) => vec![info("\"2-s\"", "1")],
+            (_, 1) => {
+                let rows = rows(1..=2);
+                let rows = rows.trim_end().replace('\n', ",");
+                vec![
+                    begin(),
+                    chunk(&match mode {
+                        FeedMode::Continuous => rows.replace(",{", "\n{") + "\n",
+                        _ => format!("{{\"results\":[{rows},"),
+                    }),
+                    Act::Kill,
+                ]
+            }
+            _ if asked.since() == "3-s" || (mode != FeedMode::Continuous && asked.feeds == 2) => {
+                vec![nothing_more(asked)]
+            }
+            _ if mode == FeedMode::Continuous => {
+                vec![begin(), chunk("\n"), Act::wait_s(9.0), chunk(&row)]
+            }
+            _ => vec![
+                begin(),
+                chunk(&format!("{{\"results\":[{row}],\"last_seq\":\"3-s\"}}")),
+                end(),
+            ],
+        })
+        .follow_as("http://couch/db", move |feed| feed.mode(mode).every_change(every));
+        stage.run_s(60.0);
+        let log = stage.world.borrow().log.join("\n");
+        assert_eq!(told(&stage), ["1: d1 1-a", "2: d2 1-a", "3: d1 1-a again"], "{mode:?}: {log}");
+    }
 }

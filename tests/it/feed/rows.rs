@@ -277,6 +277,40 @@ fn a_watcher_that_is_busy_makes_the_server_wait_and_is_not_silence() {
 }
 
 #[test]
+fn a_server_that_reset_a_feed_was_not_noticed_while_the_watcher_was_busy() {
+    // More than the network holds, so that the server leaves with some unsent.
+    let mut stage = every(from(Start::Beginning).window(3), move |asked| {
+        let next = asked.since().trim_end_matches("-s").parse().map_or(1, |last: usize| last + 1);
+        let long = |from, to| chunk(&rows(from..=to).replace("1-a", &"1-long".repeat(300)));
+        match (asked.feeds, long(11, 500)) {
+            (1, Act::Send(all)) => {
+                vec![begin(), long(1, 10), Act::wait_s(1.0), Act::Reset(all)]
+            }
+            _ => vec![begin(), long(next, 500)],
+        }
+    })
+    .busy();
+    stage.run_s(10.0);
+    let counters = stage.counters();
+    assert_eq!((counters.losses, counters.connections), (1, 2), "it is followed again");
+    for number in 1..=600 {
+        stage.handle(number);
+    }
+    stage.run_s(10.0);
+    let told = stage.told.borrow();
+    let mut ids: Vec<_> = told
+        .iter()
+        .filter_map(|event| match event {
+            FeedEvent::Row { row, .. } => Some(row.id.clone()),
+            _ => None,
+        })
+        .collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 500, "no row is lost");
+}
+
+#[test]
 fn few_rows_that_are_long_fill_the_window_too() {
     let long = FEED_WINDOW_BYTES / 2;
     let mut stage = every(from(Start::Beginning), move |_| {

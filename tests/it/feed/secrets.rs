@@ -80,7 +80,7 @@ fn check(host: &str, acts: &[Act], is_by_cookie: bool) {
             check_secret(&format!("{feed:?} {feed:#?}"));
             feed
         });
-        stage.run_s(600.0);
+        stage.run_s(1000.0);
         let told = stage.told.borrow();
         told.iter().for_each(|event| check_secret(&shown(event)));
         assert!(matches!(told.last(), Some(FeedEvent::GaveUp { .. })), "{told:?}");

@@ -19,6 +19,8 @@ pub(super) enum Act {
     Finish,
     /// Goes away at once.
     Kill,
+    /// Sends as much of this as the network takes, and resets the connection if that is not all.
+    Reset(Bytes),
 }
 
 impl Act {
@@ -169,6 +171,10 @@ impl Wire {
             Some(Act::Wait(time)) => cx.delay(Self::NEXT, time, ()),
             Some(Act::Finish) => wire.finish(cx),
             Some(Act::Kill) => wire.close(cx),
+            Some(Act::Reset(bytes)) => {
+                wire.put(cx, bytes);
+                wire.close(cx);
+            }
             None => self.is_acting = false,
         }
     }

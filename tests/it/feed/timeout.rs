@@ -107,6 +107,24 @@ fn documents_are_followed_so_too() {
 }
 
 #[test]
+fn a_heartbeat_or_timeout_that_never_comes_was_a_panic() {
+    let never: [fn(ChangesFeed) -> ChangesFeed; 2] =
+        [|feed| feed.heartbeat(Duration::MAX), |feed| feed.timeout(Duration::MAX)];
+    for (set, name) in never.into_iter().zip(["heartbeat", "timeout"]) {
+        let mut stage = Stage::with_feeds(|_| {
+            vec![begin(), Act::wait_s(9e6), chunk(&row("\"8-h\"", "x", "4-d"))]
+        })
+        .follow_as("http://couch/db", move |feed| set(feed.doc("x")));
+        stage.run_s(1e7);
+        let log = stage.world.borrow().log.join("\n");
+        // The server is asked for a time that all servers can hold.
+        assert!(log.contains(&format!("&{name}=2147483647&")), "{log}");
+        assert!(log.ends_with("9000000.000 x is 4-d"), "{log}");
+        assert_eq!((stage.counters().losses, stage.rig.stats().panics), (0, 0));
+    }
+}
+
+#[test]
 fn a_server_that_sends_its_head_with_the_end_and_one_that_closes_are_as_good() {
     let late = |asked: &Asked| {
         let [acts, head] = [ends_after(0.0, &format!("{}-s", asked.feeds)), vec![begin()]];

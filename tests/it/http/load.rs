@@ -37,6 +37,15 @@ fn client(rig: &mut Rig, journal: &Journal) -> SessionId {
     client
 }
 
+/// Has so many clients connect and do nothing.
+fn crowd(rig: &mut Rig, count: usize) {
+    for _ in 0..count {
+        let idle = Actor::<Line>::doing("client", &Journal::default(), |_, _, _| ());
+        rig.spawn(TcpClient::new(local(1)).run(idle));
+    }
+    rig.settle();
+}
+
 fn counts(rig: &mut Rig) -> (u64, u64, u64) {
     let counts: Counts = rig.call("server", TcpServer::COUNTS, ()).expect("it is there");
     (counts.accepted, counts.refused_for_total, counts.refused_for_address)
@@ -112,14 +121,6 @@ fn a_refusal_is_heard_by_who_sends_before_reading() {
 
 #[test]
 fn who_does_not_take_a_refusal_is_closed_in_time_and_there_are_not_many_at_a_time() {
-    /// Connects and does nothing.
-    fn crowd(rig: &mut Rig, count: usize) {
-        for _ in 0..count {
-            let idle = Actor::<Line>::doing("client", &Journal::default(), |_, _, _| ());
-            rig.spawn(TcpClient::new(local(1)).run(idle));
-        }
-        rig.settle();
-    }
     let (mut rig, _) = keeper(|server| server.concurrency(0).overload(refusing()));
     crowd(&mut rig, REFUSALS_MAX + 50);
     assert_eq!(counts(&mut rig).1 as usize, REFUSALS_MAX + 50);
@@ -130,6 +131,15 @@ fn who_does_not_take_a_refusal_is_closed_in_time_and_there_are_not_many_at_a_tim
     assert_eq!(rig.stats().timers, 0);
     crowd(&mut rig, 1);
     assert_eq!(rig.stats().timers, 1, "there is room for it again");
+}
+
+#[test]
+fn so_many_refusals_are_answered_as_the_program_says() {
+    let (mut rig, _) = keeper(|server| server.concurrency(0).overload(refusing()).refusals(3));
+    crowd(&mut rig, 3);
+    assert_eq!(rig.stats().timers, 3);
+    crowd(&mut rig, 1);
+    assert_eq!((counts(&mut rig).1, rig.stats().timers), (4, 3));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! HTTP's server as a client on the wire sees it: a real `Httpd` behind a real `ReadWrite`, on
 //! virtual time, and every byte that comes back.
 
+mod departures;
 mod isolation;
 mod load;
 mod streams;

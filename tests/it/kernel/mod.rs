@@ -2,6 +2,7 @@
 //!
 //! What happens is written into a journal, and a test compares the journal.
 
+mod essential;
 mod figures;
 mod lifetime;
 mod limits;
@@ -9,6 +10,7 @@ mod messages;
 mod names;
 mod panics;
 mod random;
+mod stopped;
 mod timers;
 mod turns;
 mod watchers;

@@ -1,6 +1,7 @@
 //! Session ids and aliases.
 
 use super::{Actor, Scene, assert_ends, secs, stop};
+use masque::reactor::AliasError;
 
 #[test]
 fn an_alias_is_one_sessions_and_a_session_may_have_many() {
@@ -14,7 +15,7 @@ fn an_alias_is_one_sessions_and_a_session_may_have_many() {
         assert_eq!(cx.resolve("unicorn"), None);
     });
     let taken = scene.act(b, |cx| cx.alias("zebra")).unwrap_err();
-    assert_eq!((&*taken.alias, taken.owner), ("zebra", a));
+    assert_eq!(taken, AliasError::Taken { alias: "zebra".into(), owner: a });
     assert_eq!(taken.to_string(), format!("the alias `zebra` belongs to {a}"));
 
     assert!(!scene.act(b, |cx| cx.alias_remove("zebra")), "it is not b's");

@@ -334,3 +334,60 @@ fn an_event_that_panics_as_it_is_dropped_ended_the_process_when_its_session_was_
     scene.turn();
     assert_eq!(scene.stats().panics, 1);
 }
+
+/// A logger that panics, as one does whose stderr is closed.
+struct BrokenLogger;
+
+impl log::Log for BrokenLogger {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, _: &log::Record<'_>) {
+        panic!("the log is closed");
+    }
+
+    fn flush(&self) {}
+}
+
+#[test]
+fn a_logger_that_panics_over_a_panic_ended_the_process() {
+    const CHILD: &str = "MASQUE_TEST_LOGGER";
+    if std::env::var_os(CHILD).is_some() {
+        log::set_logger(&BrokenLogger).expect("it is the first");
+        log::set_max_level(log::LevelFilter::Error);
+        let mut scene = Scene::new();
+        let (a, b) = (scene.resident("a"), scene.resident("b"));
+        assert!(scene.call(a, Actor::PANIC, "oh").is_err());
+        assert_eq!(scene.call(b, Actor::DOUBLE, 2), Ok(4));
+        return;
+    }
+    let this = std::env::current_exe().expect("a test knows its program");
+    let name = "kernel::panics::a_logger_that_panics_over_a_panic_ended_the_process";
+    let child = std::process::Command::new(this).args(["--exact", name]).env(CHILD, "1").output();
+    let child = child.expect("the test runs itself");
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+}
+
+/// What a panic carries; it panics again when it is dropped, and so does what that panic carries.
+struct Chain(u32);
+
+impl Drop for Chain {
+    fn drop(&mut self) {
+        if self.0 > 0 {
+            std::panic::panic_any(Chain(self.0 - 1));
+        }
+    }
+}
+
+#[test]
+fn a_panic_whose_payload_panics_when_it_is_dropped_left_the_kernel() {
+    for length in [1, 2, 3] {
+        let mut scene = Scene::new();
+        let (a, b) = (scene.resident("a"), scene.resident("b"));
+        let part: super::Part = Box::new(move |_| std::panic::panic_any(Chain(length)));
+        assert!(matches!(scene.call(a, Actor::ACT, part), Err(CallError::Panicked { .. })));
+        assert_eq!(scene.call(b, Actor::DOUBLE, 2), Ok(4), "{length}");
+        assert_eq!(scene.stats().panics, 1, "{length}");
+    }
+}

@@ -77,7 +77,7 @@ impl Player {
             5..7 => drop(cx.call(self.someone(), ASK, depth + 1)),
             7 => cx.delay(HEAR, time, 1),
             8 => cx.delay_add(ACT, time, 0),
-            9 if cx.exists(cx.id()) => self.timers.push(cx.delay_set(HEAR, time, 2)),
+            9 => self.timers.push(cx.delay_set(HEAR, time, 2)),
             10 => _ = cx.delay_clear(HEAR),
             11 => _ = cx.alarm_remove_all(),
             12 if !self.timers.is_empty() => {

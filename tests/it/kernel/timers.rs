@@ -128,6 +128,35 @@ fn an_alarm_in_the_past_is_due_now() {
 }
 
 #[test]
+fn overdue_alarms_fired_in_the_order_of_setting_and_not_of_due_time() {
+    check(
+        |cx| {
+            cx.delay_add(Actor::SAY, ms(0), "now");
+            cx.alarm_add(Actor::SAY, past(cx, secs(5)), "past 5");
+            cx.alarm_add(Actor::SAY, past(cx, secs(15)), "past 15");
+            let adjusted = cx.delay_set(Actor::SAY, secs(1), "past 10");
+            assert_eq!(cx.alarm_adjust(adjusted, Shift::Earlier(secs(11))), Ok(cx.now()));
+            let removed = cx.alarm_set(Actor::SAY, past(cx, secs(20)), "removed");
+            cx.alarm_add(Actor::SAY, past(cx, secs(5)), "past 5 again");
+            assert_eq!(cx.alarm_remove(removed).map(|removed| removed.due), Ok(cx.now()));
+        },
+        ["0ns a: past 15", "0ns a: past 10", "0ns a: past 5", "0ns a: past 5 again", "0ns a: now"],
+    );
+}
+
+#[test]
+fn an_overdue_alarm_of_this_turn_comes_behind_all_that_is_due_in_it() {
+    let mut scene = Scene::new();
+    let first: fn(&mut Cx<'_>) = |cx| cx.alarm(Actor::SAY, past(cx, secs(9)), "overdue");
+    let a = scene.actor("a").start(move |cx| cx.delay(Actor::ACT, ms(1), Box::new(first)));
+    let b = scene.actor("b").start(|cx| cx.delay(Actor::SAY, ms(1), "in time"));
+    scene.spawn(a);
+    scene.spawn(b);
+    assert_ends(&mut scene);
+    assert_eq!(scene.journal(), ["b: in time", "b: stopped", "a: overdue", "a: stopped"]);
+}
+
+#[test]
 fn timers_that_are_due_come_before_posts() {
     check(
         |cx| {
@@ -366,6 +395,32 @@ fn a_time_too_far_away_never_comes_and_breaks_nothing() {
     scene.spawn(actor);
     scene.run_for(secs(100 * 365 * 24 * 3600));
     assert_eq!((scene.journal(), scene.stats().timers), (vec![], 1));
+}
+
+#[test]
+fn a_delay_that_never_comes_fired_after_centuries_and_then_virtual_time_stood_still() {
+    let mut scene = Scene::new();
+    let a = scene.resident("a");
+    let never = scene.act(a, |cx| cx.delay_set(Actor::SAY, Duration::MAX, "never"));
+    // Less than never is never, too.
+    scene.act(a, move |cx| cx.alarm_adjust(never, Shift::Earlier(secs(1))).unwrap());
+    assert!(!scene.run(), "the timer keeps its session");
+    assert_eq!((scene.journal(), scene.elapsed()), (vec![], secs(0)));
+    scene.act(a, |cx| cx.delay(Actor::SING, secs(1), "later"));
+    scene.run_for(Duration::MAX);
+    assert_eq!((scene.journal(), scene.elapsed()), (vec!["a: later".to_owned()], secs(1)));
+    scene.act(a, move |cx| assert_eq!(cx.alarm_remove(never).unwrap().payload, "never"));
+    assert_ends(&mut scene);
+}
+
+#[test]
+fn virtual_time_that_never_ends_was_a_panic() {
+    let mut scene = Scene::new();
+    let a = scene.actor("a").start(|cx| cx.delay(Actor::SAY, secs(3), "done"));
+    scene.spawn(a);
+    scene.run_for(Duration::MAX);
+    assert_eq!(scene.journal(), ["a: done", "a: stopped"]);
+    assert_eq!(scene.elapsed(), secs(3));
 }
 
 #[test]

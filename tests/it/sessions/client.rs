@@ -52,6 +52,30 @@ fn the_time_to_connect_is_exact_whenever_it_begins() {
 }
 
 #[test]
+fn a_time_to_connect_that_never_ends_was_a_panic() {
+    let (mut rig, journal) = (Rig::new(), Journal::default());
+    serve(&mut rig, 1);
+    rig.silence(endpoint("10.0.0.9:80"));
+    rig.spawn(TcpClient::new(1).timeout(Duration::MAX).run(actor(&journal)));
+    let silent = TcpClient::new(("10.0.0.9", 80)).timeout(Duration::MAX);
+    rig.spawn(silent.run(Actor::<Line>::new("waiting", &journal)));
+    rig.run_for(Duration::from_secs(100 * 365 * 24 * 3600));
+    assert_eq!(journal.take_of("client"), ["connected", "1"]);
+    assert_eq!(journal.take_of("waiting"), [""; 0], "it waits for ever");
+    assert_eq!(rig.stats().panics, 0);
+}
+
+#[test]
+fn a_backoff_that_never_ends_tries_no_more_and_breaks_nothing() {
+    let (mut rig, journal) = (Rig::new(), Journal::default());
+    let backoff = Backoff::new(Duration::MAX, Duration::MAX).seed(1);
+    rig.spawn(TcpClient::new(1).backoff(backoff).run(actor(&journal)));
+    rig.run_for(Duration::from_secs(100 * 365 * 24 * 3600));
+    assert_eq!(journal.take_of("client").len(), 1);
+    assert_eq!(rig.stats().panics, 0);
+}
+
+#[test]
 fn reconnect_while_connected_disconnects_first() {
     let (mut rig, journal) = (Rig::new(), Journal::default());
     serve(&mut rig, 1);
@@ -274,4 +298,39 @@ fn a_delay_for_reconnect_comes_back_too_and_further_events_reach_the_connection(
     assert_eq!(journal.take(), ["Gone", "1", "this side has closed it"]);
     rig.run_for(Duration::from_secs(60));
     assert_eq!(journal.take(), ["1", "this side has closed it"]);
+}
+
+#[test]
+fn a_backoff_of_nothing_stopped_virtual_time_and_tried_without_a_pause() {
+    let (mut rig, journal) = (Rig::new(), Journal::default());
+    let backoff = Backoff::new(Duration::ZERO, Duration::ZERO);
+    rig.spawn(TcpClient::new(1).backoff(backoff).run(actor(&journal)));
+    rig.run_for(Duration::from_secs(1));
+    let tries = journal.take_of("client").len();
+    assert!((90..=101).contains(&tries), "{tries} tries in a second");
+}
+
+#[test]
+fn pauses_between_tries_grow_and_none_is_shorter_than_half_of_its_step() {
+    for seed in 0..20 {
+        let (mut rig, journal) = (Rig::new(), Journal::default());
+        let (first, cap) = (Duration::from_secs(1), Duration::from_secs(60));
+        let client = TcpClient::new(1).backoff(Backoff::new(first, cap).seed(seed));
+        rig.spawn(client.run(actor(&journal)));
+        let (mut tries, mut last, mut pauses) = (0, Duration::ZERO, vec![]);
+        while pauses.len() < 12 {
+            rig.run_for(Duration::from_millis(10));
+            let more = journal.take_of("client").len();
+            if more > 0 && tries > 0 {
+                pauses.push(rig.elapsed().saturating_sub(last));
+            }
+            (tries, last) = (tries + more, if more > 0 { rig.elapsed() } else { last });
+        }
+        let tick = Duration::from_millis(20);
+        for (try_number, pause) in pauses.iter().enumerate() {
+            let step = (first * (1 << try_number.min(6))).min(cap);
+            assert!(*pause + tick >= step / 2 && *pause <= step + tick, "{seed}: {pauses:?}");
+        }
+        assert!(pauses.windows(2).all(|two| two[0] <= two[1] + tick), "{seed}: {pauses:?}");
+    }
 }

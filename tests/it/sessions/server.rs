@@ -396,3 +396,72 @@ fn everything_ends_with_the_program_and_each_connection_is_told() {
     assert_eq!(journal.take(), [format!("server: {gone}"), format!("client: {gone}")]);
     assert_eq!((rig.stats().wheels, rig.stats().timers), (0, 0));
 }
+
+/// Connects `count` clients to port 1, one after the other, and returns what they heard.
+fn greet_each(rig: &mut Rig, count: usize) -> Vec<String> {
+    let journal = Journal::default();
+    for _ in 0..count {
+        rig.spawn(client("quit", &journal));
+        rig.settle();
+    }
+    journal.take_of("client").into_iter().filter(|line| line.starts_with("echo")).collect()
+}
+
+#[test]
+fn a_panic_over_one_client_ended_the_listener() {
+    let (mut rig, journal) = (Rig::new(), Journal::default());
+    let stops = journal.clone();
+    let mut count = 0;
+    let server = TcpServer::new(local(1)).alias("echo").stopped(move |_| stops.note("stopped"));
+    rig.spawn(server.serve(move |_| {
+        count += 1;
+        assert_ne!(count, 2, "the second client is too much");
+        echo(&Journal::default())
+    }));
+    assert_eq!(greet_each(&mut rig, 3), ["echo: quit", "echo: quit"]);
+    assert_eq!((rig.stats().panics, connections(&mut rig)), (1, 0));
+    rig.post("echo", TcpServer::SHUTDOWN, ()).expect("it is there");
+    assert!(rig.run());
+    assert_eq!(journal.take(), ["stopped"]);
+}
+
+#[test]
+fn a_panic_of_a_programs_own_acceptor_ended_the_listener() {
+    let mut rig = Rig::new();
+    let mut count = 0;
+    let server = TcpServer::new(local(1)).alias("echo");
+    // The panic of a part for one client is not that of the essential session.
+    let server = server.started(|cx, _| cx.mark_essential(cx.id()));
+    rig.spawn(server.accept(move |cx, accepted| {
+        count += 1;
+        assert_ne!(count, 1, "the first client is too much");
+        cx.spawn(Own(Some(accepted.socket), None));
+    }));
+    assert_eq!(greet_each(&mut rig, 2), ["echo: quit"]);
+    assert_eq!((rig.stats().panics, rig.failure()), (1, None));
+}
+
+/// A connection whose own events have the name of one of its session's.
+struct Clashing;
+
+impl Connection for Clashing {
+    type Filter = Line;
+
+    fn filter(&self) -> Line {
+        Line::new()
+    }
+
+    fn events(on: &mut Handlers<Peer<Self>>) {
+        on.on(Event::<()>::new("peer.input"), |_, _, ()| ());
+    }
+
+    fn input(&mut self, _: &mut Cx<'_>, _: ReadWrite<Line>, _: String) {}
+}
+
+#[test]
+fn a_clash_of_event_names_ended_the_listener_at_its_first_client() {
+    let mut rig = Rig::new();
+    rig.spawn(TcpServer::new(local(1)).alias("echo").serve(|_| Clashing));
+    assert_eq!(greet_each(&mut rig, 2), [""; 0]);
+    assert_eq!((rig.stats().panics, connections(&mut rig)), (2, 0));
+}

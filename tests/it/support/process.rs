@@ -75,6 +75,11 @@ impl Program {
         self.log.lock().expect("the reader does not panic").clone()
     }
 
+    /// The lines of stdout that were passed over while a later one was waited for.
+    pub(crate) fn heard(&self) -> &[String] {
+        &self.heard
+    }
+
     /// The lines of stdout that have come and nobody has waited for.
     pub(crate) fn unheard(&mut self) -> Vec<String> {
         self.lines.try_iter().collect()

@@ -3,5 +3,7 @@
 
 mod connector;
 mod listener;
+mod peers;
 mod read_write;
 mod system;
+mod waking;

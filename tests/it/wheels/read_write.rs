@@ -4,7 +4,8 @@ use crate::support::actor::{Actor, Journal, Moment, Script, direct, local};
 use bytes::Bytes;
 use masque::filters::{Filter, Httpd, Line, Output, Stream};
 use masque::limits::{
-    FINISH_TIME, ITEMS_PER_TURN, LINE_BYTES, LINGER_BYTES, LINGER_TIME, OUTPUT_MAX,
+    FINISH_TIME, ITEMS_PER_TURN, ITEMS_WITHOUT_INPUT, LINE_BYTES, LINGER_BYTES, LINGER_TIME,
+    OUTPUT_MAX,
 };
 use masque::reactor::Rig;
 use masque::sessions::{Peer, TcpClient, TcpServer};
@@ -190,6 +191,36 @@ fn the_end_waits_behind_items_that_are_paused() {
     direct::<Line>(&mut rig, "server", |peer, cx| peer.wire().expect("connected").resume(cx));
     rig.settle();
     assert_eq!(journal.take_of("server"), ["last words", "the peer has ended"]);
+}
+
+#[test]
+fn a_reset_was_not_noticed_while_the_connection_was_paused() {
+    for pauses_first in [true, false] {
+        let journal = Journal::default();
+        let server =
+            Actor::<Line>::doing("server", &journal, move |cx, wire, moment| match moment {
+                Moment::Connected if pauses_first => wire.pause(cx),
+                Moment::Input(_) => wire.pause(cx),
+                _ => {}
+            });
+        let client = Actor::<Line>::doing("client", &journal, |cx, wire, moment| {
+            if let Moment::Connected = moment {
+                wire.pause(cx);
+                wire.put(cx, "one");
+                wire.put(cx, "two");
+            }
+        });
+        let mut rig = pair(server, client);
+        // What the client has not read makes its end a reset.
+        direct::<Line>(&mut rig, "server", |peer, cx| {
+            peer.put(cx, "unread");
+        });
+        rig.settle();
+        journal.take();
+        direct::<Line>(&mut rig, "client", |peer, cx| peer.wire().expect("connected").close(cx));
+        rig.settle();
+        assert_eq!(journal.take_of("server"), ["disconnected, connection reset"]);
+    }
 }
 
 #[test]
@@ -556,4 +587,168 @@ fn a_request_came_after_finish_where_the_client_had_ended() {
     rig.settle();
     let seen = journal.take_of("server");
     assert_eq!(seen, ["GET /", "flushed", "disconnected, all has been sent"]);
+}
+
+/// A filter that breaks its contract: it takes the first byte, and then goes by that.
+#[derive(Default)]
+struct Rogue {
+    kind: u8,
+    /// How many items it still gives without taking a byte.
+    left: u32,
+}
+
+impl Filter for Rogue {
+    type In = ();
+    type Out = Bytes;
+    type Error = Infallible;
+
+    fn decode(&mut self, input: &mut &[u8]) -> Result<Option<()>, Infallible> {
+        if self.kind == 0
+            && let [kind, rest @ ..] = *input
+        {
+            (self.kind, *input) = (*kind, rest);
+            self.left = match kind {
+                b'm' => ITEMS_WITHOUT_INPUT,
+                b'o' => ITEMS_WITHOUT_INPUT + 1,
+                b'e' => u32::MAX,
+                _ => 0,
+            };
+            return Ok(Some(()));
+        }
+        if self.kind == b's' && input.len() > self.input_max() {
+            *input = &[]; // it needs more than it says
+        }
+        let has_more = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        Ok(has_more.then_some(()))
+    }
+
+    fn encode(&mut self, item: Bytes, output: &mut Output) {
+        output.shared(item);
+    }
+
+    fn input_max(&self) -> usize {
+        4
+    }
+}
+
+impl Script for Rogue {
+    fn new() -> Self {
+        Rogue::default()
+    }
+
+    fn show((): &()) -> Option<String> {
+        None
+    }
+}
+
+/// What an actor with a [`Rogue`] is told when its peer sends `pieces`, and how many items came.
+fn go_rogue(pieces: &[&'static str]) -> (Vec<String>, u32) {
+    let (journal, count) = (Journal::default(), Rc::new(Cell::new(0)));
+    let counted = Rc::clone(&count);
+    let server = Actor::<Rogue>::doing("server", &journal, move |cx, wire, moment| match moment {
+        Moment::Input(()) => counted.set(counted.get() + 1),
+        Moment::Ended => wire.put_last(cx, "sorry"),
+        _ => {}
+    });
+    let mut rig = pair(server, Actor::<Stream>::new("client", &journal));
+    journal.take();
+    for piece in pieces {
+        put(&mut rig, "client", *piece);
+        rig.run_for(Duration::from_secs(1));
+    }
+    (journal.take_of("server"), count.get())
+}
+
+#[test]
+fn a_filter_that_needs_more_than_its_input_max_left_the_connection_hanging() {
+    let (seen, _) = go_rogue(&["s", "abc"]);
+    assert_eq!(seen, [""; 0], "three bytes may wait");
+    let (seen, _) = go_rogue(&["s", "abc", "d"]);
+    let why = "`it::wheels::read_write::Rogue` needs more than the 4 bytes of its `input_max`";
+    assert_eq!(seen, [why, "flushed", "disconnected, all has been sent"]);
+}
+
+#[test]
+fn a_filter_that_gives_items_and_takes_nothing_was_asked_without_end() {
+    let (seen, count) = go_rogue(&["m"]);
+    assert_eq!((seen, count), (vec![], 1 + ITEMS_WITHOUT_INPUT), "as many as there may be");
+    let why = "`it::wheels::read_write::Rogue` gives items without end and takes no input";
+    for piece in ["o", "e"] {
+        let (seen, count) = go_rogue(&[piece]);
+        assert_eq!(seen, [why, "flushed", "disconnected, all has been sent"], "{piece}");
+        assert_eq!(count, 1 + ITEMS_WITHOUT_INPUT, "{piece}");
+    }
+}
+
+#[test]
+fn an_idle_connection_whose_filter_was_told_to_close_was_left_open() {
+    let journal = Journal::default();
+    let server = Actor::<Httpd>::doing("server", &journal, |cx, wire, moment| match moment {
+        Moment::Input(_) => drop(wire.put(cx, masque::filters::Response::new("yes".into()))),
+        Moment::Ended => wire.finish(cx),
+        _ => {}
+    });
+    let mut rig = pair(server, Actor::<Stream>::new("client", &journal));
+    put(&mut rig, "client", "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    rig.settle();
+    assert_eq!(journal.take_of("server"), ["connected", "GET /", "flushed"]);
+    direct::<Httpd>(&mut rig, "server", |peer, cx| {
+        let wire = peer.wire().expect("connected");
+        wire.filter_mut(cx).expect("connected").close_after_answer();
+    });
+    rig.settle();
+    assert_eq!(journal.take_of("server"), ["disconnected, all has been sent"]);
+}
+
+/// Lines once it is told to, and nothing before that.
+#[derive(Default)]
+struct Switch(Option<Line>);
+
+impl Filter for Switch {
+    type In = String;
+    type Out = Bytes;
+    type Error = masque::filters::LineError;
+
+    fn decode(&mut self, input: &mut &[u8]) -> Result<Option<String>, Self::Error> {
+        self.0.as_mut().map_or(Ok(None), |line| line.decode(input))
+    }
+
+    fn encode(&mut self, item: Bytes, output: &mut Output) {
+        output.shared(item);
+    }
+
+    fn input_max(&self) -> usize {
+        LINE_BYTES
+    }
+}
+
+impl Script for Switch {
+    fn new() -> Self {
+        Switch::default()
+    }
+
+    fn show(item: &String) -> Option<String> {
+        Some(item.clone())
+    }
+}
+
+#[test]
+fn what_had_come_was_not_shown_to_another_filter_until_more_came() {
+    let journal = Journal::default();
+    let mut rig =
+        pair(Actor::<Switch>::new("server", &journal), Actor::<Stream>::new("client", &journal));
+    journal.take();
+    put(&mut rig, "client", "one\ntwo\nthr");
+    rig.settle();
+    assert_eq!(journal.take_of("server"), [""; 0]);
+    direct::<Switch>(&mut rig, "server", |peer, cx| {
+        let wire = peer.wire().expect("connected");
+        *wire.filter_mut(cx).expect("connected") = Switch(Some(Line::new()));
+    });
+    rig.settle();
+    assert_eq!(journal.take_of("server"), ["one", "two"]);
+    put(&mut rig, "client", "ee\n");
+    rig.settle();
+    assert_eq!(journal.take_of("server"), ["three"]);
 }

@@ -31,7 +31,12 @@ pub(super) const ALL: &[Kind] = &[
     Kind { about: "send rubbish", threads: 2, connections: 5, visit: rubbish },
     Kind { about: "send slowly, and stop", threads: 1, connections: 20, visit: trickle },
     Kind { about: "read slowly, and stop", threads: 1, connections: 20, visit: sip },
+    Kind { about: "leave behind a pipeline", threads: 1, connections: 10, visit: leave_behind },
+    Kind { about: "listen and never read", threads: 1, connections: 10, visit: ignore_events },
 ];
+
+/// What is sent behind a poll: more than a head may have, so that the server stops to read.
+const PIPELINED_BYTES: usize = 20 * 1024;
 
 /// What became of a kind's visits.
 #[derive(Debug, Default)]
@@ -180,6 +185,27 @@ fn park(visit: &mut Visit<'_>) -> io::Result<()> {
 fn leave(visit: &mut Visit<'_>) -> io::Result<()> {
     let wires = visit.parked()?;
     visit.pause(300);
+    drop(wires);
+    Ok(())
+}
+
+/// More than the server reads is behind the poll, so it cannot read the end of the connection.
+fn leave_behind(visit: &mut Visit<'_>) -> io::Result<()> {
+    let mut wires = visit.parked()?;
+    for wire in &mut wires {
+        wire.send(&vec![b'x'; PIPELINED_BYTES])?;
+    }
+    visit.pause(300);
+    drop(wires);
+    Ok(())
+}
+
+fn ignore_events(visit: &mut Visit<'_>) -> io::Result<()> {
+    let mut wires = visit.open()?;
+    for wire in &mut wires {
+        wire.ask("/board/events")?;
+    }
+    visit.pause(10_000);
     drop(wires);
     Ok(())
 }

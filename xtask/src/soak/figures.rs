@@ -18,8 +18,15 @@ const NEVER: [&str; 3] =
     ["masque_panics_total", "dashboard_unserved_total", "dashboard_starved_total"];
 
 /// What is told, too.
-const TOLD: [&str; 4] =
-    ["dashboard_connections_total", "dashboard_changes_total", "masque_turns_total", MEMORY];
+const TOLD: [&str; 5] = [
+    "dashboard_connections_total",
+    "dashboard_changes_total",
+    LOSSES,
+    "masque_turns_total",
+    MEMORY,
+];
+
+const LOSSES: &str = "dashboard_feed_losses_total";
 
 const MEMORY: &str = "resident KiB";
 
@@ -82,6 +89,11 @@ fn names() -> Vec<&'static str> {
 pub(super) fn table(moments: [&Figures; 3]) -> Vec<Row> {
     let row = |name| Row { name, values: moments.map(|figures| figures.of(name)) };
     names().into_iter().map(row).collect()
+}
+
+/// Returns true if the feed was lost between the two moments.
+pub(super) fn was_cut(before: &Figures, after: &Figures) -> bool {
+    before.of(LOSSES) < after.of(LOSSES)
 }
 
 /// What is not as it was.

@@ -1,11 +1,14 @@
 //! `cargo xtask soak`: minutes of browsers that come, wait, and leave as they like, and send what
-//! they like, while the documents change. At the end the server must be as it was before.
+//! they like, while the documents change and the feed is cut every twenty seconds. At the end the
+//! server must be as it was before.
 //!
-//! It is the debug build that is soaked: its assertions and overflow checks are on. Linux only, for
-//! the memory and the descriptors of another process are read from `/proc`.
+//! The debug build is soaked, because its assertions and overflow checks are on, or with
+//! `--release` the build that is deployed. Linux only, because the memory and the descriptors of
+//! another process are read from `/proc`.
 
 mod browsers;
 mod figures;
+mod relay;
 mod server;
 mod wire;
 
@@ -38,10 +41,38 @@ const MEMORY_KIB_MAX: u64 = 4 * 1024;
 /// Between two looks at the figures.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Soaks the dashboard for this long.
-pub(crate) fn run(time: Duration) -> Result<(), Failure> {
-    cargo("build --package dashboard").run()?;
-    let server = Server::start()?;
+/// What is soaked, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Plan {
+    time: Duration,
+    is_release: bool,
+}
+
+/// The plan that the words of the command line make; `None` when they make none.
+pub(crate) fn plan(words: &[&str]) -> Option<Plan> {
+    let mut plan = Plan { time: DEFAULT_TIME, is_release: false };
+    let mut words = words.to_vec();
+    if let Some(at) = words.iter().position(|word| *word == "--release") {
+        words.remove(at);
+        plan.is_release = true;
+    }
+    match words.as_slice() {
+        [] => {}
+        [seconds] => {
+            let seconds = seconds.parse().ok().filter(|seconds| (1..=86_400).contains(seconds))?;
+            plan.time = Duration::from_secs(seconds);
+        }
+        _ => return None,
+    }
+    Some(plan)
+}
+
+/// Soaks the dashboard.
+pub(crate) fn run(plan: Plan) -> Result<(), Failure> {
+    let Plan { time, is_release } = plan;
+    let (flag, profile) = if is_release { (" --release", "release") } else { ("", "debug") };
+    cargo(&format!("build --package dashboard{flag}")).run()?;
+    let server = Server::start(profile)?;
     let before = {
         load(&server, WARM_UP_TIME)?;
         rest(&server)?
@@ -65,6 +96,9 @@ pub(crate) fn run(time: Duration) -> Result<(), Failure> {
     let mut complaints: Vec<String> =
         faults.map(|(about, fault)| format!("browsers that {about}: {fault}")).collect();
     complaints.extend(figures::complaints(&before, &after, MEMORY_KIB_MAX));
+    if time > 2 * relay::CUT_PAUSE && !figures::was_cut(&before, &after) {
+        complaints.push("the feed was never cut".into());
+    }
     if !log.is_empty() {
         complaints.push(format!("the server complained: {}", log.lines().next().unwrap_or("")));
     }
@@ -115,4 +149,22 @@ fn rest(server: &Server) -> Result<Figures, Failure> {
         least = least.least(&server.figures()?);
     }
     Ok(least)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DEFAULT_TIME, Plan, plan};
+    use std::time::Duration;
+
+    #[test]
+    fn the_words_of_the_command_line_make_a_plan() {
+        let ten_min = Duration::from_secs(600);
+        let plan_of = |time, is_release| Some(Plan { time, is_release });
+        assert_eq!(plan(&[]), plan_of(DEFAULT_TIME, false));
+        assert_eq!(plan(&["600", "--release"]), plan_of(ten_min, true));
+        assert_eq!(plan(&["--release"]), plan_of(DEFAULT_TIME, true));
+        for wrong in [&["0"][..], &["86401"], &["soon"], &["1", "2"], &["--debug"]] {
+            assert_eq!(plan(wrong), None, "{wrong:?}");
+        }
+    }
 }

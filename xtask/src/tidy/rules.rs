@@ -88,7 +88,7 @@ const HOSTS: &[&str] = &[
 /// The most lines of a file; the first row that fits holds.
 const LINES_MAX: &[(Fits, usize)] = &[
     (|source| source.path == "README.md", 120),
-    (|source| source.path == "ARCHITECTURE.md", 200),
+    (|source| source.path.ends_with("ARCHITECTURE.md"), 200),
     (|source| source.path == "CONTRIBUTING.md", 150),
     (|source| source.ending() == "rs" && source.path.split('/').any(is_tests), 800),
     (|source| source.ending() == "rs", 400),

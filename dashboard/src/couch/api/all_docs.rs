@@ -6,6 +6,7 @@ use http::{Method, StatusCode};
 use serde_json::Value;
 
 use super::bulk::{answer_too_large, push_separator};
+use super::query::Query;
 use super::{Answer, Call, Couch, Refusal, now};
 use crate::couch::limits::{ANSWER_SIZE_MAX, BULK_ITEMS_MAX};
 use crate::couch::store::{Database, Document, Extras, push_args, push_string};
@@ -13,16 +14,13 @@ use crate::couch::store::{Database, Document, Extras, push_args, push_string};
 impl Couch {
     pub(super) fn all_docs(&mut self, call: &Call<'_>, db: &str) -> Result<Answer, Refusal> {
         let database = self.existing(db)?;
-        let keys = match *call.method() {
-            Method::GET | Method::HEAD => call.query.json("keys")?,
-            Method::POST => {
-                let members = call.members()?;
-                let keys = members.value("keys").map(serde_json::from_str).transpose();
-                keys.map_err(|_| Refusal::bad_json())?
-            }
+        let (query, place) = match *call.method() {
+            Method::GET | Method::HEAD => (call.query.clone(), "parameter"),
+            Method::POST => (call.query.with(&call.members()?), "body member"),
             _ => return Err(Refusal::method("GET,HEAD,POST")),
         };
-        let page = Page::of(call)?;
+        let keys = query.json("keys")?;
+        let page = Page::of(&query)?;
         let body = match keys {
             Some(Value::Array(keys)) if keys.len() > BULK_ITEMS_MAX => {
                 return Err(Refusal::too_large(format!("More than {BULK_ITEMS_MAX} keys")));
@@ -33,8 +31,10 @@ impl Couch {
                 }
                 of_keys(database, &page, &keys)?
             }
-            Some(_) => return Err(Refusal::bad_request("`keys` must be an array of strings.")),
-            None => in_range(call, database, &page)?,
+            Some(_) => {
+                return Err(Refusal::bad_request(format!("`keys` {place} must be an array.")));
+            }
+            None => in_range(&query, database, &page)?,
         };
         Ok(now(StatusCode::OK, body))
     }
@@ -46,21 +46,24 @@ struct Page {
     limit: usize,
     descending: bool,
     include_docs: bool,
+    update_seq: bool,
     extras: Extras,
 }
 
 impl Page {
-    fn of(call: &Call<'_>) -> Result<Self, Refusal> {
+    fn of(query: &Query) -> Result<Self, Refusal> {
         let number = |name, default| {
-            let number = call.query.number(name)?;
+            let number = query.number(name)?;
             Ok::<_, Refusal>(number.map_or(default, |n| usize::try_from(n).unwrap_or(usize::MAX)))
         };
+        let boolean = |name| Ok::<_, Refusal>(query.boolean(name)?.unwrap_or_default());
         Ok(Self {
             skip: number("skip", 0)?,
             limit: number("limit", usize::MAX)?,
-            descending: call.query.is_true("descending"),
-            include_docs: call.query.is_true("include_docs"),
-            extras: call.extras(),
+            descending: boolean("descending")?,
+            include_docs: boolean("include_docs")?,
+            update_seq: boolean("update_seq")?,
+            extras: Extras { conflicts: boolean("conflicts")?, ..Extras::default() },
         })
     }
 }
@@ -68,7 +71,8 @@ impl Page {
 /// A row for each key, in the order of the keys.
 fn of_keys(database: &Database, page: &Page, keys: &[Value]) -> Result<String, Refusal> {
     let total = database.document_count();
-    let mut body = format!("{{\"total_rows\":{total},\"offset\":null,\"rows\":[");
+    let update_seq = if page.update_seq { ",\"update_seq\":null" } else { "" };
+    let mut body = format!("{{\"total_rows\":{total},\"offset\":null{update_seq},\"rows\":[");
     for key in keys.iter().skip(page.skip).take(page.limit) {
         let id = key.as_str();
         let found = id.and_then(|id| Some((id, database.document(id)?)));
@@ -76,25 +80,29 @@ fn of_keys(database: &Database, page: &Page, keys: &[Value]) -> Result<String, R
         match found {
             Some((id, document)) => push_row(&mut body, id, document, page)?,
             None => {
-                push_args(&mut body, format_args!("\n{{\"key\":{key},\"error\":\"not_found\"}}"));
+                push_args(&mut body, format_args!("\r\n{{\"key\":{key},\"error\":\"not_found\"}}"));
             }
         }
     }
-    body.push_str("\n]}\n");
+    body.push_str("\r\n]}\n");
     Ok(body)
 }
 
 /// The live documents between two ids. O(log n) and O(1) a row, and O(1) for each row before the
 /// first, to count them.
-fn in_range(call: &Call<'_>, database: &Database, page: &Page) -> Result<String, Refusal> {
-    let key = id_of(call, &["key"])?;
-    let start = key.clone().or(id_of(call, &["startkey", "start_key"])?);
-    let end = key.or(id_of(call, &["endkey", "end_key"])?);
+fn in_range(query: &Query, database: &Database, page: &Page) -> Result<String, Refusal> {
+    let key = id_of(query, &["key"])?;
+    // Here a row's key is its document's id, so where one is not given the other counts.
+    let start = key.clone().or(id_of(query, &["startkey", "start_key"])?);
+    let start = start.or_else(|| docid_of(query, &["startkey_docid", "start_key_doc_id"]));
+    let end = key.or(id_of(query, &["endkey", "end_key"])?);
+    let end = end.or_else(|| docid_of(query, &["endkey_docid", "end_key_doc_id"]));
+    let inclusive_end = query.boolean("inclusive_end")?.unwrap_or(true);
     let first = start.as_deref().map_or(Bound::Unbounded, Bound::Included);
     let last = match end.as_deref() {
         None => Bound::Unbounded,
-        Some(id) if call.query.text("inclusive_end") == Some("false") => Bound::Excluded(id),
-        Some(id) => Bound::Included(id),
+        Some(id) if inclusive_end => Bound::Included(id),
+        Some(id) => Bound::Excluded(id),
     };
     let before = match start.as_deref() {
         None => 0,
@@ -110,12 +118,16 @@ fn in_range(call: &Call<'_>, database: &Database, page: &Page) -> Result<String,
     };
     let total = database.document_count();
     let offset = before.saturating_add(page.skip).min(total);
-    let mut body = format!("{{\"total_rows\":{total},\"offset\":{offset},\"rows\":[");
+    let mut body = format!("{{\"total_rows\":{total},\"offset\":{offset}");
+    if page.update_seq {
+        push_args(&mut body, format_args!(",\"update_seq\":\"{}\"", database.update_seq()));
+    }
+    body.push_str(",\"rows\":[");
     for (id, document) in rows {
         push_separator(&mut body, '[');
         push_row(&mut body, id, document, page)?;
     }
-    body.push_str("\n]}\n");
+    body.push_str("\r\n]}\n");
     Ok(body)
 }
 
@@ -144,9 +156,9 @@ fn is_ordered(low: Bound<&str>, high: Bound<&str>) -> bool {
 
 /// A key of the query. Ids are strings, which sort behind numbers and before lists: other keys are
 /// refused rather than sorted.
-fn id_of(call: &Call<'_>, names: &[&str]) -> Result<Option<String>, Refusal> {
+fn id_of(query: &Query, names: &[&str]) -> Result<Option<String>, Refusal> {
     for name in names {
-        match call.query.json(name)? {
+        match query.json(name)? {
             None => {}
             Some(Value::String(id)) => return Ok(Some(id)),
             Some(_) => return Err(Refusal::bad_request(format!("`{name}` must be a string."))),
@@ -155,9 +167,14 @@ fn id_of(call: &Call<'_>, names: &[&str]) -> Result<Option<String>, Refusal> {
     Ok(None)
 }
 
+/// An id of the query, which is not JSON.
+fn docid_of(query: &Query, names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| query.text(name)).map(str::to_owned)
+}
+
 fn push_row(out: &mut String, id: &str, document: &Document, page: &Page) -> Result<(), Refusal> {
     let winner = document.winner();
-    out.push_str("\n{\"id\":");
+    out.push_str("\r\n{\"id\":");
     push_string(out, id);
     out.push_str(",\"key\":");
     push_string(out, id);

@@ -11,7 +11,7 @@ use crate::couch::limits::{
     ANSWER_SIZE_MAX, FILTER_IDS_MAX, HEARTBEAT_DEFAULT_MS, HEARTBEAT_MAX_MS, HEARTBEAT_MIN_MS,
     TIMEOUT_MAX_MS,
 };
-use crate::couch::store::{Database, Since, parse_number};
+use crate::couch::store::{Database, Members, Since, parse_number};
 
 impl Couch {
     pub(super) fn changes(&mut self, call: &Call<'_>, db: &str) -> Result<Answer, Refusal> {
@@ -33,7 +33,8 @@ impl Couch {
             all_leaves: call.query.text("style") == Some("all_docs"),
             filter: filter(call, database, in_body)?,
             pace: pace(call)?,
-            sent: false,
+            seq_interval: seq_interval(call)?,
+            sent: 0,
         };
         let complete = if call.query.is_true("descending") {
             Some(follow.descending(database, ANSWER_SIZE_MAX).ok_or_else(answer_too_large)?)
@@ -111,15 +112,59 @@ fn filter(
             }
             Ok(Filter::Ids(ids.into()))
         }
-        Some(name @ ("_selector" | "_view")) => {
-            Err(Refusal::not_implemented(&format!("filter={name}")))
+        Some("_selector") if *call.method() == Method::GET => {
+            Err(Refusal::bad_request("Selector must be specified in POST payload"))
         }
+        Some("_selector") => Err(Refusal::not_implemented("filter=_selector")),
+        Some("_view") => {
+            let view = call.query.text("view").filter(|view| !view.is_empty());
+            let view = view
+                .ok_or_else(|| Refusal::bad_request("`view` filter parameter is not provided."))?;
+            let form = "`view` must be of the form `designname/viewname`";
+            expect_defined(database, "views", view, form)?;
+            Err(Refusal::not_implemented("filter=_view"))
+        }
+        Some(name) if name.starts_with('_') => {
+            Err(Refusal::bad_request("unknown builtin filter name"))
+        }
+        Some(name) if name.split('/').all(str::is_empty) => Ok(Filter::All),
         Some(name) => {
-            let design = name.split('/').next().unwrap_or_default();
-            database.get(&format!("_design/{design}"), None)?;
+            let form = "`filter` must be of the form `designname/filtername`";
+            expect_defined(database, "filters", name, form)?;
             Err(Refusal::not_implemented("A filter function"))
         }
     }
+}
+
+/// Refuses what is not `design/function`, or names a function that the design document does not
+/// have in this member.
+fn expect_defined(
+    database: &Database,
+    member: &str,
+    path: &str,
+    form: &'static str,
+) -> Result<(), Refusal> {
+    let mut names = path.split('/').filter(|name| !name.is_empty());
+    let (Some(design), Some(function), None) = (names.next(), names.next(), names.next()) else {
+        return Err(Refusal::bad_request(form));
+    };
+    let leaf = database.get(&format!("_design/{design}"), None)?;
+    let document = format!("{{{}}}", leaf.body);
+    let mut object = document.as_str();
+    for name in [member, function] {
+        let members = Members::parse(object).map_err(|_| Refusal::not_found("json_mismatch"))?;
+        object = members
+            .value(name)
+            .ok_or_else(|| Refusal::not_found(format!("missing json key: {name}")))?;
+    }
+    Ok(())
+}
+
+/// Returns the interval of rows that have a sequence.
+fn seq_interval(call: &Call<'_>) -> Result<Option<u64>, Refusal> {
+    let refuse = || Refusal::bad_request("invalid_seq_interval");
+    let interval = |text| parse_number(text).filter(|&interval| interval > 0).ok_or_else(refuse);
+    call.query.text("seq_interval").map(interval).transpose()
 }
 
 /// The `doc_ids` of a POST's body. An empty body is taken for `{}`.
@@ -132,9 +177,11 @@ fn ids_in_body(call: &Call<'_>) -> Result<Option<Vec<String>>, Refusal> {
 }
 
 fn ids(json: &str) -> Result<Vec<String>, Refusal> {
-    serde_json::from_str(json).map_err(|_| bad_ids())
+    serde_json::from_str(json).map_err(|error: serde_json::Error| {
+        if error.is_data() { bad_ids() } else { Refusal::bad_json() }
+    })
 }
 
 fn bad_ids() -> Refusal {
-    Refusal::bad_request("`doc_ids` filter parameter is not a list of strings.")
+    Refusal::bad_request("`doc_ids` filter parameter is not a list of doc ids.")
 }

@@ -11,13 +11,13 @@ impl Couch {
         match *call.method() {
             Method::GET | Method::HEAD => Ok(now(StatusCode::OK, info(self.existing(db)?))),
             Method::PUT => {
-                self.store.create(db)?;
+                self.store.create(db).map_err(|error| Refusal::of_database_name(db, error))?;
                 let mut response = answer(StatusCode::CREATED, "{\"ok\":true}\n".into());
                 response.headers_mut().extend(call.location(&[db]));
                 Ok(Answer::Now(response))
             }
             Method::DELETE if call.query.text("rev").is_some() => Err(Refusal::bad_request(
-                "You tried to DELETE a database with a ?rev= parameter. \
+                "You tried to DELETE a database with a ?=rev parameter. \
                  Did you mean to DELETE a document instead?",
             )),
             Method::DELETE if self.store.delete(db) => Ok(now(StatusCode::OK, "{\"ok\":true}\n")),

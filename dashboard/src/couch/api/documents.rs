@@ -1,13 +1,13 @@
 //! `/db/id` and `/db/_local/id`: one document.
 
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
-use super::bulk::{Wanted, push_results};
-use super::query::parse_rev;
+use super::query::{Query, parse_rev};
 use super::{Answer, Call, Couch, Refusal, answer, now};
 use crate::couch::store::{
     Database, Draft, Extras, GetError, Local, PutError, parse_number, push_args, push_string,
 };
+use crate::percent::decoded;
 
 impl Couch {
     pub(super) fn document(
@@ -20,40 +20,51 @@ impl Couch {
         match *call.method() {
             Method::GET | Method::HEAD => self.read_document(call, db, id),
             Method::PUT => {
-                let draft = Draft::from_json(call.text()?)?;
+                let draft = Draft::from_json(call.document_text()?)?;
                 self.put_document(call, db, id, &draft)
             }
+            Method::POST => {
+                call.expect("multipart/form-data")?;
+                Err(Refusal::not_implemented("An upload by a form"))
+            }
             Method::DELETE => self.delete_document(call, db, id),
-            _ => Err(Refusal::method("DELETE,GET,HEAD,POST,PUT")),
+            _ if call.method().as_str() == "COPY" => self.copy_document(call, db, id),
+            _ => Err(Refusal::method("DELETE,GET,HEAD,POST,PUT,COPY")),
         }
+    }
+
+    /// `COPY`, an extension of HTTP: the document of a revision, stored under another id.
+    fn copy_document(&mut self, call: &Call<'_>, db: &str, id: &str) -> Result<Answer, Refusal> {
+        let database = self.existing_mut(db)?;
+        let rev = call.rev(None)?.map(parse_rev).transpose()?;
+        let leaf = database.get(id, rev.as_ref())?;
+        let draft = Draft { body: leaf.body.to_string(), ..Draft::default() };
+        let destination = call
+            .header(HeaderName::from_static("destination"))
+            .ok_or_else(|| Refusal::bad_request("Destination header is mandatory for COPY."))?;
+        let (target, query) = destination.split_once('?').unwrap_or((destination, ""));
+        let target = decoded(target).and_then(|target| String::from_utf8(target).ok());
+        let target = target.ok_or_else(|| Refusal::bad_request("Bad percent-encoding"))?;
+        let rev = Query::parse(query)?.rev("rev")?;
+        let rev = database.put(&target, rev.as_ref(), &draft)?.to_string();
+        let tag = Some(format!("\"{rev}\""));
+        Ok(edited(StatusCode::CREATED, &target, &rev, tag, call.location(&[db, &target])))
     }
 
     fn read_document(&self, call: &Call<'_>, db: &str, id: &str) -> Result<Answer, Refusal> {
         let database = self.existing(db)?;
-        if let Some(revs) = call.query.text("open_revs") {
-            let wanted = Wanted::parse(revs)?;
-            let mut body = String::from("[");
-            push_results(&mut body, database, id, &wanted, call)?;
-            if wanted == Wanted::All && body == "[" {
-                return Err(GetError::Missing.into());
-            }
-            body.push_str("]\n");
-            return Ok(now(StatusCode::OK, body));
+        // CouchDB treats an empty list as if there was none.
+        if let Some(revs) = call.query.text("open_revs").filter(|revs| *revs != "[]") {
+            return self.open_revs(call, db, id, revs);
         }
         let document = database.document(id).ok_or(GetError::Missing)?;
-        let leaf = match call.query.rev("rev")? {
-            Some(rev) if call.query.is_true("latest") => {
-                document.latest(rev).ok_or(GetError::Missing)?
-            }
-            rev => database.get(id, rev)?,
-        };
+        // With `latest` CouchDB shows the winner, whatever revision is named.
+        let rev = call.query.rev("rev")?.filter(|_| !call.query.is_true("latest"));
+        let leaf = database.get(id, rev.as_ref())?;
         let (extras, tag) = (call.extras(), format!("\"{}\"", leaf.rev()));
-        // The tag names the revision alone, so it does not speak for what extras may say of others.
-        let tagged = extras == Extras::default();
+        let tagged = !document.has_more(leaf, extras);
         if tagged && call.knows(&tag) {
-            let mut response = answer(StatusCode::NOT_MODIFIED, String::new());
-            response.headers_mut().insert(header::ETAG, text_value(&tag));
-            return Ok(Answer::Now(response));
+            return Ok(not_modified(&tag));
         }
         let mut body = String::new();
         document.push_json(&mut body, id, leaf, extras);
@@ -77,18 +88,26 @@ impl Couch {
         let rev = call.rev(draft.rev.as_deref())?;
         let new_edits = call.query.text("new_edits") != Some("false");
         let rev = store_draft(database, id, rev, draft, new_edits)?;
-        Ok(edited(StatusCode::CREATED, id, &rev, call.location(&[db, id])))
+        if call.query.text("batch") == Some("ok") {
+            return Ok(accepted(id));
+        }
+        let tag = match id.strip_prefix("_local/") {
+            _ if *call.method() == Method::POST => None, // its URL is not that of the document
+            Some(name) => database.local(name).map(local_tag),
+            None => Some(format!("\"{rev}\"")),
+        };
+        Ok(edited(StatusCode::CREATED, id, &rev, tag, call.location(&[db, id])))
     }
 
     fn delete_document(&mut self, call: &Call<'_>, db: &str, id: &str) -> Result<Answer, Refusal> {
         let database = self.existing_mut(db)?;
         let rev = call.rev(None)?.map(parse_rev).transpose()?;
-        database.get(id, rev).map_err(|error| match database.document(id) {
+        database.get(id, rev.as_ref()).map_err(|error| match database.document(id) {
             Some(_) if error == GetError::Missing => Refusal::from(PutError::Conflict),
             _ => Refusal::from(error),
         })?;
-        let rev = database.delete(id, rev.ok_or(PutError::Conflict)?)?.to_string();
-        Ok(edited(StatusCode::OK, id, &rev, None))
+        let rev = database.delete(id, &rev.ok_or(PutError::Conflict)?)?.to_string();
+        Ok(edited(StatusCode::OK, id, &rev, Some(format!("\"{rev}\"")), None))
     }
 
     pub(super) fn local(
@@ -102,28 +121,53 @@ impl Couch {
         match *call.method() {
             Method::GET | Method::HEAD => {
                 let local = database.local(name).ok_or(GetError::Missing)?;
-                Ok(now(StatusCode::OK, local_json(&id, local)))
+                let tag = local_tag(local);
+                if call.knows(&tag) {
+                    return Ok(not_modified(&tag));
+                }
+                let mut response = answer(StatusCode::OK, local_json(&id, local));
+                response.headers_mut().insert(header::ETAG, text_value(&tag));
+                Ok(Answer::Now(response))
             }
             Method::PUT => {
-                let draft = Draft::from_json(call.text()?)?;
+                let draft = Draft::from_json(call.document_text()?)?;
                 self.put_document(call, db, &id, &draft)
             }
             Method::DELETE if database.delete_local(name) => {
-                Ok(edited(StatusCode::OK, &id, "0-0", None))
+                Ok(edited(StatusCode::OK, &id, "0-0", None, None))
             }
             Method::DELETE => Err(GetError::Missing.into()),
             _ => Err(Refusal::method("DELETE,GET,HEAD,POST,PUT")),
         }
     }
 
-    /// What lies below a document, and is not offered: attachments, views.
-    pub(super) fn beneath(&self, call: &Call<'_>, db: &str, id: &str) -> Result<Answer, Refusal> {
-        self.existing(db)?;
+    /// What is below a document or an endpoint, and is not offered: attachments, views.
+    pub(super) fn beneath(
+        &self,
+        call: &Call<'_>,
+        db: &str,
+        id: &str,
+        name: &str,
+    ) -> Result<Answer, Refusal> {
+        let database = self.existing(db)?;
         let reads = matches!(*call.method(), Method::GET | Method::HEAD);
-        Err(match id.strip_prefix("_design/") {
-            Some(_) => Refusal::not_implemented("What a design document defines"),
-            None if reads => Refusal::not_found("Document is missing attachment"),
-            None => Refusal::not_implemented("An attachment"),
+        Err(match id {
+            _ if id.starts_with("_design/") => {
+                Refusal::not_implemented("What a design document defines")
+            }
+            _ if id.starts_with("_local/") => {
+                Refusal::bad_request("_local documents do not accept attachments.")
+            }
+            "_partition" => Refusal::bad_request("database is not partitioned"),
+            "_all_docs" if name == "queries" && *call.method() != Method::POST => {
+                Refusal::method("POST")
+            }
+            _ if id.starts_with('_') => Refusal::not_implemented(&format!("{id}/{name}")),
+            _ if reads => match database.get(id, None) {
+                Ok(_) => Refusal::not_found("Document is missing attachment"),
+                Err(error) => error.into(),
+            },
+            _ => Refusal::not_implemented("An attachment"),
         })
     }
 }
@@ -149,13 +193,19 @@ pub(super) fn store_draft(
     }
     let rev = rev.map(parse_rev).transpose()?;
     if new_edits {
-        return Ok(database.put(id, rev, draft)?.to_string());
+        return Ok(database.put(id, rev.as_ref(), draft)?.to_string());
     }
     let history = draft.replicated(rev).ok_or_else(|| {
-        Refusal::bad_request("With new_edits=false a document must state _rev or _revisions")
+        Refusal::bad_request(
+            "When `new_edits: false`, the document needs `_rev` or `_revisions` specified",
+        )
     })?;
     let rev = history.leaf().to_string();
-    database.graft(id, history, draft)?;
+    // After a PUT of one document a replicator gives up at 400, and counts a failure at 403.
+    database.graft(id, history, draft).map_err(|error| match error {
+        PutError::IllegalId(_) => Refusal::from(error).forbidden(),
+        _ => error.into(),
+    })?;
     Ok(rev)
 }
 
@@ -164,15 +214,35 @@ fn edited(
     status: StatusCode,
     id: &str,
     rev: &str,
-    location: Option<(header::HeaderName, HeaderValue)>,
+    tag: Option<String>,
+    location: Option<(HeaderName, HeaderValue)>,
 ) -> Answer {
     let mut body = String::from("{\"ok\":true,\"id\":");
     push_string(&mut body, id);
     push_args(&mut body, format_args!(",\"rev\":\"{rev}\"}}\n"));
     let mut response = answer(status, body);
-    response.headers_mut().insert(header::ETAG, text_value(&format!("\"{rev}\"")));
-    response.headers_mut().extend(location);
+    let tag = tag.map(|tag| (header::ETAG, text_value(&tag)));
+    response.headers_mut().extend(tag.into_iter().chain(location));
     Answer::Now(response)
+}
+
+/// The answer to an edit with `batch=ok`: CouchDB stores it later and can state no revision.
+fn accepted(id: &str) -> Answer {
+    let mut body = String::from("{\"ok\":true,\"id\":");
+    push_string(&mut body, id);
+    body.push_str("}\n");
+    now(StatusCode::ACCEPTED, body)
+}
+
+fn not_modified(tag: &str) -> Answer {
+    let mut response = answer(StatusCode::NOT_MODIFIED, String::new());
+    response.headers_mut().remove(header::CONTENT_TYPE);
+    response.headers_mut().insert(header::ETAG, text_value(tag));
+    Answer::Now(response)
+}
+
+fn local_tag(local: &Local) -> String {
+    format!("\"{:x}\"", local.tag())
 }
 
 fn local_json(id: &str, local: &Local) -> String {
@@ -191,21 +261,31 @@ impl Call<'_> {
     /// The extras that the query asks for. Others, such as `attachments=true`, ask for nothing that
     /// is here.
     pub(super) fn extras(&self) -> Extras {
-        Extras { revs: self.query.is_true("revs"), conflicts: self.query.is_true("conflicts") }
+        let is_true = |name| self.query.is_true(name);
+        let meta = is_true("meta");
+        Extras {
+            revs: is_true("revs"),
+            conflicts: meta || is_true("conflicts"),
+            deleted_conflicts: meta || is_true("deleted_conflicts"),
+            revs_info: meta || is_true("revs_info"),
+            local_seq: is_true("local_seq"),
+        }
     }
 
     /// The revision that an edit is for, which may be stated in three places but must be one.
     fn rev<'a>(&'a self, in_body: Option<&'a str>) -> Result<Option<&'a str>, Refusal> {
-        let in_header = self.header(header::IF_MATCH).map(|tag| tag.trim().trim_matches('"'));
-        let mut stated = [in_body, self.query.text("rev"), in_header].into_iter().flatten();
-        let rev = stated.next();
-        if stated.all(|other| Some(other) == rev) {
-            Ok(rev)
-        } else {
-            Err(Refusal::bad_request(
-                "Document rev from request body, query string and header have different values",
-            ))
+        let in_query = self.query.text("rev");
+        if in_body.zip(in_query).is_some_and(|(body, query)| body != query) {
+            return Err(Refusal::bad_request(
+                "Document rev from request body and query string have different values",
+            ));
         }
+        let explicit = in_body.or(in_query);
+        let in_header = self.header(header::IF_MATCH).map(|tag| tag.trim().trim_matches('"'));
+        if explicit.zip(in_header).is_some_and(|(rev, tag)| rev != tag) {
+            return Err(Refusal::bad_request("Document rev and etag have different values"));
+        }
+        Ok(explicit.or(in_header))
     }
 
     /// Whether `If-None-Match` names this tag.

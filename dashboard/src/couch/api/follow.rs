@@ -28,8 +28,10 @@ pub(crate) struct Follow {
     pub(super) all_leaves: bool,
     pub(super) filter: Filter,
     pub(super) pace: Pace,
-    /// Whether a row has been handed out.
-    pub(super) sent: bool,
+    /// Which rows have a sequence, if not all: see [`push_row`](Self::push_row).
+    pub(super) seq_interval: Option<u64>,
+    /// Rows handed out.
+    pub(super) sent: u64,
 }
 
 /// The form of an answer.
@@ -121,7 +123,7 @@ impl Follow {
         let filter = self.filter.clone();
         let mut then = None;
         for change in filter.changes(database, self.since) {
-            if self.limit == Some(0) {
+            if self.is_complete() {
                 break;
             }
             if lines.len() >= ROWS_SIZE {
@@ -131,9 +133,8 @@ impl Follow {
             self.push_separator(&mut lines);
             self.push_row(&mut lines, database, change);
             self.since = change.document.seq;
-            self.limit = self.limit.map(|limit| limit - 1);
         }
-        if self.limit == Some(0) {
+        if self.is_complete() {
             then = Some(Then::End);
         }
         let then = then.unwrap_or_else(|| {
@@ -141,7 +142,7 @@ impl Follow {
             self.since = database.update_seq().number;
             match self.feed {
                 Feed::Normal => Then::End,
-                Feed::LongPoll if self.sent => Then::End,
+                Feed::LongPoll if self.sent > 0 => Then::End,
                 Feed::LongPoll | Feed::Continuous => Then::Wait,
             }
         });
@@ -188,20 +189,34 @@ impl Follow {
         Some(body)
     }
 
+    /// Returns true if there are as many rows as were asked for.
+    fn is_complete(&self) -> bool {
+        self.limit.is_some_and(|limit| self.sent >= limit)
+    }
+
     fn find<'a>(&self, store: &'a Store) -> Option<&'a Database> {
         store.database(&self.db).filter(|database| database.instance() == self.instance)
     }
 
     fn push_separator(&mut self, out: &mut String) {
-        if self.sent && self.feed != Feed::Continuous {
-            out.push_str(",\n");
+        if self.sent > 0 && self.feed != Feed::Continuous {
+            out.push_str(",\r\n");
         }
-        self.sent = true;
     }
 
-    fn push_row(&self, out: &mut String, database: &Database, change: Change<'_>) {
+    /// Appends a row. With `seq_interval` it has a sequence where what is left of the limit is a
+    /// multiple of it: CouchDB counts so, from this limit where none is given.
+    fn push_row(&mut self, out: &mut String, database: &Database, change: Change<'_>) {
+        const LIMIT_DEFAULT: u64 = 1_000_000_000_000_000;
         let Change { id, document } = change;
-        push_args(out, format_args!("{{\"seq\":\"{}\",\"id\":", database.sequence(document.seq)));
+        let left = self.limit.unwrap_or(LIMIT_DEFAULT).saturating_sub(self.sent);
+        self.sent += 1;
+        if self.seq_interval.is_none_or(|interval| left.is_multiple_of(interval)) {
+            let seq = database.sequence(document.seq);
+            push_args(out, format_args!("{{\"seq\":\"{seq}\",\"id\":"));
+        } else {
+            out.push_str("{\"seq\":null,\"id\":");
+        }
         push_string(out, id);
         let shown = if self.all_leaves { document.leaves().len() } else { 1 };
         let leaves = document.leaves()[..shown].iter();

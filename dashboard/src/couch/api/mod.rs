@@ -1,8 +1,8 @@
 //! Requests to answers, as CouchDB 3.5 gives them. No socket.
 //!
 //! One file a family of endpoints: [`server`] (`/`, `/_up`), [`databases`] (`/db`), [`documents`]
-//! (`/db/id`, `/db/_local/id`), [`all_docs`], [`bulk`] (`_bulk_docs`, `_bulk_get`, `_revs_diff`),
-//! [`changes`] and its running feeds, [`follow`].
+//! (`/db/id`, `/db/_local/id`), [`all_docs`], [`bulk`] (`_bulk_docs`, `_revs_diff`), [`revisions`]
+//! (`open_revs`, `_bulk_get`), [`changes`] and its running feeds, [`follow`].
 
 mod all_docs;
 mod bulk;
@@ -10,9 +10,11 @@ mod changes;
 mod databases;
 mod documents;
 mod follow;
+mod multipart;
 mod path;
 mod query;
 mod refusal;
+mod revisions;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -29,9 +31,30 @@ use query::Query;
 
 /// The version of CouchDB's API that is spoken here, as `/` states it: clients choose by it what
 /// they may use.
-const API_VERSION: &str = "3.5.0";
+const API_VERSION: &str = "3.5.1";
 
 const SERVER: &str = concat!("masque-couch/", env!("CARGO_PKG_VERSION"));
+
+/// What CouchDB has below a database and this server has not.
+const NOT_OFFERED: [&str; 17] = [
+    "_auto_purge",
+    "_compact",
+    "_design_docs",
+    "_explain",
+    "_find",
+    "_index",
+    "_local_docs",
+    "_missing_revs",
+    "_purge",
+    "_purged_infos",
+    "_purged_infos_limit",
+    "_revs_limit",
+    "_security",
+    "_shards",
+    "_sync_shards",
+    "_temp_view",
+    "_view_cleanup",
+];
 
 /// What becomes of a request.
 #[derive(Debug)]
@@ -96,7 +119,7 @@ impl Couch {
             Target::Special { db, name } => self.special(&call, &db, &name),
             Target::Document { db, id } => self.document(&call, &db, &id),
             Target::Local { db, name } => self.local(&call, &db, &name),
-            Target::Beneath { db, id } => self.beneath(&call, &db, &id),
+            Target::Beneath { db, id, name } => self.beneath(&call, &db, &id, &name),
         }
     }
 
@@ -109,7 +132,11 @@ impl Couch {
             "_bulk_get" => self.bulk_get(call, db),
             "_revs_diff" => self.revs_diff(call, db),
             "_ensure_full_commit" => self.ensure_full_commit(call, db),
-            _ => Err(Refusal::not_implemented(name)),
+            "_local" => Err(Refusal::bad_request("Invalid _local document id.")),
+            "_partition" => Err(Refusal::bad_request("invalid_partition_req")),
+            _ if NOT_OFFERED.contains(&name) => Err(Refusal::not_implemented(name)),
+            // CouchDB takes any other name for the id of a document, which no document can have.
+            _ => self.document(call, db, name),
         }
     }
 
@@ -135,12 +162,16 @@ impl<'a> Call<'a> {
     /// Refuses a body that is not declared to be JSON, as CouchDB does. It also keeps out the forms
     /// of foreign web pages, which cannot declare that without the server's leave.
     fn expect_json(&self) -> Result<(), Refusal> {
+        self.expect("application/json")
+    }
+
+    fn expect(&self, content_type: &str) -> Result<(), Refusal> {
         let declared = self.header(header::CONTENT_TYPE).unwrap_or_default();
         let essence = declared.split(';').next().unwrap_or_default().trim();
-        if essence.eq_ignore_ascii_case("application/json") {
+        if essence.eq_ignore_ascii_case(content_type) {
             Ok(())
         } else {
-            Err(Refusal::content_type())
+            Err(Refusal::content_type(content_type))
         }
     }
 

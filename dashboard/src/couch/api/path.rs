@@ -8,7 +8,7 @@ use crate::percent::decoded;
 pub(super) enum Target {
     /// `/`
     Root,
-    /// `/_up` and its like: the name behind the slash.
+    /// `/_up` and its like: what is behind the slash, further slashes too.
     Server(String),
     /// `/db`
     Database(String),
@@ -18,8 +18,8 @@ pub(super) enum Target {
     Document { db: String, id: String },
     /// `/db/_local/name`: the name.
     Local { db: String, name: String },
-    /// Below a document: attachments, views.
-    Beneath { db: String, id: String },
+    /// Below a document or an endpoint: attachments, views. The name is that of the next part.
+    Beneath { db: String, id: String, name: String },
 }
 
 impl Target {
@@ -32,10 +32,13 @@ impl Target {
             return Ok(Self::Root);
         }
         let names = path.split('/').map(decode).collect::<Result<Vec<_>, _>>()?;
+        if names[0].starts_with('_') || names == ["favicon.ico"] {
+            return Ok(Self::Server(names.join("/")));
+        }
         let mut names = names.into_iter();
         let db = names.next().unwrap_or_default();
         let Some(first) = names.next() else {
-            return Ok(if db.starts_with('_') { Self::Server(db) } else { Self::Database(db) });
+            return Ok(Self::Database(db));
         };
         let id = match first.as_str() {
             "_design" | "_local" => match names.next() {
@@ -44,8 +47,8 @@ impl Target {
             },
             _ => first,
         };
-        if names.next().is_some() {
-            return Ok(Self::Beneath { db, id });
+        if let Some(name) = names.next() {
+            return Ok(Self::Beneath { db, id, name });
         }
         Ok(if let Some(name) = id.strip_prefix("_local/") {
             Self::Local { name: name.to_owned(), db }
@@ -72,6 +75,10 @@ mod tests {
         Target::Document { db: db.into(), id: id.into() }
     }
 
+    fn beneath(db: &str, id: &str, name: &str) -> Target {
+        Target::Beneath { db: db.into(), id: id.into(), name: name.into() }
+    }
+
     #[test]
     fn a_path_names_one_thing() {
         let special = |name: &str| Target::Special { db: "db".into(), name: name.into() };
@@ -94,9 +101,13 @@ mod tests {
             ("/db/_local%2Fcp", local("cp")),
             ("/db/%C3%A9", document("db", "é")),
             ("/db/..", document("db", "..")),
-            ("/db/d/att", Target::Beneath { db: "db".into(), id: "d".into() }),
-            ("/db/_design/a/_view/v", Target::Beneath { db: "db".into(), id: "_design/a".into() }),
-            ("/../../etc/passwd", Target::Beneath { db: "..".into(), id: "..".into() }),
+            ("/%5Fup", Target::Server("_up".into())),
+            ("/_node/_local", Target::Server("_node/_local".into())),
+            ("/favicon.ico", Target::Server("favicon.ico".into())),
+            ("/db/d/att", beneath("db", "d", "att")),
+            ("/db/_all_docs/queries", beneath("db", "_all_docs", "queries")),
+            ("/db/_design/a/_view/v", beneath("db", "_design/a", "_view")),
+            ("/../../etc/passwd", beneath("..", "..", "etc")),
         ];
         for (path, expected) in table {
             assert_eq!(Target::parse(path), Ok(expected), "{path}");

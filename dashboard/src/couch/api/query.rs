@@ -2,7 +2,7 @@
 //! does.
 
 use super::Refusal;
-use crate::couch::store::{ParseRevisionError, Revision, parse_number};
+use crate::couch::store::{Members, ParseRevisionError, Revision, parse_number};
 use crate::percent::decoded;
 
 /// Names and values, percent-decoded.
@@ -18,6 +18,17 @@ impl Query {
             Ok((decode(name)?, decode(value)?))
         });
         pairs.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// This query, and after it the members of a body, which mean the same there.
+    pub(super) fn with(&self, members: &Members<'_>) -> Self {
+        let in_body = members.iter().map(|(name, json)| {
+            // In the query an id is text, and a key is JSON.
+            let is_id = name.contains("key_doc");
+            let id = is_id.then(|| serde_json::from_str(json).ok()).flatten();
+            (name.to_owned(), id.unwrap_or_else(|| json.to_owned()))
+        });
+        Self(self.0.iter().cloned().chain(in_body).collect())
     }
 
     /// The first value of this name.
@@ -36,6 +47,16 @@ impl Query {
         self.text(name).map(number).transpose()
     }
 
+    /// `true` or `false`, in any case.
+    pub(super) fn boolean(&self, name: &str) -> Result<Option<bool>, Refusal> {
+        let boolean = |text: &str| match text.to_ascii_lowercase().as_str() {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err(Refusal::bad_boolean(text)),
+        };
+        self.text(name).map(boolean).transpose()
+    }
+
     /// A revision.
     pub(super) fn rev(&self, name: &str) -> Result<Option<Revision>, Refusal> {
         self.text(name).map(parse_rev).transpose()
@@ -44,7 +65,7 @@ impl Query {
     /// A value in JSON.
     pub(super) fn json(&self, name: &str) -> Result<Option<serde_json::Value>, Refusal> {
         let value = self.text(name).map(serde_json::from_str).transpose();
-        value.map_err(|_| Refusal::bad_request(format!("The value of {name} is not JSON")))
+        value.map_err(|_| Refusal::bad_json())
     }
 }
 

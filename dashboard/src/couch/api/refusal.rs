@@ -43,11 +43,55 @@ impl Refusal {
         Self::bad_request("invalid UTF-8 JSON")
     }
 
+    pub(super) fn illegal_id(reason: &'static str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "illegal_docid", reason)
+    }
+
+    /// A database of this name cannot be made.
+    pub(super) fn of_database_name(name: &str, error: CreateError) -> Self {
+        let status = StatusCode::BAD_REQUEST;
+        match error {
+            CreateError::IllegalName => Self::new(
+                status,
+                "illegal_database_name",
+                format!(
+                    "Name: '{name}'. Only lowercase characters (a-z), digits (0-9), and any of \
+                     the characters _, $, (, ), +, -, and / are allowed. Must begin with a letter."
+                ),
+            ),
+            CreateError::NameTooLong => Self::new(
+                status,
+                "database_name_too_long",
+                format!("At least one path segment of `{name}` is too long."),
+            ),
+            CreateError::Exists => {
+                Self::new(StatusCode::PRECONDITION_FAILED, "file_exists", error.to_string())
+            }
+            CreateError::TooMany => full(&error),
+        }
+    }
+
     /// A number in the query that is none. CouchDB answers some of these with 500 (`limit=abc`):
     /// the fault is the client's, so here it is always 400, as CouchDB's own views do.
     pub(super) fn bad_number(value: &str) -> Self {
-        let reason = format!("Invalid value for integer: {value:?}");
+        let is_negative = value.strip_prefix('-').is_some_and(|digits| {
+            !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        let kind = if is_negative { "positive integer" } else { "integer" };
+        Self::bad_value(format!("Invalid value for {kind}: {value:?}"))
+    }
+
+    pub(super) fn bad_boolean(value: &str) -> Self {
+        Self::bad_value(format!("Invalid boolean parameter: {value:?}"))
+    }
+
+    fn bad_value(reason: String) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "query_parse_error", reason)
+    }
+
+    /// This refusal as one that a replicator counts: it does not stop at what is forbidden.
+    pub(super) fn forbidden(self) -> Self {
+        Self { status: StatusCode::FORBIDDEN, error: "forbidden", ..self }
     }
 
     pub(super) fn method(allow: &'static str) -> Self {
@@ -56,12 +100,9 @@ impl Refusal {
         Self { allow: Some(allow), ..refusal }
     }
 
-    pub(super) fn content_type() -> Self {
-        Self::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "bad_content_type",
-            "Content-Type must be application/json",
-        )
+    pub(super) fn content_type(expected: &str) -> Self {
+        let reason = format!("Content-Type must be {expected}");
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "bad_content_type", reason)
     }
 
     /// What CouchDB has and this server has not.
@@ -99,36 +140,13 @@ impl Refusal {
     }
 }
 
-impl From<CreateError> for Refusal {
-    fn from(error: CreateError) -> Self {
-        match error {
-            CreateError::Exists => {
-                Self::new(StatusCode::PRECONDITION_FAILED, "file_exists", error.to_string())
-            }
-            CreateError::IllegalName => Self::new(
-                StatusCode::BAD_REQUEST,
-                "illegal_database_name",
-                "Only lowercase characters (a-z), digits (0-9), and any of the characters \
-                 _, $, (, ), +, -, and / are allowed. Must begin with a letter.",
-            ),
-            CreateError::TooMany => full(&error),
-        }
-    }
-}
-
 impl From<PutError> for Refusal {
     fn from(error: PutError) -> Self {
         match error {
             PutError::Conflict => Self::new(StatusCode::CONFLICT, "conflict", error.to_string()),
-            PutError::IllegalId => Self::new(
-                StatusCode::BAD_REQUEST,
-                "illegal_docid",
-                "Only reserved document ids may start with underscore, \
-                 and an id must be neither empty nor too long.",
-            ),
-            PutError::TooManyDocuments | PutError::TooManyConflicts | PutError::DatabaseFull => {
-                full(&error)
-            }
+            PutError::IllegalId(reason) => Self::illegal_id(reason),
+            PutError::TooManyConflicts => Self::bad_request(error.to_string()).forbidden(),
+            PutError::TooManyDocuments | PutError::DatabaseFull => full(&error),
         }
     }
 }
@@ -143,16 +161,15 @@ impl From<DraftError> for Refusal {
     fn from(error: DraftError) -> Self {
         let reason = error.to_string();
         match error {
-            DraftError::UnknownMember(_) => {
+            DraftError::UnknownMember(_) | DraftError::BadRevisions(_) => {
                 Self::new(StatusCode::BAD_REQUEST, "doc_validation", reason)
             }
-            DraftError::Attachments => {
-                Self::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", reason)
-            }
+            DraftError::BadId => Self::illegal_id("Document id must be a string"),
+            DraftError::Attachments => Self::bad_request(reason).forbidden(),
             DraftError::TooLarge => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "document_too_large", reason)
             }
-            DraftError::BadJson | DraftError::NotAnObject | DraftError::BadMember(_) => {
+            DraftError::BadJson | DraftError::NotAnObject | DraftError::BadRev => {
                 Self::bad_request(reason)
             }
         }

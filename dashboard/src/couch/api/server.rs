@@ -1,9 +1,28 @@
-//! The server's own endpoints: `/`, `/_up`, `/_all_dbs`, `/_session`.
+//! The server's own endpoints: `/`, `/_up`, `/_all_dbs`, `/_session`, `/_uuids`.
 
-use http::{Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode, header};
 
-use super::{API_VERSION, Answer, Call, Couch, Refusal, now};
-use crate::couch::store::push_string;
+use super::{API_VERSION, Answer, Call, Couch, Refusal, answer, now};
+use crate::couch::limits::UUIDS_MAX;
+use crate::couch::store::{GetError, parse_number, push_string};
+
+/// What CouchDB has below its root and this server has not, the databases of the system among it.
+const NOT_OFFERED: [&str; 14] = [
+    "_active_tasks",
+    "_cluster_setup",
+    "_db_updates",
+    "_dbs_info",
+    "_global_changes",
+    "_membership",
+    "_node",
+    "_reload_query_servers",
+    "_replicate",
+    "_replicator",
+    "_reshard",
+    "_scheduler",
+    "_users",
+    "_utils",
+];
 
 impl Couch {
     pub(super) fn welcome(&self, call: &Call<'_>) -> Result<Answer, Refusal> {
@@ -17,18 +36,51 @@ impl Couch {
         Ok(now(StatusCode::OK, body))
     }
 
-    pub(super) fn server(&self, call: &Call<'_>, name: &str) -> Result<Answer, Refusal> {
+    pub(super) fn server(&mut self, call: &Call<'_>, name: &str) -> Result<Answer, Refusal> {
         let body = match name {
-            "_up" => "{\"status\":\"ok\",\"seeds\":{}}\n".to_owned(),
+            "_up" => "{\"seeds\":{},\"status\":\"ok\"}\n".to_owned(),
             "_all_dbs" => self.all_dbs(),
             // Whoever reaches the port may do everything: CouchDB calls it the admin party.
             "_session" => "{\"ok\":true,\"userCtx\":{\"name\":null,\"roles\":[\"_admin\"]},\
                            \"info\":{\"authentication_handlers\":[]}}\n"
                 .to_owned(),
-            _ => return Err(Refusal::not_implemented(name)),
+            "_uuids" => return self.uuids(call),
+            "_node/_local" => "{\"name\":\"masque@127.0.0.1\"}\n".to_owned(),
+            // A browser asks for it. It is no database, and CouchDB's own has one for its pages.
+            "favicon.ico" => return Err(GetError::Missing.into()),
+            _ if NOT_OFFERED.contains(&name.split('/').next().unwrap_or_default()) => {
+                return Err(Refusal::not_implemented(name));
+            }
+            _ => return Err(Refusal::no_database()),
         };
         read_only(call)?;
         Ok(now(StatusCode::OK, body))
+    }
+
+    /// Ids that no document has yet. They are never the same twice, so nothing may store them.
+    fn uuids(&mut self, call: &Call<'_>) -> Result<Answer, Refusal> {
+        if !matches!(*call.method(), Method::GET | Method::HEAD) {
+            return Err(Refusal::method("GET"));
+        }
+        let count = call.query.text("count").unwrap_or("1");
+        let digits = count.strip_prefix('-').unwrap_or(count);
+        let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        let number = parse_number(digits).filter(|&number| number <= UUIDS_MAX);
+        let number = match number {
+            _ if !is_number || digits != count && number != Some(0) => {
+                return Err(Refusal::bad_request("count must be a positive integer"));
+            }
+            None => return Err(Refusal::bad_request("count parameter too large")),
+            Some(number) => number,
+        };
+        let ids: Vec<_> = (0..number).map(|_| format!("\"{}\"", self.store.fresh_id())).collect();
+        let mut response = answer(StatusCode::OK, format!("{{\"uuids\":[{}]}}\n", ids.join(",")));
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+        let past = HeaderValue::from_static("Mon, 01 Jan 1990 00:00:00 GMT");
+        headers.insert(header::EXPIRES, past);
+        Ok(Answer::Now(response))
     }
 
     fn all_dbs(&self) -> String {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::document::{Document, Leaf};
 use super::draft::Draft;
-use super::revision::{History, Revision};
+use super::revision::{Fnv, History, Revision};
 use super::sequence::{Sequence, Since};
 use super::{GetError, PutError};
 use crate::couch::limits::{DATABASE_SIZE_MAX, DOCUMENTS_MAX, ID_LENGTH_MAX};
@@ -36,6 +36,17 @@ pub(crate) struct Local {
     pub(crate) edits: u64,
     /// As [`Leaf::body`].
     pub(crate) body: Arc<str>,
+}
+
+impl Local {
+    /// A hash of revision and content. The revision is not enough: a document that was deleted and
+    /// made again starts at `0-1` again.
+    pub(crate) fn tag(&self) -> u128 {
+        let mut hash = Fnv::default();
+        hash.write(&self.edits.to_be_bytes());
+        hash.write(self.body.as_bytes());
+        hash.0
+    }
 }
 
 /// One row of the changes.
@@ -119,7 +130,7 @@ impl Database {
 
     /// What a reader sees: the winner, or the leaf of `rev`. Bodies of older revisions are not
     /// kept, so they are missing. O(log n).
-    pub(crate) fn get(&self, id: &str, rev: Option<Revision>) -> Result<&Leaf, GetError> {
+    pub(crate) fn get(&self, id: &str, rev: Option<&Revision>) -> Result<&Leaf, GetError> {
         let document = self.documents.get(id).ok_or(GetError::Missing)?;
         match rev {
             Some(rev) => document.leaf(rev).ok_or(GetError::Missing),
@@ -133,9 +144,10 @@ impl Database {
     pub(crate) fn put(
         &mut self,
         id: &str,
-        rev: Option<Revision>,
+        rev: Option<&Revision>,
         draft: &Draft,
     ) -> Result<Revision, PutError> {
+        check_id(id)?;
         let history = match (self.documents.get(id), rev) {
             (None, None) => Some(History::begun(draft.deleted, &draft.body)),
             (Some(document), None) if document.winner().deleted && !draft.deleted => {
@@ -154,7 +166,7 @@ impl Database {
     }
 
     /// Leaves a tombstone on top of leaf `rev`.
-    pub(crate) fn delete(&mut self, id: &str, rev: Revision) -> Result<Revision, PutError> {
+    pub(crate) fn delete(&mut self, id: &str, rev: &Revision) -> Result<Revision, PutError> {
         self.put(id, Some(rev), &Draft::tombstone())
     }
 
@@ -167,7 +179,7 @@ impl Database {
         draft: &Draft,
     ) -> Result<(), PutError> {
         let old = self.documents.get_key_value(id);
-        if old.is_some_and(|(_, document)| document.knows(history.leaf())) {
+        if old.is_some_and(|(_, document)| document.knows(&history.leaf())) {
             return Ok(());
         }
         check_id(id)?;
@@ -246,8 +258,11 @@ impl Database {
         edits: u64,
         draft: &Draft,
     ) -> Result<u64, PutError> {
-        if id.is_empty() || id.len() > ID_LENGTH_MAX {
-            return Err(PutError::IllegalId);
+        if id.is_empty() {
+            return Err(PutError::IllegalId("Illegal document id `_local/`"));
+        }
+        if id.len() > ID_LENGTH_MAX {
+            return Err(PutError::IllegalId("Document id is too long"));
         }
         let local = Local {
             edits: edits.checked_add(1).ok_or(PutError::Conflict)?,
@@ -287,10 +302,15 @@ fn entry_size(id: &str) -> usize {
     id.len() + 128
 }
 
-fn check_id(id: &str) -> Result<(), PutError> {
-    let reserved = id.starts_with('_') && id.strip_prefix("_design/").is_none_or(str::is_empty);
-    if id.is_empty() || id.len() > ID_LENGTH_MAX || reserved {
-        return Err(PutError::IllegalId);
-    }
-    Ok(())
+/// Returns an error if CouchDB would not store a document under this id, or if it is longer than
+/// [`ID_LENGTH_MAX`].
+pub(crate) fn check_id(id: &str) -> Result<(), PutError> {
+    let is_reserved = id.starts_with('_') && !id.starts_with("_design/");
+    Err(PutError::IllegalId(match id {
+        "" => "Document id must not be empty",
+        "_design/" => "Illegal document id `_design/`",
+        _ if id.len() > ID_LENGTH_MAX => "Document id is too long",
+        _ if is_reserved => "Only reserved document ids may start with underscore.",
+        _ => return Ok(()),
+    }))
 }

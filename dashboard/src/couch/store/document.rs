@@ -27,17 +27,24 @@ impl Leaf {
 
     /// About the bytes that it holds in memory.
     pub(super) fn size(&self) -> usize {
-        size_of::<Self>() + size_of_val(self.history.digests()) + self.body.len()
+        size_of::<Self>() + self.history.heap_size() + self.body.len()
     }
 }
 
 /// Which extras a reader asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one parameter of the query")]
 pub(crate) struct Extras {
     /// `revs=true`: the ancestors, as `_revisions`.
     pub(crate) revs: bool,
     /// `conflicts=true`: the other live leaves, as `_conflicts`.
     pub(crate) conflicts: bool,
+    /// `deleted_conflicts=true`: the other tombstones, as `_deleted_conflicts`.
+    pub(crate) deleted_conflicts: bool,
+    /// `revs_info=true`: the ancestors and whether they can be read, as `_revs_info`.
+    pub(crate) revs_info: bool,
+    /// `local_seq=true`: the number of the latest change, as `_local_seq`.
+    pub(crate) local_seq: bool,
 }
 
 /// A document. Edits made here give one leaf; only replication adds others.
@@ -67,18 +74,13 @@ impl Document {
     }
 
     /// The leaf of this revision. Bodies of older revisions are not kept.
-    pub(crate) fn leaf(&self, rev: Revision) -> Option<&Leaf> {
-        self.leaves.iter().find(|leaf| leaf.rev() == rev)
-    }
-
-    /// The leaf that this revision led to, which may be itself.
-    pub(crate) fn latest(&self, rev: Revision) -> Option<&Leaf> {
-        self.leaves.iter().find(|leaf| leaf.history.contains(rev))
+    pub(crate) fn leaf(&self, rev: &Revision) -> Option<&Leaf> {
+        self.leaves.iter().find(|leaf| leaf.rev() == *rev)
     }
 
     /// Whether the revision is a leaf or an ancestor of one.
-    pub(crate) fn knows(&self, rev: Revision) -> bool {
-        self.latest(rev).is_some()
+    pub(crate) fn knows(&self, rev: &Revision) -> bool {
+        self.leaves.iter().any(|leaf| leaf.history.contains(rev))
     }
 
     /// About the bytes that it holds in memory.
@@ -90,7 +92,7 @@ impl Document {
     /// Fails when that makes more than [`LEAVES_MAX`].
     pub(super) fn grafted(&self, seq: u64, leaf: Leaf) -> Result<Self, PutError> {
         let mut leaves: Vec<Leaf> = self.leaves.clone();
-        leaves.retain(|old| !leaf.history.contains(old.rev()));
+        leaves.retain(|old| !leaf.history.contains(&old.rev()));
         if leaves.len() == LEAVES_MAX {
             return Err(PutError::TooManyConflicts);
         }
@@ -116,25 +118,62 @@ impl Document {
         if extras.revs {
             push_revisions(out, &leaf.history);
         }
+        if extras.revs_info {
+            push_revs_info(out, leaf);
+        }
         if extras.conflicts {
-            self.push_conflicts(out, leaf);
+            self.push_others(out, leaf, "_conflicts", false);
+        }
+        if extras.deleted_conflicts {
+            self.push_others(out, leaf, "_deleted_conflicts", true);
+        }
+        if extras.local_seq {
+            push_args(out, format_args!(",\"_local_seq\":{}", self.seq));
         }
         out.push('}');
     }
 
-    fn push_conflicts(&self, out: &mut String, shown: &Leaf) {
-        let others = self.leaves.iter().filter(|leaf| !leaf.deleted && leaf.rev() != shown.rev());
+    /// Returns true if the JSON with these extras says more than the revision does: CouchDB gives
+    /// such an answer no tag.
+    pub(crate) fn has_more(&self, leaf: &Leaf, extras: Extras) -> bool {
+        let has_others = |deleted| self.others(leaf, deleted).next().is_some();
+        extras.revs_info
+            || extras.local_seq
+            || extras.conflicts && has_others(false)
+            || extras.deleted_conflicts && has_others(true)
+    }
+
+    /// The other leaves, live or deleted.
+    fn others(&self, shown: &Leaf, deleted: bool) -> impl Iterator<Item = &Leaf> {
+        let rev = shown.rev();
+        self.leaves.iter().filter(move |leaf| leaf.deleted == deleted && leaf.rev() != rev)
+    }
+
+    fn push_others(&self, out: &mut String, shown: &Leaf, name: &str, deleted: bool) {
+        let others = self.others(shown, deleted);
         let others: Vec<String> = others.map(|leaf| format!("\"{}\"", leaf.rev())).collect();
         if !others.is_empty() {
-            out.push_str(",\"_conflicts\":[");
-            out.push_str(&others.join(","));
-            out.push(']');
+            push_args(out, format_args!(",\"{name}\":[{}]", others.join(",")));
         }
     }
 }
 
+/// Of the ancestors only the revisions are kept, so that all of them are missing.
+fn push_revs_info(out: &mut String, leaf: &Leaf) {
+    let generations = (1..=leaf.history.leaf().generation).rev();
+    let mut status = if leaf.deleted { "deleted" } else { "available" };
+    out.push_str(",\"_revs_info\":[");
+    for (generation, digest) in generations.zip(leaf.history.digests()) {
+        let separator = if status == "missing" { "," } else { "" };
+        let rev = format_args!("{generation}-{digest}");
+        push_args(out, format_args!("{separator}{{\"rev\":\"{rev}\",\"status\":\"{status}\"}}"));
+        status = "missing";
+    }
+    out.push(']');
+}
+
 fn push_revisions(out: &mut String, history: &History) {
-    let ids: Vec<String> = history.digests().iter().map(|id| format!("\"{id:032x}\"")).collect();
+    let ids: Vec<String> = history.digests().iter().map(|id| format!("\"{id}\"")).collect();
     let start = history.leaf().generation;
     push_args(
         out,

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use serde_json::value::RawValue;
+
 use super::members::Members;
 use super::push::{push_compact, push_string};
-use super::revision::{History, Revision, parse_digest};
+use super::revision::{Digest, History, Revision};
 use crate::couch::limits::DOCUMENT_SIZE_MAX;
 
 /// A document to be stored: its own members as text, and what its `_` members said.
@@ -22,18 +24,32 @@ pub(crate) struct Draft {
     pub(crate) body: String,
 }
 
+/// `_` members that CouchDB stores as they are: its replicator writes its state to documents.
+const STORED_MEMBERS: [&str; 6] = [
+    "_access",
+    "_replication_id",
+    "_replication_state",
+    "_replication_state_reason",
+    "_replication_state_time",
+    "_replication_stats",
+];
+
 /// Why a text is no document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub(crate) enum DraftError {
-    /// Not JSON.
+    /// Not JSON, or JSON with half of a surrogate pair, which is no character.
     BadJson,
     /// JSON, but not an object.
     NotAnObject,
-    /// A `_` member that CouchDB does not know either.
+    /// A `_` member that CouchDB does not know either, or one of the wrong type.
     UnknownMember(String),
-    /// A `_` member with a value of the wrong kind.
-    BadMember(&'static str),
+    /// `_id` is not a string.
+    BadId,
+    /// `_rev` is not a string, or a revision in `_revisions` has no form of one.
+    BadRev,
+    /// `_revisions` has another form.
+    BadRevisions(&'static str),
     /// `_attachments` that are not empty.
     Attachments,
     /// Larger than [`DOCUMENT_SIZE_MAX`].
@@ -46,7 +62,9 @@ impl fmt::Display for DraftError {
             Self::BadJson => f.write_str("invalid UTF-8 JSON"),
             Self::NotAnObject => f.write_str("Document must be a JSON object"),
             Self::UnknownMember(name) => write!(f, "Bad special document member: {name}"),
-            Self::BadMember(name) => write!(f, "Bad value of the document member {name}"),
+            Self::BadId => f.write_str("Document id must be a string"),
+            Self::BadRev => f.write_str("Invalid rev format"),
+            Self::BadRevisions(reason) => f.write_str(reason),
             Self::Attachments => f.write_str("Attachments are not kept here"),
             Self::TooLarge => f.write_str("The document is too large"),
         }
@@ -64,9 +82,12 @@ impl Draft {
         let members = Members::parse(json).map_err(|error| {
             if error.is_data() { DraftError::NotAnObject } else { DraftError::BadJson }
         })?;
+        if has_lone_surrogate(json) {
+            return Err(DraftError::BadJson);
+        }
         let mut draft = Self::default();
         for (name, value) in members.iter() {
-            if name.starts_with('_') {
+            if name.starts_with('_') && !STORED_MEMBERS.contains(&name) {
                 draft.special(name, value)?;
                 continue;
             }
@@ -91,40 +112,63 @@ impl Draft {
     }
 
     fn special(&mut self, name: &str, value: &str) -> Result<(), DraftError> {
+        let unknown = || DraftError::UnknownMember(name.to_owned());
         match name {
-            "_id" => self.id = Some(string("_id", value)?),
-            "_rev" => self.rev = Some(string("_rev", value)?),
-            "_deleted" => {
-                self.deleted =
-                    serde_json::from_str(value).map_err(|_| DraftError::BadMember("_deleted"))?;
-            }
-            "_revisions" => {
-                let history = history(value).ok_or(DraftError::BadMember("_revisions"))?;
-                self.revisions = Some(history);
-            }
+            "_id" => self.id = Some(serde_json::from_str(value).map_err(|_| DraftError::BadId)?),
+            "_rev" => self.rev = Some(serde_json::from_str(value).map_err(|_| DraftError::BadRev)?),
+            "_deleted" => self.deleted = serde_json::from_str(value).map_err(|_| unknown())?,
+            "_revisions" => self.revisions = history(value)?,
             "_attachments" => {
-                let none = Members::parse(value).is_ok_and(|them| them.iter().next().is_none());
-                return if none { Ok(()) } else { Err(DraftError::Attachments) };
+                let attachments = Members::parse(value).map_err(|_| unknown())?;
+                if attachments.iter().next().is_some() {
+                    return Err(DraftError::Attachments);
+                }
             }
             // What a server adds to an answer comes back with the document, and means nothing then.
             "_conflicts" | "_deleted_conflicts" | "_local_seq" | "_revs_info" => {}
-            _ => return Err(DraftError::UnknownMember(name.to_owned())),
+            _ => return Err(unknown()),
         }
         Ok(())
     }
 }
 
-fn string(name: &'static str, value: &str) -> Result<String, DraftError> {
-    serde_json::from_str(value).map_err(|_| DraftError::BadMember(name))
+/// Reads `{"start":3,"ids":["...","...","..."]}`. From 0 a `_local/` document starts, which has no
+/// history.
+fn history(value: &str) -> Result<Option<History>, DraftError> {
+    let members =
+        Members::parse(value).map_err(|_| DraftError::UnknownMember("_revisions".to_owned()))?;
+    let start = members.value("start").and_then(|start| serde_json::from_str(start).ok());
+    let start = start.ok_or(DraftError::BadRevisions("_revisions.start isn't an integer."))?;
+    let ids = members.value("ids").and_then(|ids| serde_json::from_str::<Vec<&RawValue>>(ids).ok());
+    let ids = ids.ok_or(DraftError::BadRevisions("_revisions.ids isn't a array."))?;
+    let digest = |id: &RawValue| {
+        let id: String = serde_json::from_str(id.get())
+            .map_err(|_| DraftError::BadRevisions("RevId isn't a string"))?;
+        id.parse::<Digest>().map_err(|_| DraftError::BadRev)
+    };
+    let digests = ids.into_iter().map(digest).collect::<Result<_, _>>()?;
+    if start == 0 {
+        return Ok(None);
+    }
+    History::new(start, digests).map(Some).ok_or(DraftError::BadRev)
 }
 
-/// Reads `{"start":3,"ids":["...","...","..."]}`.
-fn history(value: &str) -> Option<History> {
-    let members = Members::parse(value).ok()?;
-    let start = serde_json::from_str(members.value("start")?).ok()?;
-    let ids: Vec<String> = serde_json::from_str(members.value("ids")?).ok()?;
-    let digests = ids.iter().map(|id| parse_digest(id).ok()).collect::<Option<_>>()?;
-    History::new(start, digests)
+/// Returns true if a JSON text has an escaped half of a surrogate pair: no reader can decode it
+/// (RFC 8259, section 8.2). O(length).
+fn has_lone_surrogate(json: &str) -> bool {
+    let (mut rest, mut is_high) = (json, false);
+    while let Some(at) = rest.find('\\') {
+        let escape = &rest[at + 1..];
+        let digits = escape.strip_prefix('u').and_then(|digits| digits.get(..4));
+        let unit = digits.and_then(|digits| u16::from_str_radix(digits, 16).ok()).unwrap_or(0);
+        let is_low = (0xdc00..0xe000).contains(&unit);
+        if is_low != is_high || is_high && at > 0 {
+            return true;
+        }
+        is_high = (0xd800..0xdc00).contains(&unit);
+        rest = escape.get(if digits.is_some() { 5 } else { 1 }..).unwrap_or_default();
+    }
+    is_high
 }
 
 #[cfg(test)]
@@ -149,11 +193,13 @@ mod tests {
             "000000000000000000000000000000aa"]},"_attachments":{},"_conflicts":[]}"#;
         let draft = Draft::from_json(json).unwrap();
         assert!(draft.deleted);
-        assert_eq!(draft.revisions, History::new(2, vec![0xbb, 0xaa]));
+        assert_eq!(draft.revisions, History::new(2, vec![0xbb.into(), 0xaa.into()]));
     }
 
     #[test]
     fn what_is_no_document_is_named() {
+        let start = "_revisions.start isn't an integer.";
+        let (ids, id) = ("_revisions.ids isn't a array.", "RevId isn't a string");
         let long = format!("{{\"a\":\"{}\"}}", "x".repeat(DOCUMENT_SIZE_MAX));
         let table = [
             ("", DraftError::BadJson),
@@ -161,9 +207,16 @@ mod tests {
             ("[]", DraftError::NotAnObject),
             ("null", DraftError::NotAnObject),
             ("{\"_foo\":1}", DraftError::UnknownMember("_foo".into())),
-            ("{\"_rev\":1}", DraftError::BadMember("_rev")),
-            ("{\"_deleted\":1}", DraftError::BadMember("_deleted")),
-            ("{\"_revisions\":{\"start\":1e99,\"ids\":[]}}", DraftError::BadMember("_revisions")),
+            ("{\"_id\":1}", DraftError::BadId),
+            ("{\"_rev\":1}", DraftError::BadRev),
+            ("{\"_deleted\":1}", DraftError::UnknownMember("_deleted".into())),
+            ("{\"_attachments\":[]}", DraftError::UnknownMember("_attachments".into())),
+            ("{\"_revisions\":[]}", DraftError::UnknownMember("_revisions".into())),
+            ("{\"_revisions\":{\"start\":1e99,\"ids\":[]}}", DraftError::BadRevisions(start)),
+            ("{\"_revisions\":{\"start\":1}}", DraftError::BadRevisions(ids)),
+            ("{\"_revisions\":{\"start\":1,\"ids\":[1]}}", DraftError::BadRevisions(id)),
+            ("{\"_revisions\":{\"start\":1,\"ids\":[\"b\",\"a\"]}}", DraftError::BadRev),
+            ("{\"_revisions\":{\"start\":1,\"ids\":[\"\\u00e9\"]}}", DraftError::BadRev),
             ("{\"_attachments\":{\"a\":{}}}", DraftError::Attachments),
             (&long, DraftError::TooLarge),
         ];

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-pub(crate) use database::{Change, Database, Local};
+pub(crate) use database::{Change, Database, Local, check_id};
 pub(crate) use document::{Document, Extras, Leaf};
 pub(crate) use draft::{Draft, DraftError};
 pub(crate) use members::Members;
@@ -63,6 +63,9 @@ impl Store {
     pub(crate) fn create(&mut self, name: &str) -> Result<&mut Database, CreateError> {
         if !is_legal_name(name) {
             return Err(CreateError::IllegalName);
+        }
+        if name.len() > DATABASE_NAME_LENGTH_MAX {
+            return Err(CreateError::NameTooLong);
         }
         if self.databases.contains_key(name) {
             return Err(CreateError::Exists);
@@ -132,8 +135,7 @@ impl Store {
 /// CouchDB's rule: a lowercase letter, then lowercase letters, digits and some marks. The reserved
 /// names that begin with `_` are not offered here.
 fn is_legal_name(name: &str) -> bool {
-    name.len() <= DATABASE_NAME_LENGTH_MAX
-        && name.starts_with(|c: char| c.is_ascii_lowercase())
+    name.starts_with(|c: char| c.is_ascii_lowercase())
         && name
             .bytes()
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_$()+-/".contains(&b))
@@ -147,6 +149,8 @@ pub(crate) enum CreateError {
     Exists,
     /// The name breaks CouchDB's rule.
     IllegalName,
+    /// The name is longer than [`DATABASE_NAME_LENGTH_MAX`].
+    NameTooLong,
     /// There are [`DATABASES_MAX`] already.
     TooMany,
 }
@@ -156,6 +160,7 @@ impl fmt::Display for CreateError {
         f.write_str(match self {
             Self::Exists => "The database could not be created, the file already exists.",
             Self::IllegalName => "The name of the database is not legal",
+            Self::NameTooLong => "The name of the database is too long",
             Self::TooMany => "There are as many databases as this server holds",
         })
     }
@@ -190,8 +195,8 @@ impl std::error::Error for GetError {}
 pub(crate) enum PutError {
     /// The revision given is not that of a leaf, or none was given where there is a document.
     Conflict,
-    /// The id is empty, too long or reserved.
-    IllegalId,
+    /// The id is empty, too long or reserved: the reason in CouchDB's words.
+    IllegalId(&'static str),
     /// There are [`super::limits::DOCUMENTS_MAX`] already.
     TooManyDocuments,
     /// There are [`super::limits::LEAVES_MAX`] leaves already.
@@ -204,7 +209,7 @@ impl fmt::Display for PutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Conflict => "Document update conflict.",
-            Self::IllegalId => "The document's id is empty, too long or reserved",
+            Self::IllegalId(reason) => reason,
             Self::TooManyDocuments => "The database has as many documents as this server holds",
             Self::TooManyConflicts => "The document has as many conflicts as this server holds",
             Self::DatabaseFull => "The database is full",

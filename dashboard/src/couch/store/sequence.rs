@@ -32,23 +32,22 @@ pub(crate) enum Since {
 }
 
 impl Since {
-    /// Reads `0`, `now` or a sequence, also as a JSON string. `None` for anything else, bare
-    /// integers among them, as CouchDB 3.5 does.
+    /// Reads `0`, `now` or a sequence, which may also be a JSON string. `None` for anything else:
+    /// for bare integers, and for `0` and `now` in quotes, as in CouchDB 3.5.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        match quoted.unwrap_or(text) {
-            "0" => Some(Self::Start),
-            "now" => Some(Self::Now),
-            text => {
-                let (number, opaque) = text.split_once('-')?;
-                let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
-                if number.is_empty() || opaque.len() != 16 || !opaque.bytes().all(hex) {
-                    return None;
-                }
-                let instance = u64::from_str_radix(opaque, 16).ok()?;
-                Some(Self::Sequence(Sequence { number: parse_number(number)?, instance }))
-            }
+        match text {
+            "0" => return Some(Self::Start),
+            "now" => return Some(Self::Now),
+            _ => {}
         }
+        let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let (number, opaque) = quoted.unwrap_or(text).split_once('-')?;
+        let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        if number.is_empty() || opaque.len() != 16 || !opaque.bytes().all(hex) {
+            return None;
+        }
+        let instance = u64::from_str_radix(opaque, 16).ok()?;
+        Some(Self::Sequence(Sequence { number: parse_number(number)?, instance }))
     }
 }
 
@@ -62,7 +61,8 @@ mod tests {
         assert_eq!(sequence.to_string(), "7-0000000000000abc");
         let table = [
             ("0", Some(Since::Start)),
-            ("\"0\"", Some(Since::Start)),
+            ("\"0\"", None),
+            ("\"now\"", None),
             ("now", Some(Since::Now)),
             ("7-0000000000000abc", Some(Since::Sequence(sequence))),
             ("\"7-0000000000000abc\"", Some(Since::Sequence(sequence))),

@@ -4,6 +4,7 @@
 //! All of them run on this machine alone, for seconds, and end with their test.
 
 mod curl;
+mod feed_proxies;
 mod load;
 mod proxies;
 mod proxy;
@@ -44,7 +45,7 @@ fn plain(text: &str) -> String {
 
 /// A figure of `/metrics`, by its name and labels as they stand there.
 #[track_caller]
-fn figure(dashboard: &Dashboard, name: &str) -> u64 {
+pub(super) fn figure(dashboard: &Dashboard, name: &str) -> u64 {
     let page = dashboard.get("/metrics");
     let mut rows =
         page.text().lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

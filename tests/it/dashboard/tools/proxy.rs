@@ -8,8 +8,7 @@ use crate::support::{PATIENCE, wait_until};
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 
-/// As its documentation has it for upstreams that are kept alive; the rest is by default: 60 s for
-/// an answer to begin, and buffers, but for the events, which forbid them.
+/// What an nginx needs that runs for a test, around the settings that the documentation shows.
 const NGINX: &str = "
 daemon off;
 master_process off;
@@ -24,44 +23,27 @@ http {
     uwsgi_temp_path FOLDER/uwsgi;
     scgi_temp_path FOLDER/scgi;
     keepalive_requests 1000000;
-    upstream dashboards {
-SERVERS
-        keepalive 200;
-    }
-    server {
-        listen 127.0.0.1:PORT;
-        location / {
-            proxy_pass http://dashboards;
-            proxy_http_version 1.1;
-            proxy_set_header Connection \"\";
-        }
-    }
+SETTINGS
 }
 ";
 
-/// By default it takes a browser that has left for one that only sends no more, and has its poll
-/// wait on: `abortonclose`. Retries are off, too; these two are for a server that cannot have done
-/// anything.
+/// The same of a haproxy.
 const HAPROXY: &str = "
 global
     maxconn 1000
-defaults
-    mode http
-    timeout connect 5s
-    timeout client 60s
-    timeout server 60s
-    option abortonclose
-    option redispatch
-    retries 3
-    retry-on conn-failure empty-response
-    http-reuse always
-frontend browsers
-    bind 127.0.0.1:PORT
-    default_backend dashboards
-backend dashboards
-    balance roundrobin
-SERVERS
+SETTINGS
 ";
+
+/// Where the settings of proxies are shown to users.
+const DOCUMENTATION: &str = include_str!("../../../../docs/reliability.md");
+
+/// The settings that the documentation shows below this comment.
+#[track_caller]
+pub(super) fn documented(comment: &str) -> String {
+    let start = DOCUMENTATION.find(&format!("# {comment}\n")).expect("it is documented");
+    let rest = &DOCUMENTATION[start..];
+    rest[..rest.find("```").expect("the block ends")].to_owned()
+}
 
 /// A proxy that runs.
 #[derive(Debug)]
@@ -72,37 +54,56 @@ pub(super) struct Proxy {
     _folder: Folder,
 }
 
-/// Starts nginx before the dashboards at these addresses.
+/// Starts nginx in front of the dashboards at these addresses.
 #[track_caller]
 pub(super) fn nginx(dashboards: &[&str]) -> Proxy {
     // One that has failed is asked again at once: the test's requests are not to hide there.
-    let servers = dashboards.iter().map(|address| format!("        server {address} max_fails=0;"));
-    start("nginx", NGINX, servers, &["-e", "stderr", "-p", "FOLDER", "-c", "FOLDER/configuration"])
+    let servers: Vec<_> = dashboards.iter().map(|to| format!("server {to} max_fails=0;")).collect();
+    let settings = documented("nginx in front of the dashboard");
+    nginx_with(&set(&settings, "server 127.0.0.1:8080;", &servers.join("\n")))
 }
 
-/// Starts haproxy before the dashboards at these addresses.
+/// Starts haproxy in front of the dashboards at these addresses.
 #[track_caller]
 pub(super) fn haproxy(dashboards: &[&str]) -> Proxy {
-    let servers = dashboards.iter().enumerate();
-    let servers = servers.map(|(n, address)| format!("    server dashboard{n} {address}"));
-    start("haproxy", HAPROXY, servers, &["-db", "-f", "FOLDER/configuration"])
+    haproxy_with(&documented("haproxy in front of the dashboard"), dashboards)
 }
 
+/// Starts nginx with these settings, but for the port.
 #[track_caller]
-fn start(
-    name: &str,
-    form: &str,
-    servers: impl Iterator<Item = String>,
-    arguments: &[&str],
-) -> Proxy {
+pub(super) fn nginx_with(settings: &str) -> Proxy {
+    let arguments = ["-e", "stderr", "-p", "FOLDER", "-c", "FOLDER/configuration"];
+    start("nginx", &NGINX.replace("SETTINGS", settings), "listen ", ";", &arguments)
+}
+
+/// Starts haproxy with these settings, but for the port and for the servers.
+#[track_caller]
+pub(super) fn haproxy_with(settings: &str, servers: &[&str]) -> Proxy {
+    let servers = servers.iter().enumerate();
+    let servers: Vec<_> = servers.map(|(n, to)| format!("    server server{n} {to}")).collect();
+    let line = settings.lines().find(|line| line.trim().starts_with("server "));
+    let settings = set(settings, line.expect("it has a server"), &servers.join("\n"));
+    let arguments = ["-db", "-f", "FOLDER/configuration"];
+    start("haproxy", &HAPROXY.replace("SETTINGS", &settings), "bind ", "\n", &arguments)
+}
+
+/// The settings with one of them replaced, which must be there once.
+#[track_caller]
+pub(super) fn set(settings: &str, from: &str, to: &str) -> String {
+    assert_eq!(settings.matches(from).count(), 1, "{from} in {settings}");
+    settings.replace(from, to)
+}
+
+/// Starts a proxy that listens at a free port, which replaces what stands between `before` and
+/// `behind`.
+#[track_caller]
+fn start(name: &str, form: &str, before: &str, behind: &str, arguments: &[&str]) -> Proxy {
     let folder = Folder::new(name);
     let place = folder.path().to_str().expect("it is text");
     let address = format!("127.0.0.1:{}", free_port());
-    let servers: Vec<String> = servers.collect();
-    let configuration = form
-        .replace("FOLDER", place)
-        .replace("127.0.0.1:PORT", &address)
-        .replace("SERVERS", &servers.join("\n"));
+    let (head, rest) = form.split_once(before).expect("it listens");
+    let (_, tail) = rest.split_once(behind).expect("the setting ends");
+    let configuration = format!("{head}{before}{address}{behind}{tail}").replace("FOLDER", place);
     fs::write(folder.path().join("configuration"), configuration).expect("it is ours");
     let arguments = arguments.iter().map(|word| word.replace("FOLDER", place));
     let mut program = Program::start(tool(name).args(arguments));

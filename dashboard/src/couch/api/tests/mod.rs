@@ -1,9 +1,12 @@
 //! Requests and what a client would notice of their answers.
 
 mod captures;
+mod compared;
+mod differences;
 mod documents;
 mod feeds;
 mod hostile;
+mod one_bad;
 mod replication;
 
 use bytes::Bytes;
@@ -46,6 +49,9 @@ impl Client {
         let mut request = Request::builder().method(method).uri(path).header("Host", "host:5984");
         if !headers.iter().any(|(name, _)| *name == "Content-Type") {
             request = request.header("Content-Type", "application/json");
+        }
+        if !headers.iter().any(|(name, _)| *name == "Accept") {
+            request = request.header("Accept", "application/json");
         }
         for (name, value) in headers {
             request = request.header(*name, *value);

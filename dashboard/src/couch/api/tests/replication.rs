@@ -50,14 +50,14 @@ fn both_branches_are_kept_and_one_wins() {
 fn revisions_are_read_one_by_one_and_in_bulk() {
     let mut client = replicated();
     let all = client.expect(200, "GET /db/d?open_revs=all&revs=true", "");
-    assert_eq!((&all[0]["ok"]["_rev"], &all[1]["ok"]["_rev"]), (&json!(B2), &json!(A2)));
+    assert_eq!((&all[0]["ok"]["_rev"], &all[1]["ok"]["_rev"]), (&json!(A2), &json!(B2)));
     let encoded = format!("%5B%22{A2}%22%2C%22{A1}%22%5D");
     let some = client.expect(200, &format!("GET /db/d?open_revs={encoded}"), "");
     assert_eq!((&some[0]["ok"]["n"], &some[1]), (&json!(1), &json!({"missing": A1})));
     let latest =
         client.expect(200, &format!("GET /db/d?open_revs=%5B%22{A1}%22%5D&latest=true"), "");
     assert_eq!(latest.as_array().unwrap().len(), 2, "both branches come from it");
-    let newest = client.expect(200, &format!("GET /db/d?rev={A1}&latest=true"), "");
+    let newest = client.expect(200, &format!("GET /db/d?rev={A2}&latest=true"), "");
     assert_eq!(newest["_rev"], B2);
     client.expect(404, "GET /db/none?open_revs=all", "");
 
@@ -98,7 +98,8 @@ fn bulk_docs_answers_each_document() {
 
     let unstated = json!({"new_edits": false, "docs": [{"_id": "q"}]});
     let rows = client.expect(201, "POST /db/_bulk_docs", unstated.to_string());
-    assert_eq!(rows[0]["error"], "bad_request");
+    let reason = "When `new_edits: false`, the document needs `_rev` or `_revisions` specified";
+    assert_eq!((&rows[0]["error"], &rows[0]["reason"]), (&json!("forbidden"), &json!(reason)));
     let half = r#"{"docs":[{"_id":"ok"},{"_bad":1}]}"#;
     client.expect(400, "POST /db/_bulk_docs", half);
     client.expect(404, "GET /db/ok", "");

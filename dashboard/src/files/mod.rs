@@ -1,8 +1,11 @@
 //! The page's files: the built-in ones, or those of a folder.
 
+mod folder;
+
 use crate::coding::takes_gzip;
 use crate::conditional::{Known, Tagged};
 use bytes::Bytes;
+use folder::Found;
 use http::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY,
     X_CONTENT_TYPE_OPTIONS,
@@ -12,7 +15,9 @@ use masque::filters::{Prepared, Response};
 use masque::reactor::{Cx, Event, Handlers, Session};
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::time::Duration;
 
 /// Has the files that are served, each ready to be sent. What is not in here is not there: no name
 /// that a browser sends ever reaches the file system.
@@ -24,6 +29,10 @@ pub(crate) struct Files {
     /// `None`: the built-in ones.
     folder: Option<PathBuf>,
     served: BTreeMap<String, File>,
+    /// What a thread is reading in their place.
+    reading: Option<Receiver<io::Result<Found>>>,
+    /// True if the folder is to be read again after that.
+    is_due: bool,
 }
 
 /// A file in each of its codings. A clone is a reference or two more.
@@ -33,10 +42,8 @@ pub(crate) struct File {
     gzip: Option<Tagged>,
 }
 
-/// The largest file of a folder that is served.
-const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// The most files of a folder that are served.
-const FILES_MAX: usize = 1000;
+/// How often it is looked at whether the thread has read the folder.
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
 
 /// A file that is part of the program.
 struct BuiltIn {
@@ -52,26 +59,75 @@ const BUILT_IN: &[BuiltIn] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 impl Files {
     /// Call it with a file's name.
     pub(crate) const READ: Event<String, Option<File>> = Event::new("files.read");
-    /// Reads the folder anew. When that fails, what was served before is served on.
+    /// Reads the folder again, in a thread: until it is read, and when that fails, what was served
+    /// before is served.
     pub(crate) const REOPEN: Event<()> = Event::new("files.reopen");
+    const LOOK: Event<()> = Event::new("files.look");
 
-    /// Those of a folder and its folders as they are now, without hidden ones and links; or the
-    /// built-in ones. It reads them all before it returns.
+    /// Those of a folder as they are now, or the built-in ones. It reads them all before it
+    /// returns.
+    ///
+    /// # Errors
+    /// What reading meets, and when there is no `index.html`, which the address `/` leads to.
     pub(crate) fn open(folder: Option<PathBuf>) -> io::Result<Self> {
-        let served = folder.as_deref().map_or_else(|| Ok(built_in()), of_folder)?;
-        Ok(Files { folder, served })
+        let served = match folder.as_deref().map(Found::of).transpose()? {
+            Some(found) => {
+                if let (Some(folder), Some(left_out)) = (&folder, found.left_out()) {
+                    log::warn!("{}: {left_out}", folder.display());
+                }
+                found.files
+            }
+            None => built_in(),
+        };
+        Ok(Files { folder, served, reading: None, is_due: false })
     }
 
-    fn reopen(&mut self, _: &mut Cx<'_>, (): ()) {
-        let Some(folder) = &self.folder else { return };
-        match of_folder(folder) {
-            Ok(served) => {
-                log::info!("{} files of {} are served", served.len(), folder.display());
-                self.served = served;
+    fn reopen(&mut self, cx: &mut Cx<'_>, (): ()) {
+        let Some(folder) = self.folder.clone() else { return };
+        if self.reading.is_some() {
+            self.is_due = true;
+            return;
+        }
+        let (tell, told) = sync_channel(1);
+        let thread = std::thread::Builder::new().name("files".into());
+        let spawned = thread.spawn(move || {
+            let _ = tell.send(Found::of(&folder)); // nothing waits for it at the end
+        });
+        match spawned {
+            Ok(_) => {
+                self.reading = Some(told);
+                cx.delay(Self::LOOK, LOOK_PAUSE, ());
             }
-            Err(error) => {
-                log::error!("{}: {error}; the files from before stay", folder.display());
+            Err(error) => self.take(Err(error)),
+        }
+    }
+
+    fn look(&mut self, cx: &mut Cx<'_>, (): ()) {
+        let Some(reading) = &self.reading else { return };
+        let read = match reading.try_recv() {
+            Err(TryRecvError::Empty) => return cx.delay(Self::LOOK, LOOK_PAUSE, ()),
+            Err(TryRecvError::Disconnected) => Err(io::Error::other("it cannot be read")),
+            Ok(read) => read,
+        };
+        self.reading = None;
+        self.take(read);
+        if std::mem::take(&mut self.is_due) {
+            self.reopen(cx, ());
+        }
+    }
+
+    /// Serves what was read.
+    fn take(&mut self, read: io::Result<Found>) {
+        let folder = self.folder.as_deref().unwrap_or_else(|| "".as_ref()).display();
+        match read {
+            Ok(found) => {
+                log::info!("{} files of {folder} are served", found.files.len());
+                if let Some(left_out) = found.left_out() {
+                    log::warn!("{folder}: {left_out}");
+                }
+                self.served = found.files;
             }
+            Err(error) => log::error!("{folder}: {error}; the files from before stay"),
         }
     }
 }
@@ -79,7 +135,8 @@ impl Files {
 impl Session for Files {
     fn events(on: &mut Handlers<Self>) {
         on.on(Self::READ, |files, _, name| files.served.get(&name).cloned())
-            .on(Self::REOPEN, Self::reopen);
+            .on(Self::REOPEN, Self::reopen)
+            .on(Self::LOOK, Self::look);
     }
 
     fn started(&mut self, cx: &mut Cx<'_>) {
@@ -135,46 +192,9 @@ fn built_in() -> BTreeMap<String, File> {
     files.collect()
 }
 
-/// Without a `favicon.ico` there is the built-in one.
-fn of_folder(folder: &Path) -> io::Result<BTreeMap<String, File>> {
-    let mut files = BTreeMap::new();
-    collect(folder, "", &mut files)?;
-    if !files.contains_key("favicon.ico") {
-        let icon = built_in().remove_entry("favicon.ico");
-        files.extend(icon);
-    }
-    Ok(files)
-}
-
-fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, File>) -> io::Result<()> {
-    for entry in folder.read_dir()? {
-        let entry = entry?;
-        let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
-        if name.starts_with('.') {
-            continue;
-        }
-        let (kind, name) = (entry.file_type()?, format!("{prefix}{name}"));
-        if kind.is_dir() {
-            collect(&entry.path(), &format!("{name}/"), files)?;
-        } else if kind.is_file() {
-            if files.len() >= FILES_MAX {
-                return Err(io::Error::other(format!("there are more than {FILES_MAX} files")));
-            }
-            if entry.metadata()?.len() > FILE_BYTES_MAX {
-                return Err(io::Error::other(format!(
-                    "{name} is larger than {FILE_BYTES_MAX} bytes"
-                )));
-            }
-            let file = File::new(&name, std::fs::read(entry.path())?.into(), None);
-            files.insert(name, file);
-        }
-    }
-    Ok(())
-}
-
 /// The same for the same content, wherever and whenever: FNV-1a with 128 bits. Who can change a
 /// file could as well make it bad, so it need not withstand anybody.
-fn hash(content: &[u8]) -> u128 {
+pub(crate) fn hash(content: &[u8]) -> u128 {
     const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
     content.iter().fold(BASIS, |hash, byte| (hash ^ u128::from(*byte)).wrapping_mul(PRIME))

@@ -1,0 +1,90 @@
+// One poll for all tabs of the browser that show the same document.
+//
+// A shared worker polls, and tells every tab. It needs no https, and no tab that leads: whichever
+// tab is closed, the others go on. Where there is no such worker each tab polls by itself, and
+// hidden tabs rest, because every poll that waits takes one of the browser's six connections.
+
+import { Poll } from "./poll.js";
+import { Turns } from "./turns.js";
+
+/** Another name is another worker: a page does not meet one that speaks otherwise. */
+const NAME = "dashboard 1";
+
+const HELLO_MS = 10_000;
+/** So many hellos without an answer mean that there is no worker, or no more. */
+const MOST_UNANSWERED = 2;
+
+/** Follows the document at `url`; `told` gets the outcomes that are listed at `Poll`. */
+export function follow(url, told) {
+  let poll;
+  try {
+    poll = new SharedPoll(url, told, () => { poll = new OwnPoll(url, told); });
+  } catch {
+    poll = new OwnPoll(url, told); // there is none, or the browser does not allow one
+  }
+  addEventListener("online", () => poll.say("online"));
+  addEventListener("offline", () => poll.say("offline"));
+  addEventListener("pageshow", () => poll.say("wake"));
+  addEventListener("pagehide", () => poll.say("bye"));
+  document.addEventListener("visibilitychange", () => {
+    poll.say(document.visibilityState === "visible" ? "wake" : "hide");
+  });
+}
+
+class SharedPoll {
+  #port;
+  #url;
+  #unanswered = 0;
+  #timer;
+  #failed;
+
+  constructor(url, told, failed) {
+    this.#url = url;
+    this.#failed = failed;
+    const script = new URL("worker.js", import.meta.url);
+    const worker = new SharedWorker(script, { type: "module", name: NAME });
+    worker.onerror = () => this.#fail();
+    this.#port = worker.port;
+    this.#port.onmessage = ({ data: { outcome } }) => {
+      this.#unanswered = 0;
+      if (outcome) told(outcome);
+    };
+    this.#timer = setInterval(() => this.#greet(), HELLO_MS);
+    this.#greet();
+  }
+
+  say(verb) {
+    if (verb !== "hide") this.#port.postMessage({ url: this.#url, verb });
+  }
+
+  #greet() {
+    if (this.#unanswered === MOST_UNANSWERED) return this.#fail();
+    this.#unanswered += 1;
+    this.say("hello");
+  }
+
+  #fail() {
+    if (this.#timer === null) return;
+    clearInterval(this.#timer);
+    this.#timer = null;
+    this.#port.onmessage = null;
+    this.say("bye");
+    this.#failed();
+  }
+}
+
+class OwnPoll {
+  #poll;
+
+  constructor(url, told) {
+    this.#poll = new Poll(url, new Turns(), told);
+    if (document.visibilityState === "hidden") this.#poll.rest();
+  }
+
+  say(verb) {
+    if (verb === "hide" || verb === "bye") this.#poll.rest();
+    else if (verb === "wake") this.#poll.wake();
+    else if (verb === "online") this.#poll.online();
+    else this.#poll.offline();
+  }
+}

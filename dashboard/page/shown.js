@@ -1,0 +1,70 @@
+// What was shown of a document: an answer that is older than that must not be shown after it.
+//
+// Several dashboards may stand behind one address, and one of them may know a change later than
+// the others do. An older revision is shown only where the server says that it is right: because a
+// branch of the document was deleted (`Supersedes`), or because the database was deleted and
+// created again (`Database`); and after the document was gone.
+
+/** An answer of a database that another one has replaced comes from a dashboard that is late. */
+const LATE_MS = 60_000;
+/** So many replaced databases are remembered. */
+const MOST_REPLACED = 8;
+
+export class Shown {
+  #revision = null;
+  #before = null;
+  /** The newest revision of this database. */
+  #newest = null;
+  #database = null;
+  #databaseMs = 0;
+  #replaced = new Set();
+
+  /**
+   * Takes an answer that came at `nowMs`. Returns "older" if it must not be shown, "new" if it is
+   * newer than all that was shown of its database, and else "same".
+   */
+  take({ revision, database = null, supersedes = null }, nowMs) {
+    if (database !== null && database !== this.#database) {
+      const isLate = nowMs - this.#databaseMs < LATE_MS;
+      if (this.#replaced.has(database) && isLate) return "older";
+      this.#replace(database);
+    }
+    this.#databaseMs = nowMs;
+    const isRight = supersedes !== null && !isNewer(this.#revision, supersedes);
+    if (isNewer(this.#revision, revision) && !isRight) return "older";
+    const isNew = this.#isNew(revision);
+    if (isNew) this.#newest = revision;
+    if (revision !== this.#revision) this.#before = this.#revision;
+    this.#revision = revision;
+    return isNew ? "new" : "same";
+  }
+
+  #replace(database) {
+    if (this.#database !== null) this.#replaced.add(this.#database);
+    this.#replaced.delete(database);
+    if (this.#replaced.size > MOST_REPLACED) {
+      this.#replaced.delete(this.#replaced.values().next().value);
+    }
+    this.#database = database;
+    this.#revision = this.#before = this.#newest = null;
+  }
+
+  #isNew(revision) {
+    if (this.#newest === null || isNewer(revision, this.#newest)) return true;
+    // Between two that have no order any other one is new, unless they only take turns.
+    const isComparable = orderOf(revision) !== null && orderOf(this.#newest) !== null;
+    return !isComparable && revision !== this.#revision && revision !== this.#before;
+  }
+}
+
+/** CouchDB's order of revisions: the number first, then the hash. False for what has no order. */
+function isNewer(revision, than) {
+  const [one, other] = [orderOf(revision), orderOf(than)];
+  if (one === null || other === null) return false;
+  return one.edits > other.edits || (one.edits === other.edits && one.hash > other.hash);
+}
+
+function orderOf(revision) {
+  const parts = /^(\d+)-(.+)$/.exec(revision ?? "");
+  return parts && { edits: BigInt(parts[1]), hash: parts[2] };
+}

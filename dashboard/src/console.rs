@@ -1,0 +1,107 @@
+//! What the program says: on stdout what it offers, on stderr its log and why it ends. It may be
+//! that nothing reads either, and that is no reason to stop serving.
+
+use crate::writer::{Output, Writer};
+use log::LevelFilter;
+use masque::limits::FEED_REASON_CHARS;
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::fmt::{Display, Write as _};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+
+/// Both streams, each written to by a thread. A clone writes to the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Console {
+    stdout: Writer,
+    stderr: Writer,
+}
+
+impl Console {
+    /// Takes the streams over.
+    ///
+    /// # Errors
+    /// When the system has no descriptor or no thread for them.
+    pub(crate) fn open() -> io::Result<Self> {
+        let stderr = unbuffered(&io::stderr())?;
+        let stdout = unbuffered(&io::stdout())?;
+        Ok(Console {
+            stderr: Writer::of_log("stderr", stderr)?,
+            stdout: Writer::open("stdout", move || Ok(stdout))?,
+        })
+    }
+
+    /// Sends what is logged from now on to stderr, and what a panic says.
+    pub(crate) fn start_log(&self, level: LevelFilter) {
+        let target = env_logger::Target::Pipe(Box::new(LogPipe(self.stderr.clone())));
+        env_logger::Builder::new().filter_level(level).target(target).init();
+        let console = self.clone();
+        std::panic::set_hook(Box::new(move |panic| {
+            let backtrace = Backtrace::capture();
+            let mut text = panic.to_string();
+            if backtrace.status() == BacktraceStatus::Captured {
+                let _ = write!(text, "\n{backtrace}"); // writing to a String cannot fail
+            }
+            console.stderr.write(format!("{text}\n").as_bytes());
+        }));
+    }
+
+    /// Says a line on stdout.
+    pub(crate) fn say(&self, line: impl Display) {
+        self.stdout.write(format!("{line}\n").as_bytes());
+    }
+
+    /// Says on stderr, in one line, why the program ends or has not begun.
+    pub(crate) fn complain(&self, why: impl Display) {
+        // What the operator wrote may be repeated in it, with line ends and all.
+        let why = why.to_string().replace(char::is_control, " ");
+        self.stderr.write(format!("dashboard: {why}\n").as_bytes());
+    }
+
+    /// Ends the program because it cannot do its work.
+    pub(crate) fn fail(&self, why: impl Display) -> ! {
+        self.complain(why);
+        self.flush();
+        std::process::exit(1)
+    }
+
+    /// Waits until all is written, a second for each stream at most.
+    pub(crate) fn flush(&self) {
+        self.stdout.flush();
+        self.stderr.flush();
+    }
+
+    pub(crate) fn stdout(&self) -> &Writer {
+        &self.stdout
+    }
+
+    pub(crate) fn stderr(&self) -> &Writer {
+        &self.stderr
+    }
+}
+
+/// A stream of the process without the buffer and the lock that std has for it: a thread that is
+/// blocked holds neither.
+fn unbuffered(stream: &impl AsFd) -> io::Result<Output> {
+    Ok(Box::new(File::from(stream.as_fd().try_clone_to_owned()?)))
+}
+
+/// Where the logger writes.
+struct LogPipe(Writer);
+
+impl io::Write for LogPipe {
+    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+        self.0.write(record);
+        Ok(record.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// As much of what a server says as a log may have; to be shown as `{:?}`, so that nothing in it
+/// breaks the line or moves a terminal's cursor.
+pub(crate) fn said(text: &str) -> &str {
+    text.char_indices().nth(FEED_REASON_CHARS).map_or(text, |(end, _)| &text[..end])
+}

@@ -1,0 +1,145 @@
+//! How many files and sockets the process may have open, and what they are for.
+//!
+//! Browsers are strangers: they must not have so many that none is left for the program's own work.
+
+use masque::limits::ACCEPTS_PER_TURN;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::fmt;
+use std::ops::RangeInclusive;
+
+/// Descriptors for the program's work of the moment: the feed's connection and those that read
+/// documents beside it, the resolver's files and sockets, the page's files and the next access log
+/// after SIGHUP, and a connection that is accepted only to be closed.
+const RESERVE: u64 = 32;
+
+/// Descriptors that are open all the time: the three streams, and two of them a second time; the
+/// poll twice and its waker; the signals' pipe and socket; the access log; two listeners, of
+/// browsers and of the embedded database. Some more, as libraries may have their own.
+const OWN: u64 = 16;
+
+/// The fewest browsers that the program starts for.
+const BROWSERS_MIN: u64 = 4;
+
+/// The most browsers at a time, if there are descriptors for as many. A change answers all of them
+/// in one go, at some 7 microseconds each: no other request is answered for 0.7 s. Beyond this,
+/// several processes share the work.
+const BROWSERS_MAX: u64 = 100_000;
+
+/// The most connections at a time that are accepted beyond those of browsers, and the same number
+/// again for those that are refused: see [`Places`].
+const GUESTS_MAX: u64 = 64;
+
+/// The fewest and the most clients of the embedded database at a time: the feed, and what changes
+/// the documents.
+const EMBEDDED_CLIENTS: RangeInclusive<u64> = 4..=1000;
+
+/// What the listeners get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Places {
+    /// Browsers that are served at a time.
+    pub(crate) browsers: usize,
+    /// Connections that are accepted beyond those, for `/health` and `/metrics`. The same number of
+    /// further ones is told that the server is full.
+    pub(crate) guests: usize,
+    /// Clients of the embedded database.
+    pub(crate) embedded: usize,
+    /// The limit of the process.
+    limit: Option<u64>,
+}
+
+/// Raises the limit of the process to what the system allows it, and returns the limit; `None` if
+/// there is none. Shells and supervisors set a low one for programs that cannot bear a high one.
+pub(crate) fn raise() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return limit.current;
+    }
+    match setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        Ok(()) => limit.maximum,
+        Err(error) => {
+            log::warn!("the limit of open files cannot be raised: {error}");
+            limit.current
+        }
+    }
+}
+
+/// Shares out the descriptors.
+///
+/// # Errors
+/// When there are too few to serve anything.
+pub(crate) fn share(limit: Option<u64>, has_embedded: bool) -> Result<Places, String> {
+    let left = limit.unwrap_or(u64::MAX).saturating_sub(OWN + RESERVE);
+    let clients = (left / 4).clamp(*EMBEDDED_CLIENTS.start(), *EMBEDDED_CLIENTS.end());
+    let embedded = if has_embedded { clients } else { 0 };
+    let guests = (left / 8).clamp(1, GUESTS_MAX);
+    let needed = embedded + 2 * guests;
+    let browsers = left.saturating_sub(needed).min(BROWSERS_MAX);
+    if browsers < BROWSERS_MIN {
+        let least = OWN + RESERVE + needed + BROWSERS_MIN;
+        let limit = limit.unwrap_or_default();
+        return Err(format!(
+            "at most {limit} files may be open, which is too few to serve browsers: raise the \
+             limit (ulimit -n, LimitNOFILE) to {least} or more"
+        ));
+    }
+    let [browsers, guests, embedded] = [browsers, guests, embedded].map(|count| count as usize);
+    Ok(Places { browsers, guests, embedded, limit })
+}
+
+// A rush of guests is told in one turn.
+const _: () = assert!(2 * GUESTS_MAX as usize <= ACCEPTS_PER_TURN);
+
+impl fmt::Display for Places {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "up to {} browsers are served at a time", self.browsers)?;
+        match self.limit {
+            Some(limit) => write!(f, ", because at most {limit} files may be open"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_had_every_descriptor_and_none_was_left_for_the_feed() {
+        for (limit, has_embedded, browsers, guests, embedded) in [
+            (Some(54), false, 4, 1, 0),
+            (Some(58), true, 4, 1, 4),
+            (Some(64), false, 12, 2, 0),
+            (Some(64), true, 8, 2, 4),
+            (Some(1024), false, 848, 64, 0),
+            (Some(20_000), false, 19_824, 64, 0),
+            (Some(20_000), true, 18_824, 64, 1000),
+            (Some(1 << 30), false, 100_000, 64, 0),
+            (None, true, 100_000, 64, 1000),
+        ] {
+            let places = share(limit, has_embedded);
+            let expected = Places { browsers, guests, embedded, limit };
+            assert_eq!(places.as_ref(), Ok(&expected), "{limit:?}");
+            let all = (browsers + 2 * guests + embedded) as u64 + OWN + RESERVE;
+            assert!(all <= limit.unwrap_or(u64::MAX));
+        }
+    }
+
+    #[test]
+    fn too_few_are_an_error_that_says_how_many_it_takes() {
+        for (limit, has_embedded, least) in [(53, false, "54"), (0, false, "54"), (57, true, "58")]
+        {
+            let error = share(Some(limit), has_embedded).expect_err("there are too few");
+            assert!(error.starts_with(&format!("at most {limit} files may be open")), "{error}");
+            assert!(error.ends_with(&format!("to {least} or more")), "{error}");
+            let enough = least.parse().expect("a number");
+            assert!(share(Some(enough), has_embedded).is_ok());
+        }
+    }
+
+    #[test]
+    fn the_limit_is_raised_to_what_the_system_allows() {
+        let allowed = getrlimit(Resource::Nofile).maximum;
+        assert_eq!(raise(), allowed);
+        assert_eq!(getrlimit(Resource::Nofile).current, allowed);
+    }
+}
