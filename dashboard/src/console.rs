@@ -33,8 +33,8 @@ impl Console {
 
     /// Sends what is logged from now on to stderr, and what a panic says.
     pub(crate) fn start_log(&self, level: LevelFilter) {
-        let target = env_logger::Target::Pipe(Box::new(LogPipe(self.stderr.clone())));
-        env_logger::Builder::new().filter_level(level).target(target).init();
+        log::set_boxed_logger(Box::new(Log(self.stderr.clone()))).expect("it is set once");
+        log::set_max_level(level);
         let console = self.clone();
         std::panic::set_hook(Box::new(move |panic| {
             let backtrace = Backtrace::capture();
@@ -86,18 +86,20 @@ fn unbuffered(stream: &impl AsFd) -> io::Result<Output> {
     Ok(Box::new(File::from(stream.as_fd().try_clone_to_owned()?)))
 }
 
-/// Where the logger writes.
-struct LogPipe(Writer);
+/// Writes each record as a line. The level is checked by the macros of the crate `log`.
+struct Log(Writer);
 
-impl io::Write for LogPipe {
-    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
-        self.0.write(record);
-        Ok(record.len())
+impl log::Log for Log {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    fn log(&self, record: &log::Record<'_>) {
+        let (level, target) = (record.level(), record.target());
+        self.0.write(format!("[{level:<5} {target}] {}\n", record.args()).as_bytes());
     }
+
+    fn flush(&self) {}
 }
 
 /// As much of what a server says as a log may have; to be shown as `{:?}`, so that nothing in it
