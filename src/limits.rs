@@ -62,7 +62,7 @@ pub const WHEELS_MAX: usize = 1 << 20;
 /// this long is a circle that goes through spawns.
 pub const CALL_DEPTH_MAX: usize = 32;
 
-/// Readiness events that one poll brings. The rest comes with the next turn.
+/// Readiness events that one poll brings. The rest comes with the next poll.
 pub const POLL_EVENTS_MAX: usize = 1024;
 
 /// Names that are looked up at a time, each in a thread of its own.

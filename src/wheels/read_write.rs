@@ -297,7 +297,9 @@ impl<F: Filter> Wheel for State<F> {
         state.running = true;
         state.items_left = ITEMS_PER_TURN;
         let was_lent = std::mem::take(&mut state.is_lent);
-        state.is_interrupted |= was_lent;
+        // After an error nothing is left, and the filter is not asked again.
+        let has_ended = matches!(state.source, Source::Ended | Source::Malformed);
+        state.is_interrupted |= was_lent && !(has_ended && state.pending.is_empty());
         let is_over = was_lent && state.filter.is_finished();
         let (has_output, has_backlog) = (state.has_output(), state.has_backlog());
         if ready.has(Ready::TIMER) {

@@ -55,7 +55,7 @@ impl<F: Filter> State<F> {
         let input_max = self.filter.input_max();
         let is_stuck = left > 0
             && left >= input_max
-            && self.source == Source::Open
+            && matches!(self.source, Source::Open | Source::Ending)
             && self.sink == Sink::Open
             && !self.filter.is_waiting()
             && !self.filter.is_finished();

@@ -2,6 +2,7 @@
 //! system's sockets where it will not.
 
 mod connector;
+mod contract;
 mod listener;
 mod peers;
 mod read_write;

@@ -4,8 +4,7 @@ use crate::support::actor::{Actor, Journal, Moment, Script, direct, local};
 use bytes::Bytes;
 use masque::filters::{Filter, Httpd, Line, Output, Stream};
 use masque::limits::{
-    FINISH_TIME, ITEMS_PER_TURN, ITEMS_WITHOUT_INPUT, LINE_BYTES, LINGER_BYTES, LINGER_TIME,
-    OUTPUT_MAX,
+    FINISH_TIME, ITEMS_PER_TURN, LINE_BYTES, LINGER_BYTES, LINGER_TIME, OUTPUT_MAX,
 };
 use masque::reactor::Rig;
 use masque::sessions::{Peer, TcpClient, TcpServer};
@@ -19,7 +18,7 @@ use std::time::Duration;
 const PIPE: usize = 64 * 1024;
 
 /// Two actors, connected; the server's goes by its name, too.
-fn pair<S: Script, C: Script>(server: Actor<S>, client: Actor<C>) -> Rig {
+pub(super) fn pair<S: Script, C: Script>(server: Actor<S>, client: Actor<C>) -> Rig {
     let mut rig = Rig::new();
     let mut server = Some(server);
     rig.spawn(TcpServer::new(local(1)).serve(move |_| server.take().expect("one client comes")));
@@ -34,7 +33,7 @@ fn zeros(count: usize) -> Bytes {
 
 /// Puts for the peer of the actor at `who`.
 #[track_caller]
-fn put(rig: &mut Rig, who: &str, bytes: impl Into<Bytes>) {
+pub(super) fn put(rig: &mut Rig, who: &str, bytes: impl Into<Bytes>) {
     let bytes = bytes.into();
     direct::<Stream>(rig, who, move |peer, cx| {
         peer.put(cx, bytes);
@@ -587,98 +586,6 @@ fn a_request_came_after_finish_where_the_client_had_ended() {
     rig.settle();
     let seen = journal.take_of("server");
     assert_eq!(seen, ["GET /", "flushed", "disconnected, all has been sent"]);
-}
-
-/// A filter that breaks its contract: it takes the first byte, and then goes by that.
-#[derive(Default)]
-struct Rogue {
-    kind: u8,
-    /// How many items it still gives without taking a byte.
-    left: u32,
-}
-
-impl Filter for Rogue {
-    type In = ();
-    type Out = Bytes;
-    type Error = Infallible;
-
-    fn decode(&mut self, input: &mut &[u8]) -> Result<Option<()>, Infallible> {
-        if self.kind == 0
-            && let [kind, rest @ ..] = *input
-        {
-            (self.kind, *input) = (*kind, rest);
-            self.left = match kind {
-                b'm' => ITEMS_WITHOUT_INPUT,
-                b'o' => ITEMS_WITHOUT_INPUT + 1,
-                b'e' => u32::MAX,
-                _ => 0,
-            };
-            return Ok(Some(()));
-        }
-        if self.kind == b's' && input.len() > self.input_max() {
-            *input = &[]; // it needs more than it says
-        }
-        let has_more = self.left > 0;
-        self.left = self.left.saturating_sub(1);
-        Ok(has_more.then_some(()))
-    }
-
-    fn encode(&mut self, item: Bytes, output: &mut Output) {
-        output.shared(item);
-    }
-
-    fn input_max(&self) -> usize {
-        4
-    }
-}
-
-impl Script for Rogue {
-    fn new() -> Self {
-        Rogue::default()
-    }
-
-    fn show((): &()) -> Option<String> {
-        None
-    }
-}
-
-/// What an actor with a [`Rogue`] is told when its peer sends `pieces`, and how many items came.
-fn go_rogue(pieces: &[&'static str]) -> (Vec<String>, u32) {
-    let (journal, count) = (Journal::default(), Rc::new(Cell::new(0)));
-    let counted = Rc::clone(&count);
-    let server = Actor::<Rogue>::doing("server", &journal, move |cx, wire, moment| match moment {
-        Moment::Input(()) => counted.set(counted.get() + 1),
-        Moment::Ended => wire.put_last(cx, "sorry"),
-        _ => {}
-    });
-    let mut rig = pair(server, Actor::<Stream>::new("client", &journal));
-    journal.take();
-    for piece in pieces {
-        put(&mut rig, "client", *piece);
-        rig.run_for(Duration::from_secs(1));
-    }
-    (journal.take_of("server"), count.get())
-}
-
-#[test]
-fn a_filter_that_needs_more_than_its_input_max_left_the_connection_hanging() {
-    let (seen, _) = go_rogue(&["s", "abc"]);
-    assert_eq!(seen, [""; 0], "three bytes may wait");
-    let (seen, _) = go_rogue(&["s", "abc", "d"]);
-    let why = "`it::wheels::read_write::Rogue` needs more than the 4 bytes of its `input_max`";
-    assert_eq!(seen, [why, "flushed", "disconnected, all has been sent"]);
-}
-
-#[test]
-fn a_filter_that_gives_items_and_takes_nothing_was_asked_without_end() {
-    let (seen, count) = go_rogue(&["m"]);
-    assert_eq!((seen, count), (vec![], 1 + ITEMS_WITHOUT_INPUT), "as many as there may be");
-    let why = "`it::wheels::read_write::Rogue` gives items without end and takes no input";
-    for piece in ["o", "e"] {
-        let (seen, count) = go_rogue(&[piece]);
-        assert_eq!(seen, [why, "flushed", "disconnected, all has been sent"], "{piece}");
-        assert_eq!(count, 1 + ITEMS_WITHOUT_INPUT, "{piece}");
-    }
 }
 
 #[test]
