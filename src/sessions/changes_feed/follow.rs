@@ -11,8 +11,8 @@ use super::subject::Subject;
 use super::{Change, ChangesFeed, FeedEvent, Step};
 use crate::filters::{HttpClient, Part};
 use crate::limits::{
-    FEED_ANSWER_BYTES, FEED_CONNECT_TIME, FEED_KEEPALIVE_IDLE, FEED_KEEPALIVE_INTERVAL,
-    FEED_REDIRECTS_MAX, FEED_REREAD_PAUSE,
+    ANSWER_TIME, FEED_ANSWER_BYTES, FEED_CONNECT_TIME, FEED_KEEPALIVE_IDLE,
+    FEED_KEEPALIVE_INTERVAL, FEED_REDIRECTS_MAX, FEED_REREAD_PAUSE,
 };
 use crate::reactor::{Cx, Socket};
 use crate::wheels::{ConnectError, Connector, ReadWrite};
@@ -171,6 +171,8 @@ impl ChangesFeed {
             self.pause_if_full(cx);
         } else if self.is_document() && length(head).is_some_and(|length| length > self.line_max) {
             self.outgrow(cx); // and none of it is read
+        } else if self.step == Step::Feed {
+            cx.delay(Self::TICK, ANSWER_TIME, ()); // a refusal waits for no heartbeats
         }
     }
 

@@ -265,6 +265,18 @@ fn the_same_failure_at_the_same_sequence_is_told_as_stuck() {
 }
 
 #[test]
+fn a_feed_that_ended_after_another_time_each_time_was_not_told_as_stuck() {
+    let mut stage = Stage::with_feeds(|asked| {
+        let time = [0.0, 0.000_5, 0.001_5, 1.5][asked.feeds % 4];
+        vec![begin(), Act::wait_s(time), chunk("{\"last_seq\":\"3-c\"}\n"), end()]
+    })
+    .follow();
+    stage.run_s(600.0);
+    let log = stage.world.borrow().log.join("\n");
+    assert!(log.contains("stuck (5) at 3-c: the feed ended again"), "{log}");
+}
+
+#[test]
 fn a_failure_that_names_another_process_each_time_was_not_told_as_stuck() {
     let mut tries = 0;
     let mut stage = Stage::with_feeds(move |_| {
