@@ -248,7 +248,11 @@ impl fmt::Display for FeedError {
                      ended it after {after:?}"
                 )?;
                 let is_at_once = *after < FEED_PROOF_TIME;
-                f.write_str(if is_at_once { ", as a node in maintenance mode does" } else { "" })
+                f.write_str(if is_at_once {
+                    ", as a node in maintenance mode does, or one whose database is deleted"
+                } else {
+                    ""
+                })
             }
             Self::LineTooLong(error) => error.fmt(f),
             Self::Line(line) => write!(f, "not a line of a changes feed: {line}"),
