@@ -215,9 +215,6 @@ impl ChangesFeed {
             return self.redirected(cx);
         }
         self.redirects = 0;
-        if is_ok && step == Step::Info {
-            self.login_pauses.reset(); // the credentials are accepted
-        }
         match step {
             Step::Login => self.logged_in(cx),
             // Who guards the server's root alone lets the database be followed all the same.
@@ -284,6 +281,7 @@ impl ChangesFeed {
     /// answers of a long poll, they are read anew a moment later: each change of one would have all
     /// be read. Where documents were purged, which no row tells, they are read anew too.
     fn look(&mut self, cx: &mut Cx<'_>) {
+        self.login_is_accepted(cx);
         let Some(info) = parse_info(&self.answer.body) else {
             return self.lose(cx, FeedError::Answer("it does not describe a database"));
         };

@@ -143,8 +143,9 @@ impl ChangesFeed {
             retry_after = retry_after.max(pause);
         }
         if is_login_refused {
-            retry_after = retry_after.max(self.login_pauses.next_delay());
+            self.login_is_refused(cx);
         }
+        retry_after = retry_after.max(self.login_pause(cx));
         retry_after = retry_after.max(why.retry_after().unwrap_or_default());
         let (why, times) = (Arc::new(why), self.backoff.tries());
         if !self.retry.allows(&why, times) {

@@ -189,6 +189,13 @@ fn a_look_that_fails_does_no_harm_to_the_feed_and_is_repeated() {
 fn a_look_that_is_refused_is_not_repeated_because_wrong_logins_lock_accounts() {
     assert_eq!(looks(|| vec![json("401 Unauthorized", "{}")]), 1);
     assert_eq!(looks(|| vec![json("403 Forbidden", "{}")]), 1);
+    // Also if no more than the head comes.
+    for status in ["401 Unauthorized", "403 Forbidden"] {
+        let head = Act::send(format!("HTTP/1.1 {status}\r\nContent-Length: 9\r\n\r\n"));
+        let cut = head.clone();
+        assert_eq!(looks(move || vec![cut.clone(), Act::Kill]), 1);
+        assert_eq!(looks(move || vec![head.clone()]), 1);
+    }
 }
 
 #[test]
