@@ -169,6 +169,20 @@ impl FeedError {
         matches!(self, Self::Connect(_) | Self::Io(_) | Self::Tls(_) | Self::Cut)
     }
 
+    /// What this has in common with the same failure at another time: its text without numbers,
+    /// because most of what differs is numbers, such as those of Erlang's processes. Durations have
+    /// units too, and a feed that is answered in neither way fails in two ways, by turns.
+    pub(super) fn kind(&self) -> String {
+        let mut kind = match self {
+            Self::HeldBack { .. } | Self::NoAnswer(_) | Self::Silent(_) => "nothing".to_owned(),
+            Self::Ended { .. } => "ended".to_owned(),
+            Self::TooSlow { .. } => "too slow".to_owned(),
+            _ => self.to_string(),
+        };
+        kind.retain(|letter| !letter.is_ascii_digit());
+        kind
+    }
+
     /// How long the server asks to be left alone.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -234,7 +248,11 @@ impl fmt::Display for FeedError {
                      ended it after {after:?}"
                 )?;
                 let is_at_once = *after < FEED_PROOF_TIME;
-                f.write_str(if is_at_once { ", as a node in maintenance mode does" } else { "" })
+                f.write_str(if is_at_once {
+                    ", as a node in maintenance mode does, or one whose database is deleted"
+                } else {
+                    ""
+                })
             }
             Self::LineTooLong(error) => error.fmt(f),
             Self::Line(line) => write!(f, "not a line of a changes feed: {line}"),

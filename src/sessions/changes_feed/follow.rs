@@ -11,8 +11,8 @@ use super::subject::Subject;
 use super::{Change, ChangesFeed, FeedEvent, Step};
 use crate::filters::{HttpClient, Part};
 use crate::limits::{
-    FEED_ANSWER_BYTES, FEED_CONNECT_TIME, FEED_KEEPALIVE_IDLE, FEED_KEEPALIVE_INTERVAL,
-    FEED_REDIRECTS_MAX, FEED_REREAD_PAUSE,
+    ANSWER_TIME, FEED_ANSWER_BYTES, FEED_CONNECT_TIME, FEED_KEEPALIVE_IDLE,
+    FEED_KEEPALIVE_INTERVAL, FEED_REDIRECTS_MAX, FEED_REREAD_PAUSE,
 };
 use crate::reactor::{Cx, Socket};
 use crate::wheels::{ConnectError, Connector, ReadWrite};
@@ -171,6 +171,8 @@ impl ChangesFeed {
             self.pause_if_full(cx);
         } else if self.is_document() && length(head).is_some_and(|length| length > self.line_max) {
             self.outgrow(cx); // and none of it is read
+        } else if self.step == Step::Feed {
+            cx.delay(Self::TICK, ANSWER_TIME, ()); // a refusal waits for no heartbeats
         }
     }
 
@@ -213,9 +215,6 @@ impl ChangesFeed {
             return self.redirected(cx);
         }
         self.redirects = 0;
-        if is_ok && step == Step::Info {
-            self.login_pauses.reset(); // the credentials are accepted
-        }
         match step {
             Step::Login => self.logged_in(cx),
             // Who guards the server's root alone lets the database be followed all the same.
@@ -282,6 +281,7 @@ impl ChangesFeed {
     /// answers of a long poll, they are read anew a moment later: each change of one would have all
     /// be read. Where documents were purged, which no row tells, they are read anew too.
     fn look(&mut self, cx: &mut Cx<'_>) {
+        self.login_is_accepted(cx);
         let Some(info) = parse_info(&self.answer.body) else {
             return self.lose(cx, FeedError::Answer("it does not describe a database"));
         };

@@ -6,6 +6,7 @@ use crate::reactor::Cx;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use std::fmt;
+use std::time::Duration;
 
 /// How a feed that is to use a cookie session stands with it.
 #[derive(Default)]
@@ -91,6 +92,25 @@ impl ChangesFeed {
             self.login = Login::Refused;
         }
         self.go_on(cx);
+    }
+
+    /// The server has refused the credentials: they are not to be sent again for a while, because
+    /// each refusal counts for a lock-out.
+    pub(super) fn login_is_refused(&mut self, cx: &Cx<'_>) {
+        self.login_due = Some(cx.now() + self.login_pauses.next_delay());
+    }
+
+    /// The server has accepted the credentials. Soon after a refusal that says little: other nodes
+    /// of a cluster may not agree.
+    pub(super) fn login_is_accepted(&mut self, cx: &Cx<'_>) {
+        if self.login_pause(cx).is_zero() {
+            self.login_pauses.reset();
+        }
+    }
+
+    /// How long the credentials are not to be sent, if that can be helped.
+    pub(super) fn login_pause(&self, cx: &Cx<'_>) -> Duration {
+        self.login_due.map_or(Duration::ZERO, |due| due.saturating_duration_since(cx.now()))
     }
 
     pub(super) fn can_log_in_again(&self) -> bool {

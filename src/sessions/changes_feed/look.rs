@@ -7,7 +7,9 @@
 //! asking for it again would have the server search everything that its filter leaves out.
 //!
 //! A look that fails does no harm to the feed: it is repeated after the next pause. It follows no
-//! redirect; where `GET /db` is redirected, a purge is noticed when the feed is next asked for.
+//! redirect; where `GET /db` is redirected, a purge is noticed when the feed is next asked for. One
+//! whose credentials are refused counts as a refused try: a feed that is lost then waits for the
+//! pause after such a try.
 
 use super::ChangesFeed;
 use super::FeedEvent;
@@ -44,19 +46,23 @@ impl ChangesFeed {
             .on(Self::LOOK_ENDED, |feed, cx, _| feed.look_later(cx));
     }
 
-    /// Looks at the database after a pause, unless the feed ends before that or the server does not
-    /// count purges.
+    /// Looks at the database after a pause, unless the feed ends before that, the server does not
+    /// count purges or has refused this look: the feed needs no login while it goes on.
     pub(super) fn look_later(&mut self, cx: &mut Cx<'_>) {
+        let refusals = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
+        let is_refused = self.look.answer.status.is_some_and(|status| refusals.contains(&status));
         self.end_look(cx);
-        if self.look.purges.is_some() {
-            cx.delay(Self::LOOK, FEED_LOOK_PAUSE, ());
+        if self.look.purges.is_some() && !is_refused {
+            cx.delay(Self::LOOK, FEED_LOOK_PAUSE.max(self.login_pause(cx)), ());
         }
     }
 
     /// Looks no more, until the feed is asked for again.
     pub(super) fn end_look(&mut self, cx: &mut Cx<'_>) {
         cx.delay_clear(Self::LOOK);
-        self.look.answer = Answer::default();
+        if std::mem::take(&mut self.look.answer).refuses_credentials(false) {
+            self.login_is_refused(cx);
+        }
         if let Some(connector) = self.look.connector.take() {
             connector.close(cx);
         }
@@ -110,13 +116,10 @@ impl ChangesFeed {
 
     /// The answer is complete.
     fn looked(&mut self, cx: &mut Cx<'_>) {
-        let answer = std::mem::take(&mut self.look.answer);
-        let refusals = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
-        if answer.status.is_some_and(|status| refusals.contains(&status)) {
-            return self.end_look(cx); // wrong logins lock an account, and the feed needs none
-        }
+        let answer = &self.look.answer;
+        let info = parse_info(&answer.body).filter(|_| answer.is_ok());
         self.look_later(cx);
-        let Some(info) = parse_info(&answer.body).filter(|_| answer.is_ok()) else { return };
+        let Some(info) = info else { return };
         let is_other = info.identity.is_some() && info.identity != self.identity;
         let must_read = self.is_purged(&info) && self.subject.rows().is_none();
         if is_other || must_read {

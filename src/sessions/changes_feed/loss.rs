@@ -32,8 +32,8 @@ impl ChangesFeed {
             Step::Waiting => self.connect(cx),
             Step::Connecting | Step::GivenUp => {}
             Step::Feed if self.answer.second.is_some() => self.lose(cx, FeedError::Cut),
-            Step::Feed if has_begun && self.read_again.is_some() => self.look_again(cx),
-            Step::Feed if has_begun => self.listen_on(cx, self.silence()),
+            _ if self.answer.lines.is_some() && self.read_again.is_some() => self.look_again(cx),
+            _ if self.answer.lines.is_some() => self.listen_on(cx, self.silence()),
             _ if has_begun => self.listen_on(cx, ANSWER_TIME),
             _ => self.fall_silent(cx, self.answer_time()),
         }
@@ -60,9 +60,10 @@ impl ChangesFeed {
 
     /// Nothing has come for `time`.
     fn fall_silent(&mut self, cx: &mut Cx<'_>, time: Duration) {
+        let has_begun = self.answer.status.is_some();
         let why = match self.step {
-            Step::Feed => self.unheard(time),
-            _ if self.answer.status.is_some() => FeedError::Silent(time),
+            Step::Feed if !has_begun || self.answer.lines.is_some() => self.unheard(time),
+            _ if has_begun => FeedError::Silent(time),
             _ => FeedError::NoAnswer(time),
         };
         self.lose(cx, why);
@@ -142,8 +143,9 @@ impl ChangesFeed {
             retry_after = retry_after.max(pause);
         }
         if is_login_refused {
-            retry_after = retry_after.max(self.login_pauses.next_delay());
+            self.login_is_refused(cx);
         }
+        retry_after = retry_after.max(self.login_pause(cx));
         retry_after = retry_after.max(why.retry_after().unwrap_or_default());
         let (why, times) = (Arc::new(why), self.backoff.tries());
         if !self.retry.allows(&why, times) {
@@ -167,10 +169,7 @@ impl ChangesFeed {
         if matches!(why, FeedError::Connect(_)) {
             return None; // the server is not there to fail
         }
-        // Of what differs from time to time most is numbers, such as those of Erlang's processes.
-        let mut what = why.to_string();
-        what.retain(|letter| !letter.is_ascii_digit());
-        let what = format!("{what} at {:?}", self.since);
+        let what = format!("{} at {:?}", why.kind(), self.since);
         if self.stuck.what == what {
             self.stuck.times += 1;
         } else {

@@ -128,6 +128,8 @@ pub struct ChangesFeed {
     backoff: Backoff,
     /// The pauses after the credentials were refused.
     login_pauses: Backoff,
+    /// When the last of them is over.
+    login_due: Option<Instant>,
     /// The pauses after a stream ended at once in good order.
     end_pauses: Backoff,
     postback: Postback<FeedEvent>,
@@ -221,6 +223,7 @@ impl ChangesFeed {
             has_timeout: false,
             backoff: Backoff::new(FEED_RETRY_FIRST, FEED_RETRY_CAP),
             login_pauses: Backoff::new(2 * FEED_LOGIN_RETRY_MIN, FEED_LOGIN_RETRY_CAP),
+            login_due: None,
             end_pauses: Backoff::new(FEED_RETRY_FIRST, FEED_RETRY_CAP),
             postback,
             is_filtered: true,

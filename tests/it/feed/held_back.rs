@@ -126,6 +126,33 @@ fn an_answer_that_tells_where_a_feed_ends_says_nothing_of_what_holds_it_back() {
     assert!(world.log.join("\n").contains("no answer within 30s"));
 }
 
+#[test]
+fn a_feed_that_is_answered_in_neither_way_was_never_told_as_stuck() {
+    for answer in [vec![], vec![begin()]] {
+        let mut stage = Stage::with_feeds(move |_| answer.clone()).follow();
+        stage.run_s(600.0);
+        let log = stage.world.borrow().log.join("\n");
+        assert!(log.contains("stuck (5) at 3-c: ") && log.contains("stuck (10) at 3-c: "), "{log}");
+    }
+}
+
+#[test]
+fn a_refusal_whose_body_did_not_come_was_taken_for_a_buffered_feed() {
+    for heartbeat_s in [1, 10, 3600] {
+        let head = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 9\r\n\r\n";
+        let mut stage = Stage::with_feeds(move |_| vec![Act::send(head)])
+            .follow_as("http://couch/db", move |feed| {
+                feed.heartbeat(Duration::from_secs(heartbeat_s)).doc("x")
+            });
+        stage.run_s(300.0);
+        let world = stage.world.borrow();
+        let log = world.log.join("\n");
+        assert!(log.contains("30.000 lost (1), "), "{log}");
+        assert!(!log.contains(HINT) && log.contains("not even a heartbeat, for 30s"), "{log}");
+        assert!(!world.asked.iter().any(|asked| asked.target.contains("longpoll")));
+    }
+}
+
 /// When the first feed is lost, of which nothing comes.
 #[track_caller]
 fn given_up_after(seconds: f64, set: fn(ChangesFeed) -> ChangesFeed) {

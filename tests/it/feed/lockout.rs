@@ -3,7 +3,9 @@
 
 use super::*;
 use masque::sessions::{ChangesFeed, EveryChange, FeedError, FeedEvent, FeedMode, Start};
+use std::cell::RefCell;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 const URL: &str = "http://jan:wrong@couch/db";
@@ -144,6 +146,39 @@ fn a_password_that_is_right_now_and_then_gives_no_further_tries() {
         .collect();
     assert!(pauses.len() > 20, "{pauses:?}");
     assert!(pauses.iter().all(|pause| *pause >= Duration::from_secs(80)), "{pauses:?}");
+}
+
+#[test]
+fn looks_next_to_a_feed_were_further_tries_of_a_wrong_password() {
+    // Nodes of a cluster that do not agree on it: the feed is accepted, the looks are refused.
+    let is_refused: [fn(usize) -> bool; 3] = [|n| n % 2 == 0, |n| n % 3 != 1, |n| n % 5 == 2];
+    for (mode, is_refused) in FeedMode::ALL.into_iter().zip(is_refused) {
+        let refused = Rc::new(RefCell::new(vec![]));
+        let (times, mut looks) = (refused.clone(), 0);
+        let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+            "/db" => {
+                looks += 1;
+                times.borrow_mut().push(is_refused(looks));
+                let seqs = r#"{"update_seq":"3-c","purge_seq":"0-a","instance_start_time":"1"}"#;
+                vec![if is_refused(looks) { wrong() } else { json("200 OK", seqs) }]
+            }
+            "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#)],
+            target if target.contains("feed=normal") => vec![nothing_more(asked)],
+            target => {
+                let open = if target.contains("longpoll") { "{\"results\":[\n" } else { "\n" };
+                let acts = [begin(), chunk(open)].into_iter().chain(beats(6));
+                acts.chain([Act::Kill]).collect()
+            }
+        })
+        .follow_as(URL, move |feed| feed.doc("x").mode(mode).retry_cap(Duration::from_secs(2)));
+        stage.run_s(4.0 * 3600.0);
+        let world = stage.world.borrow();
+        let asked = world.log.iter().filter(|line| line.ends_with(" GET /db"));
+        let refused = refused.borrow();
+        let tries = asked.zip(refused.iter()).filter(|(_, is_refused)| **is_refused);
+        let tries = tries.map(|(line, _)| line.split(' ').next().unwrap().parse().unwrap());
+        check(&tries.collect::<Vec<_>>(), 20);
+    }
 }
 
 /// The pauses after each loss.

@@ -65,7 +65,8 @@ fn each_fault_is_named_and_the_feed_comes_back_from_the_last_sequence() {
     check(vec![Act::send("HTTP/1.1 200 OK\r\nX: y")], 30.0, held_back, "3-c");
     let last = r#"{"last_seq":"9-z","pending":0}"#.to_owned() + "\n";
     let ended = "the feed ended again without anything new: the server answered 200 OK, sent 0 \
-                 rows and ended it after 0ns, as a node in maintenance mode does";
+                 rows and ended it after 0ns, as a node in maintenance mode does, or one whose \
+                 database is deleted";
     check(vec![begin(), chunk(&last), end()], 0.0, ended, "9-z");
     let error = r#"{"error":"forbidden","reason":"no\nmore"}"#.to_owned() + "\n";
     check(
@@ -262,6 +263,18 @@ fn the_same_failure_at_the_same_sequence_is_told_as_stuck() {
     assert!(stuck[1].starts_with("(10) at 4-d"), "{stuck:?}");
     // Told as the number doubles, not each time.
     assert!(stuck.len() < 8, "{stuck:?}");
+}
+
+#[test]
+fn a_feed_that_ended_after_another_time_each_time_was_not_told_as_stuck() {
+    let mut stage = Stage::with_feeds(|asked| {
+        let time = [0.0, 0.000_5, 0.001_5, 1.5][asked.feeds % 4];
+        vec![begin(), Act::wait_s(time), chunk("{\"last_seq\":\"3-c\"}\n"), end()]
+    })
+    .follow();
+    stage.run_s(600.0);
+    let log = stage.world.borrow().log.join("\n");
+    assert!(log.contains("stuck (5) at 3-c: the feed ended again"), "{log}");
 }
 
 #[test]

@@ -186,9 +186,37 @@ fn a_look_that_fails_does_no_harm_to_the_feed_and_is_repeated() {
 }
 
 #[test]
+fn a_look_under_way_ends_with_its_feed() {
+    let lost = |_: &mut Stage| {};
+    let ends: [fn(&mut Stage); 3] = [lost, Stage::shut_down, Stage::stop_watcher];
+    for end in ends {
+        let mut is_first = true;
+        let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+            "/db" if std::mem::take(&mut is_first) => vec![info_at("\"3-c\"", "0")],
+            "/db" => vec![],
+            "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#)],
+            _ => [begin()].into_iter().chain(beats(6)).chain([Act::Kill]).collect(),
+        })
+        .follow();
+        stage.run_s(59.0);
+        assert_eq!(stage.world.borrow().open, 2);
+        end(&mut stage);
+        stage.run_s(1.1);
+        assert_eq!(stage.world.borrow().open, 0);
+    }
+}
+
+#[test]
 fn a_look_that_is_refused_is_not_repeated_because_wrong_logins_lock_accounts() {
     assert_eq!(looks(|| vec![json("401 Unauthorized", "{}")]), 1);
     assert_eq!(looks(|| vec![json("403 Forbidden", "{}")]), 1);
+    // Also if no more than the head comes.
+    for status in ["401 Unauthorized", "403 Forbidden"] {
+        let head = Act::send(format!("HTTP/1.1 {status}\r\nContent-Length: 9\r\n\r\n"));
+        let cut = head.clone();
+        assert_eq!(looks(move || vec![cut.clone(), Act::Kill]), 1);
+        assert_eq!(looks(move || vec![head.clone()]), 1);
+    }
 }
 
 #[test]

@@ -117,7 +117,7 @@ pub(super) struct World {
     pub(super) connections: usize,
     feeds: usize,
     streams: usize,
-    open: usize,
+    pub(super) open: usize,
     pub(super) most_open: usize,
 }
 
