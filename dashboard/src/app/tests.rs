@@ -465,3 +465,21 @@ fn a_full_server_could_not_be_asked_for_its_health() {
         assert!(got.contains(line), "{line}: {got}");
     }
 }
+
+#[test]
+fn a_browser_whose_session_panicked_kept_its_place() {
+    let mut rig = Rig::new();
+    let mut app = app(&[]);
+    (app.places.browsers, app.places.guests) = (2, 1);
+    app.options.docs.clear(); // the address of the page needs one
+    rig.spawn(app);
+    rig.run_for(Duration::from_secs(1));
+    for _ in 0..2 {
+        browse(&mut rig, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    }
+    let got = browse(&mut rig, "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
+    let got = got.lock().expect("nobody panics");
+    assert!(got.contains("masque_panics_total 2"), "{got}");
+    assert!(got.contains("dashboard_connections 1"), "{got}");
+    assert!(!got.contains("connection: close"), "it is served as any browser: {got}");
+}
