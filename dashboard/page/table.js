@@ -34,7 +34,8 @@ export class Table {
       this.#values[at].forEach((value, column) => value.show(row[column]));
     });
     this.#headings.forEach((heading, column) => {
-      const isNumeric = shownRows.every((row) => row[column]?.written !== undefined);
+      const isNumeric = shownRows.every(({ [column]: value }) =>
+        value === undefined || value?.written !== undefined);
       heading.classList.toggle("figure", isNumeric);
     });
     const left = [[rows.length - MOST_ROWS, "row"], [columns.length - MOST_COLUMNS, "column"]]

@@ -1,6 +1,6 @@
 //! The program: what it starts, and how it ends.
 
-use crate::access_log::AccessLog;
+use crate::access_log::{AccessLog, Target};
 use crate::browser::{self, Browser, CLOSING};
 use crate::command_line::Options;
 use crate::console::Console;
@@ -150,7 +150,10 @@ impl App {
                 let target = options.access_log.as_ref().map(ToString::to_string);
                 console.fail(format_args!("--access-log {}: {error}", target.unwrap_or_default()))
             });
-            logs.push(("access", log.writer().clone()));
+            // What goes to stdout is counted there.
+            if options.access_log != Some(Target::Stdout) {
+                logs.push(("access", log.writer().clone()));
+            }
             essential(cx, log)
         });
         let metrics = Arc::new(Metrics::new(logs));

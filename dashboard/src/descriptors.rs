@@ -93,8 +93,10 @@ impl fmt::Display for Places {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "up to {} browsers are served at a time", self.browsers)?;
         match self.limit {
-            Some(limit) => write!(f, ", because at most {limit} files may be open"),
-            None => Ok(()),
+            Some(limit) if (self.browsers as u64) < BROWSERS_MAX => {
+                write!(f, ", because at most {limit} files may be open")
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -133,6 +135,18 @@ mod tests {
             assert!(error.ends_with(&format!("to {least} or more")), "{error}");
             let enough = least.parse().expect("a number");
             assert!(share(Some(enough), has_embedded).is_ok());
+        }
+    }
+
+    #[test]
+    fn the_limit_of_open_files_was_blamed_where_another_one_counts() {
+        let because = ", because at most 20000 files may be open";
+        for (limit, browsers, because) in
+            [(Some(20_000), "19824", because), (Some(1 << 30), "100000", ""), (None, "100000", "")]
+        {
+            let places = share(limit, false).expect("there are enough").to_string();
+            let served = format!("up to {browsers} browsers are served at a time");
+            assert_eq!(places, served + because);
         }
     }
 

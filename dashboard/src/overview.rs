@@ -121,13 +121,13 @@ impl Overview {
     }
 
     fn told(&mut self, cx: &mut Cx<'_>, place: usize) -> Told {
-        let current = self.current(cx, place);
-        let document = &mut self.docs[place];
-        let feed = match document.trouble() {
+        // First, because the event may be the first buffer of the revision that counts.
+        let event = self.docs[place].event(&self.revisions);
+        let feed = match self.docs[place].trouble() {
             Some(why) if self.feed.is_following() => feed::event(State::Lost, Some(why)),
             _ => self.feed.event(),
         };
-        Told { current, document: document.event(&self.revisions), feed }
+        Told { current: self.current(cx, place), document: event, feed }
     }
 
     fn status(&mut self, cx: &mut Cx<'_>, (): ()) -> Status {

@@ -141,6 +141,15 @@ test("an array of objects is a table, not headings 0, 1, 2", async () => {
   assert.equal(await textOf(page, "[data-key='/many'] .left-out"), "3 more rows not shown.");
 });
 
+test("a heading stood far from its numbers where an object of an array has none", async () => {
+  await probe.show(page, '"rows":[{"a":1,"b":2,"c":3},{"a":3,"b":"x"}]');
+  const sides = (part) => page.$$eval(`[data-key='/rows'] ${part}`, (all) => all.map((cell) =>
+    getComputedStyle(cell).textAlign));
+  const [ofNumbers, ofText] = await sides("tr:last-child td");
+  assert.notEqual(ofNumbers, ofText);
+  assert.deepEqual(await sides("th"), [ofNumbers, ofText, ofNumbers]);
+});
+
 test("an element of an array with figures of its own is headed by its name", async () => {
   await probe.show(page, '"sites":[{"name":"north","in":{"a":1}},{"name":"north","in":{"a":2}}]');
   const headings = await page.$$eval("h2", (all) => all.map((heading) => heading.textContent));

@@ -23,7 +23,7 @@ pub(crate) struct AccessLog {
 /// An answer to be logged.
 #[derive(Debug)]
 pub(crate) struct Line {
-    pub(crate) entry: Box<Entry>,
+    pub(crate) entry: Entry,
     pub(crate) status: u16,
     /// What was sent behind the head.
     pub(crate) body_bytes: u64,

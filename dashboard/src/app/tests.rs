@@ -11,7 +11,7 @@ use crate::descriptors;
 use crate::overview::Overview;
 use crate::revisions::OLD_BYTES_MAX;
 use masque::filters::Stream;
-use masque::limits::FEED_LINE_BYTES;
+use masque::limits::{FEED_LINE_BYTES, OUTPUT_COPIED_BYTES};
 use masque::reactor::{Cx, Event, Handlers, Rig, Signal};
 use masque::sessions::{Connection, Peer, TcpClient, TcpServer};
 use masque::wheels::{Ended, ReadWrite};
@@ -464,4 +464,38 @@ fn a_full_server_could_not_be_asked_for_its_health() {
     for line in ["dashboard_connections 3", "dashboard_turned_away_total{cause=\"too_many\"} 2"] {
         assert!(got.contains(line), "{line}: {got}");
     }
+}
+
+#[test]
+fn a_browser_whose_session_panicked_kept_its_place() {
+    let mut rig = Rig::new();
+    let mut app = app(&[]);
+    (app.places.browsers, app.places.guests) = (2, 1);
+    app.options.docs.clear(); // the address of the page needs one
+    rig.spawn(app);
+    rig.run_for(Duration::from_secs(1));
+    for _ in 0..2 {
+        browse(&mut rig, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    }
+    let got = browse(&mut rig, "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
+    let got = got.lock().expect("nobody panics");
+    assert!(got.contains("masque_panics_total 2"), "{got}");
+    assert!(got.contains("dashboard_connections 1"), "{got}");
+    assert!(!got.contains("connection: close"), "it is served as any browser: {got}");
+}
+
+#[test]
+fn the_revision_of_an_event_did_not_count_where_the_document_itself_is_copied() {
+    let mut rig = before(|asked| match asked.split(' ').nth(1) {
+        Some("/db") => whole(INFO),
+        Some("/db/x") => {
+            let text = "a".repeat(OUTPUT_COPIED_BYTES - 40);
+            whole(&format!(r#"{{"_id":"x","_rev":"1-a","text":"{text}"}}"#))
+        }
+        _ => vec![(0, FEED.to_owned())],
+    });
+    rig.run_for(Duration::from_secs(2));
+    let told = rig.call("overview", Overview::TOLD, 0).expect("it is there");
+    assert!(told.document.is_some_and(|event| event.len() > OUTPUT_COPIED_BYTES));
+    assert!(told.current.revision.is_kept());
 }

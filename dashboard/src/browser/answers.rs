@@ -1,6 +1,6 @@
 //! Putting an answer, with all that goes by it: figures, the log, the end of the connection.
 
-use super::Browser;
+use super::{Browser, Waits};
 use crate::access_log::{AccessLog, Entry, Line};
 use http::StatusCode;
 use masque::filters::{Reply, Request, Response};
@@ -22,7 +22,7 @@ impl Browser {
         };
         self.site.metrics.answered(self.kind, status);
         self.log(cx, status, body_bytes as u64);
-        self.answered_at = Some(cx.now());
+        self.waits = Waits::Nothing { answered: Some(cx.now()) };
         self.client.put(cx, answer);
     }
 
@@ -44,17 +44,24 @@ impl Browser {
     pub(super) fn note(&mut self, cx: &mut Cx<'_>, request: Option<&Request>) {
         if self.site.access_log.is_some() {
             let peer = self.client.peer(cx);
-            self.entry = Some(Box::new(Entry::new(peer, cx.date(), request)));
+            let entry = Entry::new(peer, cx.date(), request);
+            self.extra.get_or_insert_default().entry = Some(entry);
         }
     }
 
     /// Has the answer logged, if there is a log.
     pub(super) fn log(&mut self, cx: &mut Cx<'_>, status: StatusCode, body_bytes: u64) {
-        if let (Some(log), Some(entry)) = (self.site.access_log, self.entry.take()) {
+        let entry = self.extra.as_mut().and_then(|extra| extra.entry.take());
+        if let (Some(log), Some(entry)) = (self.site.access_log, entry) {
+            self.drop_empty_extra();
             let line = Line { entry, status: status.as_u16(), body_bytes };
             if let Err(error) = cx.call(log, AccessLog::WRITE, line) {
                 log::debug!("{error}");
             }
         }
+    }
+
+    pub(super) fn drop_empty_extra(&mut self) {
+        self.extra.take_if(|extra| extra.entry.is_none() && extra.reads.is_empty());
     }
 }

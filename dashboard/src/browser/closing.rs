@@ -4,7 +4,7 @@ use super::{Browser, Waits};
 use crate::metrics::PollEnd;
 use crate::site::unavailable;
 use masque::reactor::{Cx, Event, Topic};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Told to every browser when the server is about to end.
 pub(crate) const CLOSING: Topic<()> = Topic::new("browser.closing");
@@ -29,18 +29,18 @@ impl Browser {
                 self.close_after_answer(cx);
                 self.end_events(cx);
             }
-            Waits::Nothing if self.may_ask_soon(cx) => {
+            Waits::Nothing { answered } if self.may_ask_soon(cx, answered) => {
                 cx.delay(Self::LEAVE, GRACE, ());
             }
-            Waits::Nothing => self.leave(cx, ()),
+            Waits::Nothing { .. } => self.leave(cx, ()),
         }
     }
 
     /// Returns true if a request may be on its way.
-    fn may_ask_soon(&self, cx: &mut Cx<'_>) -> bool {
+    fn may_ask_soon(&self, cx: &mut Cx<'_>, answered: Option<Instant>) -> bool {
         let now = cx.now();
         let is_recent = |answered| now.saturating_duration_since(answered) <= GRACE;
-        !self.is_known || self.client.unread(cx) > 0 || self.answered_at.is_some_and(is_recent)
+        !self.is_known || self.client.unread(cx) > 0 || answered.is_some_and(is_recent)
     }
 
     /// Ends the connection, unless the body of a request is coming: that is waited for until the

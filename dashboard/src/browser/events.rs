@@ -15,6 +15,12 @@ pub(super) struct Subscription {
     held: Option<Box<str>>,
 }
 
+impl Subscription {
+    pub(super) fn sent_bytes(&self) -> u64 {
+        self.stream.sent_bytes()
+    }
+}
+
 /// The id of the last event that a browser got before it came back.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -106,20 +112,15 @@ impl Browser {
 
     /// Ends the stream; browsers come back by themselves.
     pub(super) fn end_events(&mut self, cx: &mut Cx<'_>) {
-        let waits = std::mem::replace(&mut self.waits, Waits::Nothing);
+        let waits = std::mem::replace(&mut self.waits, Waits::Nothing { answered: None });
         let Waits::Events { subscription, .. } = waits else { return };
         cx.unwatch(CHANGED);
         cx.unwatch(FEED_CHANGED);
         cx.delay_clear(Self::QUIET);
         cx.delay_clear(Self::TIMED_OUT);
-        self.streamed(cx, &subscription);
-        subscription.stream.end(cx);
-    }
-
-    /// Counts and logs a stream that has ended.
-    pub(super) fn streamed(&mut self, cx: &mut Cx<'_>, subscription: &Subscription) {
         self.site.metrics.streams.remove(1);
-        self.log(cx, StatusCode::OK, subscription.stream.sent_bytes());
+        self.log(cx, StatusCode::OK, subscription.sent_bytes());
+        subscription.stream.end(cx);
     }
 
     fn tell(

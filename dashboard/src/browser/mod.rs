@@ -19,7 +19,8 @@ use crate::overview::{News, Overview};
 use crate::revisions::Revision;
 use crate::site::{Route, Site, not_found};
 use crate::{exposition, health};
-use guest::Guest;
+use guest::Role;
+use http::StatusCode;
 use masque::filters::{Httpd, Request, Response};
 use masque::reactor::{Cx, Event, Handlers, Session, Socket};
 use masque::sessions::TcpServer;
@@ -54,27 +55,33 @@ pub(crate) struct Browser {
     waits: Waits,
     /// What the request at work is for.
     kind: Kind,
-    /// What the log will say of it, where there is a log.
-    entry: Option<Box<Entry>>,
     /// Whether it has sent a request.
     is_known: bool,
     /// Whether the server ends.
     is_closing: bool,
-    /// Set if it came when as many browsers were connected as may be.
-    guest: Option<Guest>,
+    role: Role,
     /// Whether nothing more will come, so that nobody is kept waiting.
     has_ended: bool,
+    end: ConnectionEnd,
+    /// What most browsers do not have, so that it costs them no memory.
+    extra: Option<Box<Extra>>,
+}
+
+#[derive(Debug, Default)]
+struct Extra {
+    /// What the log will say of the request at work, where there is a log.
+    entry: Option<Entry>,
     /// Revisions of which not all was sent when they were put last. Empty while all is sent.
     reads: Vec<Revision>,
-    /// When it was answered last.
-    answered_at: Option<Instant>,
-    end: ConnectionEnd,
 }
 
 /// What the connection waits for, when its request is not answered at once.
 #[derive(Debug)]
 enum Waits {
-    Nothing,
+    Nothing {
+        /// When the connection's last request was answered.
+        answered: Option<Instant>,
+    },
     /// A poll: for the document at `place` to change.
     Change {
         place: usize,
@@ -84,10 +91,7 @@ enum Waits {
         asked: Option<Box<Asked>>,
     },
     /// A stream of events of the document at `place`.
-    Events {
-        place: usize,
-        subscription: Box<Subscription>,
-    },
+    Events { place: usize, subscription: Box<Subscription> },
 }
 
 impl Browser {
@@ -98,26 +102,24 @@ impl Browser {
     const FEED_STATE: Event<()> = Event::new("browser.feed_state");
 
     pub(crate) fn new(cx: &mut Cx<'_>, socket: Socket, site: Arc<Site>) -> io::Result<Self> {
-        let guest = site.is_full().then(|| Guest::new(&site.metrics));
-        let httpd = site.httpd.clone();
-        let httpd = if guest.is_some() { Guest::httpd(httpd) } else { httpd };
+        let role = if site.is_full() { Role::Guest } else { Role::Served };
+        let httpd = role.httpd(site.httpd.clone());
         let client = ReadWrite::new(cx, socket, httpd, Self::REQUEST, Self::ENDED)?;
         cx.watch(CLOSING, Self::CLOSING);
         site.metrics.connections.add(1);
         site.metrics.accepted.add(1);
+        site.metrics.guests.add(u64::from(role == Role::Guest));
         Ok(Browser {
             client,
             site,
-            waits: Waits::Nothing,
+            waits: Waits::Nothing { answered: None },
             kind: Kind::Other,
-            entry: None,
             is_known: false,
             is_closing: false,
-            guest,
+            role,
             has_ended: false,
-            reads: vec![],
-            answered_at: None,
             end: ConnectionEnd::Cut,
+            extra: None,
         })
     }
 
@@ -193,7 +195,7 @@ impl Browser {
         }
         self.has_ended = true;
         match self.waits {
-            Waits::Nothing => {}
+            Waits::Nothing { .. } => {}
             Waits::Change { .. } => self.respond(cx, PollEnd::Left),
             Waits::Events { .. } => self.end_events(cx),
         }
@@ -218,12 +220,24 @@ impl Session for Browser {
     }
 
     fn stopped(&mut self, cx: &mut Cx<'_>) {
-        let metrics = Arc::clone(&self.site.metrics);
-        match std::mem::replace(&mut self.waits, Waits::Nothing) {
-            Waits::Nothing => {}
-            Waits::Change { .. } => metrics.poll_ended(PollEnd::Left),
-            Waits::Events { subscription, .. } => self.streamed(cx, &subscription),
+        if let Waits::Events { subscription, .. } = &self.waits {
+            let sent_bytes = subscription.sent_bytes();
+            self.log(cx, StatusCode::OK, sent_bytes);
         }
+    }
+}
+
+impl Drop for Browser {
+    /// Counts the end. `stopped` does not run after a panic, and a browser that was never counted
+    /// off would keep its place.
+    fn drop(&mut self) {
+        let metrics = &self.site.metrics;
+        match self.waits {
+            Waits::Nothing { .. } => {}
+            Waits::Change { .. } => metrics.poll_ended(PollEnd::Left),
+            Waits::Events { .. } => metrics.streams.remove(1),
+        }
+        metrics.guests.remove(u64::from(self.role == Role::Guest));
         metrics.connection_ended(self.end);
     }
 }

@@ -143,10 +143,8 @@ impl Browser {
     /// Ends a poll with what there is now. If the server ends, a poll that is ahead is told so: a
     /// proxy, or its browser, asks another dashboard then.
     pub(super) fn respond(&mut self, cx: &mut Cx<'_>, how: PollEnd) {
-        let Waits::Change { place, asked, .. } = std::mem::replace(&mut self.waits, Waits::Nothing)
-        else {
-            return;
-        };
+        let waits = std::mem::replace(&mut self.waits, Waits::Nothing { answered: None });
+        let Waits::Change { place, asked, .. } = waits else { return };
         cx.unwatch(CHANGED);
         cx.delay_clear(Self::TIMED_OUT);
         cx.delay_clear(Self::FEED_STATE);

@@ -20,24 +20,33 @@ impl Browser {
     /// fast.
     pub(super) fn note_reading(&mut self, cx: &mut Cx<'_>, revision: Revision) {
         if self.client.unsent(cx) == 0 {
-            self.reads.clear();
-            return;
+            return self.forget_reads();
         }
-        self.reads.retain(|read| read.is_kept() && read.serial() != revision.serial());
-        self.reads.push(revision);
+        let reads = &mut self.extra.get_or_insert_default().reads;
+        reads.retain(|read| read.is_kept() && read.serial() != revision.serial());
+        reads.push(revision);
         cx.watch(RELEASED, Self::RELEASED);
     }
 
     /// Ends the connection if a revision of which too much is kept is still being sent over it.
     pub(super) fn released(&mut self, cx: &mut Cx<'_>, serial: u64) {
+        let reads = self.extra.iter().flat_map(|extra| &extra.reads);
         if self.client.unsent(cx) == 0 {
-            self.reads = vec![];
+            self.forget_reads();
             cx.unwatch(RELEASED);
-        } else if self.reads.iter().any(|read| read.serial() == serial) {
+        } else if reads.into_iter().any(|read| read.serial() == serial) {
             log::debug!("a browser that reads slowly is reset: too many old revisions are kept");
             self.end = ConnectionEnd::Outdated;
             self.client.close(cx);
             cx.stop();
+        }
+    }
+
+    /// All is sent.
+    fn forget_reads(&mut self) {
+        if let Some(extra) = &mut self.extra {
+            extra.reads = vec![];
+            self.drop_empty_extra();
         }
     }
 }

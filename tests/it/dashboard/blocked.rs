@@ -195,3 +195,15 @@ fn a_stdout_that_takes_nothing_is_counted() {
     wait_until(PATIENCE, || http::get(&format!("http://{address}/metrics")).text().contains(told));
     assert!(program.log().contains("stdout: "), "{}", program.log());
 }
+
+#[test]
+fn a_line_of_the_access_log_that_stdout_did_not_take_was_counted_twice() {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#"exec "$0" "$@" >/dev/full"#]).arg(program::command().get_program());
+    let address = free_address();
+    let _program = Program::start(shell.args(["--access-log", "-", "--listen", &address]));
+    wait_until(PATIENCE, || is_served(&address));
+    let metrics = http::get(&format!("http://{address}/metrics")).text().to_owned();
+    assert!(metrics.contains("dashboard_unlogged_total{log=\"stdout\"}"), "{metrics}");
+    assert!(!metrics.contains("dashboard_unlogged_total{log=\"access\"}"), "{metrics}");
+}
