@@ -7,6 +7,7 @@ mod tests;
 use lines::Lines;
 use std::fmt;
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -55,8 +56,9 @@ struct State {
     latest: u64,
     /// Threads that are opening the place.
     opening: usize,
-    /// Threads that are writing, which is one, or two for the moment after it was opened again.
-    writing: usize,
+    /// Lines that are being written, by one thread, or by two for the moment after the place was
+    /// opened again.
+    in_hand: u64,
     is_ending: bool,
     /// True if the log has been told that lines are lost.
     is_losing: bool,
@@ -137,14 +139,25 @@ impl Writer {
     /// what is not written then is logged as lost.
     pub(crate) fn flush(&self) {
         let shared = self.shared();
+        let lost = self.give_up();
+        if *lost.end() == 0 || shared.is_log {
+            return;
+        }
+        let (least, most) = lost.into_inner();
+        let lost = if least == most { most.to_string() } else { format!("{least} to {most}") };
+        log::error!("{} takes nothing; lost lines: {lost}", shared.name);
+    }
+
+    /// Waits as [`flush`](Self::flush) does and drops what is left. Returns how many lines are
+    /// lost: of those that are being written the place may have taken any number.
+    fn give_up(&self) -> RangeInclusive<u64> {
+        let shared = self.shared();
         let is_unwritten = |state: &mut State| state.is_unwritten();
         let waited = shared.changed.wait_timeout_while(shared.state(), FLUSH_TIME, is_unwritten);
-        let (state, _) = waited.expect("no thread panics with it");
-        let unwritten = count_lines(&state.pending);
-        drop(state);
-        if unwritten > 0 && !shared.is_log {
-            log::error!("{} takes nothing; lost lines: {unwritten}", shared.name);
-        }
+        let (mut state, _) = waited.expect("no thread panics with it");
+        let lost = count_lines(&std::mem::take(&mut state.pending));
+        shared.lost.fetch_add(lost, Relaxed);
+        lost..=lost + std::mem::take(&mut state.in_hand)
     }
 
     fn start(
@@ -193,7 +206,7 @@ impl Drop for Handle {
 
 impl State {
     fn is_unwritten(&self) -> bool {
-        !self.pending.is_empty() || self.writing > 0
+        !self.pending.is_empty() || self.in_hand > 0
     }
 }
 
@@ -220,7 +233,8 @@ impl Shared {
                 break;
             }
             std::mem::swap(&mut state.pending, &mut chunk);
-            state.writing += 1;
+            let in_hand = count_lines(&chunk);
+            state.in_hand += in_hand;
             drop(state);
             let written = lines.write(&chunk);
             chunk.clear();
@@ -231,7 +245,8 @@ impl Shared {
                 Ok(()) => self.recover(state, &mut lines),
                 Err((lost, error)) => self.lose(state, lost, &error),
             };
-            state.writing -= 1;
+            // Less if these were given up meanwhile.
+            state.in_hand = state.in_hand.saturating_sub(in_hand);
             self.changed.notify_all();
         }
         let torn = u64::from(lines.is_torn());

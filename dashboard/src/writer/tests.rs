@@ -139,6 +139,19 @@ fn a_place_that_takes_nothing_blocks_no_caller_and_what_does_not_fit_is_counted(
 }
 
 #[test]
+fn lines_that_a_blocked_place_was_being_given_were_not_lost_to_anyone_at_the_end() {
+    let got = Disk::default();
+    let (_unread, pipe) = Pipe::new(&got);
+    let writer = Writer::open("pipe", move || Ok(Box::new(pipe))).expect("it opens");
+    writer.write(b"one\ntwo\n");
+    wait_until(PATIENCE, || writer.shared().state().pending.is_empty());
+    writer.write(b"three\n");
+    assert_eq!(writer.give_up(), 1..=3, "it may be that the place has taken the first two");
+    assert_eq!(writer.lost(), 1);
+    assert_eq!(writer.give_up(), 0..=0, "they are told once");
+}
+
+#[test]
 fn a_place_that_does_not_open_blocks_no_caller_and_is_given_up_for_another() {
     let (_stuck, fifo) = channel::<()>();
     let writer = Writer::open("fifo", move || {

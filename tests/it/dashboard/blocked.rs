@@ -94,11 +94,17 @@ fn a_stdout_that_is_not_read_stopped_everything() {
     let address = free_address();
     let mut command = program::command();
     command.args(["--listen", &address, "--access-log", "-"]);
-    command.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::null());
+    command.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped());
     let mut running = Running(command.spawn().expect("it is built"));
     wait_until(PATIENCE, || is_served(&address));
     running.signal("TERM");
     assert_eq!(running.wait_for_end(), Some(0));
+    // Once, and with those that the program was in the middle of writing: two addresses, the line
+    // that writes a document, and one answer.
+    let log = std::io::read_to_string(running.0.stderr.take().expect("it is a pipe"));
+    let log = log.expect("it is text");
+    let told: Vec<_> = log.lines().filter(|line| line.contains("takes nothing")).collect();
+    assert!(matches!(told[..], [one] if one.ends_with(" to 4")), "{log}");
 }
 
 #[track_caller]
