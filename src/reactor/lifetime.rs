@@ -272,6 +272,18 @@ impl Kernel {
     }
 }
 
+impl Drop for Kernel {
+    /// Drops what every session has, each thing by itself: of two drops that panic, the second
+    /// would end the process. `stopped` does not run.
+    fn drop(&mut self) {
+        self.drop_queue();
+        for id in self.slots.newest_first() {
+            let heap = self.slots.find(id).and_then(|slot| slot.heap.take());
+            self.bury(id, heap.unwrap_or_else(|| Box::new(())));
+        }
+    }
+}
+
 /// Drops what a panic carried. Its drop may panic as well; what that panic carries is leaked,
 /// because its drop may be the same one.
 fn drop_payload(panic: Box<dyn Any + Send>) {

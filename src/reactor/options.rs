@@ -47,13 +47,23 @@ fn bound_unsent(_: &SockRef<'_>) -> io::Result<()> {
 }
 
 fn keep_alive(socket: &SockRef<'_>, idle: Duration, interval: Duration) -> io::Result<()> {
+    let [idle, interval] = [idle, interval].map(|time| time.clamp(SECOND, KEEPALIVE_TIME_MAX));
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle).with_interval(interval))
 }
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The longest time that Linux takes for a keep-alive. It refuses a longer one.
+const KEEPALIVE_TIME_MAX: Duration = Duration::from_secs(32_767);
+
+/// The longest time to acknowledge that Linux takes: 24.8 days. It refuses a longer one.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const ACK_TIME_MAX: Duration = Duration::from_millis(i32::MAX as u64);
 
 impl Socket {
     /// Has the system ask the peer whether it is still there, once nothing has come for `idle` and
     /// then each `interval`, and end the connection when it does not answer: keep-alives (RFC 9293,
-    /// section 3.8.4). Both in whole seconds, at least one.
+    /// section 3.8.4). Both in whole seconds, at least one and at most 32,767 (nine hours).
     ///
     /// That costs the peer's program nothing and finds what no program says: a machine that is
     /// gone, a way between that forgot the connection. Of a program that hangs it finds nothing. A
@@ -68,16 +78,19 @@ impl Socket {
     }
 
     /// Has the system end the connection when the peer has acknowledged nothing of what was sent
-    /// for `time` (`TCP_USER_TIMEOUT`, RFC 5482); `None` leaves it to the system, which takes about
-    /// 15 minutes. Only Linux has this; elsewhere, and for sockets other than TCP's, nothing is
-    /// done.
+    /// for `time` (`TCP_USER_TIMEOUT`, RFC 5482), at most 24.8 days; `None` leaves
+    /// it to the system, which takes about 15 minutes. Only Linux has this; elsewhere, and for
+    /// sockets other than TCP's, nothing is done.
     ///
     /// Linux also counts the time for which the peer has had no room to receive, and counts on
     /// while a slow peer makes a little room. So it must be off while a peer reads slowly.
     pub fn set_ack_time(&self, time: Option<Duration>) -> io::Result<()> {
         match self.transport() {
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Transport::Tcp(stream) => SockRef::from(stream).set_tcp_user_timeout(time),
+            Transport::Tcp(stream) => {
+                let time = time.map(|time| time.min(ACK_TIME_MAX));
+                SockRef::from(stream).set_tcp_user_timeout(time)
+            }
             _ => {
                 let _ = time;
                 Ok(())
@@ -177,5 +190,19 @@ mod tests {
             socket.set_ack_time(time).expect("Linux has it");
             assert_eq!(socket.ack_time().ok(), Some(time));
         }
+    }
+
+    #[test]
+    fn a_time_that_is_too_long_for_the_system_was_refused_and_not_set() {
+        let (socket, _client) = accepted();
+        for time in [Duration::MAX, Duration::from_secs(30 * 86_400)] {
+            socket.set_ack_time(Some(time)).expect("the longest that there is");
+            assert_eq!(socket.ack_time().ok(), Some(Some(ACK_TIME_MAX)));
+            socket.set_keepalive(time, time).expect("the longest that there is");
+            assert_eq!(options(&socket).tcp_keepalive_time().ok(), Some(KEEPALIVE_TIME_MAX));
+            assert_eq!(options(&socket).tcp_keepalive_interval().ok(), Some(KEEPALIVE_TIME_MAX));
+        }
+        socket.set_keepalive(Duration::ZERO, Duration::ZERO).expect("a second");
+        assert_eq!(options(&socket).tcp_keepalive_time().ok(), Some(Duration::from_secs(1)));
     }
 }

@@ -1,7 +1,9 @@
 //! When sessions end, and in which order.
 
 use super::{Actor, Scene, assert_empty, assert_ends, secs, stop};
-use masque::reactor::{AliasError, Cx, Wait};
+use masque::reactor::{AliasError, Cx, Event, Handlers, Rig, Session, Wait};
+use std::cell::Cell;
+use std::rc::Rc;
 
 #[test]
 fn who_has_nothing_to_do_stops_at_the_end_of_the_turn() {
@@ -337,4 +339,49 @@ fn what_nobody_is_left_to_receive_does_not_stay_in_the_queue() {
     assert_eq!(scene.turn(), Wait::Done);
     assert_empty(&scene);
     assert_eq!(scene.stats().dead_letters, 4);
+}
+
+/// Counts its drop and panics.
+struct Bomb(Rc<Cell<u32>>);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() + 1);
+        panic!("a bomb was dropped");
+    }
+}
+
+/// A session that has a bomb, and gets some.
+struct Keeper {
+    bomb: Bomb,
+}
+
+impl Keeper {
+    const CATCH: Event<Bomb> = Event::new("keeper.catch");
+}
+
+impl Session for Keeper {
+    fn events(on: &mut Handlers<Self>) {
+        on.on(Self::CATCH, |_, _, _| unreachable!("no turn is run"));
+    }
+
+    fn started(&mut self, cx: &mut Cx<'_>) {
+        cx.delay(Self::CATCH, secs(1), Bomb(self.bomb.0.clone()));
+        cx.yield_now(Self::CATCH, Bomb(self.bomb.0.clone()));
+    }
+
+    fn stopped(&mut self, _: &mut Cx<'_>) {
+        unreachable!("nothing stops it");
+    }
+}
+
+#[test]
+fn a_kernel_that_was_dropped_with_two_heaps_that_panic_ended_the_process() {
+    let dropped = Rc::new(Cell::new(0));
+    let mut rig = Rig::new();
+    for _ in 0..2 {
+        rig.spawn(Keeper { bomb: Bomb(Rc::clone(&dropped)) });
+    }
+    drop(rig);
+    assert_eq!(dropped.get(), 6, "the heap, the timer's and the post's payload of both");
 }
