@@ -133,7 +133,7 @@ test("a short --long-poll is no trouble", async (t) => {
   assert.deepEqual(await states(), ["Connecting", "Live"]);
 });
 
-test("the pauses of a page grew to seconds where the server holds no poll for longer", async (t) => {
+test("the pauses of a page grew to seconds where no poll is held for longer", async (t) => {
   const dashboard = await start(t, ["--doc", "board", "--long-poll", "0.05"]);
   await put(dashboard, "board", { n: 1 });
   const { page, states } = await open(t, page_of(dashboard, "board"));
