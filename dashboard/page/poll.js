@@ -111,7 +111,9 @@ export class Poll {
       const wasHeld = tookMs >= Math.max(LEAST_HELD_MS, Math.min(HELD_MS, this.#pollMs / 2));
       const news = this.#take(outcome);
       const isSound = news === "new" || (news !== "none" && wasHeld);
-      troubles = isSound ? 0 : troubles + 1;
+      // A server that holds no poll for longer is in no trouble: the pauses do not grow.
+      const isAllItHolds = news === "same" && tookMs >= this.#pollMs / 2;
+      troubles = isSound ? 0 : isAllItHolds ? 1 : troubles + 1;
       if (isSound) continue;
       const leastMs = news === "none" ? outcome.retryAfterMs : IDLE_DELAY_MS;
       await this.#pause.wait(delayMs(troubles, leastMs));

@@ -133,6 +133,17 @@ test("a short --long-poll is no trouble", async (t) => {
   assert.deepEqual(await states(), ["Connecting", "Live"]);
 });
 
+test("the pauses of a page grew to seconds where no poll is held for longer", async (t) => {
+  const dashboard = await start(t, ["--doc", "board", "--long-poll", "0.05"]);
+  await put(dashboard, "board", { n: 1 });
+  const { page, states } = await open(t, page_of(dashboard, "board"));
+  await says(page, "Live");
+  // A poll a second. With pauses that grow the last of these would come after some 100 s.
+  const timedOut = () => figure(dashboard, 'dashboard_polls_total{cause="timed_out"}');
+  await until(async () => await timedOut() >= 20, RECOVERY);
+  assert.deepEqual(await states(), ["Connecting", "Live"]);
+});
+
 test("a long --long-poll is no trouble", async (t) => {
   for (const [seconds, limit_s] of [["41", 53], ["60", 72], ["3600", 3612]]) {
     const dashboard = await start(t, ["--doc", "board", "--long-poll", seconds]);
