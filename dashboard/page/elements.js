@@ -42,7 +42,7 @@ const parts = new ResizeObserver((entries) => {
 });
 
 function measure(part) {
-  // While it has the focus all of it is shown; it must not lose the focus for that.
+  // While it has the focus it is shown whole. It must stay a tab stop until it loses the focus.
   if (part === document.activeElement) return;
   const { scrollWidth, scrollHeight, clientWidth, clientHeight } = part;
   const isCut = scrollWidth > clientWidth + 1 || scrollHeight > clientHeight + 1;

@@ -147,8 +147,8 @@ export class Poll {
       return news;
     }
     this.#olders = 0;
-    // After trouble the next request carries no revision: the answer comes at once, and nobody is
-    // told "lost" for the time of a poll after the server is back.
+    // After trouble the next request carries no revision, so that its answer comes at once:
+    // otherwise the page would say "lost" for the time of a poll after the server is back.
     this.#revision = isAnswer ? outcome.revision : null;
     this.#tell(outcome);
     return this.#revision === null ? "none" : news;

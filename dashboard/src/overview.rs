@@ -184,7 +184,7 @@ impl Overview {
         cx.notify(CHANGED, News::FeedState);
     }
 
-    /// Makes every answer again, for the feed stands otherwise.
+    /// Makes every answer again, because the state of the feed has changed.
     fn prepare(&mut self, cx: &mut Cx<'_>) {
         for document in &mut self.docs {
             document.prepare(&self.feed);

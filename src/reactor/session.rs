@@ -131,7 +131,7 @@ pub(super) struct At {
 }
 
 impl At {
-    /// No handler, for what a stopped session gets.
+    /// No handler: where an inert guard of a stopped session leads.
     pub(super) const NONE: At = At { kind: u32::MAX, handler: u32::MAX };
 }
 

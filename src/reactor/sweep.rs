@@ -15,7 +15,7 @@ pub(super) struct Bursts {
     pub(super) is_large: bool,
     /// When they were last looked at.
     looked: Option<Instant>,
-    /// They have been used since then, and are to be looked at again.
+    /// True if they have been used since then, so that another look is due.
     is_due: bool,
 }
 

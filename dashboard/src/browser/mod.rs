@@ -87,7 +87,7 @@ enum Waits {
         place: usize,
         /// The browser takes the document for up to date.
         is_fresh: bool,
-        /// What else is to be known of the request, if it said something.
+        /// What the request said beyond the revision, if it said more.
         asked: Option<Box<Asked>>,
     },
     /// A stream of events of the document at `place`.

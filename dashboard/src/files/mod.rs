@@ -31,7 +31,7 @@ pub(crate) struct Files {
     served: BTreeMap<String, File>,
     /// What a thread is reading in their place.
     reading: Option<Receiver<io::Result<Found>>>,
-    /// True if the folder is to be read again after that.
+    /// True if the folder must be read again after that.
     is_due: bool,
 }
 

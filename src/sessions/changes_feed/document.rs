@@ -27,8 +27,8 @@ pub(super) fn parse_document(json: &[u8], id: &str) -> Result<Document, &'static
 
 /// Checks that `json`, which is valid JSON, is the document of this id.
 ///
-/// `CouchDB` writes id and revision first, so a document of any length costs the same there. In
-/// another order all of it is read.
+/// `CouchDB` writes id and revision first, so a document of any length costs the same there. Where
+/// they come later, the whole document is read.
 ///
 /// # Errors
 /// The same as [`parse_document`].

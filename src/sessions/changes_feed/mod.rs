@@ -82,9 +82,9 @@ use subject::Subject;
 /// [`FEED_LOOK_PAUSE`](crate::limits::FEED_LOOK_PAUSE): if `purge_seq` has changed, documents are
 /// read again, and a watcher of every change receives [`FeedEvent::Purged`].
 ///
-/// There is one connection at any time, for a look at the database a second one, and there are two
-/// timers besides that of a checkpoint; and whatever the server sends, memory is bounded by the
-/// longest line. A line or a document that is longer than that is told and passed over.
+/// A feed has one connection, and a second one while it looks at the database; it has two timers,
+/// and a third one for a checkpoint. Whatever the server sends, memory is bounded by the longest
+/// line. A line or a document that is longer than that is told and passed over.
 ///
 /// A document that is not the one of its row or request is not told: one with another `_id`,
 /// without a `_rev`, or no object at all. A row without its document, or with such a one, has the
