@@ -245,7 +245,7 @@ impl fmt::Display for FeedError {
                 write!(
                     f,
                     "the feed ended again{news}: the server answered 200 OK, sent {rows} rows and \
-                     ended it after {after:?}"
+                     ended it after {after:.1?}"
                 )?;
                 let is_at_once = *after < FEED_PROOF_TIME;
                 f.write_str(if is_at_once {

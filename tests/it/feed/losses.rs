@@ -65,7 +65,7 @@ fn each_fault_is_named_and_the_feed_comes_back_from_the_last_sequence() {
     check(vec![Act::send("HTTP/1.1 200 OK\r\nX: y")], 30.0, held_back, "3-c");
     let last = r#"{"last_seq":"9-z","pending":0}"#.to_owned() + "\n";
     let ended = "the feed ended again without anything new: the server answered 200 OK, sent 0 \
-                 rows and ended it after 0ns, as a node in maintenance mode does, or one whose \
+                 rows and ended it after 0.0ns, as a node in maintenance mode does, or one whose \
                  database is deleted";
     check(vec![begin(), chunk(&last), end()], 0.0, ended, "9-z");
     let error = r#"{"error":"forbidden","reason":"no\nmore"}"#.to_owned() + "\n";
@@ -444,7 +444,7 @@ fn a_node_in_maintenance_was_asked_three_times_a_second_and_the_log_did_not_say_
         let log = stage.world.borrow().log.join("\n");
         assert!((8..=17).contains(&stage.counters().losses), "{mode:?}: {log}");
         assert!(
-            log.contains("sent 0 rows and ended it after 0ns, as a node in maintenance"),
+            log.contains("sent 0 rows and ended it after 0.0ns, as a node in maintenance"),
             "{log}"
         );
     }
