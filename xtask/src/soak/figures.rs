@@ -18,15 +18,19 @@ const NEVER: [&str; 3] =
     ["masque_panics_total", "dashboard_unserved_total", "dashboard_starved_total"];
 
 /// What is told, too.
-const TOLD: [&str; 5] = [
+const TOLD: [&str; 6] = [
     "dashboard_connections_total",
     "dashboard_changes_total",
+    FEED_UP,
     LOSSES,
     "masque_turns_total",
     MEMORY,
 ];
 
 const LOSSES: &str = "dashboard_feed_losses_total";
+
+/// It is cut now and then, and has neither a wheel nor a descriptor until it is back.
+const FEED_UP: &str = "dashboard_feed_up";
 
 const MEMORY: &str = "resident KiB";
 
@@ -75,9 +79,11 @@ impl Figures {
         found.expect("all have been found").1
     }
 
-    /// Whether nobody is connected but who asks.
+    /// Returns true if the feed is up and no browser is connected but the one that asks.
     pub(super) fn is_at_rest(&self) -> bool {
-        self.of("dashboard_connections") == 1 && NONE_AT_REST.iter().all(|name| self.of(name) == 0)
+        self.of(FEED_UP) == 1
+            && self.of("dashboard_connections") == 1
+            && NONE_AT_REST.iter().all(|name| self.of(name) == 0)
     }
 }
 
@@ -115,11 +121,11 @@ pub(super) fn complaints(before: &Figures, after: &Figures, memory_kib_max: u64)
 
 #[cfg(test)]
 mod tests {
-    use super::{Figures, complaints, names};
+    use super::{FEED_UP, Figures, complaints, names};
 
     fn figures(but: &str, value: u64, memory: u64) -> Figures {
         let value_of = |name: &str| match name {
-            "dashboard_connections" if but != name => 1,
+            "dashboard_connections" | FEED_UP if but != name => 1,
             _ if but == name => value,
             _ => 0,
         };
@@ -147,6 +153,7 @@ mod tests {
         assert!(before.is_at_rest());
         assert!(!figures("dashboard_parked", 1, 0).is_at_rest());
         assert!(!figures("dashboard_connections", 2, 0).is_at_rest());
+        assert!(!figures(FEED_UP, 0, 0).is_at_rest(), "it has no connection then");
     }
 
     #[test]

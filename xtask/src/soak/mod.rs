@@ -130,7 +130,8 @@ fn load(server: &Server, time: Duration) -> Result<(Vec<Tally>, Figures), Failur
     })
 }
 
-/// Waits until nobody is connected but who asks, and gives the least of each figure.
+/// Waits until no browser is connected but the one that asks, and returns the least of each figure
+/// while the feed is up.
 fn rest(server: &Server) -> Result<Figures, Failure> {
     let end = Instant::now() + REST_TIME;
     let mut least = loop {
@@ -146,7 +147,10 @@ fn rest(server: &Server) -> Result<Figures, Failure> {
     let end = Instant::now() + WATCH_TIME;
     while Instant::now() < end {
         thread::sleep(PAUSE);
-        least = least.least(&server.figures()?);
+        let figures = server.figures()?;
+        if figures.is_at_rest() {
+            least = least.least(&figures);
+        }
     }
     Ok(least)
 }
