@@ -190,7 +190,7 @@ impl Document {
         self.left.as_ref().map(|left| Arc::clone(&left.rev))
     }
 
-    /// Returns true if what is known of it is up to date, as far as the feed knows.
+    /// Returns true if the feed knows of nothing newer than what is shown.
     pub(crate) fn is_fresh(&self) -> bool {
         self.is_fresh
     }

@@ -150,7 +150,7 @@ pub(crate) fn full() -> Response {
     response
 }
 
-/// The same as bytes, for a connection that is closed before its request is read.
+/// The same answer as bytes. It is sent on a connection that is closed before its request is read.
 pub(crate) fn full_unread() -> Bytes {
     let length = FULL.len();
     let answer = format!(

@@ -77,7 +77,7 @@ pub(super) struct State<F: Filter> {
     is_clogged: bool,
     /// Whether it ends because the peer was waited for too long.
     is_late: bool,
-    /// It ends once its input has ended and every item of it is answered.
+    /// True if the connection ends when its input has ended and every item is answered.
     ends_with_input: bool,
     /// How many more items may be delivered in this turn.
     items_left: u16,
