@@ -4,7 +4,7 @@ mod values;
 
 use crate::access_log::Target as LogTarget;
 use log::LevelFilter;
-use masque::limits::FEED_RETRY_CAP_MIN;
+use masque::couch_feed::limits::RETRY_CAP_MIN;
 use masque::sessions::{Database, FeedMode};
 use masque::wheels::Target;
 use std::path::PathBuf;
@@ -97,8 +97,8 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
         long_poll: Duration::from_secs(28),
         monotonic: false,
         feed: FeedMode::Continuous,
-        heartbeat: masque::limits::HEARTBEAT,
-        retry_cap: masque::limits::FEED_RETRY_CAP,
+        heartbeat: masque::couch_feed::limits::HEARTBEAT,
+        retry_cap: masque::couch_feed::limits::RETRY_CAP,
         stale_after: Duration::from_secs(60),
         files: None,
         access_log: None,
@@ -143,7 +143,7 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
             "feed" => options.feed = values::feed_mode(&text()?)?,
             "heartbeat" => options.heartbeat = values::seconds(&name, &text()?, TIME_MIN)?,
             "retry-cap" => {
-                options.retry_cap = values::seconds(&name, &text()?, FEED_RETRY_CAP_MIN)?;
+                options.retry_cap = values::seconds(&name, &text()?, RETRY_CAP_MIN)?;
             }
             "stale-after" => {
                 options.stale_after = values::seconds(&name, &text()?, TIME_MIN)?;

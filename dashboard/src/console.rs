@@ -3,7 +3,7 @@
 
 use crate::writer::{Output, Writer};
 use log::LevelFilter;
-use masque::limits::FEED_REASON_CHARS;
+use masque::couch_feed::limits::REASON_CHARS;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt::{Display, Write as _};
 use std::fs::File;
@@ -105,5 +105,5 @@ impl log::Log for Log {
 /// As much of what a server says as a log may have; to be shown as `{:?}`, so that nothing in it
 /// breaks the line or moves a terminal's cursor.
 pub(crate) fn said(text: &str) -> &str {
-    text.char_indices().nth(FEED_REASON_CHARS).map_or(text, |(end, _)| &text[..end])
+    text.char_indices().nth(REASON_CHARS).map_or(text, |(end, _)| &text[..end])
 }
