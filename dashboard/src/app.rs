@@ -11,8 +11,8 @@ use crate::figures::{self, Figures};
 use crate::files::Files;
 use crate::metrics::Metrics;
 use crate::overview::Overview;
-use crate::percent::encoded;
 use crate::site::{Site, full_unread};
+use couch_mem::percent::encoded;
 use masque::reactor::{
     Cx, Endpoint, Event, Handlers, ListeningSocket, LogLimit, Session, SessionId, Signal,
 };

@@ -1,8 +1,7 @@
 //! The embedded database as sessions: one that has it, and one for each client.
 
-use crate::couch::store::push_string;
-use crate::couch::{Answer, Couch, Follow, Identity, Pace, Rows, Then};
 use bytes::Bytes;
+use couch_mem::{Answer, Couch, Feed, Identity, Pace, Rows, Then, error_body};
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderValue, Request, StatusCode};
 use masque::filters::{HttpDate, Httpd, Reply, Response};
@@ -37,9 +36,9 @@ impl Embedded {
     /// Call it with a request.
     pub(crate) const ANSWER: Event<Request<Bytes>, Answer> = Event::new("embedded.answer");
     /// Call it for the rows that a feed has not sent yet.
-    const ROWS: Event<Box<Follow>, (Box<Follow>, Rows)> = Event::new("embedded.rows");
+    const ROWS: Event<Box<Feed>, (Box<Feed>, Rows)> = Event::new("embedded.rows");
     /// Call it for a feed's last line.
-    const LAST: Event<Box<Follow>, Bytes> = Event::new("embedded.last");
+    const LAST: Event<Box<Feed>, Bytes> = Event::new("embedded.last");
 
     /// An empty database, which is another each time.
     pub(crate) fn new(date: SystemTime) -> Self {
@@ -47,13 +46,13 @@ impl Embedded {
         let uuid = u128::from(random.hash_one(0)) << 64 | u128::from(random.hash_one(1));
         let start_time_s = HttpDate::from(date).unix_seconds();
         let mut couch = Couch::new(Identity { uuid, start_time_s });
-        couch.store_mut().create(DATABASE).expect("the name is good and there is room for one");
+        couch.create_database(DATABASE).expect("the name is good and there is room for one");
         Embedded { couch }
     }
 
     fn answer(&mut self, cx: &mut Cx<'_>, request: Request<Bytes>) -> Answer {
         let answer = self.couch.answer(&request);
-        for name in self.couch.store_mut().take_changed() {
+        for name in self.couch.take_changed() {
             cx.notify(CHANGED, name);
         }
         answer
@@ -63,11 +62,11 @@ impl Embedded {
 impl Session for Embedded {
     fn events(on: &mut Handlers<Self>) {
         on.on(Self::ANSWER, Self::answer)
-            .on(Self::ROWS, |embedded, _, mut follow| {
-                let rows = follow.rows(embedded.couch.store());
-                (follow, rows)
+            .on(Self::ROWS, |embedded, _, mut feed| {
+                let rows = feed.rows(&embedded.couch);
+                (feed, rows)
             })
-            .on(Self::LAST, |embedded, _, follow| follow.end(embedded.couch.store()));
+            .on(Self::LAST, |embedded, _, feed| feed.end(&embedded.couch));
     }
 
     fn started(&mut self, cx: &mut Cx<'_>) {
@@ -96,7 +95,7 @@ struct Client {
     wire: ReadWrite<Httpd>,
     couch: SessionId,
     /// The feed that is under way.
-    follow: Option<Box<Follow>>,
+    feed: Option<Box<Feed>>,
     /// Whether the client does not read as fast as the feed comes.
     is_full: bool,
 }
@@ -114,7 +113,7 @@ impl Client {
         let httpd = Httpd::new().with_body_max(BODY_BYTES_MAX);
         let wire = ReadWrite::new(cx, socket, httpd, Self::REQUEST, Self::ENDED)?;
         wire.on_marks(cx, MARKS, Self::FULL, Self::DRAINED);
-        Ok(Client { wire, couch, follow: None, is_full: false })
+        Ok(Client { wire, couch, feed: None, is_full: false })
     }
 
     fn request(&mut self, cx: &mut Cx<'_>, request: Result<Request<Bytes>, Response>) {
@@ -126,15 +125,15 @@ impl Client {
             return self.wire.put_last(cx, forbidden());
         }
         match cx.call(self.couch, Embedded::ANSWER, request) {
-            Ok(Answer::Now(answer)) => {
+            Ok(Answer::Complete(answer)) => {
                 self.wire.put(cx, answer);
             }
-            Ok(Answer::Follow(follow)) => {
-                self.wire.put(cx, Reply::Start(Follow::head()));
-                self.wire.put(cx, Reply::Data(Bytes::from_static(follow.opening())));
+            Ok(Answer::Feed(feed)) => {
+                self.wire.put(cx, Reply::Start(Feed::head()));
+                self.wire.put(cx, Reply::Data(Bytes::from_static(feed.opening())));
                 cx.watch(CHANGED, Self::CHANGED);
-                rearm(cx, follow.pace());
-                self.follow = Some(Box::new(follow));
+                rearm(cx, feed.pace());
+                self.feed = Some(Box::new(feed));
                 self.send(cx, ());
             }
             Err(_) => cx.stop(), // the database has gone, and the program with it
@@ -142,7 +141,7 @@ impl Client {
     }
 
     fn changed(&mut self, cx: &mut Cx<'_>, name: Arc<str>) {
-        if self.follow.as_ref().is_some_and(|follow| *name == *follow.database()) {
+        if self.feed.as_ref().is_some_and(|feed| *name == *feed.database()) {
             self.send(cx, ());
         }
     }
@@ -152,40 +151,40 @@ impl Client {
         if self.is_full {
             return; // drained() comes back to it
         }
-        let Some(follow) = self.follow.take() else { return };
-        let Ok((follow, rows)) = cx.call(self.couch, Embedded::ROWS, follow) else {
+        let Some(feed) = self.feed.take() else { return };
+        let Ok((feed, rows)) = cx.call(self.couch, Embedded::ROWS, feed) else {
             return cx.stop();
         };
         if !rows.lines.is_empty() {
             self.wire.put(cx, Reply::Data(rows.lines));
-            rearm(cx, follow.pace());
+            rearm(cx, feed.pace());
         }
         match rows.then {
-            Then::End => return self.end(cx, follow),
+            Then::End => return self.end(cx, feed),
             Then::More => cx.yield_now(Self::SEND, ()),
             Then::Wait => {}
         }
-        self.follow = Some(follow);
+        self.feed = Some(feed);
     }
 
     fn quiet(&mut self, cx: &mut Cx<'_>, (): ()) {
-        let Some(follow) = self.follow.take() else { return };
-        match follow.pace() {
-            Pace::Timeout(_) => self.end(cx, follow),
+        let Some(feed) = self.feed.take() else { return };
+        match feed.pace() {
+            Pace::Timeout(_) => self.end(cx, feed),
             Pace::Heartbeat(_) => {
                 if !self.is_full {
-                    self.wire.put(cx, Reply::Data(Bytes::from_static(Follow::HEARTBEAT)));
+                    self.wire.put(cx, Reply::Data(Bytes::from_static(Feed::HEARTBEAT)));
                 }
-                rearm(cx, follow.pace());
-                self.follow = Some(follow);
+                rearm(cx, feed.pace());
+                self.feed = Some(feed);
             }
         }
     }
 
-    fn end(&mut self, cx: &mut Cx<'_>, follow: Box<Follow>) {
+    fn end(&mut self, cx: &mut Cx<'_>, feed: Box<Feed>) {
         cx.unwatch(CHANGED);
         cx.delay_clear(Self::QUIET);
-        let Ok(last) = cx.call(self.couch, Embedded::LAST, follow) else { return cx.stop() };
+        let Ok(last) = cx.call(self.couch, Embedded::LAST, feed) else { return cx.stop() };
         self.wire.put(cx, Reply::Data(last));
         self.wire.put(cx, Reply::End);
     }
@@ -197,7 +196,7 @@ impl Client {
 
     fn ended(&mut self, cx: &mut Cx<'_>, ended: Ended) {
         // A client that sends no more while its feed goes on has left, as CouchDB sees it too.
-        if ended.is_final() || self.follow.is_some() {
+        if ended.is_final() || self.feed.is_some() {
             return cx.stop();
         }
         self.wire.finish(cx);
@@ -260,10 +259,7 @@ fn in_json(refusal_in_text: &Response) -> Response {
 }
 
 fn refusal(status: StatusCode, error: &str, reason: &str) -> Response {
-    let mut body = format!("{{\"error\":\"{error}\",\"reason\":");
-    push_string(&mut body, reason);
-    body.push_str("}\n");
-    let mut response = Response::new(Bytes::from(body));
+    let mut response = Response::new(Bytes::from(error_body(error, reason)));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

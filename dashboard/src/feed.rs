@@ -1,7 +1,7 @@
 //! How the feed stands, for those who show it.
 
-use crate::files::hash;
 use bytes::Bytes;
+use couch_mem::fnv::fnv_1a;
 use masque::filters::ServerSentEvent;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -91,7 +91,7 @@ impl Feed {
 
     /// The database has this identity. A server could send a long one: browsers get its hash.
     pub(crate) fn identify(&mut self, identity: Option<&str>) {
-        self.database = identity.map(|text| format!("{:032x}", hash(text.as_bytes())).into());
+        self.database = identity.map(|text| format!("{:032x}", fnv_1a(text.as_bytes())).into());
     }
 
     /// What the database is known by; `None` if the server does not tell or was not asked yet.

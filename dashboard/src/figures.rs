@@ -1,8 +1,8 @@
 //! Figures that move, so that there is something to see without a database of one's own.
 
-use crate::couch::Answer;
 use crate::embedded::{DATABASE, Embedded};
 use bytes::Bytes;
+use couch_mem::Answer;
 use http::{Method, Request, StatusCode};
 use masque::reactor::{Cx, Event, Handlers, Session, SessionId};
 use serde_json::{Value, json};
@@ -68,8 +68,10 @@ impl Figures {
         *request.method_mut() = method;
         *request.uri_mut() = format!("/{DATABASE}/{DOCUMENT}").parse().expect("both are names");
         match cx.call(self.database, Embedded::ANSWER, request) {
-            Ok(Answer::Now(answer)) if answer.status().is_success() => Some(answer.into_body()),
-            Ok(Answer::Now(answer)) if is_read && answer.status() == StatusCode::NOT_FOUND => {
+            Ok(Answer::Complete(answer)) if answer.status().is_success() => {
+                Some(answer.into_body())
+            }
+            Ok(Answer::Complete(answer)) if is_read && answer.status() == StatusCode::NOT_FOUND => {
                 Some(Bytes::from_static(b"{}"))
             }
             _ => None,

@@ -1,8 +1,8 @@
 //! What all browsers' connections share: the paths, and what is under them.
 
 use crate::metrics::{Kind, Metrics};
-use crate::percent::{decoded, encoded};
 use bytes::Bytes;
+use couch_mem::percent::{decoded, encoded};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderValue, Method, StatusCode};
 use masque::filters::{Httpd, Request, Response};

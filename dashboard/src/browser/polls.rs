@@ -1,10 +1,11 @@
 //! The long poll: a request that waits for its document to change.
 
 use super::{Browser, Waits};
-use crate::conditional::Known;
+use crate::conditional::newest;
 use crate::metrics::PollEnd;
 use crate::overview::{CHANGED, Current, Overview};
 use crate::site::unavailable;
+use couch_mem::if_none_match::IfNoneMatch;
 use http::Method;
 use masque::filters::Request;
 use masque::reactor::Cx;
@@ -18,7 +19,7 @@ const FEED_STATE_ANSWERS_PER_S: u64 = 4_000;
 /// What a request said beyond the revision that it waits by. Most polls say nothing more.
 #[derive(Debug)]
 pub(super) struct Asked {
-    known: Known,
+    known: IfNoneMatch,
     held: Option<Held>,
 }
 
@@ -49,11 +50,11 @@ impl Browser {
         rev: Option<&str>,
     ) {
         let Some(current) = self.current(cx, place) else { return };
-        let known = Known::of(request.headers());
+        let known = IfNoneMatch::of(request.headers());
         if request.method() != Method::GET {
             return self.answer_document(cx, current, &known);
         }
-        let held = self.held(&current, known.newest(rev), rev);
+        let held = self.held(&current, newest(&known, rev), rev);
         if held.is_some() && self.is_closing {
             self.answer(cx, unavailable());
         } else if self.hurries() {

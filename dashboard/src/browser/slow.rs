@@ -1,17 +1,22 @@
 //! Browsers that read slowly keep the revisions that they began to read. There is a limit to that.
 
 use super::Browser;
-use crate::conditional::Known;
 use crate::metrics::ConnectionEnd;
 use crate::overview::{Current, RELEASED};
 use crate::revisions::Revision;
+use couch_mem::if_none_match::IfNoneMatch;
 use masque::reactor::{Cx, Event};
 
 impl Browser {
     pub(super) const RELEASED: Event<u64> = Event::new("browser.released");
 
     /// Answers the request at work with a document.
-    pub(super) fn answer_document(&mut self, cx: &mut Cx<'_>, current: Current, known: &Known) {
+    pub(super) fn answer_document(
+        &mut self,
+        cx: &mut Cx<'_>,
+        current: Current,
+        known: &IfNoneMatch,
+    ) {
         self.answer(cx, current.answer.answer(known));
         self.note_reading(cx, current.revision);
     }

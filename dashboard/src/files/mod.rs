@@ -3,8 +3,10 @@
 mod folder;
 
 use crate::coding::takes_gzip;
-use crate::conditional::{Known, Tagged};
+use crate::conditional::Tagged;
 use bytes::Bytes;
+use couch_mem::fnv::fnv_1a;
+use couch_mem::if_none_match::IfNoneMatch;
 use folder::Found;
 use http::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY,
@@ -152,11 +154,13 @@ impl File {
     /// browser has it.
     pub(crate) fn answer(&self, asked: &HeaderMap) -> Prepared {
         let gzip = self.gzip.as_ref().filter(|_| takes_gzip(asked));
-        gzip.unwrap_or(&self.plain).answer(&Known::of(asked))
+        gzip.unwrap_or(&self.plain).answer(&IfNoneMatch::of(asked))
     }
 
     fn new(name: &str, plain: Bytes, gzip: Option<Bytes>) -> Self {
-        let hash = hash(&plain);
+        // Anyone able to change a file can already make its content harmful, so the hash does not
+        // have to resist attacks.
+        let hash = fnv_1a(&plain);
         let respond = |content: Bytes, suffix: &str| {
             let mut response = Response::new(content);
             let headers = response.headers_mut();
@@ -192,14 +196,6 @@ fn built_in() -> BTreeMap<String, File> {
     files.collect()
 }
 
-/// The same for the same content, wherever and whenever: FNV-1a with 128 bits. Who can change a
-/// file could as well make it bad, so it need not withstand anybody.
-pub(crate) fn hash(content: &[u8]) -> u128 {
-    const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-    content.iter().fold(BASIS, |hash, byte| (hash ^ u128::from(*byte)).wrapping_mul(PRIME))
-}
-
 fn media_type(name: &str) -> &'static str {
     match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
         "html" => "text/html; charset=utf-8",
@@ -223,12 +219,6 @@ mod tests {
     use http::header::IF_NONE_MATCH;
 
     #[test]
-    fn the_hash_is_fnv_1a() {
-        assert_eq!(hash(b""), 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d);
-        assert_eq!(hash(b"a"), 0xd228_cb69_6f1a_8caf_7891_2b70_4e4a_8964);
-    }
-
-    #[test]
     fn the_page_is_built_in_with_what_it_needs() {
         let files = built_in();
         for name in ["index.html", "favicon.ico", "vendor/uPlot.LICENSE"] {
@@ -243,8 +233,8 @@ mod tests {
     fn each_coding_is_known_by_its_own_tag() {
         let plain = Bytes::from_static(b"some text that a gzip could be of");
         let file = File::new("a.js", plain.clone(), Some(Bytes::from_static(b"shorter")));
-        let tag = format!("\"{:032x}\"", hash(&plain));
-        let gzip_tag = format!("\"{:032x}-gzip\"", hash(&plain));
+        let tag = format!("\"{:032x}\"", fnv_1a(&plain));
+        let gzip_tag = format!("\"{:032x}-gzip\"", fnv_1a(&plain));
         for (coding, tag, status, bytes) in [
             ("", "", 200, plain.len()),
             ("gzip", "", 200, 7),

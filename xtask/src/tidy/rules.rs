@@ -21,14 +21,14 @@ struct Ban {
 const BANS: &[Ban] = &[
     Ban {
         words: &["mio"],
-        under: &["src/", "dashboard/src/", "examples/"],
+        under: &["src/", "couch-mem/src/", "dashboard/src/", "examples/"],
         except: &["src/reactor/"],
         tests_too: true,
         rule: "only src/reactor names mio",
     },
     Ban {
         words: &["Instant::now", "SystemTime::now"],
-        under: &["src/", "dashboard/src/"],
+        under: &["src/", "couch-mem/src/", "dashboard/src/"],
         except: &["src/reactor/driver.rs"],
         tests_too: false,
         rule: "only src/reactor/driver.rs reads the clock; elsewhere the time is given",
@@ -42,14 +42,21 @@ const BANS: &[Ban] = &[
     },
     Ban {
         words: &[".unwrap()"],
-        under: &["src/", "dashboard/src/"],
+        under: &["src/", "couch-mem/src/", "dashboard/src/"],
         except: &[],
         tests_too: false,
         rule: "no unwrap: an error, or expect with the reason why it cannot happen",
     },
     Ban {
         words: &["sleep("],
-        under: &["src/", "dashboard/src/", "examples/", "tests/", "dashboard/tests/"],
+        under: &[
+            "src/",
+            "couch-mem/src/",
+            "dashboard/src/",
+            "examples/",
+            "tests/",
+            "dashboard/tests/",
+        ],
         except: &["tests/it/support/wait.rs"],
         tests_too: true,
         rule: "nothing sleeps: a handler sets a timer, a test waits for a condition",

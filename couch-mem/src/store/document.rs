@@ -1,0 +1,182 @@
+//! One document: its leaves, of which the first is the one that readers see.
+
+use std::sync::Arc;
+
+use super::PutError;
+use super::push::{push_args, push_string};
+use super::revision::{History, Revision};
+use crate::limits::LEAVES_MAX;
+
+/// The newest revision of one branch.
+#[derive(Clone, Debug)]
+pub(crate) struct Leaf {
+    /// Its revision and ancestors.
+    pub(crate) history: History,
+    /// Whether it is a tombstone.
+    pub(crate) deleted: bool,
+    /// The members without `_` ones and braces. Shared, so that an answer can keep it without a
+    /// copy.
+    pub(crate) body: Arc<str>,
+}
+
+impl Leaf {
+    /// Its revision.
+    pub(crate) fn rev(&self) -> Revision {
+        self.history.leaf()
+    }
+
+    /// About the bytes that it holds in memory.
+    pub(super) fn size(&self) -> usize {
+        size_of::<Self>() + self.history.heap_size() + self.body.len()
+    }
+}
+
+/// Which extras a reader asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one parameter of the query")]
+pub(crate) struct Extras {
+    /// `revs=true`: the ancestors, as `_revisions`.
+    pub(crate) revs: bool,
+    /// `conflicts=true`: the other live leaves, as `_conflicts`.
+    pub(crate) conflicts: bool,
+    /// `deleted_conflicts=true`: the other tombstones, as `_deleted_conflicts`.
+    pub(crate) deleted_conflicts: bool,
+    /// `revs_info=true`: the ancestors and whether they can be read, as `_revs_info`.
+    pub(crate) revs_info: bool,
+    /// `local_seq=true`: the number of the latest change, as `_local_seq`.
+    pub(crate) local_seq: bool,
+}
+
+/// A document. Edits made here give one leaf; only replication adds others.
+#[derive(Clone, Debug)]
+pub(crate) struct Document {
+    /// The number of its latest edit in its database.
+    pub(crate) seq: u64,
+    /// Never empty; the winner first, then the other leaves, the greater revision first.
+    leaves: Vec<Leaf>,
+}
+
+impl Document {
+    /// A document of one leaf.
+    pub(super) fn new(seq: u64, leaf: Leaf) -> Self {
+        Self { seq, leaves: vec![leaf] }
+    }
+
+    /// The leaf that readers see: live before deleted, then the greater revision. Every replica
+    /// picks the same.
+    pub(crate) fn winner(&self) -> &Leaf {
+        &self.leaves[0]
+    }
+
+    /// All leaves, the winner first.
+    pub(crate) fn leaves(&self) -> &[Leaf] {
+        &self.leaves
+    }
+
+    /// The leaf of this revision. Bodies of older revisions are not kept.
+    pub(crate) fn leaf(&self, rev: &Revision) -> Option<&Leaf> {
+        self.leaves.iter().find(|leaf| leaf.rev() == *rev)
+    }
+
+    /// Whether the revision is a leaf or an ancestor of one.
+    pub(crate) fn knows(&self, rev: &Revision) -> bool {
+        self.leaves.iter().any(|leaf| leaf.history.contains(rev))
+    }
+
+    /// About the bytes that it holds in memory.
+    pub(super) fn size(&self) -> usize {
+        size_of::<Self>() + self.leaves.iter().map(Leaf::size).sum::<usize>()
+    }
+
+    /// This document with one more leaf. Leaves that are ancestors of the new one give way to it.
+    /// Fails when that makes more than [`LEAVES_MAX`].
+    pub(super) fn grafted(&self, seq: u64, leaf: Leaf) -> Result<Self, PutError> {
+        let mut leaves: Vec<Leaf> = self.leaves.clone();
+        leaves.retain(|old| !leaf.history.contains(&old.rev()));
+        if leaves.len() == LEAVES_MAX {
+            return Err(PutError::TooManyConflicts);
+        }
+        leaves.push(leaf);
+        leaves.sort_by_key(|leaf| std::cmp::Reverse((!leaf.deleted, leaf.rev())));
+        Ok(Self { seq, leaves })
+    }
+
+    /// Appends the JSON of one leaf, as CouchDB orders the members.
+    pub(crate) fn push_json(&self, out: &mut String, id: &str, leaf: &Leaf, extras: Extras) {
+        out.push_str("{\"_id\":");
+        push_string(out, id);
+        out.push_str(",\"_rev\":\"");
+        out.push_str(&leaf.rev().to_string());
+        out.push('"');
+        if leaf.deleted {
+            out.push_str(",\"_deleted\":true");
+        }
+        if !leaf.body.is_empty() {
+            out.push(',');
+            out.push_str(&leaf.body);
+        }
+        if extras.revs {
+            push_revisions(out, &leaf.history);
+        }
+        if extras.revs_info {
+            push_revs_info(out, leaf);
+        }
+        if extras.conflicts {
+            self.push_others(out, leaf, "_conflicts", false);
+        }
+        if extras.deleted_conflicts {
+            self.push_others(out, leaf, "_deleted_conflicts", true);
+        }
+        if extras.local_seq {
+            push_args(out, format_args!(",\"_local_seq\":{}", self.seq));
+        }
+        out.push('}');
+    }
+
+    /// Returns true if the JSON with these extras says more than the revision does: CouchDB gives
+    /// such an answer no tag.
+    pub(crate) fn has_more(&self, leaf: &Leaf, extras: Extras) -> bool {
+        let has_others = |deleted| self.others(leaf, deleted).next().is_some();
+        extras.revs_info
+            || extras.local_seq
+            || extras.conflicts && has_others(false)
+            || extras.deleted_conflicts && has_others(true)
+    }
+
+    /// The other leaves, live or deleted.
+    fn others(&self, shown: &Leaf, deleted: bool) -> impl Iterator<Item = &Leaf> {
+        let rev = shown.rev();
+        self.leaves.iter().filter(move |leaf| leaf.deleted == deleted && leaf.rev() != rev)
+    }
+
+    fn push_others(&self, out: &mut String, shown: &Leaf, name: &str, deleted: bool) {
+        let others = self.others(shown, deleted);
+        let others: Vec<String> = others.map(|leaf| format!("\"{}\"", leaf.rev())).collect();
+        if !others.is_empty() {
+            push_args(out, format_args!(",\"{name}\":[{}]", others.join(",")));
+        }
+    }
+}
+
+/// Of the ancestors only the revisions are kept, so that all of them are missing.
+fn push_revs_info(out: &mut String, leaf: &Leaf) {
+    let generations = (1..=leaf.history.leaf().generation).rev();
+    let mut status = if leaf.deleted { "deleted" } else { "available" };
+    out.push_str(",\"_revs_info\":[");
+    for (generation, digest) in generations.zip(leaf.history.digests()) {
+        let separator = if status == "missing" { "," } else { "" };
+        let rev = format_args!("{generation}-{digest}");
+        push_args(out, format_args!("{separator}{{\"rev\":\"{rev}\",\"status\":\"{status}\"}}"));
+        status = "missing";
+    }
+    out.push(']');
+}
+
+fn push_revisions(out: &mut String, history: &History) {
+    let ids: Vec<String> = history.digests().iter().map(|id| format!("\"{id}\"")).collect();
+    let start = history.leaf().generation;
+    push_args(
+        out,
+        format_args!(",\"_revisions\":{{\"start\":{start},\"ids\":[{}]}}", ids.join(",")),
+    );
+}
