@@ -2,13 +2,13 @@
 //!
 //! One file for each family of endpoints:
 //!
-//! - [`server`]: `/`, `/_up`
-//! - [`databases`]: `/db`
-//! - [`documents`]: `/db/id`, `/db/_local/id`
-//! - [`all_docs`]
-//! - [`bulk`]: `_bulk_docs`, `_revs_diff`
-//! - [`revisions`]: `open_revs`, `_bulk_get`
-//! - [`changes`], and its running feeds: [`feed`]
+//! - `server`: `/`, `/_up`
+//! - `databases`: `/db`
+//! - `documents`: `/db/id`, `/db/_local/id`
+//! - `all_docs`
+//! - `bulk`: `_bulk_docs`, `_revs_diff`
+//! - `revisions`: `open_revs`, `_bulk_get`
+//! - `changes`, and its running feeds: `feed`
 
 mod all_docs;
 mod bulk;
