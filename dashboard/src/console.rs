@@ -47,22 +47,15 @@ impl Console {
     }
 
     /// Says a line on stdout.
-    pub(crate) fn say(&self, line: impl Display) {
+    pub(crate) fn print(&self, line: impl Display) {
         self.stdout.write(format!("{line}\n").as_bytes());
     }
 
     /// Says on stderr, in one line, why the program ends or has not begun.
-    pub(crate) fn complain(&self, why: impl Display) {
+    pub(crate) fn print_error(&self, why: impl Display) {
         // What the operator wrote may be repeated in it, with line ends and all.
         let why = why.to_string().replace(char::is_control, " ");
         self.stderr.write(format!("dashboard: {why}\n").as_bytes());
-    }
-
-    /// Ends the program because it cannot do its work.
-    pub(crate) fn fail(&self, why: impl Display) -> ! {
-        self.complain(why);
-        self.flush();
-        std::process::exit(1)
     }
 
     /// Waits until all is written, a second for each stream at most.
@@ -104,6 +97,6 @@ impl log::Log for Log {
 
 /// As much of what a server says as a log may have; to be shown as `{:?}`, so that nothing in it
 /// breaks the line or moves a terminal's cursor.
-pub(crate) fn said(text: &str) -> &str {
+pub(crate) fn truncated(text: &str) -> &str {
     text.char_indices().nth(FEED_REASON_CHARS).map_or(text, |(end, _)| &text[..end])
 }

@@ -26,7 +26,7 @@ const BROWSERS_MIN: u64 = 4;
 const BROWSERS_MAX: u64 = 100_000;
 
 /// The most connections at a time that are accepted beyond those of browsers, and the same number
-/// again for those that are refused: see [`Places`].
+/// again for those that are refused: see [`Capacity`].
 const GUESTS_MAX: u64 = 64;
 
 /// The fewest and the most clients of the embedded database at a time: the feed, and what changes
@@ -35,7 +35,7 @@ const EMBEDDED_CLIENTS: RangeInclusive<u64> = 4..=1000;
 
 /// What the listeners get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Places {
+pub(crate) struct Capacity {
     /// Browsers that are served at a time.
     pub(crate) browsers: usize,
     /// Connections that are accepted beyond those, for `/health` and `/metrics`. The same number of
@@ -67,7 +67,7 @@ pub(crate) fn raise() -> Option<u64> {
 ///
 /// # Errors
 /// When there are too few to serve anything.
-pub(crate) fn share(limit: Option<u64>, has_embedded: bool) -> Result<Places, String> {
+pub(crate) fn share(limit: Option<u64>, has_embedded: bool) -> Result<Capacity, String> {
     let left = limit.unwrap_or(u64::MAX).saturating_sub(OWN + RESERVE);
     let clients = (left / 4).clamp(*EMBEDDED_CLIENTS.start(), *EMBEDDED_CLIENTS.end());
     let embedded = if has_embedded { clients } else { 0 };
@@ -83,13 +83,13 @@ pub(crate) fn share(limit: Option<u64>, has_embedded: bool) -> Result<Places, St
         ));
     }
     let [browsers, guests, embedded] = [browsers, guests, embedded].map(|count| count as usize);
-    Ok(Places { browsers, guests, embedded, limit })
+    Ok(Capacity { browsers, guests, embedded, limit })
 }
 
 // A rush of guests is told in one turn.
 const _: () = assert!(2 * GUESTS_MAX as usize <= ACCEPTS_PER_TURN);
 
-impl fmt::Display for Places {
+impl fmt::Display for Capacity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "up to {} browsers are served at a time", self.browsers)?;
         match self.limit {
@@ -118,9 +118,9 @@ mod tests {
             (Some(1 << 30), false, 100_000, 64, 0),
             (None, true, 100_000, 64, 1000),
         ] {
-            let places = share(limit, has_embedded);
-            let expected = Places { browsers, guests, embedded, limit };
-            assert_eq!(places.as_ref(), Ok(&expected), "{limit:?}");
+            let capacity = share(limit, has_embedded);
+            let expected = Capacity { browsers, guests, embedded, limit };
+            assert_eq!(capacity.as_ref(), Ok(&expected), "{limit:?}");
             let all = (browsers + 2 * guests + embedded) as u64 + OWN + RESERVE;
             assert!(all <= limit.unwrap_or(u64::MAX));
         }
@@ -144,9 +144,9 @@ mod tests {
         for (limit, browsers, because) in
             [(Some(20_000), "19824", because), (Some(1 << 30), "100000", ""), (None, "100000", "")]
         {
-            let places = share(limit, false).expect("there are enough").to_string();
+            let capacity = share(limit, false).expect("there are enough").to_string();
             let served = format!("up to {browsers} browsers are served at a time");
-            assert_eq!(places, served + because);
+            assert_eq!(capacity, served + because);
         }
     }
 

@@ -1,7 +1,7 @@
 //! A followed document, ready to be told in each of the ways that browsers ask for it.
 
 use crate::conditional::Tagged;
-use crate::feed::Feed;
+use crate::feed::FeedTracker;
 use crate::revisions::{Revision, Revisions};
 use crate::winner::{MISSING, is_newer};
 use bytes::Bytes;
@@ -24,8 +24,8 @@ pub(crate) struct Document {
     rev: Option<Arc<str>>,
     /// Whose bytes the answers share.
     revision: Revision,
-    /// The newest revision that was left for an older one, until there is a newer one.
-    left: Option<Left>,
+    /// The newest revision that was superseded for an older one, until there is a newer one.
+    superseded: Option<Superseded>,
     /// The database became another one after the newest came.
     is_of_old_database: bool,
     /// The identity of the database that the newest is of.
@@ -38,9 +38,9 @@ pub(crate) struct Document {
     event: Option<Bytes>,
 }
 
-/// A revision that was left for an older one.
+/// A revision that was superseded for an older one.
 #[derive(Debug)]
-struct Left {
+struct Superseded {
     rev: Arc<str>,
     /// Because the database became another one, and not because a branch was deleted.
     was_of_other_database: bool,
@@ -56,7 +56,7 @@ pub(crate) struct Changed {
 }
 
 impl Document {
-    pub(crate) fn new(id: &str, long_poll: Duration, feed: &Feed) -> Self {
+    pub(crate) fn new(id: &str, long_poll: Duration, feed: &FeedTracker) -> Self {
         let long_poll = long_poll.as_secs_f64().to_string();
         let mut document = Document {
             id: id.to_owned(),
@@ -64,7 +64,7 @@ impl Document {
             trouble: None,
             rev: None,
             revision: Revision::default(),
-            left: None,
+            superseded: None,
             is_of_old_database: false,
             database: None,
             long_poll: HeaderValue::try_from(long_poll).expect("a number can be in a header"),
@@ -81,7 +81,7 @@ impl Document {
         &mut self,
         mut change: Change,
         date: SystemTime,
-        feed: &Feed,
+        feed: &FeedTracker,
         revisions: &mut Revisions,
     ) -> Changed {
         let is_first_of_database = std::mem::take(&mut self.is_of_old_database);
@@ -92,7 +92,7 @@ impl Document {
             (None, Some(_)) => None,
             (None, None) => Some(MISSING),
         };
-        self.leave(rev, is_first_of_database);
+        self.remember_superseded(rev, is_first_of_database);
         self.rev = rev.map(Arc::from);
         self.database = feed.database();
         self.newest = Some((change, date));
@@ -104,25 +104,29 @@ impl Document {
     }
 
     /// Remembers the present revision if `next` is older: a browser that has it has nothing newer.
-    fn leave(&mut self, next: Option<&str>, was_of_other_database: bool) {
+    fn remember_superseded(&mut self, next: Option<&str>, was_of_other_database: bool) {
         if let Some(rev) = self.rev.take().filter(|rev| is_newer(rev, None)) {
             let is_left = was_of_other_database || is_newer(&rev, next);
-            let is_newest = self.left.as_ref().is_none_or(|left| is_newer(&rev, Some(&left.rev)));
+            let is_newest = self
+                .superseded
+                .as_ref()
+                .is_none_or(|superseded| is_newer(&rev, Some(&superseded.rev)));
             if is_left && is_newest {
-                self.left = Some(Left { rev, was_of_other_database });
+                self.superseded = Some(Superseded { rev, was_of_other_database });
             }
         }
-        self.left = self.left.take().filter(|left| is_newer(&left.rev, next));
+        self.superseded =
+            self.superseded.take().filter(|superseded| is_newer(&superseded.rev, next));
     }
 
     /// The database is another one: what comes next begins again.
-    pub(crate) fn database_is_another(&mut self) {
+    pub(crate) fn database_was_recreated(&mut self) {
         self.is_of_old_database = true;
     }
 
     /// Everything that the database has is known. Returns true if the database became another one
     /// and has the document at the same revision.
-    pub(crate) fn caught_up(&mut self, feed: &Feed) -> bool {
+    pub(crate) fn caught_up(&mut self, feed: &FeedTracker) -> bool {
         if self.database != feed.database() {
             self.database = feed.database();
             self.prepare(feed);
@@ -131,7 +135,7 @@ impl Document {
     }
 
     /// It stands otherwise than it is known, and is not to be had.
-    pub(crate) fn outdate(&mut self, trouble: String, feed: &Feed) {
+    pub(crate) fn mark_outdated(&mut self, trouble: String, feed: &FeedTracker) {
         self.trouble = Some(trouble);
         self.prepare(feed);
     }
@@ -142,7 +146,7 @@ impl Document {
     }
 
     /// Makes the answer that everyone gets until the next change, of the document or of the feed.
-    pub(crate) fn prepare(&mut self, feed: &Feed) {
+    pub(crate) fn prepare(&mut self, feed: &FeedTracker) {
         let mut response = match &self.newest {
             None => unavailable(self.trouble().unwrap_or(feed.trouble())),
             Some((Change { doc: None, rev, .. }, _)) => {
@@ -167,9 +171,10 @@ impl Document {
             set(headers, DATABASE, database.to_string());
         }
         // Where databases have an identity, that says it better.
-        let is_to_be_told = |left: &&Left| !left.was_of_other_database || self.database.is_none();
-        if let Some(left) = self.left.as_ref().filter(is_to_be_told) {
-            set(headers, SUPERSEDES, left.rev.to_string());
+        let is_to_be_told =
+            |superseded: &&Superseded| !superseded.was_of_other_database || self.database.is_none();
+        if let Some(superseded) = self.superseded.as_ref().filter(is_to_be_told) {
+            set(headers, SUPERSEDES, superseded.rev.to_string());
         }
         self.answer = Tagged::new(response);
     }
@@ -185,9 +190,9 @@ impl Document {
         self.revision.clone()
     }
 
-    /// The newest revision that was left for an older one, if nothing newer has come since.
-    pub(crate) fn left(&self) -> Option<Arc<str>> {
-        self.left.as_ref().map(|left| Arc::clone(&left.rev))
+    /// The newest revision that was superseded for an older one, if nothing newer has come since.
+    pub(crate) fn superseded(&self) -> Option<Arc<str>> {
+        self.superseded.as_ref().map(|superseded| Arc::clone(&superseded.rev))
     }
 
     /// Returns true if the feed knows of nothing newer than what is shown.
@@ -257,7 +262,7 @@ fn gone(is_deleted: bool) -> &'static [u8] {
     }
 }
 
-/// A revision that cannot stand in a header is left out: the document has it too.
+/// A revision that cannot stand in a header is superseded out: the document has it too.
 fn set(headers: &mut HeaderMap, name: HeaderName, value: String) {
     if let Ok(value) = HeaderValue::try_from(value) {
         headers.insert(name, value);

@@ -17,7 +17,7 @@ use std::time::SystemTime;
 /// The name of the database.
 pub(crate) const DATABASE: &str = "dashboard";
 
-/// Told to every feed when a database has changed: its name.
+/// StreamState to every feed when a database has changed: its name.
 const CHANGED: Topic<Arc<str>> = Topic::new("embedded.changed");
 
 /// The largest document with all that a request for it carries.

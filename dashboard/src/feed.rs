@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 /// What is known of the feed.
 #[derive(Debug)]
-pub(crate) struct Feed {
-    state: State,
+pub(crate) struct FeedTracker {
+    state: FeedState,
     /// Since when it is in this state, a loss after a loss included.
     since: Instant,
     /// Why there is no feed, while there is none.
@@ -25,7 +25,7 @@ pub(crate) struct Feed {
 
 /// Whether what is shown is up to date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum FeedState {
     /// There was no feed yet.
     Connecting,
     /// All that there was has been told, and what comes will be.
@@ -36,8 +36,8 @@ pub(crate) enum State {
 
 /// The feed at one moment.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Status {
-    pub(crate) state: State,
+pub(crate) struct FeedStatus {
+    pub(crate) state: FeedState,
     /// For how long it has been in this state.
     pub(crate) state_age: Duration,
     /// Since a document last changed.
@@ -50,10 +50,10 @@ pub(crate) struct Status {
     pub(crate) outdated: usize,
 }
 
-impl Feed {
+impl FeedTracker {
     pub(crate) fn new(now: Instant) -> Self {
-        let mut feed = Feed {
-            state: State::Connecting,
+        let mut feed = FeedTracker {
+            state: FeedState::Connecting,
             since: now,
             trouble: "the database is being connected to".to_owned(),
             last_change: None,
@@ -73,8 +73,8 @@ impl Feed {
 
     /// Whether that is news.
     pub(crate) fn caught_up(&mut self, now: Instant) -> bool {
-        let is_news = self.state != State::Following;
-        self.enter(State::Following, now);
+        let is_news = self.state != FeedState::Following;
+        self.enter(FeedState::Following, now);
         self.prepare();
         is_news
     }
@@ -83,8 +83,8 @@ impl Feed {
         self.losses += 1;
         self.trouble = why;
         // What never was cannot be lost.
-        if self.state == State::Following {
-            self.enter(State::Lost, now);
+        if self.state == FeedState::Following {
+            self.enter(FeedState::Lost, now);
         }
         self.prepare();
     }
@@ -105,7 +105,7 @@ impl Feed {
     }
 
     pub(crate) fn is_following(&self) -> bool {
-        self.state == State::Following
+        self.state == FeedState::Following
     }
 
     /// The state as an event named `feed`, the same bytes for everyone.
@@ -114,8 +114,13 @@ impl Feed {
     }
 
     /// How it stands now, so many documents being out of date; `heard` is when its last byte came.
-    pub(crate) fn status(&self, outdated: usize, heard: Option<Instant>, now: Instant) -> Status {
-        Status {
+    pub(crate) fn status(
+        &self,
+        outdated: usize,
+        heard: Option<Instant>,
+        now: Instant,
+    ) -> FeedStatus {
+        FeedStatus {
             state: self.state,
             state_age: now.saturating_duration_since(self.since),
             data_age: self.last_change.map(|then| now.saturating_duration_since(then)),
@@ -126,7 +131,7 @@ impl Feed {
         }
     }
 
-    fn enter(&mut self, state: State, now: Instant) {
+    fn enter(&mut self, state: FeedState, now: Instant) {
         if self.state != state {
             (self.state, self.since) = (state, now);
         }
@@ -139,7 +144,7 @@ impl Feed {
 }
 
 /// A state as an event of the stream.
-pub(crate) fn event(state: State, trouble: Option<&str>) -> Bytes {
+pub(crate) fn event(state: FeedState, trouble: Option<&str>) -> Bytes {
     let state = state.name();
     let data = trouble.map_or_else(
         || format!("{{\"state\":\"{state}\"}}"),
@@ -148,19 +153,19 @@ pub(crate) fn event(state: State, trouble: Option<&str>) -> Bytes {
     ServerSentEvent::new(&data).named("feed").encode()
 }
 
-impl State {
+impl FeedState {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            State::Connecting => "connecting",
-            State::Following => "following",
-            State::Lost => "lost",
+            FeedState::Connecting => "connecting",
+            FeedState::Following => "following",
+            FeedState::Lost => "lost",
         }
     }
 }
 
-impl Status {
+impl FeedStatus {
     /// For how long there has been no feed; `None` while there is one.
     pub(crate) fn lost_for(&self) -> Option<Duration> {
-        Some(self.state_age).filter(|_| self.state != State::Following)
+        Some(self.state_age).filter(|_| self.state != FeedState::Following)
     }
 }

@@ -9,12 +9,12 @@ mod coding;
 mod command_line;
 mod conditional;
 mod console;
+mod demo;
 mod descriptors;
 mod document;
 mod embedded;
 mod exposition;
 mod feed;
-mod figures;
 mod files;
 mod handed_over;
 mod health;
@@ -25,11 +25,13 @@ mod site;
 mod winner;
 mod writer;
 
+use app::App;
 use command_line::{Command, Options, USAGE};
 use console::Console;
 use masque::reactor::Reactor;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::mpsc::channel;
 
 fn main() -> ExitCode {
     let console = match Console::open() {
@@ -46,20 +48,20 @@ fn main() -> ExitCode {
         Ok(Command::Run(options)) => match run(*options, console) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                console.complain(error);
+                console.print_error(error);
                 ExitCode::FAILURE
             }
         },
         Ok(Command::Help) => {
-            console.say(USAGE.trim_end());
+            console.print(USAGE.trim_end());
             ExitCode::SUCCESS
         }
         Ok(Command::Version) => {
-            console.say(concat!("dashboard ", env!("CARGO_PKG_VERSION")));
+            console.print(concat!("dashboard ", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS
         }
         Err(error) => {
-            console.complain(format_args!("{error}; see dashboard --help"));
+            console.print_error(format_args!("{error}; see dashboard --help"));
             ExitCode::from(2)
         }
     }
@@ -69,12 +71,14 @@ fn main() -> ExitCode {
 fn run(options: Options, console: &Console) -> io::Result<()> {
     console.start_log(options.log);
     let limit = descriptors::raise();
-    let places = descriptors::share(limit, options.couch.is_none()).map_err(io::Error::other)?;
+    let capacity = descriptors::share(limit, options.couch.is_none()).map_err(io::Error::other)?;
     let handed =
         handed_over::socket().map_err(|error| io::Error::other(format!("LISTEN_FDS: {error}")))?;
     let mut reactor = Reactor::new()?;
-    reactor.spawn(app::App::new(options, handed, places, console.clone()));
-    reactor.run()
+    let (failure, failed) = channel();
+    reactor.spawn(App::new(options, handed, capacity, console.clone(), failure));
+    reactor.run()?;
+    failed.try_recv().map_or(Ok(()), |why| Err(io::Error::other(why)))
 }
 
 /// Waits, however the program ends, until what it said is written.

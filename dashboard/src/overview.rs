@@ -2,9 +2,9 @@
 
 use crate::command_line::Options;
 use crate::conditional::Tagged;
-use crate::console::said;
+use crate::console::truncated;
 use crate::document::Document;
-use crate::feed::{self, Feed, State, Status};
+use crate::feed::{self, FeedState, FeedStatus, FeedTracker};
 use crate::metrics::Metrics;
 use crate::revisions::{Revision, Revisions};
 use crate::winner::is_newer;
@@ -20,9 +20,9 @@ pub(crate) const CHANGED: Topic<News> = Topic::new("overview.changed");
 /// What a browser may wait for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum News {
-    /// The document at this place has changed.
+    /// The document at this index has changed.
     Changed(usize),
-    /// The document at this place is now of another database: revisions known before do not count.
+    /// The document at this index is now of another database: revisions known before do not count.
     Restarted(usize),
     /// A document may have become outdated, or current again.
     FeedState,
@@ -36,7 +36,7 @@ const LOSS_TOLD_AFTER: Duration = Duration::from_secs(2);
 /// must end, because too many old ones are kept.
 pub(crate) const RELEASED: Topic<u64> = Topic::new("overview.released");
 
-/// Told to every stream of events when the feed is lost, or back.
+/// StreamState to every stream of events when the feed is lost, or back.
 pub(crate) const FEED_CHANGED: Topic<()> = Topic::new("overview.feed_changed");
 
 /// Follows CouchDB and holds the newest of each document, ready to be sent.
@@ -48,7 +48,7 @@ pub(crate) struct Overview {
     retry_cap: Duration,
     docs: Vec<Document>,
     revisions: Revisions,
-    feed: Feed,
+    feed: FeedTracker,
     /// Who follows, once started.
     follower: Option<SessionId>,
 }
@@ -60,8 +60,8 @@ pub(crate) struct Current {
     pub(crate) rev: Option<Arc<str>>,
     /// Whose bytes the answer shares.
     pub(crate) revision: Revision,
-    /// A newer revision that was rightly left for that one.
-    pub(crate) left: Option<Arc<str>>,
+    /// A newer revision that was rightly superseded for that one.
+    pub(crate) superseded: Option<Arc<str>>,
     /// It is up to date, as far as the feed knows.
     pub(crate) is_fresh: bool,
     /// One buffer for everyone.
@@ -71,13 +71,13 @@ pub(crate) struct Current {
 impl Current {
     /// Returns true if a browser that has `rev` has been given a newer revision elsewhere.
     pub(crate) fn is_behind(&self, rev: &str) -> bool {
-        is_newer(rev, self.rev.as_deref()) && self.left.as_deref() != Some(rev)
+        is_newer(rev, self.rev.as_deref()) && self.superseded.as_deref() != Some(rev)
     }
 }
 
 /// How a document and the feed stand, for one stream of events.
 #[derive(Clone, Debug)]
-pub(crate) struct Told {
+pub(crate) struct StreamState {
     pub(crate) current: Current,
     /// Nothing while nothing is known of the document.
     pub(crate) document: Option<Bytes>,
@@ -85,12 +85,12 @@ pub(crate) struct Told {
 }
 
 impl Overview {
-    /// Call it with a document's place.
+    /// Call it with a document's index.
     pub(crate) const CURRENT: Event<usize, Current> = Event::new("overview.current");
-    /// Call it with a document's place.
-    pub(crate) const TOLD: Event<usize, Told> = Event::new("overview.told");
+    /// Call it with a document's index.
+    pub(crate) const STREAM_STATE: Event<usize, StreamState> = Event::new("overview.stream_state");
     /// Call it to learn how the feed stands.
-    pub(crate) const STATUS: Event<(), Status> = Event::new("overview.status");
+    pub(crate) const STATUS: Event<(), FeedStatus> = Event::new("overview.status");
     const FEED: Event<FeedEvent> = Event::new("overview.feed");
     /// The feed has been lost for [`LOSS_TOLD_AFTER`], if it did not come back.
     const LOSS: Event<()> = Event::new("overview.loss");
@@ -101,7 +101,7 @@ impl Overview {
         options: &Options,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let feed = Feed::new(cx.now());
+        let feed = FeedTracker::new(cx.now());
         let Options { feed: mode, heartbeat, retry_cap, .. } = *options;
         let document = |id: &String| Document::new(id, options.long_poll, &feed);
         let docs = options.docs.iter().map(document).collect();
@@ -109,28 +109,28 @@ impl Overview {
         Overview { database, mode, heartbeat, retry_cap, docs, revisions, feed, follower: None }
     }
 
-    fn current(&mut self, _: &mut Cx<'_>, place: usize) -> Current {
-        let document = &self.docs[place];
+    fn current(&mut self, _: &mut Cx<'_>, index: usize) -> Current {
+        let document = &self.docs[index];
         Current {
             rev: document.rev(),
             revision: document.revision(),
-            left: document.left(),
+            superseded: document.superseded(),
             is_fresh: document.is_fresh(),
             answer: document.answer(),
         }
     }
 
-    fn told(&mut self, cx: &mut Cx<'_>, place: usize) -> Told {
+    fn told(&mut self, cx: &mut Cx<'_>, index: usize) -> StreamState {
         // First, because the event may be the first buffer of the revision that counts.
-        let event = self.docs[place].event(&self.revisions);
-        let feed = match self.docs[place].trouble() {
-            Some(why) if self.feed.is_following() => feed::event(State::Lost, Some(why)),
+        let event = self.docs[index].event(&self.revisions);
+        let feed = match self.docs[index].trouble() {
+            Some(why) if self.feed.is_following() => feed::event(FeedState::Lost, Some(why)),
             _ => self.feed.event(),
         };
-        Told { current: self.current(cx, place), document: event, feed }
+        StreamState { current: self.current(cx, index), document: event, feed }
     }
 
-    fn status(&mut self, cx: &mut Cx<'_>, (): ()) -> Status {
+    fn status(&mut self, cx: &mut Cx<'_>, (): ()) -> FeedStatus {
         let counters = self.follower.map(|feed| cx.call(feed, ChangesFeed::COUNTERS, ()));
         let heard = counters.and_then(Result::ok).and_then(|counters| counters.heard);
         let outdated = self.docs.iter().filter(|doc| doc.trouble().is_some()).count();
@@ -166,18 +166,18 @@ impl Overview {
             }
             FeedEvent::Recreated => {
                 log::warn!("{database} is another than before");
-                self.docs.iter_mut().for_each(Document::database_is_another);
+                self.docs.iter_mut().for_each(Document::database_was_recreated);
                 return self.identify(cx);
             }
             FeedEvent::Stuck { times, since, why } => {
-                let at = said(since.as_str());
+                let at = truncated(since.as_str());
                 log::error!("{database} fails at {at:?} in the same way for {times} times: {why}");
                 return;
             }
             FeedEvent::TooLong { id, max } => {
-                self.outdate(&id, format!("the document is longer than {max} bytes"));
+                self.mark_outdated(&id, format!("the document is longer than {max} bytes"));
             }
-            FeedEvent::Unread { id, why } => self.outdate(&id, why.to_string()),
+            FeedEvent::Unread { id, why } => self.mark_outdated(&id, why.to_string()),
             _ => return,
         }
         self.prepare(cx);
@@ -206,32 +206,36 @@ impl Overview {
 
     /// Every document is of the database that is followed now.
     fn all_is_known(&mut self, cx: &mut Cx<'_>) {
-        for (place, document) in self.docs.iter_mut().enumerate() {
+        for (index, document) in self.docs.iter_mut().enumerate() {
             if document.caught_up(&self.feed) {
-                cx.notify(CHANGED, News::Restarted(place));
+                cx.notify(CHANGED, News::Restarted(index));
             }
         }
     }
 
-    fn outdate(&mut self, id: &str, why: String) {
+    fn mark_outdated(&mut self, id: &str, why: String) {
         log::error!("{id} is not to be had: {why}");
         if let Some(document) = self.docs.iter_mut().find(|doc| doc.id == id) {
-            document.outdate(why, &self.feed);
+            document.mark_outdated(why, &self.feed);
         }
     }
 
     fn change(&mut self, cx: &mut Cx<'_>, change: Change) {
-        let Some(place) = self.docs.iter().position(|doc| doc.id == change.id) else { return };
-        log::debug!("{} is at {:?}", change.id, said(change.rev.as_deref().unwrap_or_default()));
+        let Some(index) = self.docs.iter().position(|doc| doc.id == change.id) else { return };
+        log::debug!(
+            "{} is at {:?}",
+            change.id,
+            truncated(change.rev.as_deref().unwrap_or_default())
+        );
         self.feed.changed(cx.now());
         if self.feed.database().is_none() {
             self.identify(cx);
         }
-        let was_outdated = self.docs[place].trouble().is_some();
-        let (document, date) = (&mut self.docs[place], cx.date());
+        let was_outdated = self.docs[index].trouble().is_some();
+        let (document, date) = (&mut self.docs[index], cx.date());
         let changed = document.change(change, date, &self.feed, &mut self.revisions);
         let news = if changed.is_first_of_database { News::Restarted } else { News::Changed };
-        cx.notify(CHANGED, news(place));
+        cx.notify(CHANGED, news(index));
         for serial in self.revisions.replace(changed.old) {
             cx.notify(RELEASED, serial);
         }
@@ -244,7 +248,7 @@ impl Overview {
 impl Session for Overview {
     fn events(on: &mut Handlers<Self>) {
         on.on(Self::CURRENT, Self::current)
-            .on(Self::TOLD, Self::told)
+            .on(Self::STREAM_STATE, Self::told)
             .on(Self::STATUS, Self::status)
             .on(Self::LOSS, Self::loss)
             .on(Self::FEED, Self::feed);

@@ -28,7 +28,7 @@ pub(crate) struct Revisions {
     bytes_max: usize,
     serial: u64,
     /// Revisions that were replaced while an answer still shared their bytes, oldest first.
-    old: VecDeque<Weak<Kept>>,
+    old: VecDeque<Weak<Usage>>,
     metrics: Arc<Metrics>,
 }
 
@@ -36,12 +36,12 @@ pub(crate) struct Revisions {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Revision {
     serial: u64,
-    kept: Weak<Kept>,
+    kept: Weak<Usage>,
 }
 
 /// What is kept of a revision, shared by the owners of its buffers.
 #[derive(Debug)]
-struct Kept {
+struct Usage {
     serial: u64,
     bytes: AtomicUsize,
     is_old: AtomicBool,
@@ -51,7 +51,7 @@ struct Kept {
 /// One buffer of a revision, until the last answer that shares it is gone.
 struct Owner {
     buffer: Buffer,
-    kept: Arc<Kept>,
+    kept: Arc<Usage>,
 }
 
 enum Buffer {
@@ -81,7 +81,7 @@ impl Revisions {
             return bytes;
         }
         let kept = revision.kept.upgrade().unwrap_or_else(|| {
-            Arc::new(Kept {
+            Arc::new(Usage {
                 serial: revision.serial,
                 bytes: AtomicUsize::new(0),
                 is_old: AtomicBool::new(false),

@@ -8,6 +8,7 @@ use http::{HeaderValue, Method, StatusCode};
 use masque::filters::{Httpd, Request, Response};
 use masque::reactor::SessionId;
 use std::borrow::Cow;
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,12 +42,12 @@ pub(crate) struct Site {
 pub(crate) enum Route<'r> {
     /// A document, and the revision that the browser has.
     Document {
-        place: usize,
+        index: usize,
         rev: Option<Cow<'r, str>>,
     },
     /// A document's changes as they come.
     Events {
-        place: usize,
+        index: usize,
     },
     /// A file, if there is one of that name.
     File(String),
@@ -98,7 +99,7 @@ impl Site {
             ("metrics", None) => Some(Route::Metrics),
             (doc, None) => self.document(doc, None),
             (doc, Some(rest)) => match &*rest {
-                "events" => self.place(doc).map(|place| Route::Events { place }),
+                "events" => self.index(doc).map(|index| Route::Events { index }),
                 rev if cut(rev).1.is_some() => None,
                 _ => self.document(doc, Some(rest)),
             },
@@ -112,10 +113,10 @@ impl Site {
     }
 
     fn document<'r>(&self, doc: &str, rev: Option<Cow<'r, str>>) -> Option<Route<'r>> {
-        self.place(doc).map(|place| Route::Document { place, rev })
+        self.index(doc).map(|index| Route::Document { index, rev })
     }
 
-    fn place(&self, doc: &str) -> Option<usize> {
+    fn index(&self, doc: &str) -> Option<usize> {
         self.docs.iter().position(|own| own == doc)
     }
 
@@ -145,26 +146,24 @@ pub(crate) fn unavailable() -> Response {
 
 /// For a request that comes while as many browsers are connected as may be.
 pub(crate) fn full() -> Response {
-    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, FULL);
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(FULL_RETRY_AFTER));
+    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "The server is full.\n");
+    // Browsers rarely leave within a second.
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
     response
 }
 
-/// The same answer as bytes. It is sent on a connection that is closed before its request is read.
+/// Returns the same answer as bytes, for a connection that is closed before its request is read.
 pub(crate) fn full_unread() -> Bytes {
-    let length = FULL.len();
-    let answer = format!(
-        "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\
-         retry-after: {FULL_RETRY_AFTER}\r\n\
-         content-type: text/plain; charset=utf-8\r\ncache-control: no-cache\r\n\
-         content-length: {length}\r\n\r\n{FULL}"
-    );
-    answer.into()
+    let full = full();
+    let mut answer = format!("HTTP/1.1 {}\r\nconnection: close\r\n", full.status());
+    for (name, value) in full.headers() {
+        let value = value.to_str().expect("the values are written above as text");
+        let _ = write!(answer, "{name}: {value}\r\n"); // writing to a String cannot fail
+    }
+    let length = full.body().len();
+    let _ = write!(answer, "content-length: {length}\r\n\r\n");
+    [answer.as_bytes(), full.body()].concat().into()
 }
-
-const FULL: &str = "The server is full.\n";
-/// In seconds. Places become free when browsers leave, which is seldom a matter of a second.
-const FULL_RETRY_AFTER: &str = "5";
 
 /// A response of one sentence.
 fn plain(status: StatusCode, text: &'static str) -> Response {

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 /// A request as the log will show it, kept until it is answered. No credential is in it: neither
 /// `Authorization`, nor cookies, nor what stands before the host of an address.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct LoggedRequest {
     peer: String,
     date: SystemTime,
     request: Vec<u8>,
@@ -20,14 +20,14 @@ pub(crate) struct Entry {
     is_head: bool,
 }
 
-impl Entry {
+impl LoggedRequest {
     /// What can be told of a request; of one that was refused for its form there is none.
     pub(crate) fn new(peer: Option<Endpoint>, date: SystemTime, request: Option<&Request>) -> Self {
         let peer = match peer {
             Some(Endpoint::Tcp(address)) => address.ip().to_string(),
             _ => "-".into(),
         };
-        let mut entry = Entry {
+        let mut entry = LoggedRequest {
             peer,
             date,
             request: b"-".to_vec(),
@@ -48,7 +48,7 @@ impl Entry {
 
     /// Appends the line.
     pub(super) fn write(&self, status: u16, body_bytes: u64, batch: &mut Vec<u8>) {
-        let Entry { peer, request, referer, agent, .. } = self;
+        let LoggedRequest { peer, request, referer, agent, .. } = self;
         // Writing to a Vec cannot fail, here and below.
         let _ = write!(batch, "{peer} - - [{}] \"", stamp(self.date));
         batch.extend_from_slice(request);
@@ -119,7 +119,7 @@ mod tests {
         let peer = Endpoint::Tcp(([192, 0, 2, 7], 4711).into());
         let date = UNIX_EPOCH + Duration::from_secs(784_111_777);
         let mut batch = vec![];
-        Entry::new(Some(peer), date, request).write(status, body_bytes, &mut batch);
+        LoggedRequest::new(Some(peer), date, request).write(status, body_bytes, &mut batch);
         String::from_utf8(batch).expect("it is ASCII")
     }
 

@@ -3,8 +3,8 @@
 mod entry;
 mod target;
 
-pub(crate) use entry::Entry;
-pub(crate) use target::Target;
+pub(crate) use entry::LoggedRequest;
+pub(crate) use target::LogTarget;
 
 use crate::console::Console;
 use crate::writer::Writer;
@@ -15,15 +15,15 @@ use std::time::Duration;
 /// Gathers lines and has them written in batches by a thread.
 #[derive(Debug)]
 pub(crate) struct AccessLog {
-    target: Target,
+    target: LogTarget,
     writer: Writer,
     batch: Vec<u8>,
 }
 
 /// An answer to be logged.
 #[derive(Debug)]
-pub(crate) struct Line {
-    pub(crate) entry: Entry,
+pub(crate) struct LogLine {
+    pub(crate) entry: LoggedRequest,
     pub(crate) status: u16,
     /// What was sent behind the head.
     pub(crate) body_bytes: u64,
@@ -36,14 +36,14 @@ const BATCH_BYTES: usize = 64 * 1024;
 
 impl AccessLog {
     /// Call it with what is to be logged.
-    pub(crate) const WRITE: Event<Line> = Event::new("access_log.write");
+    pub(crate) const WRITE: Event<LogLine> = Event::new("access_log.write");
     /// Opens the file anew, as after it was moved away. When that fails, the old one is written on.
     pub(crate) const REOPEN: Event<()> = Event::new("access_log.reopen");
     const FLUSH: Event<()> = Event::new("access_log.flush");
 
     /// Opens the log. A file that is not open within a second, such as a FIFO without a reader,
     /// is still waited for, by the writing thread only.
-    pub(crate) fn open(target: Target, console: &Console) -> io::Result<Self> {
+    pub(crate) fn open(target: LogTarget, console: &Console) -> io::Result<Self> {
         let writer = target.open(console)?;
         Ok(AccessLog { target, writer, batch: vec![] })
     }
@@ -53,7 +53,7 @@ impl AccessLog {
         &self.writer
     }
 
-    fn write(&mut self, cx: &mut Cx<'_>, line: Line) {
+    fn write(&mut self, cx: &mut Cx<'_>, line: LogLine) {
         if self.batch.is_empty() {
             cx.delay(Self::FLUSH, GATHER, ());
         }

@@ -9,17 +9,17 @@ use std::path::{Path, PathBuf};
 
 /// Where the access log goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
+pub(crate) enum LogTarget {
     Stdout,
     File(PathBuf),
 }
 
-impl Target {
+impl LogTarget {
     /// Starts to write to it.
     pub(super) fn open(&self, console: &Console) -> io::Result<Writer> {
         match self {
-            Target::Stdout => Ok(console.stdout().clone()),
-            Target::File(path) => {
+            LogTarget::Stdout => Ok(console.stdout().clone()),
+            LogTarget::File(path) => {
                 let (name, path) = (format!("access log {}", path.display()), path.clone());
                 Writer::open(name, move || append(&path))
             }
@@ -28,7 +28,7 @@ impl Target {
 
     /// Opens a file again, and writes to that from then on.
     pub(super) fn reopen(&self, writer: &Writer) {
-        if let Target::File(path) = self {
+        if let LogTarget::File(path) = self {
             let path = path.clone();
             writer.reopen(move || append(&path));
         }
@@ -58,11 +58,11 @@ fn ends_within_a_line(path: &Path) -> bool {
     read.is_ok() && last != *b"\n" // it may be that it can be written to, but not read
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for LogTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Target::Stdout => f.write_str("-"),
-            Target::File(path) => path.display().fmt(f),
+            LogTarget::Stdout => f.write_str("-"),
+            LogTarget::File(path) => path.display().fmt(f),
         }
     }
 }

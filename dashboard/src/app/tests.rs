@@ -16,6 +16,7 @@ use masque::reactor::{Cx, Event, Handlers, Rig, Signal};
 use masque::sessions::{Connection, Peer, TcpClient, TcpServer};
 use masque::wheels::{Ended, ReadWrite};
 use std::collections::VecDeque;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -44,11 +45,15 @@ impl Connection for Browser {
 
 /// A program that was started with these arguments.
 pub(crate) fn app(arguments: &[&str]) -> App {
+    app_that_reports(arguments, channel().0)
+}
+
+fn app_that_reports(arguments: &[&str], failure: Sender<String>) -> App {
     let parsed = command_line::parse(lexopt::Parser::from_args(arguments));
     let Ok(Command::Run(options)) = parsed else { panic!("{parsed:?}") };
-    let places = descriptors::share(Some(1024), true).expect("they are enough");
+    let capacity = descriptors::share(Some(1024), true).expect("they are enough");
     let console = Console::open().expect("the system has two threads");
-    App::new(*options, None, places, console)
+    App::new(*options, None, capacity, console, failure)
 }
 
 /// A program that has run for a second.
@@ -57,6 +62,21 @@ fn running(arguments: &[&str]) -> Rig {
     rig.spawn(app(arguments));
     rig.run_for(Duration::from_secs(1));
     rig
+}
+
+#[test]
+fn a_program_that_cannot_listen_stops_every_session_and_reports_why() {
+    let mut rig = Rig::new();
+    rig.spawn(TcpServer::new(8080).accept(|_, _| ()));
+    rig.settle();
+    let others = rig.stats().sessions;
+    let (failure, failed) = channel();
+    rig.spawn(app_that_reports(&[], failure));
+    rig.run_for(Duration::from_secs(1));
+    let why = failed.try_recv().expect("it has failed");
+    assert!(why.starts_with("cannot listen at 127.0.0.1:8080: "), "{why}");
+    assert!(others > 0);
+    assert_eq!(rig.stats().sessions, 0);
 }
 
 fn browse(rig: &mut Rig, sends: &'static str) -> Arc<Mutex<String>> {
@@ -428,7 +448,7 @@ fn a_panic_of_a_session_that_all_depend_on_left_a_program_that_answered_nothing(
 fn a_full_server_could_not_be_asked_for_its_health() {
     let mut rig = Rig::new();
     let mut app = app(&["--long-poll", "3600"]);
-    (app.places.browsers, app.places.guests) = (2, 1);
+    (app.capacity.browsers, app.capacity.guests) = (2, 1);
     rig.spawn(app);
     rig.run_for(Duration::from_secs(1));
     let health = "GET /health HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -470,7 +490,7 @@ fn a_full_server_could_not_be_asked_for_its_health() {
 fn a_browser_whose_session_panicked_kept_its_place() {
     let mut rig = Rig::new();
     let mut app = app(&[]);
-    (app.places.browsers, app.places.guests) = (2, 1);
+    (app.capacity.browsers, app.capacity.guests) = (2, 1);
     app.options.docs.clear(); // the address of the page needs one
     rig.spawn(app);
     rig.run_for(Duration::from_secs(1));
@@ -495,7 +515,7 @@ fn the_revision_of_an_event_did_not_count_where_the_document_itself_is_copied() 
         _ => vec![(0, FEED.to_owned())],
     });
     rig.run_for(Duration::from_secs(2));
-    let told = rig.call("overview", Overview::TOLD, 0).expect("it is there");
+    let told = rig.call("overview", Overview::STREAM_STATE, 0).expect("it is there");
     assert!(told.document.is_some_and(|event| event.len() > OUTPUT_COPIED_BYTES));
     assert!(told.current.revision.is_kept());
 }

@@ -1,7 +1,7 @@
 //! Putting an answer, with all that goes by it: figures, the log, the end of the connection.
 
 use super::{Browser, Waits};
-use crate::access_log::{AccessLog, Entry, Line};
+use crate::access_log::{AccessLog, LogLine, LoggedRequest};
 use http::StatusCode;
 use masque::filters::{Reply, Request, Response};
 use masque::reactor::Cx;
@@ -44,7 +44,7 @@ impl Browser {
     pub(super) fn note(&mut self, cx: &mut Cx<'_>, request: Option<&Request>) {
         if self.site.access_log.is_some() {
             let peer = self.client.peer(cx);
-            let entry = Entry::new(peer, cx.date(), request);
+            let entry = LoggedRequest::new(peer, cx.date(), request);
             self.extra.get_or_insert_default().entry = Some(entry);
         }
     }
@@ -54,7 +54,7 @@ impl Browser {
         let entry = self.extra.as_mut().and_then(|extra| extra.entry.take());
         if let (Some(log), Some(entry)) = (self.site.access_log, entry) {
             self.drop_empty_extra();
-            let line = Line { entry, status: status.as_u16(), body_bytes };
+            let line = LogLine { entry, status: status.as_u16(), body_bytes };
             if let Err(error) = cx.call(log, AccessLog::WRITE, line) {
                 log::debug!("{error}");
             }

@@ -6,7 +6,7 @@ use crate::site::unavailable;
 use masque::reactor::{Cx, Event, Topic};
 use std::time::{Duration, Instant};
 
-/// Told to every browser when the server is about to end.
+/// StreamState to every browser when the server is about to end.
 pub(crate) const CLOSING: Topic<()> = Topic::new("browser.closing");
 
 /// How long a request may still take to come: one that has begun to, the first one of a connection

@@ -1,7 +1,7 @@
 //! A document's changes as server-sent events, for as long as the browser listens.
 
 use super::{Browser, Waits};
-use crate::overview::{CHANGED, FEED_CHANGED, Overview, Told};
+use crate::overview::{CHANGED, FEED_CHANGED, Overview, StreamState};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use masque::filters::{Reply, Request, ServerSentEvent};
 use masque::reactor::{Cx, Event};
@@ -33,11 +33,11 @@ impl Browser {
     /// Begins a stream: with the state of the feed, and with the document unless the browser has
     /// it. With `--monotonic` a browser that has a newer one from elsewhere is sent no older one
     /// until this dashboard has caught up, or the time that a poll waits is over.
-    pub(super) fn subscribe(&mut self, cx: &mut Cx<'_>, request: &Request, place: usize) {
-        if request.method() == Method::HEAD || self.hurries() {
+    pub(super) fn subscribe(&mut self, cx: &mut Cx<'_>, request: &Request, index: usize) {
+        if request.method() == Method::HEAD || self.answers_at_once() {
             return self.answer_with_head(cx);
         }
-        let Some(told) = self.told(cx, place) else { return };
+        let Some(told) = self.told(cx, index) else { return };
         let mut stream = EventStream::start(cx, self.client, Self::FULL, Self::DRAINED);
         self.site.metrics.answered(self.kind, StatusCode::OK);
         self.site.metrics.streams.add(1);
@@ -56,20 +56,20 @@ impl Browser {
             stream.send(cx, "document", &document);
         }
         self.note_reading(cx, told.current.revision);
-        self.waits = Waits::Events { place, subscription: Box::new(Subscription { stream, held }) };
+        self.waits = Waits::Events { index, subscription: Box::new(Subscription { stream, held }) };
         cx.watch(CHANGED, Self::CHANGED);
         cx.watch(FEED_CHANGED, Self::FEED_CHANGED);
         self.rest(cx);
     }
 
     /// Tells the document as it is now, unless the browser has it or a newer one from elsewhere.
-    pub(super) fn tell_document(&mut self, cx: &mut Cx<'_>) {
-        let Waits::Events { place, subscription } = &mut self.waits else { return };
+    pub(super) fn send_document(&mut self, cx: &mut Cx<'_>) {
+        let Waits::Events { index, subscription } = &mut self.waits else { return };
         let Some(held) = subscription.held.take() else {
             return self.tell(cx, "document", |told| told.document);
         };
-        let place = *place;
-        let Some(told) = self.told(cx, place) else { return };
+        let index = *index;
+        let Some(told) = self.told(cx, index) else { return };
         if told.current.is_behind(&held) {
             if let Waits::Events { subscription, .. } = &mut self.waits {
                 subscription.held = Some(held);
@@ -83,7 +83,7 @@ impl Browser {
     }
 
     /// Tells the document as it is now, whatever the browser has.
-    pub(super) fn tell_whatever_is_known(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn send_current_document(&mut self, cx: &mut Cx<'_>) {
         if let Waits::Events { subscription, .. } = &mut self.waits {
             subscription.held = None;
             cx.delay_clear(Self::TIMED_OUT);
@@ -92,7 +92,7 @@ impl Browser {
     }
 
     /// Tells that the feed is lost, or back.
-    pub(super) fn tell_feed(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn send_feed_state(&mut self, cx: &mut Cx<'_>) {
         self.tell(cx, "feed", |told| Some(told.feed));
     }
 
@@ -127,10 +127,10 @@ impl Browser {
         &mut self,
         cx: &mut Cx<'_>,
         kind: &'static str,
-        which: impl FnOnce(Told) -> Option<bytes::Bytes>,
+        which: impl FnOnce(StreamState) -> Option<bytes::Bytes>,
     ) {
-        let Waits::Events { place, .. } = self.waits else { return };
-        let Some(told) = self.told(cx, place) else { return };
+        let Waits::Events { index, .. } = self.waits else { return };
+        let Some(told) = self.told(cx, index) else { return };
         let revision = told.current.revision.clone();
         let event = which(told);
         if let (Waits::Events { subscription, .. }, Some(event)) = (&mut self.waits, event) {
@@ -141,8 +141,8 @@ impl Browser {
         }
     }
 
-    fn told(&mut self, cx: &mut Cx<'_>, place: usize) -> Option<Told> {
-        let told = cx.call(self.site.overview, Overview::TOLD, place);
+    fn told(&mut self, cx: &mut Cx<'_>, index: usize) -> Option<StreamState> {
+        let told = cx.call(self.site.overview, Overview::STREAM_STATE, index);
         // Without it there is nothing to serve any more: the program is ending.
         told.inspect_err(|_| cx.stop()).ok()
     }

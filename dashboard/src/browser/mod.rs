@@ -12,7 +12,7 @@ pub(crate) use closing::CLOSING;
 use events::Subscription;
 use polls::Asked;
 
-use crate::access_log::Entry;
+use crate::access_log::LoggedRequest;
 use crate::files::Files;
 use crate::metrics::{ConnectionEnd, Kind, PollEnd};
 use crate::overview::{News, Overview};
@@ -70,7 +70,7 @@ pub(crate) struct Browser {
 #[derive(Debug, Default)]
 struct Extra {
     /// What the log will say of the request at work, where there is a log.
-    entry: Option<Entry>,
+    entry: Option<LoggedRequest>,
     /// Revisions of which not all was sent when they were put last. Empty while all is sent.
     reads: Vec<Revision>,
 }
@@ -82,16 +82,16 @@ enum Waits {
         /// When the connection's last request was answered.
         answered: Option<Instant>,
     },
-    /// A poll: for the document at `place` to change.
+    /// A poll: for the document at `index` to change.
     Change {
-        place: usize,
+        index: usize,
         /// The browser takes the document for up to date.
         is_fresh: bool,
         /// What the request said beyond the revision, if it said more.
         asked: Option<Box<Asked>>,
     },
-    /// A stream of events of the document at `place`.
-    Events { place: usize, subscription: Box<Subscription> },
+    /// A stream of events of the document at `index`.
+    Events { index: usize, subscription: Box<Subscription> },
 }
 
 impl Browser {
@@ -143,8 +143,8 @@ impl Browser {
                 Ok(None) => self.answer(cx, not_found()),
                 Err(_) => cx.stop(), // the program is ending
             },
-            Route::Document { place, rev } => self.document(cx, request, place, rev.as_deref()),
-            Route::Events { place } => self.subscribe(cx, request, place),
+            Route::Document { index, rev } => self.document(cx, request, index, rev.as_deref()),
+            Route::Events { index } => self.subscribe(cx, request, index),
             Route::Health => {
                 let Ok(status) = cx.call(self.site.overview, Overview::STATUS, ()) else {
                     return cx.stop();
@@ -156,8 +156,9 @@ impl Browser {
                     return cx.stop();
                 };
                 // A server that is ending has none any more.
-                let door = cx.call(Site::SERVER, TcpServer::COUNTS, ()).unwrap_or_default();
-                let page = exposition::exposition(&self.site.metrics, &door, &status, &cx.stats());
+                let listener = cx.call(Site::SERVER, TcpServer::COUNTS, ()).unwrap_or_default();
+                let page =
+                    exposition::exposition(&self.site.metrics, &listener, &status, &cx.stats());
                 self.answer(cx, page);
             }
         }
@@ -166,17 +167,17 @@ impl Browser {
     fn changed(&mut self, cx: &mut Cx<'_>, news: News) {
         match (&self.waits, news) {
             (Waits::Change { .. }, News::FeedState) => self.feed_state_changed(cx),
-            (Waits::Change { place, .. }, News::Changed(changed)) if *place == changed => {
+            (Waits::Change { index, .. }, News::Changed(changed)) if *index == changed => {
                 self.document_changed(cx);
             }
-            (Waits::Change { place, .. }, News::Restarted(changed)) if *place == changed => {
+            (Waits::Change { index, .. }, News::Restarted(changed)) if *index == changed => {
                 self.respond(cx, PollEnd::Changed);
             }
-            (Waits::Events { place, .. }, News::Changed(changed)) if *place == changed => {
-                self.tell_document(cx);
+            (Waits::Events { index, .. }, News::Changed(changed)) if *index == changed => {
+                self.send_document(cx);
             }
-            (Waits::Events { place, .. }, News::Restarted(changed)) if *place == changed => {
-                self.tell_whatever_is_known(cx);
+            (Waits::Events { index, .. }, News::Restarted(changed)) if *index == changed => {
+                self.send_current_document(cx);
             }
             _ => {}
         }
@@ -210,8 +211,8 @@ impl Session for Browser {
             .on(Self::CHANGED, Self::changed)
             .on(Self::TIMED_OUT, Self::timed_out)
             .on(Self::RELEASED, Self::released)
-            .on(Self::FEED_STATE, Self::tell_feed_state)
-            .on(Self::FEED_CHANGED, |browser, cx, ()| browser.tell_feed(cx))
+            .on(Self::FEED_STATE, Self::answer_with_feed_state)
+            .on(Self::FEED_CHANGED, |browser, cx, ()| browser.send_feed_state(cx))
             .on(Self::QUIET, Self::quiet)
             .on(Self::FULL, |_, _, ()| ()) // the stream knows
             .on(Self::DRAINED, Self::drained)
@@ -229,7 +230,7 @@ impl Session for Browser {
 
 impl Drop for Browser {
     /// Counts the end. `stopped` does not run after a panic, and a browser that was never counted
-    /// off would keep its place.
+    /// off would keep its index.
     fn drop(&mut self) {
         let metrics = &self.site.metrics;
         match self.waits {

@@ -46,10 +46,10 @@ impl Browser {
         &mut self,
         cx: &mut Cx<'_>,
         request: &Request,
-        place: usize,
+        index: usize,
         rev: Option<&str>,
     ) {
-        let Some(current) = self.current(cx, place) else { return };
+        let Some(current) = self.current(cx, index) else { return };
         let known = IfNoneMatch::of(request.headers());
         if request.method() != Method::GET {
             return self.answer_document(cx, current, &known);
@@ -57,12 +57,12 @@ impl Browser {
         let held = self.held(&current, newest(&known, rev), rev);
         if held.is_some() && self.is_closing {
             self.answer(cx, unavailable());
-        } else if self.hurries() {
+        } else if self.answers_at_once() {
             self.answer_document(cx, current, &known);
         } else if held.is_some() || (rev.is_some() && rev == current.rev.as_deref()) {
             let says_more = held.is_some() || !known.is_empty();
             let asked = says_more.then(|| Box::new(Asked { known, held }));
-            self.waits = Waits::Change { place, is_fresh: current.is_fresh, asked };
+            self.waits = Waits::Change { index, is_fresh: current.is_fresh, asked };
             self.park(cx);
         } else {
             self.answer_document(cx, current, &known);
@@ -85,7 +85,7 @@ impl Browser {
 
     pub(super) fn timed_out(&mut self, cx: &mut Cx<'_>, (): ()) {
         match self.waits {
-            Waits::Events { .. } => self.tell_whatever_is_known(cx),
+            Waits::Events { .. } => self.send_current_document(cx),
             _ => self.respond(cx, PollEnd::TimedOut),
         }
     }
@@ -93,14 +93,14 @@ impl Browser {
     /// The document has changed: the poll is answered, unless the browser has this revision or a
     /// newer one from elsewhere.
     pub(super) fn document_changed(&mut self, cx: &mut Cx<'_>) {
-        let Waits::Change { place, asked: Some(asked), .. } = &self.waits else {
+        let Waits::Change { index, asked: Some(asked), .. } = &self.waits else {
             return self.respond(cx, PollEnd::Changed);
         };
-        let (Some(held), place) = (&asked.held, *place) else {
+        let (Some(held), index) = (&asked.held, *index) else {
             return self.respond(cx, PollEnd::Changed);
         };
         let (newest, rev) = (held.newest.clone(), held.rev.clone());
-        let Some(current) = self.current(cx, place) else { return };
+        let Some(current) = self.current(cx, index) else { return };
         if current.is_behind(&newest) {
             return;
         }
@@ -126,7 +126,7 @@ impl Browser {
     }
 
     /// Its turn has come; it may be as it was again.
-    pub(super) fn tell_feed_state(&mut self, cx: &mut Cx<'_>, (): ()) {
+    pub(super) fn answer_with_feed_state(&mut self, cx: &mut Cx<'_>, (): ()) {
         if self.has_other_feed_state(cx) {
             self.respond(cx, PollEnd::FeedState);
         }
@@ -134,18 +134,18 @@ impl Browser {
 
     /// Returns false also for a poll that is ahead: what is known here is not for its browser.
     fn has_other_feed_state(&mut self, cx: &mut Cx<'_>) -> bool {
-        let Waits::Change { place, is_fresh, ref asked } = self.waits else { return false };
+        let Waits::Change { index, is_fresh, ref asked } = self.waits else { return false };
         if asked.as_ref().is_some_and(|asked| asked.held.is_some()) {
             return false;
         }
-        self.current(cx, place).is_some_and(|current| current.is_fresh != is_fresh)
+        self.current(cx, index).is_some_and(|current| current.is_fresh != is_fresh)
     }
 
     /// Ends a poll with what there is now. If the server ends, a poll that is ahead is told so: a
     /// proxy, or its browser, asks another dashboard then.
     pub(super) fn respond(&mut self, cx: &mut Cx<'_>, how: PollEnd) {
         let waits = std::mem::replace(&mut self.waits, Waits::Nothing { answered: None });
-        let Waits::Change { place, asked, .. } = waits else { return };
+        let Waits::Change { index, asked, .. } = waits else { return };
         cx.unwatch(CHANGED);
         cx.delay_clear(Self::TIMED_OUT);
         cx.delay_clear(Self::FEED_STATE);
@@ -153,19 +153,19 @@ impl Browser {
         if how == PollEnd::Closing && asked.as_ref().is_some_and(|asked| asked.held.is_some()) {
             return self.answer(cx, unavailable());
         }
-        if let Some(current) = self.current(cx, place) {
+        if let Some(current) = self.current(cx, index) {
             let known = asked.map(|asked| asked.known).unwrap_or_default();
             self.answer_document(cx, current, &known);
         }
     }
 
     /// Whether nobody should wait any more.
-    pub(super) fn hurries(&self) -> bool {
+    pub(super) fn answers_at_once(&self) -> bool {
         self.is_closing || self.has_ended
     }
 
-    fn current(&mut self, cx: &mut Cx<'_>, place: usize) -> Option<Current> {
-        let current = cx.call(self.site.overview, Overview::CURRENT, place);
+    fn current(&mut self, cx: &mut Cx<'_>, index: usize) -> Option<Current> {
+        let current = cx.call(self.site.overview, Overview::CURRENT, index);
         // Without it there is nothing to serve any more: the program is ending.
         current.inspect_err(|_| cx.stop()).ok()
     }

@@ -1,7 +1,7 @@
 //! What the values of options mean, and what is said when they mean nothing: which option, which
 //! value, what is wrong with it and, for the usual mistakes, what to write instead.
 
-use crate::access_log::Target as LogTarget;
+use crate::access_log::LogTarget;
 use log::LevelFilter;
 use masque::sessions::{Database, FeedMode};
 use masque::wheels::Target;
@@ -46,7 +46,7 @@ fn fault_of_url(url: &str) -> Option<String> {
 }
 
 /// The database with an authority of its own.
-pub(super) fn vouched_for(couch: Option<Database>, path: &Path) -> Result<Database, String> {
+pub(super) fn with_authority(couch: Option<Database>, path: &Path) -> Result<Database, String> {
     let shown = path.display();
     let couch =
         couch.ok_or_else(|| format!("--couch-ca {shown}: it is for --couch https://..."))?;

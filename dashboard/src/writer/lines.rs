@@ -10,15 +10,15 @@ const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// Writes lines so that no half line is ever followed by another line: the rest of a line that was
 /// cut off, by a full disk for example, is written first when there is room again.
-pub(super) struct Lines {
+pub(super) struct LineOutput {
     output: Output,
     /// The rest of the line that was cut off.
     torn: Vec<u8>,
 }
 
-impl Lines {
+impl LineOutput {
     pub(super) fn to(output: Output) -> Self {
-        Lines { output, torn: vec![] }
+        LineOutput { output, torn: vec![] }
     }
 
     /// Writes these lines, or returns how many of them are lost, and why.

@@ -4,7 +4,7 @@ mod lines;
 #[cfg(test)]
 mod tests;
 
-use lines::Lines;
+use lines::LineOutput;
 use std::fmt;
 use std::io::{self, Write};
 use std::ops::RangeInclusive;
@@ -27,7 +27,7 @@ const FLUSH_TIME: Duration = Duration::from_secs(1);
 const OPENING_MAX: usize = 4;
 
 /// Writes lines in a thread of its own, so that neither a disk, nor a pipe that is not read, nor
-/// opening a file ever blocks the caller. Lines that cannot be written are counted; the log gets
+/// opening a file ever blocks the caller. LineOutput that cannot be written are counted; the log gets
 /// one message when that begins and one when it is over. A clone writes to the same place.
 #[derive(Clone)]
 pub(crate) struct Writer(Arc<Handle>);
@@ -44,25 +44,25 @@ struct Shared {
     /// True if this is where the log itself goes: messages about it go there directly.
     is_log: bool,
     lost: AtomicU64,
-    state: Mutex<State>,
+    state: Mutex<Queue>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct Queue {
     pending: Vec<u8>,
     /// The number of the thread that writes, and of the latest thread that was started to.
     writer: u64,
     latest: u64,
     /// Threads that are opening the place.
     opening: usize,
-    /// Lines that are being written, by one thread, or by two for the moment after the place was
+    /// LineOutput that are being written, by one thread, or by two for the moment after the place was
     /// opened again.
     in_hand: u64,
     is_ending: bool,
     /// True if the log has been told that lines are lost.
     is_losing: bool,
-    /// Lines lost since then.
+    /// LineOutput lost since then.
     losing: u64,
 }
 
@@ -105,7 +105,7 @@ impl Writer {
         &self.0.0
     }
 
-    /// Opens the place again, as after a file was moved away. Lines go to the old one until the new
+    /// Opens the place again, as after a file was moved away. LineOutput go to the old one until the new
     /// one is open, and if it cannot be opened.
     pub(crate) fn reopen(&self, open: impl FnOnce() -> io::Result<Output> + Send + 'static) {
         let name = &self.shared().name;
@@ -152,7 +152,7 @@ impl Writer {
     /// lost: of those that are being written the place may have taken any number.
     fn give_up(&self) -> RangeInclusive<u64> {
         let shared = self.shared();
-        let is_unwritten = |state: &mut State| state.is_unwritten();
+        let is_unwritten = |state: &mut Queue| state.is_unwritten();
         let waited = shared.changed.wait_timeout_while(shared.state(), FLUSH_TIME, is_unwritten);
         let (mut state, _) = waited.expect("no thread panics with it");
         let lost = count_lines(&std::mem::take(&mut state.pending));
@@ -187,7 +187,7 @@ impl Writer {
                 log::error!("{}: {error}; the old file is still written to", shared.name);
             }
             if let Some(output) = output {
-                shared.run(number, Lines::to(output));
+                shared.run(number, LineOutput::to(output));
             }
         });
         if spawned.is_err() {
@@ -204,19 +204,19 @@ impl Drop for Handle {
     }
 }
 
-impl State {
+impl Queue {
     fn is_unwritten(&self) -> bool {
         !self.pending.is_empty() || self.in_hand > 0
     }
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Queue> {
         self.state.lock().expect("no thread panics while it holds this lock")
     }
 
     /// Writes until all is written at the end, or until a thread that was started later takes over.
-    fn run(&self, number: u64, mut lines: Lines) {
+    fn run(&self, number: u64, mut lines: LineOutput) {
         let mut chunk = vec![];
         let mut state = self.state();
         if state.writer > number {
@@ -225,7 +225,7 @@ impl Shared {
         state.writer = number;
         self.changed.notify_all();
         loop {
-            let is_idle = |state: &mut State| {
+            let is_idle = |state: &mut Queue| {
                 state.pending.is_empty() && !state.is_ending && state.writer == number
             };
             state = self.changed.wait_while(state, is_idle).expect("no thread panics with it");
@@ -256,10 +256,10 @@ impl Shared {
     /// Counts lines as lost, and logs the first ones.
     fn lose<'a>(
         &'a self,
-        mut state: MutexGuard<'a, State>,
+        mut state: MutexGuard<'a, Queue>,
         lines: u64,
         why: &dyn fmt::Display,
-    ) -> MutexGuard<'a, State> {
+    ) -> MutexGuard<'a, Queue> {
         self.lost.fetch_add(lines, Relaxed);
         state.losing += lines;
         if std::mem::replace(&mut state.is_losing, true) || self.is_log {
@@ -273,9 +273,9 @@ impl Shared {
     /// Something was written: logs how many lines were lost before, once none waits any more.
     fn recover<'a>(
         &'a self,
-        mut state: MutexGuard<'a, State>,
-        lines: &mut Lines,
-    ) -> MutexGuard<'a, State> {
+        mut state: MutexGuard<'a, Queue>,
+        lines: &mut LineOutput,
+    ) -> MutexGuard<'a, Queue> {
         if !state.is_losing || !state.pending.is_empty() {
             return state;
         }

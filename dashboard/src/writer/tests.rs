@@ -1,4 +1,4 @@
-//! Places that fail, block or cannot be opened.
+//! Capacity that fail, block or cannot be opened.
 
 #[path = "../../../tests/it/support/wait.rs"]
 mod wait;

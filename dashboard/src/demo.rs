@@ -1,4 +1,4 @@
-//! Figures that move, so that there is something to see without a database of one's own.
+//! Demo that move, so that there is something to see without a database of one's own.
 
 use crate::embedded::{DATABASE, Embedded};
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Changes the overview about once a second, as any client of the database could.
 #[derive(Debug)]
-pub(crate) struct Figures {
+pub(crate) struct Demo {
     database: SessionId,
     random: u64,
 }
@@ -31,11 +31,11 @@ const WANDERING: [(&str, &str, f64, f64, bool); 7] = [
     ("receipts", "average", 22.0, 48.0, true),
 ];
 
-impl Figures {
-    const TICK: Event<()> = Event::new("figures.tick");
+impl Demo {
+    const TICK: Event<()> = Event::new("demo.tick");
 
     pub(crate) fn new(database: SessionId) -> Self {
-        Figures { database, random: RandomState::new().hash_one(0) | 1 }
+        Demo { database, random: RandomState::new().hash_one(0) | 1 }
     }
 
     fn tick(&mut self, cx: &mut Cx<'_>, (): ()) {
@@ -99,7 +99,7 @@ fn put(document: &mut Value, group: &str, name: &str, value: Value) {
     document[group][name] = value;
 }
 
-impl Session for Figures {
+impl Session for Demo {
     fn events(on: &mut Handlers<Self>) {
         on.on(Self::TICK, Self::tick);
     }
