@@ -1,4 +1,4 @@
-//! The program: what it starts, and how it ends.
+//! The program: starts all sessions and ends them.
 
 use crate::access_log::{AccessLog, LogTarget};
 use crate::browser::{self, Browser, CLOSING};
@@ -24,11 +24,11 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-/// The parent of everything.
+/// The session that starts all others.
 #[derive(Debug)]
 pub(crate) struct App {
     options: Options,
-    /// Where browsers connect, when it was opened by who started the program.
+    /// The listening socket, if a supervisor passed one.
     handed: Option<ListeningSocket>,
     capacity: Capacity,
     console: Console,
@@ -38,20 +38,20 @@ pub(crate) struct App {
     is_ending: bool,
 }
 
-/// What was started.
+/// The sessions that were started.
 #[derive(Debug)]
 struct Running {
     server: SessionId,
     site: Arc<Site>,
 }
 
-/// The time in which answers that are on their way must have gone out at the end. Less than what
-/// supervisors wait before they kill: 90 s of systemd, 30 s of Kubernetes.
+/// How long shutdown waits for answers that are being sent. Less than supervisors wait before they
+/// kill: 90 s of systemd, 30 s of Kubernetes.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 
 impl App {
     const SIGNAL: Event<Signal> = Event::new("app.signal");
-    /// The last browser has gone.
+    /// The last browser has disconnected.
     const DRAINED: Event<()> = Event::new("app.drained");
     const DEADLINE: Event<()> = Event::new("app.deadline");
     /// The program cannot do its work, for this reason.
@@ -70,22 +70,22 @@ impl App {
     fn signal(&mut self, cx: &mut Cx<'_>, signal: Signal) {
         match signal {
             Signal::Hup => self.reopen(cx),
-            Signal::Usr1 => self.log_figures(cx),
+            Signal::Usr1 => self.log_counters(cx),
             _ => self.end(cx, signal),
         }
     }
 
-    /// Stops accepting, has everyone who waits answered, and leaves when the last has gone; a
-    /// second signal leaves at once.
+    /// Stops accepting, answers all waiting requests, and exits after the last connection. A second
+    /// signal exits immediately.
     fn end(&mut self, cx: &mut Cx<'_>, signal: Signal) {
         let Some(Running { server, .. }) = self.running else { return cx.stop_all() };
         if self.is_ending {
-            log::warn!("ending at once by {signal:?}");
+            log::warn!("received {signal:?} again: exiting immediately");
             return cx.stop_all();
         }
         self.is_ending = true;
-        log::info!("ending by {signal:?}");
-        // At once, so that nobody is accepted behind the notice.
+        log::info!("received {signal:?}: shutting down");
+        // Before the notice, so that no browser is accepted after it.
         match cx.call(server, TcpServer::SHUTDOWN, ()) {
             Ok(()) => {}
             Err(error) => log::debug!("{error}"),
@@ -103,12 +103,13 @@ impl App {
 
     fn deadline(&mut self, cx: &mut Cx<'_>, (): ()) {
         if let Some(Running { site, .. }) = &self.running {
-            log::warn!("{} connections are cut off", site.metrics.connections.read());
+            let connections = site.metrics.connections.read();
+            log::warn!("shutdown timeout reached: closing {connections} connections");
         }
         cx.stop_all();
     }
 
-    /// Opens anew what is of the file system: the page's files and the access log.
+    /// Reads the page's files again and reopens the access log.
     fn reopen(&self, cx: &mut Cx<'_>) {
         let Some(Running { site, .. }) = &self.running else { return };
         let files = cx.post(site.files, Files::REOPEN, ());
@@ -118,7 +119,7 @@ impl App {
         }
     }
 
-    fn log_figures(&self, cx: &mut Cx<'_>) {
+    fn log_counters(&self, cx: &mut Cx<'_>) {
         let Some(Running { site, .. }) = &self.running else { return };
         if let Ok(feed) = cx.call(site.overview, Overview::STATUS, ()) {
             log::info!("{}", summary(&site.metrics, &feed, &cx.stats()));
@@ -129,7 +130,7 @@ impl App {
         self.options.couch.clone().map_or_else(|| self.embed(cx), Ok)
     }
 
-    /// Starts the embedded database and the figures that move in it.
+    /// Starts the embedded database and the sample figures in it.
     fn embed(&self, cx: &mut Cx<'_>) -> Result<Database, String> {
         let console = &self.console;
         let couch = essential(cx, Embedded::new(cx.date()));
@@ -140,7 +141,8 @@ impl App {
         essential(cx, Demo::new(couch));
         let url = format!("http://{local}/{}", embedded::DATABASE);
         console.print(format_args!("embedded CouchDB at {url}"));
-        // A revision that a person copies by hand is old when it is pasted where figures move.
+        // A revision that a person copies is outdated when it is pasted if figures change. So this
+        // names a document that does not change.
         if let Some(still) = self.options.docs.iter().find(|doc| *doc != demo::DOCUMENT) {
             let still = encoded(still);
             console.print(format_args!("curl -X PUT {url}/{still} -d '{{\"figure\": 42}}'"));
@@ -148,7 +150,7 @@ impl App {
         url.parse().map_err(|error| format!("{error}"))
     }
 
-    /// Starts what browsers need.
+    /// Starts the sessions that browsers use.
     fn site(&self, cx: &mut Cx<'_>) -> Result<Site, String> {
         let App { options, console, .. } = self;
         let mut logs = vec![("stderr", console.stderr().clone())];
@@ -200,14 +202,14 @@ impl App {
         Ok(Running { server: essential(cx, server), site })
     }
 
-    /// The server of browsers.
+    /// Returns the server of browsers.
     fn server(&mut self, cx: &mut Cx<'_>, site: Arc<Site>) -> TcpServer {
         let app = cx.id();
         let capacity = self.capacity;
         let console = self.console.clone();
         let mut unserved = LogLimit::default();
         let (server, shown) = match self.handed.take() {
-            Some(socket) => (TcpServer::adopt(socket), "the socket that was handed over".into()),
+            Some(socket) => (TcpServer::adopt(socket), "the socket from LISTEN_FDS".into()),
             None => (TcpServer::new(self.options.listen.clone()), self.options.listen.to_string()),
         };
         server
@@ -225,13 +227,14 @@ impl App {
                 }
             })
             .failed(move |cx, error| {
-                let why =
-                    format!("cannot listen at {shown}: {error}; choose another with --listen");
-                // It is gone already when everything is being stopped.
+                let why = format!(
+                    "cannot listen on {shown}: {error}; choose another address with --listen"
+                );
+                // The app has stopped already if all sessions are being stopped.
                 let _ = cx.post(app, App::FAILED, why);
             })
             .stopped(move |cx| {
-                // It is gone already when everything is being stopped.
+                // The app has stopped already if all sessions are being stopped.
                 let _ = cx.post(app, App::DRAINED, ());
             })
             .accept(move |cx, accepted| {
@@ -239,7 +242,7 @@ impl App {
                 let metrics = Arc::clone(&site.metrics);
                 if let Err(error) = cx.spawn_with(|cx| Browser::new(cx, accepted.socket, site)) {
                     if let Some(more) = unserved.pass(cx.now()) {
-                        log::warn!("a browser cannot be served: {error}{more}");
+                        log::warn!("cannot serve a browser: {error}{more}");
                     }
                     metrics.unserved.add(1);
                 }

@@ -318,7 +318,7 @@ mod tests {
             assert_eq!(error, format!("{name} is given more than once"));
         }
         let error = run(&["--doc", "a", "--doc", "b", "--doc", "a"]).expect_err("a twice");
-        assert_eq!(error, "--doc a: it is given more than once");
+        assert_eq!(error, "--doc a is given more than once");
     }
 
     #[test]

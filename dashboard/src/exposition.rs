@@ -1,4 +1,4 @@
-//! `GET /metrics`: the figures in Prometheus' text format, version 0.0.4.
+//! `GET /metrics`: all metrics in the text format of Prometheus, version 0.0.4.
 
 use crate::feed::{FeedState, FeedStatus};
 use crate::metrics::Metrics;
@@ -9,7 +9,7 @@ use masque::reactor::{Histogram, Stats};
 use masque::wheels::Counts;
 use std::fmt::{Display, Write};
 
-/// All figures as they stand. It allocates; what is counted does not.
+/// Returns all metrics. This allocates; counting does not.
 pub(crate) fn exposition(
     metrics: &Metrics,
     listener: &Counts,
@@ -29,7 +29,7 @@ pub(crate) fn exposition(
     response
 }
 
-/// The same in one line, for the log.
+/// Returns the main metrics in one line, for the log.
 pub(crate) fn summary(metrics: &Metrics, feed: &FeedStatus, stats: &Stats) -> String {
     let answers: u64 = metrics.answers().map(|(.., count)| count).sum();
     let refused: u64 = metrics.refusals().map(|(_, count)| count).sum();
@@ -64,12 +64,16 @@ fn write_site_metrics(metrics: &Metrics, out: &mut Exposition) {
         events,
         ..
     } = metrics;
-    let help = "Polls and streams with a newer revision than this dashboard's.";
+    let help = "Polls and streams with a newer revision than this dashboard.";
     out.counter("dashboard_ahead_total", help, metrics.ahead.read());
     out.gauge("dashboard_connections", "Open connections of browsers.", connections.read());
     out.counter("dashboard_connections_total", "Accepted connections.", accepted.read());
-    out.counter("dashboard_unserved_total", "Connections dropped unserved.", unserved.read());
-    out.family("dashboard_connections_ended_total", "counter", "Ended connections by cause.");
+    out.counter(
+        "dashboard_unserved_total",
+        "Connections that could not be served.",
+        unserved.read(),
+    );
+    out.family("dashboard_connections_ended_total", "counter", "Ended connections, by cause.");
     for (cause, count) in metrics.ends() {
         out.sample("dashboard_connections_ended_total", &[("cause", &cause)], count);
     }
@@ -78,69 +82,85 @@ fn write_site_metrics(metrics: &Metrics, out: &mut Exposition) {
         let labels: [(&str, &dyn Display); 2] = [("route", &kind.name()), ("class", &class)];
         out.sample("dashboard_requests_total", &labels, count);
     }
-    out.family("dashboard_refused_total", "counter", "Requests refused for their form.");
+    out.family("dashboard_refused_total", "counter", "Malformed requests.");
     for (status, count) in metrics.refusals() {
         let status = status.map_or_else(|| "other".into(), |status| status.to_string());
         out.sample("dashboard_refused_total", &[("status", &status)], count);
     }
-    out.gauge("dashboard_parked", "Polls that wait for a change.", parked.read());
-    out.family("dashboard_polls_total", "counter", "Polls that waited, by what ended them.");
+    out.gauge("dashboard_parked", "Polls waiting for a change.", parked.read());
+    out.family("dashboard_polls_total", "counter", "Polls that waited, by the cause of their end.");
     for (cause, count) in metrics.polls() {
         out.sample("dashboard_polls_total", &[("cause", &cause)], count);
     }
     let name = "dashboard_old_revision_bytes";
-    out.gauge(name, "Bytes of old revisions kept by slow readers.", old_revision_bytes.read());
+    out.gauge(
+        name,
+        "Bytes of old revisions that slow readers keep in memory.",
+        old_revision_bytes.read(),
+    );
     out.gauge("dashboard_streams", "Open streams of events.", streams.read());
-    out.counter("dashboard_events_total", "Events put on streams.", events.read());
-    out.family("dashboard_unlogged_total", "counter", "Lines that could not be written.");
+    out.counter("dashboard_events_total", "Events sent to streams.", events.read());
+    out.family("dashboard_unlogged_total", "counter", "Log lines that could not be written.");
     for (log, count) in metrics.unlogged() {
         out.sample("dashboard_unlogged_total", &[("log", &log)], count);
     }
 }
 
-/// How those fared who wanted to connect.
+/// Writes the metrics of the listener: rejected connections and pauses.
 fn write_listener_metrics(listener: &Counts, metrics: &Metrics, out: &mut Exposition) {
     let name = "dashboard_turned_away_total";
-    out.family(name, "counter", "Connections turned away by cause.");
+    out.family(name, "counter", "Rejected connections, by cause.");
     let too_many = listener.refused_for_total + metrics.turned_away.read();
     out.sample(name, &[("cause", &"too_many")], too_many);
     out.sample(name, &[("cause", &"too_many_of_address")], listener.refused_for_address);
-    out.counter("dashboard_starved_total", "Pauses for want of descriptors.", listener.starved);
+    out.counter(
+        "dashboard_starved_total",
+        "Times accepting was paused because of too few file descriptors.",
+        listener.starved,
+    );
 }
 
 fn write_feed_metrics(feed: &FeedStatus, out: &mut Exposition) {
     let is_up = u8::from(feed.state == FeedState::Following);
-    out.gauge("dashboard_feed_up", "Whether the feed is followed.", is_up);
+    out.gauge("dashboard_feed_up", "1 if the feed is connected and up to date, else 0.", is_up);
     let state = feed.state_age.as_secs_f64();
-    out.gauge("dashboard_feed_state_seconds", "Since the feed is up, or is not.", state);
+    out.gauge("dashboard_feed_state_seconds", "Time since the feed went up or down.", state);
     if let Some(age) = feed.data_age {
-        let help = "Since a document last changed.";
+        let help = "Time since a document last changed.";
         out.gauge("dashboard_data_age_seconds", help, age.as_secs_f64());
     }
     if let Some(silence) = feed.silence {
-        let help = "Since the last byte of the feed.";
+        let help = "Time since the last byte of the feed.";
         out.gauge("dashboard_feed_silence_seconds", help, silence.as_secs_f64());
     }
     out.counter("dashboard_changes_total", "Changes of documents.", feed.changes);
-    out.counter("dashboard_feed_losses_total", "Times the feed was lost.", feed.losses);
+    out.counter("dashboard_feed_losses_total", "Times the feed was disconnected.", feed.losses);
 }
 
 fn write_kernel_metrics(stats: &Stats, out: &mut Exposition) {
     out.gauge("masque_sessions", "Sessions.", stats.sessions);
-    out.gauge("masque_queued", "Posts and notices that wait.", stats.queued);
-    out.gauge("masque_timers", "Timers that are set.", stats.timers);
+    out.gauge("masque_queued", "Posts and notices in the queue.", stats.queued);
+    out.gauge("masque_timers", "Pending timers.", stats.timers);
     out.gauge("masque_wheels", "Mounted wheels.", stats.wheels);
-    out.gauge("masque_watchers", "Watches of topics.", stats.watchers);
+    out.gauge("masque_watchers", "Sessions that watch a topic.", stats.watchers);
     out.counter("masque_turns_total", "Turns.", stats.turns);
     out.counter("masque_dispatched_total", "Posts and timers handled.", stats.dispatched);
-    out.counter("masque_notices_total", "Notices that somebody watched for.", stats.notices);
-    out.counter("masque_dead_letters_total", "Posts to the stopped.", stats.dead_letters);
+    out.counter("masque_notices_total", "Notices that were delivered.", stats.notices);
+    out.counter(
+        "masque_dead_letters_total",
+        "Posts to sessions that had stopped.",
+        stats.dead_letters,
+    );
     out.counter("masque_panics_total", "Handlers that panicked.", stats.panics);
-    out.histogram("masque_turn_seconds", "Time of turns, waiting left out.", &stats.turn_time);
-    out.histogram("masque_timer_lag_seconds", "How late timers fired.", &stats.timer_lag);
+    out.histogram("masque_turn_seconds", "Duration of turns, without waiting.", &stats.turn_time);
+    out.histogram(
+        "masque_timer_lag_seconds",
+        "Delay of timers after their due time.",
+        &stats.timer_lag,
+    );
 }
 
-/// The text so far. Names and labels are ours and need no escapes.
+/// The text of the answer. Names and labels are constants that need no escapes.
 struct Exposition(String);
 
 impl Exposition {
@@ -200,11 +220,11 @@ mod tests {
         for line in text.lines() {
             if let Some(comment) = line.strip_prefix("# TYPE ") {
                 family = comment.split(' ').next().expect("a name");
-                assert!(families.insert(family), "{family} is announced twice");
+                assert!(families.insert(family), "{family} has two TYPE lines");
             } else if !line.starts_with("# HELP ") {
                 let (series, value) = line.rsplit_once(' ').expect("a value");
                 assert!(series.starts_with(family), "{series} is not of {family}");
-                assert!(samples.insert(series), "{series} is told twice");
+                assert!(samples.insert(series), "{series} occurs twice");
                 assert!(value.parse::<f64>().is_ok(), "{line}");
             }
         }

@@ -1,4 +1,4 @@
-//! How the feed stands, for those who show it.
+//! The state of the feed, for `/health`, `/metrics` and the page.
 
 use bytes::Bytes;
 use couch_mem::fnv::fnv_1a;
@@ -6,47 +6,47 @@ use masque::filters::ServerSentEvent;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What is known of the feed.
+/// The state of the feed and its counters.
 #[derive(Debug)]
 pub(crate) struct FeedTracker {
     state: FeedState,
-    /// Since when it is in this state, a loss after a loss included.
+    /// When this state was entered. Repeated failures are one state.
     since: Instant,
-    /// Why there is no feed, while there is none.
+    /// Why the feed is not connected, if it is not.
     trouble: String,
     last_change: Option<Instant>,
     changes: u64,
     losses: u64,
-    /// What the database is known by, in the form in which browsers are told.
+    /// A hash of the identity of the database, as it is sent to browsers.
     database: Option<Arc<str>>,
-    /// The state as an event of the stream.
+    /// The state as an event of a stream.
     event: Bytes,
 }
 
-/// Whether what is shown is up to date.
+/// The connection to the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FeedState {
-    /// There was no feed yet.
+    /// Not connected yet.
     Connecting,
-    /// All that there was has been told, and what comes will be.
+    /// Up to date: all earlier changes have been delivered, and new ones follow.
     Following,
-    /// There was one, and it is tried again.
+    /// It was connected; the feed is retrying.
     Lost,
 }
 
-/// The feed at one moment.
+/// A snapshot of the feed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FeedStatus {
     pub(crate) state: FeedState,
-    /// For how long it has been in this state.
+    /// The time in this state.
     pub(crate) state_age: Duration,
-    /// Since a document last changed.
+    /// The time since a document last changed.
     pub(crate) data_age: Option<Duration>,
-    /// Since the last byte came.
+    /// The time since the last byte arrived.
     pub(crate) silence: Option<Duration>,
     pub(crate) changes: u64,
     pub(crate) losses: u64,
-    /// Documents that stand otherwise than they are shown.
+    /// The number of documents that are known to be outdated.
     pub(crate) outdated: usize,
 }
 
@@ -55,7 +55,7 @@ impl FeedTracker {
         let mut feed = FeedTracker {
             state: FeedState::Connecting,
             since: now,
-            trouble: "the database is being connected to".to_owned(),
+            trouble: "connecting to the database".to_owned(),
             last_change: None,
             changes: 0,
             losses: 0,
@@ -71,7 +71,7 @@ impl FeedTracker {
         self.changes += 1;
     }
 
-    /// Whether that is news.
+    /// Returns true if the feed was not up to date before.
     pub(crate) fn caught_up(&mut self, now: Instant) -> bool {
         let is_news = self.state != FeedState::Following;
         self.enter(FeedState::Following, now);
@@ -82,24 +82,25 @@ impl FeedTracker {
     pub(crate) fn lost(&mut self, why: String, now: Instant) {
         self.losses += 1;
         self.trouble = why;
-        // What never was cannot be lost.
+        // A feed that was never connected cannot be lost.
         if self.state == FeedState::Following {
             self.enter(FeedState::Lost, now);
         }
         self.prepare();
     }
 
-    /// The database has this identity. A server could send a long one: browsers get its hash.
+    /// Stores the identity of the database. Browsers get its hash, because a server could send a
+    /// long one.
     pub(crate) fn identify(&mut self, identity: Option<&str>) {
         self.database = identity.map(|text| format!("{:032x}", fnv_1a(text.as_bytes())).into());
     }
 
-    /// What the database is known by; `None` if the server does not tell or was not asked yet.
+    /// Returns the hash of the identity. `None` if the server has none or was not asked yet.
     pub(crate) fn database(&self) -> Option<Arc<str>> {
         self.database.clone()
     }
 
-    /// Why there is no feed.
+    /// Returns why the feed is not connected.
     pub(crate) fn trouble(&self) -> &str {
         &self.trouble
     }
@@ -108,12 +109,13 @@ impl FeedTracker {
         self.state == FeedState::Following
     }
 
-    /// The state as an event named `feed`, the same bytes for everyone.
+    /// Returns the state as an event named `feed`, the same bytes for all browsers.
     pub(crate) fn event(&self) -> Bytes {
         self.event.clone()
     }
 
-    /// How it stands now, so many documents being out of date; `heard` is when its last byte came.
+    /// Returns the current status. `outdated` is the number of outdated documents, `heard` the time
+    /// of the last byte.
     pub(crate) fn status(
         &self,
         outdated: usize,
@@ -143,7 +145,7 @@ impl FeedTracker {
     }
 }
 
-/// A state as an event of the stream.
+/// Returns a state as an event of a stream.
 pub(crate) fn event(state: FeedState, trouble: Option<&str>) -> Bytes {
     let state = state.name();
     let data = trouble.map_or_else(
@@ -164,7 +166,7 @@ impl FeedState {
 }
 
 impl FeedStatus {
-    /// For how long there has been no feed; `None` while there is one.
+    /// Returns how long the feed has been disconnected. `None` while it is connected.
     pub(crate) fn lost_for(&self) -> Option<Duration> {
         Some(self.state_age).filter(|_| self.state != FeedState::Following)
     }

@@ -1,4 +1,4 @@
-//! `GET /health`, for who watches over the program: is what it shows up to date?
+//! `GET /health`, for monitoring: is the shown data up to date?
 
 use crate::feed::FeedStatus;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -6,9 +6,9 @@ use http::{HeaderValue, StatusCode};
 use masque::filters::Response;
 use std::time::Duration;
 
-/// 200, or 503 once there has been no feed for longer than `stale_after`, or while a document
-/// stands otherwise than it is shown, for it is not to be had. A document that does not change
-/// is no fault, so its age alone makes nothing ill.
+/// Returns 200, or 503 if the feed has been disconnected for longer than `stale_after` or a shown
+/// document is known to be outdated. A document that does not change is not an error, however old
+/// it is.
 pub(crate) fn health(status: &FeedStatus, stale_after: Duration) -> Response {
     let is_lost = status.lost_for().is_some_and(|time| time > stale_after);
     let is_stale = is_lost || status.outdated > 0;

@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     let console = match Console::open() {
         Ok(console) => console,
         Err(error) => {
-            // There is no other way than one that may block.
+            // The only way left is one that may block.
             let _ = writeln!(io::stderr(), "dashboard: cannot write to stdout and stderr: {error}");
             return ExitCode::FAILURE;
         }
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Serves until a signal ends it, or a failure that it cannot serve without.
+/// Serves until a signal or a fatal error.
 fn run(options: Options, console: &Console) -> io::Result<()> {
     console.start_log(options.log);
     let limit = descriptors::raise();
@@ -81,7 +81,7 @@ fn run(options: Options, console: &Console) -> io::Result<()> {
     failed.try_recv().map_or(Ok(()), |why| Err(io::Error::other(why)))
 }
 
-/// Waits, however the program ends, until what it said is written.
+/// Waits until all output is written, however the program ends.
 struct Ending(Console);
 
 impl Drop for Ending {

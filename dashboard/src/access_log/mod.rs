@@ -12,7 +12,7 @@ use masque::reactor::{Cx, Event, Handlers, Session};
 use std::io;
 use std::time::Duration;
 
-/// Gathers lines and has them written in batches by a thread.
+/// Collects lines and gives them to the writer thread in batches.
 #[derive(Debug)]
 pub(crate) struct AccessLog {
     target: LogTarget,
@@ -25,30 +25,31 @@ pub(crate) struct AccessLog {
 pub(crate) struct LogLine {
     pub(crate) entry: LoggedRequest,
     pub(crate) status: u16,
-    /// What was sent behind the head.
+    /// Bytes of the body.
     pub(crate) body_bytes: u64,
 }
 
-/// How long a line waits for others: nobody who reads along notices.
+/// How long a line waits for others. A person who reads the log does not notice this delay.
 const GATHER: Duration = Duration::from_millis(200);
-/// A batch that is written at once.
+/// Bytes of a batch that is written immediately.
 const BATCH_BYTES: usize = 64 * 1024;
 
 impl AccessLog {
-    /// Call it with what is to be logged.
+    /// Call it with an answer.
     pub(crate) const WRITE: Event<LogLine> = Event::new("access_log.write");
-    /// Opens the file anew, as after it was moved away. When that fails, the old one is written on.
+    /// Opens the file again, after it was moved away. If that fails, the old file is still written
+    /// to.
     pub(crate) const REOPEN: Event<()> = Event::new("access_log.reopen");
     const FLUSH: Event<()> = Event::new("access_log.flush");
 
-    /// Opens the log. A file that is not open within a second, such as a FIFO without a reader,
-    /// is still waited for, by the writing thread only.
+    /// Opens the log. If a file is not open within a second, such as a FIFO without a reader, only
+    /// the writer thread waits for it.
     pub(crate) fn open(target: LogTarget, console: &Console) -> io::Result<Self> {
         let writer = target.open(console)?;
         Ok(AccessLog { target, writer, batch: vec![] })
     }
 
-    /// Where the lines go.
+    /// Returns the writer of the lines.
     pub(crate) fn writer(&self) -> &Writer {
         &self.writer
     }
@@ -85,7 +86,7 @@ impl Session for AccessLog {
     }
 
     fn started(&mut self, cx: &mut Cx<'_>) {
-        // It is there for whoever calls it, for as long as anybody is.
+        // An alias keeps the session alive as long as another session can call it.
         if let Err(taken) = cx.alias("access_log") {
             log::warn!("{taken}");
         }

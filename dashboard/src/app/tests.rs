@@ -20,7 +20,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// A browser that sends what it is told to and keeps what it gets.
+/// A browser that sends a text and stores the bytes that it receives.
 struct Browser {
     sends: &'static str,
     got: Arc<Mutex<String>>,
@@ -39,7 +39,7 @@ impl Connection for Browser {
 
     fn input(&mut self, _: &mut Cx<'_>, _: ReadWrite<Stream>, bytes: bytes::Bytes) {
         let text = std::str::from_utf8(&bytes).expect("it is text");
-        self.got.lock().expect("nobody panics").push_str(text);
+        self.got.lock().expect("no thread panics while it holds this lock").push_str(text);
     }
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn app(arguments: &[&str]) -> App {
 fn app_that_reports(arguments: &[&str], failure: Sender<String>) -> App {
     let parsed = command_line::parse(lexopt::Parser::from_args(arguments));
     let Ok(Command::Run(options)) = parsed else { panic!("{parsed:?}") };
-    let capacity = descriptors::share(Some(1024), true).expect("they are enough");
+    let capacity = descriptors::share(Some(1024), true).expect("1024 descriptors are enough");
     let console = Console::open().expect("the system has two threads");
     App::new(*options, None, capacity, console, failure)
 }
@@ -74,7 +74,7 @@ fn a_program_that_cannot_listen_stops_every_session_and_reports_why() {
     rig.spawn(app_that_reports(&[], failure));
     rig.run_for(Duration::from_secs(1));
     let why = failed.try_recv().expect("it has failed");
-    assert!(why.starts_with("cannot listen at 127.0.0.1:8080: "), "{why}");
+    assert!(why.starts_with("cannot listen on 127.0.0.1:8080: "), "{why}");
     assert!(others > 0);
     assert_eq!(rig.stats().sessions, 0);
 }
@@ -96,11 +96,19 @@ fn it_leaves_as_soon_as_the_last_connection_has_ended() {
     rig.raise(Signal::Term);
     rig.run_for(Duration::from_millis(900));
     assert!(rig.stats().sessions > 0, "one that has just connected has a second");
-    assert!(streaming.lock().expect("nobody panics").ends_with("0\r\n\r\n"), "it has ended");
-    assert!(served.lock().expect("nobody panics").starts_with("HTTP/1.1 200 OK\r\n"));
+    assert!(
+        streaming.lock().expect("no thread panics while it holds this lock").ends_with("0\r\n\r\n"),
+        "it has ended"
+    );
+    assert!(
+        served
+            .lock()
+            .expect("no thread panics while it holds this lock")
+            .starts_with("HTTP/1.1 200 OK\r\n")
+    );
     rig.run_for(Duration::from_millis(200));
     assert_eq!(rig.stats().sessions, 0);
-    assert!(idle.lock().expect("nobody panics").is_empty());
+    assert!(idle.lock().expect("no thread panics while it holds this lock").is_empty());
 }
 
 #[test]
@@ -147,7 +155,11 @@ fn a_quiet_stream_shows_a_sign_of_life_twice_in_the_time_of_a_poll() {
     let mut rig = running(&["--doc", "still", "--long-poll", "20"]);
     let got = browse(&mut rig, "GET /still/events HTTP/1.1\r\nHost: h\r\n\r\n");
     for beats in 0..4 {
-        let seen = got.lock().expect("nobody panics").matches("3\r\n:\n\n\r\n").count();
+        let seen = got
+            .lock()
+            .expect("no thread panics while it holds this lock")
+            .matches("3\r\n:\n\n\r\n")
+            .count();
         assert_eq!(seen, beats);
         rig.run_for(Duration::from_secs(10));
     }
@@ -244,7 +256,7 @@ fn a_document_that_is_too_long_is_not_shown_as_current_until_it_is_short_again()
         ];
         for (request, expected) in asked {
             let got = browse(&mut rig, request);
-            let got = got.lock().expect("nobody panics");
+            let got = got.lock().expect("no thread panics while it holds this lock");
             assert!(expected.iter().all(|part| got.contains(part)), "{expected:?} of {got}");
         }
     };
@@ -278,7 +290,7 @@ fn a_document_that_cannot_be_read_had_no_other_be_shown() {
         ),
     ] {
         let got = browse(&mut rig, request);
-        let got = got.lock().expect("nobody panics");
+        let got = got.lock().expect("no thread panics while it holds this lock");
         assert!(expected.iter().all(|part| got.contains(part)), "{expected:?} of {got}");
     }
 }
@@ -308,7 +320,7 @@ impl Connection for Poller {
         };
         let number = rev.split('-').next().expect("there is one").parse().expect("a number");
         self.input.clear();
-        self.revs.lock().expect("nobody panics").push(number);
+        self.revs.lock().expect("no thread panics while it holds this lock").push(number);
         wire.put(cx, format!("GET /x/{number}-r HTTP/1.1\r\nHost: h\r\n\r\n"));
     }
 }
@@ -329,7 +341,7 @@ fn a_browser_is_answered_again_and_again_while_a_hundred_thousand_changes_come_a
     let (input, kept) = (String::new(), Arc::clone(&revs));
     rig.spawn(TcpClient::new(8080).run(Poller { input, revs: kept }));
     rig.run_for(Duration::from_secs(1));
-    let revs = revs.lock().expect("nobody panics");
+    let revs = revs.lock().expect("no thread panics while it holds this lock");
     assert_eq!((revs.first(), revs.last()), (Some(&1), Some(&CHANGES)));
     assert!(revs.is_sorted_by(|one, next| one < next));
     // The longest that it waits is a small part of the burst.
@@ -359,7 +371,7 @@ impl Connection for SlowReader {
     }
 
     fn disconnected(&mut self, _: &mut Cx<'_>, why: &Ended) {
-        self.ends.lock().expect("nobody panics").push(why.to_string());
+        self.ends.lock().expect("no thread panics while it holds this lock").push(why.to_string());
     }
 }
 
@@ -400,10 +412,10 @@ fn keep_old_revisions(sends: &'static str) {
         rig.settle();
     }
     let is_over = REVISIONS - 2 - OLD_MAX; // the first is short, and the last is not old
-    let ends = ends.lock().expect("nobody panics");
+    let ends = ends.lock().expect("no thread panics while it holds this lock");
     assert_eq!(*ends, vec!["connection reset"; is_over], "those of the oldest");
     let figures = browse(&mut rig, "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
-    let figures = figures.lock().expect("nobody panics");
+    let figures = figures.lock().expect("no thread panics while it holds this lock");
     let figure = |name: &str| -> usize {
         let line = figures.lines().find_map(|line| line.strip_prefix(name));
         line.and_then(|value| value.trim().parse().ok()).expect("it is shown")
@@ -424,11 +436,8 @@ fn a_sequence_and_a_revision_went_to_the_log_with_their_control_characters() {
         rig.run_for(Duration::from_secs(600));
     });
     let log = records.join("\n");
-    assert!(log.contains("x is at \"1-\\u{1b}[2J\""), "{log}");
-    assert!(
-        log.contains("/db fails at \"2-\\n\\u{1b}[2J\" in the same way for 5 times: "),
-        "{log}"
-    );
+    assert!(log.contains("`x` is at revision \"1-\\u{1b}[2J\""), "{log}");
+    assert!(log.contains("/db failed 5 times in a row at sequence \"2-\\n\\u{1b}[2J\": "), "{log}");
     assert!(!records.iter().any(|record| record.contains(char::is_control)), "{log}");
 }
 
@@ -455,7 +464,7 @@ fn a_full_server_could_not_be_asked_for_its_health() {
     let page = "GET /file/index.html HTTP/1.1\r\nHost: h\r\n\r\n";
     let metrics = "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n";
     let status = |got: &Arc<Mutex<String>>| {
-        let got = got.lock().expect("nobody panics");
+        let got = got.lock().expect("no thread panics while it holds this lock");
         let is_closed = got.contains("connection: close");
         (got.get(9..12).unwrap_or_default().to_owned(), is_closed, got.contains("retry-after: 5"))
     };
@@ -478,9 +487,9 @@ fn a_full_server_could_not_be_asked_for_its_health() {
     let refused = browse(&mut rig, health);
     assert_eq!(status(&refused), answer("503", true, true));
     rig.run_for(Duration::from_secs(5));
-    assert!(idle.lock().expect("nobody panics").is_empty());
+    assert!(idle.lock().expect("no thread panics while it holds this lock").is_empty());
     let got = browse(&mut rig, metrics);
-    let got = got.lock().expect("nobody panics");
+    let got = got.lock().expect("no thread panics while it holds this lock");
     for line in ["dashboard_connections 3", "dashboard_turned_away_total{cause=\"too_many\"} 2"] {
         assert!(got.contains(line), "{line}: {got}");
     }
@@ -498,7 +507,7 @@ fn a_browser_whose_session_panicked_kept_its_place() {
         browse(&mut rig, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     }
     let got = browse(&mut rig, "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
-    let got = got.lock().expect("nobody panics");
+    let got = got.lock().expect("no thread panics while it holds this lock");
     assert!(got.contains("masque_panics_total 2"), "{got}");
     assert!(got.contains("dashboard_connections 1"), "{got}");
     assert!(!got.contains("connection: close"), "it is served as any browser: {got}");
