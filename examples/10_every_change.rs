@@ -38,7 +38,7 @@ use std::time::Duration;
 /// Handles rows, as far as it comes.
 struct Indexer {
     database: Database,
-    every: Option<EveryChange>,
+    file: Option<CheckpointFile>,
     feed: Option<SessionId>,
     /// The row at whose work the program ends.
     ends_at: u64,
@@ -68,9 +68,10 @@ impl Session for Indexer {
     }
 
     fn started(&mut self, cx: &mut Cx<'_>) {
-        let every = self.every.take().expect("it starts once");
+        let every = EveryChange::since(Start::Beginning);
+        let file = self.file.take().expect("it starts once");
         let feed = ChangesFeed::new(self.database.clone(), cx.postback(Self::FEED));
-        self.feed = Some(cx.spawn(feed.every_change(every)));
+        self.feed = Some(cx.spawn(feed.every_change(every).checkpoint_file(file)));
     }
 }
 
@@ -113,7 +114,7 @@ fn run(name: &str, file: &Path, ends_at: u64) {
     rig.spawn(TcpServer::new(("127.0.0.1", 5984)).serve(|_peer| Couch));
     rig.spawn(Indexer {
         database: "http://127.0.0.1/fruit".parse().expect("it names a database"),
-        every: Some(EveryChange::since(Start::Beginning).checkpoint_file(file)),
+        file: Some(file),
         feed: None,
         ends_at,
     });

@@ -9,5 +9,6 @@ mod fnv;
 pub mod limits;
 pub mod reactor;
 pub mod sessions;
-mod shown;
 pub mod wheels;
+
+pub use couch_feed;

@@ -169,10 +169,6 @@ pub const LINGER_BYTES: usize = 256 * 1024;
 /// line of a text protocol, small enough that thousands of peers cannot exhaust memory with it.
 pub const LINE_BYTES: usize = 64 * 1024;
 
-/// Longest line of a CouchDB changes feed, in bytes. A row carries a whole document, by default up
-/// to 8 MB, and with `attachments=true` its attachments in base64.
-pub const FEED_LINE_BYTES: usize = 64 * 1024 * 1024;
-
 /// Lines up to this many bytes are copied out of [`Lines`](crate::filters::Lines)' buffer, so that
 /// a small line that is kept does not keep a whole buffer; longer ones are split off it instead.
 pub const LINE_COPIED_BYTES: usize = 4 * 1024;
@@ -232,14 +228,6 @@ pub const CHUNK_EXTENSION_BYTES: usize = 1024;
 /// Longest trailer section after a chunked body, in bytes; it is checked and then ignored.
 pub const CHUNK_TRAILER_BYTES: usize = 8 * 1024;
 
-/// Longest part of a response inside another response's body that is kept to be shown, in bytes.
-/// CouchDB's are about a kilobyte.
-pub const SECOND_RESPONSE_BYTES: usize = 64 * 1024;
-
-/// The time in which such a response must have come in a feed that nothing frames, from its first
-/// line on: CouchDB writes it at once, and the feed is lost already.
-pub const SECOND_RESPONSE_TIME: Duration = Duration::from_secs(5);
-
 // Streams and output.
 
 /// Unconsumed bytes in front of a filter that consumes all it is shown, before reading pauses: one
@@ -261,17 +249,6 @@ pub const EVENT_STREAM_MARKS: Marks = Marks { high: 64 * 1024, low: 16 * 1024 };
 
 // Following a changes feed.
 
-/// How often a server is asked for a sign of life: well below the minute after which proxies cut
-/// connections on which nothing happens.
-pub const HEARTBEAT: Duration = Duration::from_secs(10);
-
-/// The longest time that a server is asked for, as a heartbeat or a timeout: some 24 days, which is
-/// what a timer of JavaScript can hold. PouchDB's server would take a longer one for a millisecond.
-pub const FEED_ASKED_TIME_MAX: Duration = Duration::from_millis(i32::MAX as u64);
-
-/// The shortest silence that means that a feed is dead, whatever the heartbeat.
-pub const SILENCE_FLOOR: Duration = Duration::from_millis(500);
-
 /// The time in which a feed's server must be connected to.
 pub const FEED_CONNECT_TIME: Duration = Duration::from_secs(10);
 
@@ -282,109 +259,6 @@ pub const FEED_KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 
 /// How often it is asked again; the system gives up after some nine times without an answer.
 pub const FEED_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-
-/// The time in which a server must have answered a request; for a feed that is asked for
-/// heartbeats, [`FEED_ANSWER_HEARTBEATS`] are waited for instead.
-pub const ANSWER_TIME: Duration = Duration::from_secs(30);
-
-/// Heartbeats within which the first answer of a feed must have come. Some servers send its head
-/// with the first of them; two may be late, and after the third something holds them back.
-pub const FEED_ANSWER_HEARTBEATS: u32 = 3;
-
-/// The least time for which the first answer of a feed is waited for, however short the heartbeat:
-/// a server that is busy needs some seconds to begin.
-pub const FEED_ANSWER_TIME_MIN: Duration = Duration::from_secs(10);
-
-/// The rate at which an unfinished line of a feed, or the body of any other answer, must come once
-/// its first [`ANSWER_TIME`] is up, in bytes per second: the same that a client's body needs
-/// ([`HTTP_BODY_BYTES_PER_S`]). What comes more slowly would keep the feed for days.
-pub const FEED_BYTES_PER_S: u32 = 500;
-
-/// The most that the first retry waits; the least is half of it.
-pub const FEED_RETRY_FIRST: Duration = Duration::from_millis(500);
-
-/// The most that any retry waits, unless the server asks for more.
-pub const FEED_RETRY_CAP: Duration = Duration::from_secs(30);
-
-/// The least that `retry_cap` may be set to: ten to twenty tries a second, and less would be a
-/// storm on a server that is about to come back.
-pub const FEED_RETRY_CAP_MIN: Duration = Duration::from_millis(100);
-
-/// The least that a retry waits after a refusal that only somebody can mend, such as a missing
-/// permission, however short the cap is: that is meant for a server which comes back by itself.
-pub const FEED_LASTING_RETRY_MIN: Duration = Duration::from_secs(1);
-
-/// The shortest pause after a server has refused the credentials. CouchDB locks an account at the
-/// fifth wrong password within 300 s, for every client of that account at the same address; five
-/// tries with these pauses take 320 s.
-pub const FEED_LOGIN_RETRY_MIN: Duration = Duration::from_secs(80);
-
-/// The longest pause after a server has refused the credentials, unless the server or `retry_cap`
-/// asks for more: a little longer than CouchDB's lock.
-pub const FEED_LOGIN_RETRY_CAP: Duration = Duration::from_secs(320);
-
-/// How often the same error at the same sequence makes a feed be told as stuck.
-pub const FEED_STUCK_TIMES: u32 = 5;
-
-/// Ids, percent-encoded, up to which they stand in the target of a request that has the server
-/// filter by them: its line holds 8 KiB in the strictest proxies. More are posted.
-pub const FEED_FILTER_BYTES: usize = 4 * 1024;
-
-/// The most that a server's `Retry-After` is honoured for: a mistaken one must not end a feed.
-pub const FEED_RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
-
-/// How long a feed must have lasted, if the heartbeat is not longer, to have proven itself. Where
-/// answers are to end when nothing changes, one that does so after this time is no loss.
-pub const FEED_PROOF_TIME: Duration = Duration::from_secs(1);
-
-/// The least time between two readings of documents whose rows came without them, or whose database
-/// may have become another.
-pub const FEED_REREAD_PAUSE: Duration = Duration::from_secs(1);
-
-/// The pause between two looks at a database while an answer of its feed goes on, by which a purge
-/// is noticed. A look is about a kilobyte on a connection of its own. `CouchDB` renews a session's
-/// cookie with a request in its last tenth, by default a minute: shorter pauses keep it valid.
-pub const FEED_LOOK_PAUSE: Duration = Duration::from_secs(50);
-
-/// How often a document is read again that has not come to the revision which a row told, for a
-/// node of a cluster may lag. The pause between doubles, to half a minute in all.
-pub const FEED_REREAD_TIMES: u32 = 5;
-
-/// Longest answer that is neither a document nor a feed, in bytes: what `CouchDB` says of a
-/// database or an error is about a kilobyte.
-pub const FEED_ANSWER_BYTES: usize = 64 * 1024;
-
-/// Longest `error` and `reason` of a server that are kept, in characters: a reason may be a stack
-/// trace.
-pub const FEED_REASON_CHARS: usize = 200;
-
-/// Redirects that one request follows.
-pub const FEED_REDIRECTS_MAX: u32 = 5;
-
-/// Events that wait for a kernel's queue to have room, besides the newest change of each document.
-pub const FEED_EVENTS_MAX: usize = 64;
-
-/// Rows that one answer of `feed=longpoll` or `feed=normal` is asked to have: a proxy that does not
-/// stream holds all of it. nano's figure.
-pub const FEED_PAGE_ROWS: u64 = 100;
-
-// Following every change.
-
-/// Rows that a feed tells beyond the last before which all are handled, unless it is told
-/// otherwise: enough for a watcher with many workers, few enough to be told again after a loss.
-pub const FEED_WINDOW_ROWS: usize = 1000;
-
-/// Bytes of rows that are told and not handled, at which a feed reads nothing more, however few
-/// rows that are: with their documents, rows may be as long as [`FEED_LINE_BYTES`].
-pub const FEED_WINDOW_BYTES: usize = 16 * 1024 * 1024;
-
-/// Rows that a feed remembers to mark those that come again, or to drop them: some hundred
-/// kilobytes. What a cluster tells again after it has lost a node may be any number.
-pub const FEED_RECENT_ROWS: usize = 4096;
-
-/// Rows of which a checkpoint keeps marks, for a later run to know those that come again: sixteen
-/// bytes each, written with every checkpoint. One that comes again is enough to know a rewind.
-pub const FEED_KEPT_ROWS: usize = 1024;
 
 /// The least time between two writings of a checkpoint, each of which waits for the disk: what is
 /// told again after a crash is no more than this.

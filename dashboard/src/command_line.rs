@@ -4,7 +4,7 @@ mod values;
 
 use crate::access_log::LogTarget;
 use log::LevelFilter;
-use masque::limits::FEED_RETRY_CAP_MIN;
+use masque::couch_feed::limits::RETRY_CAP_MIN;
 use masque::sessions::{Database, FeedMode};
 use masque::wheels::Target;
 use std::path::PathBuf;
@@ -133,7 +133,7 @@ const OPTIONS: &[(&str, Action)] = {
         (
             "retry-cap",
             Text(|options, text| {
-                let time = values::seconds("retry-cap", text, FEED_RETRY_CAP_MIN);
+                let time = values::seconds("retry-cap", text, RETRY_CAP_MIN);
                 time.map(|it| options.retry_cap = it)
             }),
         ),
@@ -219,8 +219,8 @@ impl Default for Options {
             long_poll: Duration::from_secs(28),
             monotonic: false,
             feed: FeedMode::Continuous,
-            heartbeat: masque::limits::HEARTBEAT,
-            retry_cap: masque::limits::FEED_RETRY_CAP,
+            heartbeat: masque::couch_feed::limits::HEARTBEAT,
+            retry_cap: masque::couch_feed::limits::RETRY_CAP,
             stale_after: Duration::from_secs(60),
             files: None,
             access_log: None,

@@ -3,7 +3,7 @@
 
 use crate::writer::{Output, Writer};
 use log::LevelFilter;
-use masque::limits::FEED_REASON_CHARS;
+use masque::couch_feed::limits::REASON_CHARS;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt::{Display, Write as _};
 use std::fs::File;
@@ -98,5 +98,5 @@ impl log::Log for Log {
 /// Returns the start of a text from a server, short enough for a log. Print it with `{:?}`, which
 /// escapes line ends and control sequences.
 pub(crate) fn truncated(text: &str) -> &str {
-    text.char_indices().nth(FEED_REASON_CHARS).map_or(text, |(end, _)| &text[..end])
+    text.char_indices().nth(REASON_CHARS).map_or(text, |(end, _)| &text[..end])
 }

@@ -224,7 +224,7 @@ fn rearm(cx: &mut Cx<'_>, pace: Pace) {
 /// Returns true if the request names this machine. Otherwise a page of another site could send
 /// requests here through a browser, under the name of that site (DNS rebinding).
 fn is_for_this_machine(request: &Request<Bytes>) -> bool {
-    let Some(host) = request.headers().get(HOST) else { return true }; // HTTP/1.0, which no browser sends
+    let Some(host) = request.headers().get(HOST) else { return true }; // no browser: HTTP/1.0
     names_this_machine(host.to_str().unwrap_or_default())
 }
 

@@ -1,7 +1,7 @@
 //! Cutting lines out of bytes that come in any pieces.
 
 use crate::limits::LINE_COPIED_BYTES;
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use std::fmt;
 
 /// Cuts lines of raw bytes out of a body that comes in pieces, as a CouchDB changes feed does.
@@ -52,16 +52,6 @@ impl Lines {
             Ok(line) => line.map(|line| Ok(left.slice_ref(line))),
             Err(too_long) => Some(Err(too_long)),
         }
-    }
-
-    /// Discards the empty lines that come next, so that a peer that sends only those costs little.
-    pub(crate) fn skip_empty(&mut self) {
-        skip_empty(&mut self.buffer);
-    }
-
-    /// What has come behind the last line that was taken, as it came.
-    pub(crate) fn into_rest(self) -> BytesMut {
-        self.buffer
     }
 
     /// Bytes that wait for the end of their line.
@@ -164,16 +154,6 @@ impl Cutter {
     }
 }
 
-/// Discards the empty lines at the start of `input`.
-pub(crate) fn skip_empty(input: &mut BytesMut) {
-    let mut rest = &input[..];
-    while let Some(next) = rest.strip_prefix(b"\n").or_else(|| rest.strip_prefix(b"\r\n")) {
-        rest = next;
-    }
-    let empty = input.len() - rest.len();
-    input.advance(empty);
-}
-
 fn without_cr(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
@@ -218,22 +198,6 @@ mod tests {
         check("é\u{2028}\n".as_bytes(), &["\\xc3\\xa9\\xe2\\x80\\xa8"]);
         check(b"a\nlast", &["a", "last"]);
         check(b"a\nlast\r", &["a", "last\\r"]);
-    }
-
-    #[test]
-    fn empty_lines_are_skipped_up_to_what_is_no_empty_line() {
-        for (input, left) in [
-            (&b""[..], &b""[..]),
-            (b"\n\n\r\n\n", b""),
-            (b"\n{", b"{"),
-            (b"\r", b"\r"),
-            (b"\n\r\r\n", b"\r\r\n"),
-            (b" \n", b" \n"),
-        ] {
-            let mut input = BytesMut::from(input);
-            skip_empty(&mut input);
-            assert_eq!(input, left);
-        }
     }
 
     #[test]

@@ -35,7 +35,6 @@ pub use event_stream::ServerSentEvent;
 pub use http_client::{HttpClient, HttpClientError, Part};
 pub use httpd::{Httpd, Mode, Prepared, Reply, Request, RequestPart, Response, Streamed, Whole};
 pub use line::{Line, LineError};
-pub(crate) use lines::skip_empty;
 pub use lines::{LineTooLong, Lines};
 pub use output::Output;
 pub use patience::{Patience, Stall};

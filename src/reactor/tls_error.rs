@@ -25,7 +25,7 @@ pub enum TlsError {
 
 impl TlsError {
     /// Whether trying again will not help until somebody has done something about it.
-    pub fn is_lasting(&self) -> bool {
+    pub fn is_permanent(&self) -> bool {
         !matches!(self, TlsError::Protocol(_))
     }
 }

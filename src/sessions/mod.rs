@@ -14,8 +14,9 @@ mod tcp_server;
 pub use backoff::Backoff;
 pub use changes_feed::{
     AuthorityError, Change, ChangesFeed, Checkpoint, CheckpointError, CheckpointFile, Counters,
-    Database, DatabaseUrlError, EveryChange, FeedEnd, FeedError, FeedEvent, FeedMode, Mismatch,
-    NoCheckpoint, OnMismatch, OnRecreated, Query, QueryError, Reason, Row, Seq, Start,
+    Database, DatabaseError, DatabaseUrlError, EveryChange, FeedEnd, FeedError, FeedEvent,
+    FeedMode, Mismatch, NoCheckpoint, OnMismatch, OnRecreated, Query, QueryError, Reason, Row, Seq,
+    Start,
 };
 pub use connection::Connection;
 pub use event_stream::EventStream;

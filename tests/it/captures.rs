@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use http::{Method, Request};
+use masque::couch_feed::limits::LINE_BYTES;
 use masque::filters::{Filter, HttpClient, Lines, Output, Part};
-use masque::limits::FEED_LINE_BYTES;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -75,7 +75,7 @@ fn check(name: &str, expected: &str) {
     let seen = converse(&Pieces::cut(&bytes, Vec::new()), &methods(&path));
     let mut facts = String::new();
     for Answer { status, body, ended } in &seen.answers {
-        let mut lines = Lines::new(FEED_LINE_BYTES);
+        let mut lines = Lines::new(LINE_BYTES);
         lines.feed(body);
         let count = lines.by_ref().map(Result::unwrap).count();
         write!(facts, "{status} {count}").unwrap();
@@ -124,12 +124,8 @@ fn bodies_up_to_the_connections_end() {
 
 #[test]
 fn a_failure_in_the_middle_of_a_feed() {
-    let reason = "error: {<<\"unnamed_error\">>,null, [{couch_os_process,prompt,2,\
-                  [{file,\"src/couch_os_process.erl\"},{line,48}]}, {couch_query_servers,\
-                  proc_prompt,2, [{file,\"src/couch_query_servers.erl\"},{line,665}]}, \
-                  {couch_qu...";
-    let second = "a second response stands in the body: 500 Internal Server Error";
-    check("couchdb/cont_filter_throws_midway", &format!("200 8 {second}, {reason}"));
+    let error = "a status line stands where a chunk size should";
+    check("couchdb/cont_filter_throws_midway", &format!("200 8 {error}"));
 }
 
 #[test]
@@ -186,6 +182,7 @@ fn converse(pieces: &Pieces<'_>, methods: &[Method]) -> Seen {
             answers.push(Answer { status, body: Vec::new(), ended: false });
         }
         Part::Data(data) => answers.last_mut().unwrap().body.extend_from_slice(data),
+        Part::Unframed(_) => panic!("only a filter that was asked to passes it on"),
         Part::End => {
             answers.last_mut().unwrap().ended = true;
             if filter.is_idle() {

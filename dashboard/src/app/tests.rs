@@ -10,8 +10,9 @@ use crate::console::Console;
 use crate::descriptors;
 use crate::overview::Overview;
 use crate::revisions::OLD_BYTES_MAX;
+use masque::couch_feed::limits::LINE_BYTES;
 use masque::filters::Stream;
-use masque::limits::{FEED_LINE_BYTES, OUTPUT_COPIED_BYTES};
+use masque::limits::OUTPUT_COPIED_BYTES;
 use masque::reactor::{Cx, Event, Handlers, Rig, Signal};
 use masque::sessions::{Connection, Peer, TcpClient, TcpServer};
 use masque::wheels::{Ended, ReadWrite};
@@ -240,7 +241,7 @@ fn row(number: usize) -> String {
 fn a_document_that_is_too_long_is_not_shown_as_current_until_it_is_short_again() {
     let mut rig = before(|asked| match asked.split(' ').nth(1) {
         Some("/db") => whole(INFO),
-        Some("/db/x") => whole(&"y".repeat(FEED_LINE_BYTES + 1)),
+        Some("/db/x") => whole(&"y".repeat(LINE_BYTES + 1)),
         _ if asked.contains("since=1-a") => {
             let bare = r#"{"seq":"3-s","id":"x","changes":[{"rev":"3-r"}]}"#;
             vec![(0, FEED.to_owned()), (10, row(2)), (10, format!("{bare}\n"))]

@@ -129,7 +129,7 @@ impl Browser {
         self.note(cx, request.as_ref().ok());
         match request {
             Ok(ref request) => self.serve(cx, request),
-            Err(refusal) => self.refuse(cx, refusal), // the filter has made the answer to a bad request
+            Err(refusal) => self.refuse(cx, refusal), // the answer of the filter
         }
     }
 

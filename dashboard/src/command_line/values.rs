@@ -102,7 +102,7 @@ pub(super) fn listen(text: &str) -> Result<Target, String> {
 /// Returns a message for a port without a host.
 fn hosts(port: &str) -> String {
     format!(
-        "the host is missing: write [::]:{port} for all addresses, 127.0.0.1:{port} for this machine only"
+        "no host: write [::]:{port} for all addresses or 127.0.0.1:{port} for this machine only"
     )
 }
 
@@ -159,11 +159,11 @@ mod tests {
             ("localhost", form),
             (
                 "8080",
-                "the host is missing: write [::]:8080 for all addresses, 127.0.0.1:8080 for this machine only",
+                "no host: write [::]:8080 for all addresses or 127.0.0.1:8080 for this machine only",
             ),
             (
                 ":80",
-                "the host is missing: write [::]:80 for all addresses, 127.0.0.1:80 for this machine only",
+                "no host: write [::]:80 for all addresses or 127.0.0.1:80 for this machine only",
             ),
             (":x", port),
             ("h:99999", port),

@@ -92,7 +92,8 @@ impl Files {
         let (sender, receiver) = sync_channel(1);
         let thread = std::thread::Builder::new().name("files".into());
         let spawned = thread.spawn(move || {
-            let _ = sender.send(Found::of(&folder)); // at the end of the program no session waits for it
+            // At the end of the program no session waits for the result.
+            let _ = sender.send(Found::of(&folder));
         });
         match spawned {
             Ok(_) => {

@@ -9,7 +9,7 @@ mod watcher;
 mod ways;
 
 use libfuzzer_sys::fuzz_target;
-use masque::limits::FEED_RETRY_AFTER_MAX;
+use masque::couch_feed::limits::RETRY_AFTER_MAX;
 use masque::reactor::Rig;
 use masque::sessions::{FeedError, FeedEvent, TcpServer};
 use server::{Script, Wire};
@@ -34,7 +34,7 @@ fuzz_target!(|input: &[u8]| {
     assert!(script.borrow().requests < 200, "a storm: {:?}", seen.borrow().events);
     for _ in 0..place.repeats() {
         if !seen.borrow().is_well {
-            rig.run_for(FEED_RETRY_AFTER_MAX); // which the input may have asked for
+            rig.run_for(RETRY_AFTER_MAX); // which the input may have asked for
         }
     }
     assert!(script.borrow().requests < 1000, "a storm: {:?}", seen.borrow().events);

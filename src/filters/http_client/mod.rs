@@ -1,4 +1,4 @@
-//! The client side of HTTP/1, as far as CouchDB needs it.
+//! The client side of HTTP/1.
 
 mod error;
 mod response;
@@ -10,7 +10,7 @@ pub use error::HttpClientError;
 use super::chunked::{ChunkError, Decoder, Piece};
 use super::head::HeadScan;
 use super::{Filter, Output};
-use crate::limits::{HTTP_HEAD_BYTES, HTTP_HEADERS, SECOND_RESPONSE_BYTES};
+use crate::limits::{HTTP_HEAD_BYTES, HTTP_HEADERS};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Method, Request, Response, Version};
@@ -25,6 +25,9 @@ pub enum Part {
     /// Some of the body, as soon as it is there; its borders mean nothing. The transfer coding is
     /// taken off, a `Content-Encoding` is not.
     Data(Bytes),
+    /// Bytes that no framing covers: a status line stood in place of a chunk, and this is a piece
+    /// of what follows. Only after [`pass_unframed`](HttpClient::pass_unframed).
+    Unframed(Bytes),
     /// The end of the response. The next request can be put, unless the filter is finished.
     End,
 }
@@ -35,9 +38,8 @@ pub enum Part {
 /// connection. A body of known framing that the connection's end cuts is an error, never an
 /// [`End`](Part::End). No `Host` is added: the caller knows the name.
 ///
-/// CouchDB, when it fails in the middle of a feed, writes a second whole response into the chunked
-/// body. That is [`HttpClientError::SecondResponse`], which carries it; it is raised when that
-/// response is complete, or the connection ends.
+/// A server that fails in the middle of a chunked body may write a second whole response into it;
+/// see [`pass_unframed`](Self::pass_unframed).
 ///
 /// # Panics
 /// `encode` does when the response to the last request has not ended.
@@ -49,6 +51,7 @@ pub struct HttpClient {
     keep_alive: bool,
     head_max: usize,
     headers_max: usize,
+    passes_unframed: bool,
 }
 
 #[derive(Debug)]
@@ -62,8 +65,8 @@ enum State {
     Chunked(Decoder),
     /// A body up to the connection's end.
     ToEnd,
-    /// A second response stands in the body of the first.
-    Second,
+    /// After a status line in place of a chunk.
+    Unframed,
     /// The connection takes no further request.
     Over,
 }
@@ -78,6 +81,7 @@ impl HttpClient {
             keep_alive: true,
             head_max: HTTP_HEAD_BYTES,
             headers_max: HTTP_HEADERS,
+            passes_unframed: false,
         }
     }
 
@@ -91,7 +95,15 @@ impl HttpClient {
         Self { headers_max: count, ..self }
     }
 
-    /// Whether a request can be put.
+    /// If a server that fails in the middle of a chunked body writes a whole second response into
+    /// it, as CouchDB does, delivers that response as [`Part::Unframed`] until the connection ends,
+    /// instead of failing at its status line. The receiver must bound what it keeps.
+    #[must_use]
+    pub fn pass_unframed(self) -> Self {
+        Self { passes_unframed: true, ..self }
+    }
+
+    /// Returns true if a request can be put.
     pub fn is_idle(&self) -> bool {
         matches!(self.state, State::Idle)
     }
@@ -126,22 +138,6 @@ impl HttpClient {
         self.state = if self.keep_alive { State::Idle } else { State::Over };
         Part::End
     }
-
-    /// The second response in the first one's body, when it has `ended` or is complete.
-    fn second(&self, input: &mut &[u8], ended: bool) -> Result<Option<Part>, HttpClientError> {
-        let full = ended || input.len() >= self.second_max();
-        match response::second(input, self.headers_max, full) {
-            None => Ok(None),
-            Some(second) => {
-                *input = &[];
-                Err(HttpClientError::SecondResponse(Box::new(second)))
-            }
-        }
-    }
-
-    fn second_max(&self) -> usize {
-        self.head_max + SECOND_RESPONSE_BYTES
-    }
 }
 
 impl Default for HttpClient {
@@ -170,14 +166,14 @@ impl Filter for HttpClient {
                 Ok(None) => Ok(None),
                 Ok(Some(Piece::Data(data))) => Ok(Some(Part::Data(Bytes::copy_from_slice(data)))),
                 Ok(Some(Piece::End)) => Ok(Some(self.end())),
-                Err(ChunkError::StatusLine) => {
-                    self.state = State::Second;
-                    self.second(input, false)
+                Err(ChunkError::StatusLine) if self.passes_unframed => {
+                    self.state = State::Unframed;
+                    Ok(take_all(input).map(Part::Unframed))
                 }
                 Err(error) => Err(HttpClientError::Chunk(error)),
             },
-            State::ToEnd => Ok(take(input, input.len())),
-            State::Second => self.second(input, false),
+            State::ToEnd => Ok(take_all(input).map(Part::Data)),
+            State::Unframed => Ok(take_all(input).map(Part::Unframed)),
             State::Over => {
                 *input = &[];
                 Ok(None)
@@ -194,7 +190,7 @@ impl Filter for HttpClient {
             State::Head if input.is_empty() => Err(HttpClientError::Closed),
             State::Head | State::Length(_) | State::Chunked(_) => Err(HttpClientError::Cut),
             State::ToEnd => Ok(Some(self.end())),
-            State::Second => self.second(input, true),
+            State::Unframed => Err(HttpClientError::Chunk(ChunkError::StatusLine)),
         }
     }
 
@@ -224,9 +220,9 @@ impl Filter for HttpClient {
         self.state = State::Head;
     }
 
-    /// The longest head, and the longest second response.
+    /// The longest head.
     fn input_max(&self) -> usize {
-        self.second_max() + 1
+        self.head_max + 1
     }
 
     fn is_finished(&self) -> bool {
@@ -239,4 +235,10 @@ fn take(input: &mut &[u8], length: usize) -> Option<Part> {
     let (data, rest) = input.split_at(length);
     *input = rest;
     (!data.is_empty()).then(|| Part::Data(Bytes::copy_from_slice(data)))
+}
+
+/// All of `input`, unless it is empty.
+fn take_all(input: &mut &[u8]) -> Option<Bytes> {
+    let data = std::mem::take(input);
+    (!data.is_empty()).then(|| Bytes::copy_from_slice(data))
 }

@@ -2,9 +2,7 @@
 
 use super::HttpClientError;
 use crate::filters::framing::{Directions, Framing, FramingError};
-use crate::filters::head::{self, Copied, HeadScan};
-use crate::limits::SECOND_RESPONSE_BYTES;
-use bytes::Bytes;
+use crate::filters::head::{self, Copied};
 use http::{Method, Response, StatusCode, Version};
 
 /// A response whose body is still to come.
@@ -58,66 +56,6 @@ pub(super) fn parse(
         *response.headers_mut() = headers;
         Ok(Some(Head { response, body, keep_alive }))
     })
-}
-
-/// The response that stands at the front of `input`: once it is complete, or, when `full` says that
-/// no more of it will be shown, as much of it as there is.
-pub(super) fn second(input: &[u8], headers_max: usize, full: bool) -> Option<Response<Bytes>> {
-    let unreadable = |input: &[u8]| {
-        let mut response = Response::new(Bytes::copy_from_slice(shown(input)));
-        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        Some(response)
-    };
-    let length = match HeadScan::default().find(input) {
-        Ok(Some(length)) => length,
-        Ok(None) if !full => return None,
-        _ => return unreadable(input),
-    };
-    let (bytes, rest) = input.split_at(length);
-    let head = parse(bytes, &Method::GET, headers_max);
-    let Ok(Some(Head { response, body, .. })) = head else { return unreadable(input) };
-    match body {
-        Body::Length(length) => {
-            let length = usize::try_from(length).unwrap_or(usize::MAX);
-            if !full && rest.len() < length {
-                return None;
-            }
-            let body = shown(&rest[..length.min(rest.len())]);
-            Some(response.map(|()| Bytes::copy_from_slice(body)))
-        }
-        // Only of what CouchDB says, an object, is it known where it ends: of all else the head
-        // says enough.
-        Body::Chunked | Body::ToEnd => {
-            let body = match object_end(rest) {
-                _ if !rest.is_empty() && rest[0] != b'{' => &[],
-                Some(end) => &rest[..end],
-                None if full => rest,
-                None => return None,
-            };
-            Some(response.map(|()| Bytes::copy_from_slice(shown(body))))
-        }
-    }
-}
-
-/// Where the JSON object ends that stands at the front of `json`, if it is whole.
-fn object_end(json: &[u8]) -> Option<usize> {
-    let (mut depth, mut is_string, mut is_escaped) = (0_usize, false, false);
-    let end = json.iter().position(|byte| {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' => is_escaped = true,
-            b'"' => is_string = !is_string,
-            b'{' if !is_string => depth += 1,
-            b'}' if !is_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        depth == 0
-    });
-    end.map(|end| end + 1)
-}
-
-fn shown(bytes: &[u8]) -> &[u8] {
-    &bytes[..bytes.len().min(SECOND_RESPONSE_BYTES)]
 }
 
 fn body(

@@ -1,7 +1,6 @@
 //! A checkpoint on the disk.
 
-use super::checkpoint::Checkpoint;
-use super::recent::Kept;
+use super::Checkpoint;
 use crate::limits::{CHECKPOINT_BYTES, CHECKPOINT_FLUSH_TIME};
 use std::ffi::OsString;
 use std::fmt;
@@ -203,13 +202,12 @@ fn is_too_long(text: &str) -> bool {
 
 /// The checkpoint's text, without its marks where a file would be too long to be read with them: a
 /// sequence may be, and some rows are then told again without a mark.
-fn fitting(mut checkpoint: Checkpoint) -> String {
+fn fitting(checkpoint: Checkpoint) -> String {
     let text = checkpoint.to_string();
     if !is_too_long(&text) {
         return text;
     }
-    checkpoint.recent = Kept::default();
-    checkpoint.to_string()
+    checkpoint.without_marks().to_string()
 }
 
 /// Writes `text` aside and puts it in place; after a crash there is the old or the new, whole.
@@ -296,10 +294,12 @@ mod tests {
         for (length, is_marked, is_kept) in
             [(100, true, true), (most - 1000, false, true), (most, false, false)]
         {
-            let mut with_marks = checkpoint(&"9".repeat(length));
-            with_marks.recent =
-                Kept::of(&(0..100).fold(String::new(), |text, n| text + &format!("{n:016x}")));
-            let without = Checkpoint { recent: Kept::default(), ..with_marks.clone() };
+            let marks = (0..100).fold(String::new(), |text, n| text + &format!("{n:016x}"));
+            let text = checkpoint(&"9".repeat(length)).to_string();
+            let text = text.replace("\n}", &format!(",\n  \"recent\": \"{marks}\"\n}}"));
+            let with_marks: Checkpoint = text.parse().unwrap();
+            let without = with_marks.clone().without_marks();
+            assert_ne!(with_marks, without);
             let file = CheckpointFile::open(folder.file()).unwrap();
             let before = file.checkpoint().cloned();
             let mut writer = Writer::start(file).unwrap();

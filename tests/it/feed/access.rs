@@ -288,7 +288,7 @@ fn redirects_elsewhere_or_without_end_are_a_clear_error_and_tried_slowly() {
     check("//evil/db", "the server sends elsewhere: to no URL of this server", 120..=240);
     check(
         "https://couch:5984/db",
-        "the server sends elsewhere: to https, and this build has no TLS",
+        "the server sends elsewhere: to https, which the database's URL does not use",
         120..=240,
     );
     check("/db", "the server sends elsewhere: again and again", 6 * 120..=6 * 240);

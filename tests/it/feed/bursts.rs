@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::support::logged;
-use masque::limits::FEED_EVENTS_MAX;
+use masque::couch_feed::limits::EVENTS_MAX;
 use masque::reactor::{Cx, Event, Handlers, Session};
 
 #[test]
@@ -121,14 +121,14 @@ fn what_cannot_be_told_is_bounded_and_the_newest_of_it_is_told() {
             told = log.into_iter().filter(|line| !line.contains('#')).collect();
         });
         let is_told = |what: &str| told.iter().any(|line| line.ends_with(what));
-        assert_eq!(told.len(), FEED_EVENTS_MAX - 1, "{told:?}");
+        assert_eq!(told.len(), EVENTS_MAX - 1, "{told:?}");
         assert!(is_told("caught up") && is_told(&format!("d{} is longer than 98", docs - 1)));
         assert_eq!(is_told("d0 is longer than 98"), !is_logged, "{told:?}");
-        let is_lost = |record: &String| record.contains("nobody takes what the feed");
+        let is_lost = |record: &String| record.contains("are not polled: the oldest is dropped");
         assert_eq!(records.iter().any(is_lost), is_logged, "{records:?}");
     };
-    check(FEED_EVENTS_MAX - 2, false);
-    check(FEED_EVENTS_MAX - 1, true);
+    check(EVENTS_MAX - 2, false);
+    check(EVENTS_MAX - 1, true);
 }
 
 /// A feed that tells of `5-e` without it, where a node answers so many times with what was before.

@@ -53,25 +53,26 @@ fn server(uuid: &'static str, identity: &'static str) -> Stage {
     })
 }
 
-fn kept_in(folder: &Folder) -> EveryChange {
-    let file = CheckpointFile::open(folder.path()).unwrap();
-    EveryChange::since(Start::Beginning).checkpoint_file(file)
-}
-
 const URL: &str = "http://user:secret@couch/db";
 
-fn follow(every: EveryChange) -> impl FnOnce(ChangesFeed) -> ChangesFeed {
-    move |feed| feed.every_change(every)
+/// Follows every change, with the checkpoint in this folder.
+fn follow<F: FnOnce(EveryChange) -> EveryChange>(
+    folder: &Folder,
+    set: F,
+) -> impl FnOnce(ChangesFeed) -> ChangesFeed + use<F> {
+    let file = CheckpointFile::open(folder.path()).unwrap();
+    let every = set(EveryChange::since(Start::Beginning));
+    move |feed| feed.every_change(every).checkpoint_file(file)
 }
 
 #[test]
 fn a_feed_goes_on_where_it_was() {
     let folder = Folder::new("goes-on");
-    let mut stage = server("u1", "1").follow_as(URL, follow(kept_in(&folder)));
+    let mut stage = server("u1", "1").follow_as(URL, follow(&folder, |every| every));
     stage.run_s(0.1);
     stage.shut_down();
     assert_eq!(folder.seq(), "2-s");
-    let mut stage = server("u1", "1").follow_as(URL, follow(kept_in(&folder)));
+    let mut stage = server("u1", "1").follow_as(URL, follow(&folder, |every| every));
     stage.check(
         0.1,
         "0.000 #1 GET /
@@ -90,7 +91,7 @@ fn a_feed_goes_on_where_it_was() {
 #[test]
 fn a_file_is_in_use_for_as_long_as_its_feed_runs() {
     let folder = Folder::new("in-use");
-    let mut stage = server("u1", "1").follow_as(URL, follow(kept_in(&folder)));
+    let mut stage = server("u1", "1").follow_as(URL, follow(&folder, |every| every));
     for _ in 0..2 {
         let error = CheckpointFile::open(folder.path()).unwrap_err();
         assert!(matches!(error, CheckpointError::InUse(path) if path == folder.path()));
@@ -103,12 +104,12 @@ fn a_file_is_in_use_for_as_long_as_its_feed_runs() {
 #[test]
 fn what_is_not_handled_is_told_again_by_the_next_run() {
     let folder = Folder::new("again");
-    let mut stage = server("u1", "1").busy().follow_as(URL, follow(kept_in(&folder)));
+    let mut stage = server("u1", "1").busy().follow_as(URL, follow(&folder, |every| every));
     stage.run_s(10.0);
     stage.handle(2);
     stage.shut_down();
     assert_eq!(folder.seq(), "0");
-    let mut stage = server("u1", "1").busy().follow_as(URL, follow(kept_in(&folder)));
+    let mut stage = server("u1", "1").busy().follow_as(URL, follow(&folder, |every| every));
     stage.run_s(10.0);
     stage.handle(1);
     stage.shut_down();
@@ -127,7 +128,7 @@ fn rewound(folder: &Folder, identity: &'static str, then: OnMismatch) -> String 
         }
     })
     .busy()
-    .follow_as(URL, follow(kept_in(folder).on_mismatch(then)));
+    .follow_as(URL, follow(folder, move |every| every.on_mismatch(then)));
     stage.run_s(0.1);
     stage.shut_down();
     let log = std::mem::take(&mut stage.world.borrow_mut().log);
@@ -138,7 +139,7 @@ fn rewound(folder: &Folder, identity: &'static str, then: OnMismatch) -> String 
 #[test]
 fn what_was_handled_in_an_earlier_run_is_marked_when_it_comes_again() {
     let folder = Folder::new("marked");
-    let mut stage = server("u1", "1").busy().follow_as(URL, follow(kept_in(&folder)));
+    let mut stage = server("u1", "1").busy().follow_as(URL, follow(&folder, |every| every));
     stage.run_s(0.1);
     stage.handle(1);
     stage.shut_down();
@@ -163,7 +164,7 @@ fn what_was_handled_in_an_earlier_run_is_marked_when_it_comes_again() {
 #[test]
 fn the_checkpoint_is_written_while_the_feed_runs_and_no_more_often_than_the_pause() {
     let folder = Folder::new("while");
-    let mut stage = server("u1", "1").busy().follow_as(URL, follow(kept_in(&folder)));
+    let mut stage = server("u1", "1").busy().follow_as(URL, follow(&folder, |every| every));
     stage.run_s(0.1);
     // Where it begins is kept before the first row is handled.
     wait_until(PATIENCE, || folder.path().exists());
@@ -186,7 +187,7 @@ fn the_checkpoint_is_written_while_the_feed_runs_and_no_more_often_than_the_paus
 #[test]
 fn no_credential_is_in_the_file() {
     let folder = Folder::new("credential");
-    let mut stage = server("u1", "1").follow_as(URL, follow(kept_in(&folder)));
+    let mut stage = server("u1", "1").follow_as(URL, follow(&folder, |every| every));
     stage.run_s(0.1);
     stage.shut_down();
     let text = std::fs::read_to_string(folder.path()).unwrap();
@@ -206,7 +207,7 @@ fn a_failure_to_write_is_told_once_and_tried_again() {
     let folder = Folder::new("unwritable");
     let aside = folder.0.join("feed.checkpoint.new");
     std::fs::create_dir(&aside).unwrap();
-    let mut stage = server("u1", "1").follow_as(URL, follow(kept_in(&folder)));
+    let mut stage = server("u1", "1").follow_as(URL, follow(&folder, |every| every));
     let failures = |stage: &Stage| {
         let told = stage.told.borrow();
         told.iter().filter(|event| matches!(event, FeedEvent::Unsaved(_))).count()
@@ -231,14 +232,14 @@ fn a_failure_to_write_is_told_once_and_tried_again() {
 fn mismatch(
     server: Stage,
     url: &str,
-    set: impl FnOnce(EveryChange) -> EveryChange,
+    set: impl FnOnce(EveryChange) -> EveryChange + 'static,
     expected: &str,
 ) {
     let folder = Folder::new(&format!("mismatch-{}", expected.len() + url.len()));
     let text = "{\"seq\":\"7-s\",\"server\":\"u1\",\"database\":\"http://couch:5984/db\",\
                 \"identity\":\"1\",\"query\":\"\"}";
     std::fs::write(folder.path(), text).unwrap();
-    let mut stage = server.follow_as(url, follow(set(kept_in(&folder))));
+    let mut stage = server.follow_as(url, follow(&folder, set));
     stage.run_s(0.1);
     let log = std::mem::take(&mut stage.world.borrow_mut().log);
     let told = log.iter().filter(|line| !line.contains('#') || line.contains("connected"));

@@ -210,15 +210,15 @@ fn a_locked_account_was_taken_for_a_missing_permission() {
         stage.run_s(1.0);
         let told = stage.told.borrow();
         let Some(FeedEvent::GaveUp { why, .. }) = told.last() else { panic!("{told:?}") };
-        (why.is_lasting(), why.is_lockout(), why.to_string())
+        (why.is_permanent(), why.is_lockout(), why.to_string())
     };
     let locked = "Account is temporarily locked due to multiple authentication failures";
     for name in ["err_403_lockout", "err_403_lockout_session"] {
-        let (is_lasting, is_lockout, shown) = refusal(&format!("couchdb-3.5.1/{name}"));
-        assert!(!is_lasting && is_lockout && shown.contains(locked), "{shown}");
+        let (is_permanent, is_lockout, shown) = refusal(&format!("couchdb-3.5.1/{name}"));
+        assert!(!is_permanent && is_lockout && shown.contains(locked), "{shown}");
     }
-    let (is_lasting, is_lockout, shown) = refusal("couchdb/err_403_not_member");
-    assert!(is_lasting && !is_lockout, "{shown}");
+    let (is_permanent, is_lockout, shown) = refusal("couchdb/err_403_not_member");
+    assert!(is_permanent && !is_lockout, "{shown}");
     // A missing permission costs others nothing, and may be given at any time.
     assert!(pauses(recorded("couchdb/err_403_not_member"), 60.0).len() >= 2);
 }
@@ -235,7 +235,7 @@ fn a_feed_comes_back_when_the_lock_is_over() {
             _ => vec![begin(), chunk("\n")],
         }
     })
-    .follow_as(URL, |feed| feed.doc("x").retry_if(|why| !why.is_lasting()));
+    .follow_as(URL, |feed| feed.doc("x").retry_if(|why| !why.is_permanent()));
     stage.run_s(480.0);
     assert_eq!(stage.revs("x"), ["3-c"]);
 }

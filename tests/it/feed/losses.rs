@@ -1,7 +1,7 @@
 //! How feeds are lost, told, and come back.
 
 use super::*;
-use masque::limits::{FEED_STUCK_TIMES, SECOND_RESPONSE_TIME};
+use masque::couch_feed::limits::{SECOND_RESPONSE_TIME, STUCK_TIMES};
 use masque::sessions::{ChangesFeed, EveryChange, FeedMode, Start};
 use std::time::Duration;
 
@@ -256,10 +256,7 @@ fn the_same_failure_at_the_same_sequence_is_told_as_stuck() {
     let log = stage.world.borrow().log.join("\n");
     let stuck: Vec<_> =
         log.lines().filter_map(|line| line.split_once(" stuck ")).map(|at| at.1).collect();
-    assert_eq!(
-        stuck[0],
-        format!("({FEED_STUCK_TIMES}) at 4-d: not a line of a changes feed: poison")
-    );
+    assert_eq!(stuck[0], format!("({STUCK_TIMES}) at 4-d: not a line of a changes feed: poison"));
     assert!(stuck[1].starts_with("(10) at 4-d"), "{stuck:?}");
     // Told as the number doubles, not each time.
     assert!(stuck.len() < 8, "{stuck:?}");

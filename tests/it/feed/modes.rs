@@ -1,7 +1,7 @@
 //! The same feed, asked for answer by answer.
 
 use super::*;
-use masque::limits::FEED_PAGE_ROWS;
+use masque::couch_feed::limits::PAGE_ROWS;
 use masque::sessions::{ChangesFeed, EveryChange, FeedEvent, FeedMode, Query, Start};
 use std::path::Path;
 use std::time::Duration;
@@ -75,7 +75,7 @@ fn a_long_poll_is_asked_again_when_it_is_answered() {
 fn a_poll_without_waiting_is_asked_each_heartbeat_and_at_once_while_there_is_more() {
     let mut stage = every(FeedMode::Normal, Query::new(), |asked| {
         let since: usize = asked.since().parse().unwrap();
-        let most = usize::try_from(FEED_PAGE_ROWS).unwrap();
+        let most = usize::try_from(PAGE_ROWS).unwrap();
         let end_of_page = (since + most).min(2 * most + 5);
         vec![json("200 OK", &page(&rows(since + 1..=end_of_page), &end_of_page.to_string()))]
     });

@@ -115,9 +115,9 @@ fn a_limit_of_0_is_one_try() {
 type Condition = fn(&FeedError) -> bool;
 
 const WHATEVER: Condition = |_| true;
-const NOT_LASTING: Condition = |why| !why.is_lasting();
+const NOT_LASTING: Condition = |why| !why.is_permanent();
 const DATABASE_COMES: Condition =
-    |why| !why.is_lasting() || matches!(why, FeedError::NoDatabase(_));
+    |why| !why.is_permanent() || matches!(why, FeedError::NoDatabase(_));
 const DATABASE_GOES: Condition = |why| !matches!(why, FeedError::NoDatabase(_));
 
 /// Has a server be well for `feeds` feeds and then answer everything with `answer`, and compares
@@ -182,7 +182,7 @@ fn a_node_that_was_down_or_in_maintenance_was_taken_for_a_refusal_that_lasts() {
             1..=3 => vec![answer.clone()],
             _ => vec![begin(), chunk("\n")],
         })
-        .follow_as("http://couch/db", |feed| feed.doc("x").retry_if(|why| !why.is_lasting()));
+        .follow_as("http://couch/db", |feed| feed.doc("x").retry_if(|why| !why.is_permanent()));
         stage.run_s(5.0);
         let log = stage.world.borrow().log.join("\n");
         assert!(log.ends_with("caught up"), "{log}");

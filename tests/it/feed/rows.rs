@@ -1,7 +1,8 @@
 //! Every change: what is told, what is acknowledged, and from where a feed comes back.
 
 use super::*;
-use masque::limits::{FEED_WINDOW_BYTES, Limits};
+use masque::couch_feed::limits::WINDOW_BYTES;
+use masque::limits::Limits;
 use masque::sessions::{ChangesFeed, EveryChange, FeedEvent, OnRecreated, Query, Start};
 
 const URL: &str = "http://couch/db";
@@ -312,7 +313,7 @@ fn a_server_that_reset_a_feed_was_not_noticed_while_the_watcher_was_busy() {
 
 #[test]
 fn few_rows_that_are_long_fill_the_window_too() {
-    let long = FEED_WINDOW_BYTES / 2;
+    let long = WINDOW_BYTES / 2;
     let mut stage = every(from(Start::Beginning), move |_| {
         let long = "x".repeat(long);
         let mut acts = vec![begin()];

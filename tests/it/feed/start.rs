@@ -1,7 +1,7 @@
 //! How a feed begins, and what it tells in good times.
 
 use super::*;
-use masque::limits::FEED_FILTER_BYTES;
+use masque::couch_feed::limits::FILTER_BYTES;
 
 #[test]
 fn a_feed_reads_the_documents_and_follows_from_before_that() {
@@ -179,7 +179,7 @@ fn for_many_documents_the_whole_database_was_asked_for() {
 #[test]
 fn ids_are_posted_that_are_longer_than_the_limit_by_one() {
     let around = "%5B%22%22%5D".len();
-    for (length, method) in [(FEED_FILTER_BYTES, "GET"), (FEED_FILTER_BYTES + 1, "POST")] {
+    for (length, method) in [(FILTER_BYTES, "GET"), (FILTER_BYTES + 1, "POST")] {
         let id = "x".repeat(length - around);
         let mut stage = Stage::with_feeds(|_| vec![begin(), chunk("\n")])
             .follow_as("http://couch/db", |feed| feed.doc(id));

@@ -4,8 +4,8 @@
 use super::certificates::{Authority, Identity, LONG_S, Wanted, of, self_signed};
 use super::stage::{SERVER, TROUBLED, Trouble, Watcher, couch, row, say, serve};
 use crate::support::actor::{Actor, Journal, Moment, local};
+use masque::couch_feed::limits::ANSWER_TIME;
 use masque::filters::Stream;
-use masque::limits::ANSWER_TIME;
 use masque::reactor::{Rig, TlsError};
 use masque::sessions::{FeedError, TcpServer};
 use rcgen::{BasicConstraints, IsCa};
@@ -34,7 +34,7 @@ fn check_refused(
     assert_eq!(discriminant(error), discriminant(&reason(String::new())), "{error:?}");
     let shown = why.to_string();
     assert!(words.iter().all(|words| shown.contains(words)), "{shown}");
-    assert!(why.is_lasting() && retry_after >= Duration::from_secs(15), "{retry_after:?}");
+    assert!(why.is_permanent() && retry_after >= Duration::from_secs(15), "{retry_after:?}");
     assert_eq!(heard.text(), "", "the server was sent something");
     assert!(heard.ends()[0].starts_with("received fatal alert"), "{:?}", heard.ends());
 
@@ -192,7 +192,7 @@ fn bytes_that_were_changed_on_the_way() {
     rig.spawn(watcher);
     rig.run_for(Duration::from_millis(1));
     let (why, _) = told.loss();
-    assert!(!why.is_lasting(), "the next connection may be better");
+    assert!(!why.is_permanent(), "the next connection may be better");
     assert_eq!(why.to_string(), "TLS failed: cannot decrypt peer's message");
     let told = told.take();
     assert_eq!(told[3..], ["x is 2-b", "lost: TLS failed: cannot decrypt peer's message"]);

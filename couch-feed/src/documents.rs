@@ -1,0 +1,206 @@
+//! The documents that are followed, and what is known of each.
+
+use crate::error::FeedError;
+use crate::event::{Change, FeedEvent};
+use crate::follower::{Follower, Redirect, State, Step};
+use crate::limits::{REREAD_PAUSE, REREAD_TIMES};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A followed document.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) id: String,
+    pub(crate) reading: Reading,
+    /// The revision to be read, from a row without a document.
+    wanted: Option<String>,
+    /// The revision that was too long to be read.
+    skipped: Option<String>,
+    /// How often in a row it could not be read.
+    pub(crate) tries: u32,
+    /// True if it was reported that it cannot be read.
+    is_unread: bool,
+    /// A change that has not been reported yet.
+    news: Option<Change>,
+    /// The revision that was reported last, and whether there was a document.
+    reported: Option<(Option<String>, bool)>,
+}
+
+/// Whether a document must be read with a request of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// What is known is current.
+    Current,
+    /// Before the feed is asked for.
+    Due,
+    /// After a pause, because the last try failed. The feed goes on until then.
+    Postponed,
+}
+
+impl Document {
+    pub(crate) fn new(id: String) -> Self {
+        Document {
+            id,
+            reading: Reading::Due,
+            wanted: None,
+            skipped: None,
+            tries: 0,
+            is_unread: false,
+            news: None,
+            reported: None,
+        }
+    }
+
+    /// Records the current state. Returns true if that is news.
+    pub(crate) fn record(&mut self, change: Change) -> bool {
+        self.reading = Reading::Current;
+        (self.wanted, self.is_unread, self.tries) = (None, false, 0);
+        let is_news = match &self.news {
+            Some(news) => *news != change,
+            None => !self.is_reported(&change),
+        };
+        if is_news {
+            self.news = Some(change);
+        }
+        is_news
+    }
+
+    /// Records a document that was read. Returns true if it must be read again, because the node
+    /// that answered lags: it sent a revision that was known before the row with the wanted one.
+    pub(crate) fn record_read(&mut self, change: Change) -> bool {
+        let wanted = self.wanted.take().filter(|wanted| change.rev.as_ref() != Some(wanted));
+        let tries = self.tries;
+        let lags = !self.record(change) && wanted.is_some() && tries < REREAD_TIMES;
+        if lags {
+            self.reading = Reading::Due;
+            (self.wanted, self.tries) = (wanted, tries);
+        }
+        lags
+    }
+
+    /// Records that a row names this revision and has no document. Returns true if that is news.
+    pub(crate) fn record_rev(&mut self, rev: Option<String>) -> bool {
+        let is_known = match &self.news {
+            Some(news) => news.rev == rev && news.doc.is_some(),
+            None => self.reported.as_ref().is_some_and(|last| last.0 == rev && last.1),
+        };
+        if rev.is_some() && (is_known || self.skipped == rev) {
+            return false;
+        }
+        (self.reading, self.tries) = (Reading::Due, 0);
+        self.wanted = rev;
+        true
+    }
+
+    pub(crate) fn is_due(&self) -> bool {
+        self.reading == Reading::Due
+    }
+
+    /// Records that this revision is too long to be read. Returns true if that was not reported.
+    pub(crate) fn record_too_long(&mut self) -> bool {
+        self.reading = Reading::Current;
+        self.skipped = self.wanted.take();
+        self.record_unread()
+    }
+
+    /// Records that the document cannot be read. Returns true if that was not reported.
+    pub(crate) fn record_unread(&mut self) -> bool {
+        self.reported = None; // any state that follows is news
+        !std::mem::replace(&mut self.is_unread, true)
+    }
+
+    /// The change to be reported, if there is one.
+    pub(crate) fn news(&mut self) -> Option<&Change> {
+        if self.news.as_ref().is_some_and(|news| self.is_reported(news)) {
+            self.news = None;
+        }
+        self.news.as_ref()
+    }
+
+    /// The news were reported.
+    pub(crate) fn record_reported(&mut self) {
+        if let Some(news) = self.news.take() {
+            self.reported = Some((news.rev, news.doc.is_some()));
+        }
+    }
+
+    /// A document that was deleted and is deleted is no news, whichever revision deletes it.
+    fn is_reported(&self, change: &Change) -> bool {
+        let exists = change.doc.is_some();
+        self.reported
+            .as_ref()
+            .is_some_and(|(rev, existed)| *existed == exists && (!exists || *rev == change.rev))
+    }
+}
+
+impl Follower {
+    /// Reads documents again after `pause`, or earlier if that is due already.
+    pub(crate) fn reread_after(&mut self, pause: Duration) {
+        let due = self.now + pause;
+        self.reread.due = Some(self.reread.due.map_or(due, |then| then.min(due)));
+    }
+
+    /// Reads postponed documents before the feed is asked for.
+    pub(crate) fn resume_postponed(&mut self) {
+        self.reread.due = None;
+        for doc in self.subject.docs_mut() {
+            if doc.reading == Reading::Postponed {
+                doc.reading = Reading::Due;
+            }
+        }
+    }
+
+    /// Looks at the database and reads what could not be read a moment ago.
+    pub(crate) fn look_again(&mut self) {
+        self.resume_postponed();
+        self.place.is_checked = false;
+        self.reconnect();
+    }
+
+    /// Continues without this document, and reads it later: after a pause that doubles each time, up
+    /// to the cap.
+    pub(crate) fn postpone(&mut self, index: usize) {
+        let doc = &mut self.subject.docs_mut()[index];
+        let factor = 1 << doc.tries.min(16);
+        doc.tries += 1;
+        doc.reading = Reading::Postponed;
+        let pause = (REREAD_PAUSE * factor).min(self.retry.cap).max(REREAD_PAUSE);
+        self.reread_after(pause);
+        self.ask_next();
+    }
+
+    /// Continues without the document that is being read, if there are others and `why` may concern
+    /// this one only.
+    ///
+    /// # Errors
+    /// `why`, if it concerns the whole feed.
+    pub(crate) fn skip_document(&mut self, why: FeedError) -> Result<(), FeedError> {
+        let State::Asking(Step::Document(index), _) = *self.state() else { return Err(why) };
+        let has_others = self.subject.docs().len() > 1;
+        if !has_others || !why.is_per_document() || !self.retry.allows(&why, 1) {
+            return Err(why);
+        }
+        self.redirect = Redirect::default();
+        self.report_unread(index, why);
+        Ok(())
+    }
+
+    /// What arrived as this document is not it. What was reported before remains the last known
+    /// state.
+    pub(crate) fn document_refused(&mut self, index: usize, why: FeedError) {
+        if self.retry.allows(&why, 1) {
+            self.report_unread(index, why);
+        } else {
+            self.lose(why);
+        }
+    }
+
+    fn report_unread(&mut self, index: usize, why: FeedError) {
+        let doc = &mut self.subject.docs_mut()[index];
+        if doc.record_unread() {
+            let id = doc.id.clone();
+            self.tell(FeedEvent::Unread { id, why: Arc::new(why) });
+        }
+        self.postpone(index);
+    }
+}

@@ -1,0 +1,33 @@
+//! Follows a `CouchDB` database.
+
+mod answers;
+mod checkpoint;
+mod cutter;
+mod documents;
+mod error;
+mod event;
+mod follower;
+mod ledger;
+pub mod limits;
+mod listening;
+mod look;
+mod loss;
+mod options;
+mod query;
+mod requests;
+mod retry;
+mod row;
+mod rows;
+mod seen;
+#[cfg(test)]
+mod tests;
+mod url;
+
+pub use checkpoint::{Checkpoint, Mismatch, NoCheckpoint};
+pub use error::{BoxError, FeedError};
+pub use event::{Change, Counters, FeedEnd, FeedEvent, FeedMode};
+pub use follower::{Action, Channel, Follower, Lost, Urgency};
+pub use options::FeedOptions;
+pub use query::{EveryChange, OnMismatch, OnRecreated, Query, QueryError, Start};
+pub use row::{Reason, Row, Seq};
+pub use url::{DatabaseUrl, DatabaseUrlError};

@@ -1,0 +1,223 @@
+//! What to follow, and how.
+
+use crate::documents::Document;
+use crate::error::FeedError;
+use crate::event::FeedMode;
+use crate::follower::Follower;
+use crate::limits::{HEARTBEAT, LINE_BYTES, PROOF_TIME};
+use crate::query::{EveryChange, Start};
+use crate::requests::Subject;
+use crate::retry::Retry;
+use crate::rows::Rows;
+use crate::url::DatabaseUrl;
+use std::time::{Duration, Instant};
+
+/// What to follow, and how: [documents](Self::doc) of a database, or
+/// [every change](Self::every_change).
+///
+/// ```
+/// # use couch_feed::{FeedOptions, Follower};
+/// # use std::time::Instant;
+/// let options = FeedOptions::new("http://couch.example/shop".parse()?).doc("prices").doc("stock");
+/// let follower = Follower::new(options, Instant::now());
+/// # drop(follower);
+/// # Ok::<(), couch_feed::DatabaseUrlError>(())
+/// ```
+#[derive(Debug)]
+pub struct FeedOptions {
+    pub(crate) url: DatabaseUrl,
+    pub(crate) subject: Subject,
+    pub(crate) heartbeat: Duration,
+    pub(crate) liveness: Liveness,
+    pub(crate) line_max: usize,
+    pub(crate) mode: FeedMode,
+    pub(crate) retry: Retry,
+    pub(crate) has_cookie_session: bool,
+}
+
+/// How a server shows that a feed without changes is alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Liveness {
+    /// It sends empty lines.
+    Heartbeat,
+    /// It ends the answer, and the feed is asked for again.
+    Timeout,
+}
+
+impl FeedOptions {
+    /// Follows documents of this database, none yet.
+    #[must_use]
+    pub fn new(url: DatabaseUrl) -> Self {
+        FeedOptions {
+            url,
+            subject: Subject::Documents(vec![]),
+            heartbeat: HEARTBEAT,
+            liveness: Liveness::Heartbeat,
+            line_max: LINE_BYTES,
+            mode: FeedMode::default(),
+            retry: Retry::default(),
+            has_cookie_session: false,
+        }
+    }
+
+    /// Starts the feed at `now`.
+    #[must_use]
+    pub fn follow(self, now: Instant) -> Follower {
+        Follower::new(self, now)
+    }
+
+    /// Follows this document, too: its latest revision is reported, and each one that comes after.
+    ///
+    /// At the start, and when it is not known what has changed, documents are read over one
+    /// connection, one after the other. So hundreds of documents over a slow network take as many
+    /// round trips, while [every change](Self::every_change) of [a query of their
+    /// ids](crate::Query::doc_ids) takes one.
+    ///
+    /// # Panics
+    /// If every change is followed already.
+    #[must_use]
+    #[track_caller]
+    pub fn doc(mut self, id: impl Into<String>) -> Self {
+        let id = id.into();
+        let Subject::Documents(docs) = &mut self.subject else {
+            panic!("the feed follows every change, so it cannot follow the document {id} too")
+        };
+        if docs.iter().all(|doc| doc.id != id) {
+            docs.push(Document::new(id));
+        }
+        self
+    }
+
+    /// Follows every change, or the selected ones, instead of documents.
+    ///
+    /// # Panics
+    /// If documents are followed already.
+    #[must_use]
+    #[track_caller]
+    pub fn every_change(mut self, every: EveryChange) -> Self {
+        assert!(self.subject.docs().is_empty(), "the feed follows documents already");
+        self.subject = Subject::Rows(Box::new(Rows::new(every)));
+        self
+    }
+
+    /// Starts a feed of every change somewhere else than its [`EveryChange`] says.
+    ///
+    /// # Panics
+    /// If documents are followed.
+    #[track_caller]
+    pub fn start_at(&mut self, start: Start) {
+        let rows = self.subject.rows_mut().expect("only a feed of every change has a start");
+        rows.start = start;
+    }
+
+    /// Asks the server for a heartbeat this often. If nothing arrives for two and a half times this
+    /// time, the feed is dead. At least a millisecond.
+    #[must_use]
+    pub fn heartbeat(mut self, every: Duration) -> Self {
+        self.heartbeat = every.max(Duration::from_millis(1));
+        self.liveness = Liveness::Heartbeat;
+        self
+    }
+
+    /// Asks the server to end an answer if nothing has changed for this time (CouchDB's `timeout`),
+    /// instead of sending [heartbeats](Self::heartbeat); the last call of the two counts. The feed
+    /// is then asked for again immediately, which is not a loss. At least a second.
+    ///
+    /// Use it for filters that leave out most changes: the end of an answer says how far the server
+    /// has come, so the checkpoint moves past what was left out. With heartbeats it stays at the
+    /// last row, and after a loss or a restart the server searches all of that again.
+    ///
+    /// Each end costs two requests on the same connection, and one for each document if the server
+    /// does not identify its databases. If nothing arrives for two and a half times this time, the
+    /// feed is dead; a server may be silent that long while it skips what is left out. CouchDB
+    /// reduces the time to its setting `changes_timeout`, a minute by default, and counts from the
+    /// last change of any document: in a database that always changes, answers do not end in this
+    /// way, and [`FeedMode::Normal`] shows how far they are.
+    #[must_use]
+    pub fn timeout(mut self, after: Duration) -> Self {
+        self.heartbeat = after.max(PROOF_TIME);
+        self.liveness = Liveness::Timeout;
+        self
+    }
+
+    /// Accepts lines and documents of up to so many bytes.
+    #[must_use]
+    pub fn line_max(mut self, bytes: usize) -> Self {
+        self.line_max = bytes;
+        self
+    }
+
+    /// Asks for the feed in this way, for servers and proxies that cannot stream.
+    #[must_use]
+    pub fn mode(mut self, mode: FeedMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Makes the random parts of all pauses repeatable, for tests.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.retry.seed(seed);
+        self
+    }
+
+    /// Logs in with the URL's credentials and then sends the session's cookie instead of them; logs
+    /// in again when the server no longer accepts the cookie. For servers on which checking a
+    /// password is expensive, or possible in `_session` only.
+    ///
+    /// A server without sessions gets the credentials as Basic authentication after all. Without
+    /// credentials in the URL this does nothing.
+    #[must_use]
+    pub fn cookie_session(mut self) -> Self {
+        self.has_cookie_session = self.url.has_credentials();
+        self
+    }
+
+    /// Waits at most this long between tries, and after a [permanent](FeedError::is_permanent)
+    /// error at least [`PERMANENT_RETRY_MIN`](crate::limits::PERMANENT_RETRY_MIN), except for a
+    /// missing database. The cap is at least [`RETRY_CAP_MIN`](crate::limits::RETRY_CAP_MIN).
+    ///
+    /// After the server has rejected the credentials (401, or a [locked
+    /// account](FeedError::is_lockout)) the pause is at least
+    /// [`LOGIN_RETRY_MIN`](crate::limits::LOGIN_RETRY_MIN) and grows, whatever the cap is: CouchDB
+    /// locks an account after five wrong passwords, also for clients with the right one.
+    #[must_use]
+    pub fn retry_cap(mut self, cap: Duration) -> Self {
+        self.retry.set_cap(cap);
+        self
+    }
+
+    /// Tries again at most so many times in a row; a feed that loses more often
+    /// [gives up](crate::FeedEvent::GaveUp). By default there is no limit.
+    ///
+    /// [`Lost`](crate::FeedEvent::Lost)'s `times` counts: it starts again at 1 after a feed has
+    /// worked for some time, or has reported a change.
+    #[must_use]
+    pub fn retry_limit(mut self, times: u32) -> Self {
+        self.retry.limit = times;
+        self
+    }
+
+    /// Tries again after the errors for which `condition` is true, and
+    /// [gives up](crate::FeedEvent::GaveUp) immediately after any other, at the start or years
+    /// later. By default a feed always tries again, slowly after a
+    /// [permanent](FeedError::is_permanent) error. A sequence that the server rejects (400) is such
+    /// an error, after which the feed would start from the beginning.
+    ///
+    /// ```
+    /// # use couch_feed::{FeedError, FeedOptions};
+    /// # fn three(feed: fn() -> FeedOptions) {
+    /// // Ends at whatever needs an operator.
+    /// let _ = feed().retry_if(|why| !why.is_permanent());
+    /// // The same, but the database may be created later, or created again.
+    /// let _ = feed().retry_if(|why| !why.is_permanent() || matches!(why, FeedError::NoDatabase(_)));
+    /// // Ends when the database is deleted.
+    /// let _ = feed().retry_if(|why| !matches!(why, FeedError::NoDatabase(_)));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn retry_if(mut self, condition: fn(&FeedError) -> bool) -> Self {
+        self.retry.condition = condition;
+        self
+    }
+}

@@ -1,0 +1,519 @@
+//! Following a CouchDB database: `couch-feed`'s follower over wheels.
+
+mod checkpoint_file;
+mod database;
+
+pub use checkpoint_file::{CheckpointError, CheckpointFile};
+pub use couch_feed::{
+    Change, Checkpoint, Counters, DatabaseUrlError, EveryChange, FeedEnd, FeedError, FeedEvent,
+    FeedMode, Mismatch, NoCheckpoint, OnMismatch, OnRecreated, Query, QueryError, Reason, Row, Seq,
+    Start,
+};
+pub use database::{AuthorityError, Database, DatabaseError};
+
+use crate::filters::{HttpClient, HttpClientError, Part};
+use crate::limits::{
+    CHECKPOINT_PAUSE, FEED_CONNECT_TIME, FEED_KEEPALIVE_IDLE, FEED_KEEPALIVE_INTERVAL,
+};
+use crate::reactor::{Cx, Event, Handlers, PostError, Postback, Session, Socket, TlsError};
+use crate::wheels::{ConnectError, Connector, Ended, ReadWrite};
+use checkpoint_file::Writer;
+use couch_feed::{Action, Channel, FeedOptions, Follower, Lost, Urgency};
+use std::io;
+use std::time::{Duration, Instant};
+
+/// Follows a database: [documents](Self::doc) of it, or [every change](Self::every_change), each
+/// reported at least once. It is [`couch_feed::Follower`] as a session, which describes what is
+/// reported when; this session makes its connections and saves its checkpoints.
+///
+/// It has one connection, and a second one while it looks at the database; one timer, and a second
+/// one for a checkpoint.
+///
+/// ```no_run
+/// # use masque::reactor::{Cx, Event, Handlers, Session};
+/// # use masque::sessions::{ChangesFeed, Database, FeedEvent};
+/// struct Watcher { database: Database }
+///
+/// impl Watcher {
+///     const FEED: Event<FeedEvent> = Event::new("watcher.feed");
+/// }
+///
+/// impl Session for Watcher {
+///     fn events(on: &mut Handlers<Self>) {
+///         on.on(Self::FEED, |_, _, event| println!("{event:?}"));
+///     }
+///     fn started(&mut self, cx: &mut Cx<'_>) {
+///         let feed = ChangesFeed::new(self.database.clone(), cx.postback(Self::FEED));
+///         cx.spawn(feed.doc("overview"));
+///     }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct ChangesFeed {
+    database: Database,
+    postback: Postback<FeedEvent>,
+    state: State,
+    feed: Wire,
+    look: Wire,
+    /// The time for which the kernel's timer is set.
+    timer: Option<Instant>,
+    is_settle_posted: bool,
+    saving: Saving,
+}
+
+#[derive(Debug)]
+enum State {
+    Unstarted(FeedOptions),
+    /// While the options become a follower.
+    Starting,
+    Following(Box<Follower>),
+}
+
+/// One of the follower's connections.
+#[derive(Debug)]
+enum Wire {
+    Closed,
+    Connecting(Connector),
+    Open(ReadWrite<HttpClient>),
+}
+
+/// Where checkpoints are saved.
+#[derive(Debug, Default)]
+struct Saving {
+    /// Until the session starts.
+    file: Option<CheckpointFile>,
+    writer: Option<Writer>,
+    is_due: bool,
+    /// True if it was reported that a checkpoint could not be written.
+    is_failing: bool,
+}
+
+impl ChangesFeed {
+    /// Call it to learn what the feed has counted.
+    pub const COUNTERS: Event<(), Counters> = Event::new("changes_feed.counters");
+    /// Call it to learn what distinguishes the database from a later one of the same name. `None`
+    /// if the server does not say it, or was not asked yet.
+    pub const IDENTITY: Event<(), Option<String>> = Event::new("changes_feed.identity");
+    /// Post it with the number of a [`FeedEvent::Row`] when that row is processed. In any order; a
+    /// number that is not unfinished is ignored.
+    pub const HANDLED: Event<u64> = Event::new("changes_feed.handled");
+    /// Call it to learn up to where every change is processed, to store it in a place of one's own;
+    /// `None` before the database was first reached.
+    pub const CHECKPOINT: Event<(), Option<Checkpoint>> = Event::new("changes_feed.checkpoint");
+    /// Ends the feed at once, in whatever state it is. Its checkpoint file has the latest
+    /// checkpoint then.
+    pub const SHUTDOWN: Event<()> = Event::new("changes_feed.shutdown");
+
+    const CONNECTED: Event<Result<Socket, ConnectError>> = Event::new("changes_feed.connected");
+    const PART: Event<Part> = Event::new("changes_feed.part");
+    const ENDED: Event<Ended> = Event::new("changes_feed.ended");
+    const LOOK_CONNECTED: Event<Result<Socket, ConnectError>> =
+        Event::new("changes_feed.look_connected");
+    const LOOK_PART: Event<Part> = Event::new("changes_feed.look_part");
+    const LOOK_ENDED: Event<Ended> = Event::new("changes_feed.look_ended");
+    const TICK: Event<()> = Event::new("changes_feed.tick");
+    const SETTLE: Event<()> = Event::new("changes_feed.settle");
+    const SAVE: Event<()> = Event::new("changes_feed.save");
+
+    /// Follows documents of `database`, none yet, and reports to `postback`.
+    #[must_use]
+    pub fn new(database: Database, postback: Postback<FeedEvent>) -> Self {
+        ChangesFeed {
+            state: State::Unstarted(FeedOptions::new(database.url.clone())),
+            database,
+            postback,
+            feed: Wire::Closed,
+            look: Wire::Closed,
+            timer: None,
+            is_settle_posted: false,
+            saving: Saving::default(),
+        }
+    }
+
+    fn set(mut self, set: impl FnOnce(FeedOptions) -> FeedOptions) -> Self {
+        if let State::Unstarted(options) = std::mem::replace(&mut self.state, State::Starting) {
+            self.state = State::Unstarted(set(options));
+        }
+        self
+    }
+
+    /// Follows this document, too; see [`FeedOptions::doc`].
+    ///
+    /// # Panics
+    /// If every change is followed already.
+    #[must_use]
+    #[track_caller]
+    pub fn doc(self, id: impl Into<String>) -> Self {
+        let id = id.into();
+        self.set(|options| options.doc(id))
+    }
+
+    /// Follows every change, or the selected ones, instead of documents.
+    ///
+    /// # Panics
+    /// If documents are followed already.
+    #[must_use]
+    #[track_caller]
+    pub fn every_change(self, every: EveryChange) -> Self {
+        self.set(|options| options.every_change(every))
+    }
+
+    /// Continues after the file's checkpoint, if it has one, and saves checkpoints there. For a
+    /// feed of [every change](Self::every_change).
+    #[must_use]
+    pub fn checkpoint_file(mut self, file: CheckpointFile) -> Self {
+        self.saving.file = Some(file);
+        self
+    }
+
+    /// Asks the server for heartbeats; see [`FeedOptions::heartbeat`].
+    ///
+    /// The time is that of the system's monotonic clock, which on Linux stops while the machine
+    /// sleeps: a feed that died during that time is noticed when the rest of the time has passed
+    /// after waking.
+    #[must_use]
+    pub fn heartbeat(self, every: Duration) -> Self {
+        self.set(|options| options.heartbeat(every))
+    }
+
+    /// Asks the server to end answers without changes; see [`FeedOptions::timeout`].
+    #[must_use]
+    pub fn timeout(self, after: Duration) -> Self {
+        self.set(|options| options.timeout(after))
+    }
+
+    /// Accepts lines and documents of up to so many bytes.
+    #[must_use]
+    pub fn line_max(self, bytes: usize) -> Self {
+        self.set(|options| options.line_max(bytes))
+    }
+
+    /// Asks for the feed in this way, for servers and proxies that cannot stream.
+    #[must_use]
+    pub fn mode(self, mode: FeedMode) -> Self {
+        self.set(|options| options.mode(mode))
+    }
+
+    /// Makes the random parts of all pauses repeatable, for tests.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        self.set(|options| options.seed(seed))
+    }
+
+    /// Logs in for a cookie; see [`FeedOptions::cookie_session`].
+    #[must_use]
+    pub fn cookie_session(self) -> Self {
+        self.set(FeedOptions::cookie_session)
+    }
+
+    /// Limits the pauses between tries; see [`FeedOptions::retry_cap`].
+    #[must_use]
+    pub fn retry_cap(self, cap: Duration) -> Self {
+        self.set(|options| options.retry_cap(cap))
+    }
+
+    /// Limits the number of tries; see [`FeedOptions::retry_limit`].
+    #[must_use]
+    pub fn retry_limit(self, times: u32) -> Self {
+        self.set(|options| options.retry_limit(times))
+    }
+
+    /// Tries again after some errors only; see [`FeedOptions::retry_if`].
+    #[must_use]
+    pub fn retry_if(self, condition: fn(&FeedError) -> bool) -> Self {
+        self.set(|options| options.retry_if(condition))
+    }
+
+    fn follower(&self) -> Option<&Follower> {
+        match &self.state {
+            State::Following(follower) => Some(follower),
+            _ => None,
+        }
+    }
+
+    /// Has the follower do something, and does what it asks for.
+    fn drive(&mut self, cx: &mut Cx<'_>, handle: impl FnOnce(&mut Follower, Instant)) {
+        let State::Following(follower) = &mut self.state else { return };
+        handle(follower, cx.now());
+        self.poll(cx);
+    }
+
+    fn poll(&mut self, cx: &mut Cx<'_>) {
+        loop {
+            let State::Following(follower) = &mut self.state else { return };
+            if let Some(action) = follower.poll_action() {
+                self.act(cx, action);
+                continue;
+            }
+            match follower.offer_event(|event| self.postback.post(cx, event)) {
+                Some(Ok(())) => {}
+                Some(Err(PostError::NoSession { .. })) => return self.shut_down(cx, ()),
+                // The kernel's queue is full, and empties as the kernel turns.
+                Some(Err(_)) | None => break,
+            }
+        }
+        // An event that was not accepted may have paused the feed.
+        while let State::Following(follower) = &mut self.state
+            && let Some(action) = follower.poll_action()
+        {
+            self.act(cx, action);
+        }
+        let Some(follower) = self.follower() else { return };
+        if follower.is_over() {
+            return cx.stop();
+        }
+        let (timer, wants_settle) = (follower.poll_timeout(), follower.wants_settle());
+        if timer != self.timer {
+            self.timer = timer;
+            match timer {
+                Some(at) => cx.alarm(Self::TICK, at, ()),
+                None => drop(cx.delay_clear(Self::TICK)),
+            }
+        }
+        if wants_settle && !std::mem::replace(&mut self.is_settle_posted, true) {
+            cx.yield_now(Self::SETTLE, ());
+        }
+    }
+
+    fn act(&mut self, cx: &mut Cx<'_>, action: Action) {
+        match action {
+            Action::Connect(channel) => {
+                let target = self.database.target();
+                let event = match channel {
+                    Channel::Feed => Self::CONNECTED,
+                    Channel::Look => Self::LOOK_CONNECTED,
+                };
+                let connector = Connector::new(cx, target, FEED_CONNECT_TIME, event);
+                *self.wire(channel) = Wire::Connecting(connector);
+            }
+            Action::Send(channel, request) => {
+                if let Wire::Open(wire) = *self.wire(channel) {
+                    wire.put(cx, request);
+                }
+            }
+            Action::Close(channel) => match std::mem::replace(self.wire(channel), Wire::Closed) {
+                Wire::Connecting(connector) => connector.close(cx),
+                Wire::Open(wire) => wire.close(cx),
+                Wire::Closed => {}
+            },
+            Action::Pause => {
+                if let Wire::Open(wire) = self.feed {
+                    wire.pause(cx);
+                }
+            }
+            Action::Resume => {
+                if let Wire::Open(wire) = self.feed {
+                    wire.resume(cx);
+                }
+            }
+            Action::Save(Urgency::Now) => self.save(cx, ()),
+            Action::Save(_) => self.save_soon(cx),
+            _ => {}
+        }
+    }
+
+    fn wire(&mut self, channel: Channel) -> &mut Wire {
+        match channel {
+            Channel::Feed => &mut self.feed,
+            Channel::Look => &mut self.look,
+        }
+    }
+
+    fn connected(
+        &mut self,
+        cx: &mut Cx<'_>,
+        channel: Channel,
+        result: Result<Socket, ConnectError>,
+    ) {
+        *self.wire(channel) = Wire::Closed;
+        match self.open(cx, channel, result) {
+            Ok(wire) => {
+                *self.wire(channel) = Wire::Open(wire);
+                self.drive(cx, |follower, now| follower.handle_connected(now, channel));
+            }
+            Err(lost) => self.drive(cx, |follower, now| follower.handle_lost(now, channel, lost)),
+        }
+    }
+
+    fn open(
+        &mut self,
+        cx: &mut Cx<'_>,
+        channel: Channel,
+        result: Result<Socket, ConnectError>,
+    ) -> Result<ReadWrite<HttpClient>, Lost> {
+        let socket = result.map_err(|error| Lost::Connect(error.into()))?;
+        let (part, ended) = match channel {
+            Channel::Feed => (Self::PART, Self::ENDED),
+            Channel::Look => (Self::LOOK_PART, Self::LOOK_ENDED),
+        };
+        if channel == Channel::Feed
+            && let Err(error) = socket.set_keepalive(FEED_KEEPALIVE_IDLE, FEED_KEEPALIVE_INTERVAL)
+        {
+            log::debug!("TCP keep-alive is off for {}: {error}", self.database);
+        }
+        let socket = self.database.wrap_tls(socket, cx.date()).map_err(lost_by_tls)?;
+        let filter = HttpClient::new().pass_unframed();
+        ReadWrite::new(cx, socket, filter, part, ended).map_err(Lost::Io)
+    }
+
+    fn part(&mut self, cx: &mut Cx<'_>, channel: Channel, part: Part) {
+        match part {
+            Part::Head(head) => {
+                let date = cx.date();
+                self.drive(cx, |follower, now| follower.handle_head(now, date, channel, &head));
+            }
+            Part::Data(data) => {
+                self.drive(cx, |follower, now| follower.handle_data(now, channel, &data));
+            }
+            Part::Unframed(data) => {
+                self.drive(cx, |follower, now| follower.handle_unframed(now, channel, &data));
+            }
+            Part::End => {
+                let is_idle = match self.wire(channel) {
+                    Wire::Open(wire) => wire.filter(cx).is_some_and(HttpClient::is_idle),
+                    Wire::Closed | Wire::Connecting(_) => false,
+                };
+                self.drive(cx, |follower, now| follower.handle_end(now, channel, is_idle));
+            }
+        }
+    }
+
+    fn ended(&mut self, cx: &mut Cx<'_>, channel: Channel, ended: Ended) {
+        let lost = match ended {
+            Ended::Failed(error) => error.downcast().map_or_else(Lost::Io, lost_by_tls),
+            Ended::Malformed(error) => match error.downcast_ref() {
+                Some(HttpClientError::Closed) => Lost::Unanswered,
+                Some(HttpClientError::Cut) => Lost::Cut,
+                _ => Lost::Http(error),
+            },
+            _ => Lost::Cut,
+        };
+        self.drive(cx, |follower, now| follower.handle_lost(now, channel, lost));
+    }
+
+    fn tick(&mut self, cx: &mut Cx<'_>, (): ()) {
+        self.timer = None;
+        let is_paused = self.follower().is_some_and(Follower::is_paused);
+        // While the feed is paused, no event is posted that would show that its receiver has
+        // stopped.
+        if is_paused && !self.postback.is_live(cx) {
+            return self.shut_down(cx, ());
+        }
+        self.drive(cx, Follower::handle_timeout);
+    }
+
+    fn settle(&mut self, cx: &mut Cx<'_>, (): ()) {
+        self.is_settle_posted = false;
+        self.drive(cx, Follower::settle);
+    }
+
+    fn shut_down(&mut self, cx: &mut Cx<'_>, (): ()) {
+        self.drive(cx, Follower::shut_down);
+        cx.stop();
+    }
+
+    fn save_soon(&mut self, cx: &mut Cx<'_>) {
+        if self.saving.writer.is_some() && !std::mem::replace(&mut self.saving.is_due, true) {
+            cx.delay(Self::SAVE, CHECKPOINT_PAUSE, ());
+        }
+    }
+
+    /// Has the checkpoint written if it has moved. One is written at a time; moves until then are
+    /// written together.
+    fn save(&mut self, cx: &mut Cx<'_>, (): ()) {
+        let checkpoint = self.follower().and_then(Follower::checkpoint);
+        let Saving { writer: Some(writer), is_due, is_failing, .. } = &mut self.saving else {
+            return;
+        };
+        *is_due = false;
+        let mut failure = None;
+        match writer.outcome() {
+            Some(Ok(())) => *is_failing = false,
+            Some(Err(error)) => {
+                failure = Some(error).filter(|_| !std::mem::replace(is_failing, true));
+            }
+            None => {}
+        }
+        if let Some(checkpoint) = checkpoint
+            && !writer.is_busy()
+        {
+            writer.write(checkpoint);
+        }
+        if writer.is_busy() {
+            self.save_soon(cx);
+        }
+        if let Some(error) = failure {
+            self.unsaved(cx, error);
+        }
+    }
+
+    fn unsaved(&mut self, cx: &mut Cx<'_>, error: io::Error) {
+        self.drive(cx, |follower, now| follower.handle_unsaved(now, error));
+    }
+
+    /// Starts the thread that writes checkpoints, and makes the options start where the file says.
+    fn open_file(&mut self, options: &mut FeedOptions) -> Option<io::Error> {
+        let file = self.saving.file.take()?;
+        if let Some(checkpoint) = file.checkpoint() {
+            options.start_at(Start::Checkpoint(checkpoint.clone()));
+        }
+        match Writer::start(file) {
+            Ok(writer) => self.saving.writer = Some(writer),
+            Err(error) => return Some(error),
+        }
+        None
+    }
+}
+
+fn lost_by_tls(error: TlsError) -> Lost {
+    Lost::Tls { is_permanent: error.is_permanent(), error: error.into() }
+}
+
+impl Session for ChangesFeed {
+    fn events(on: &mut Handlers<Self>) {
+        on.on(Self::CONNECTED, |feed, cx, result| feed.connected(cx, Channel::Feed, result))
+            .on(Self::PART, |feed, cx, part| feed.part(cx, Channel::Feed, part))
+            .on(Self::ENDED, |feed, cx, ended| feed.ended(cx, Channel::Feed, ended))
+            .on(Self::LOOK_CONNECTED, |feed, cx, result| feed.connected(cx, Channel::Look, result))
+            .on(Self::LOOK_PART, |feed, cx, part| feed.part(cx, Channel::Look, part))
+            .on(Self::LOOK_ENDED, |feed, cx, ended| feed.ended(cx, Channel::Look, ended))
+            .on(Self::TICK, Self::tick)
+            .on(Self::SETTLE, Self::settle)
+            .on(Self::SAVE, Self::save)
+            .on(Self::HANDLED, |feed, cx, number| {
+                feed.drive(cx, |follower, now| follower.acknowledge(now, number));
+            })
+            .on(Self::COUNTERS, |feed, _, ()| {
+                feed.follower().map(Follower::counters).unwrap_or_default()
+            })
+            .on(Self::IDENTITY, |feed, _, ()| {
+                feed.follower().and_then(Follower::identity).map(str::to_owned)
+            })
+            .on(Self::CHECKPOINT, |feed, _, ()| feed.follower().and_then(Follower::checkpoint))
+            .on(Self::SHUTDOWN, Self::shut_down);
+    }
+
+    fn started(&mut self, cx: &mut Cx<'_>) {
+        let state = std::mem::replace(&mut self.state, State::Starting);
+        let State::Unstarted(mut options) = state else { return };
+        let failure = self.open_file(&mut options);
+        self.state = State::Following(Box::new(options.follow(cx.now())));
+        match failure {
+            Some(error) => self.unsaved(cx, error),
+            None => self.poll(cx),
+        }
+    }
+
+    /// Writes the last checkpoint and waits for it.
+    fn stopped(&mut self, _: &mut Cx<'_>) {
+        let checkpoint = self.follower().and_then(Follower::checkpoint);
+        if let Some(mut writer) = self.saving.writer.take() {
+            if let Some(checkpoint) = checkpoint {
+                writer.write(checkpoint);
+            }
+            if let Err(error) = writer.finish() {
+                log::error!("the checkpoint of {} is not written: {error}", self.database);
+            }
+        }
+    }
+}
