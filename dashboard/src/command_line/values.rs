@@ -101,9 +101,7 @@ pub(super) fn listen(text: &str) -> Result<Target, String> {
 
 /// Returns a message for a port without a host.
 fn hosts(port: &str) -> String {
-    format!(
-        "no host: write [::]:{port} for all addresses or 127.0.0.1:{port} for this machine only"
-    )
+    format!("no host: write [::]:{port} for all addresses or 127.0.0.1:{port} for this machine")
 }
 
 pub(super) fn feed_mode(text: &str) -> Result<FeedMode, String> {
@@ -159,12 +157,9 @@ mod tests {
             ("localhost", form),
             (
                 "8080",
-                "no host: write [::]:8080 for all addresses or 127.0.0.1:8080 for this machine only",
+                "no host: write [::]:8080 for all addresses or 127.0.0.1:8080 for this machine",
             ),
-            (
-                ":80",
-                "no host: write [::]:80 for all addresses or 127.0.0.1:80 for this machine only",
-            ),
+            (":80", "no host: write [::]:80 for all addresses or 127.0.0.1:80 for this machine"),
             (":x", port),
             ("h:99999", port),
             ("h:-1", port),
