@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// All counters. [`exposition`](crate::exposition) prints them.
 ///
 /// All browser sessions share this value. They run in one thread, so the counters never contend.
-/// They are atomic because an `Arc` gives shared references only, and old revisions are released by
-/// whatever drops the last buffer.
+/// They are atomic because the buffers of old revisions count their own release, and `Bytes` needs
+/// owners that are `Send`.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
     /// Open connections of browsers.
