@@ -1,7 +1,7 @@
 //! FNV-1a of 128 bits, a hash that is the same on every machine and in every version.
 //!
-//! The hashers of `std` do not promise that. FNV-1a does not resist attackers who choose the
-//! content: they can find two contents with the same hash.
+//! The hashers of `std` do not promise that. FNV-1a does not resist attacks: it is easy to find two
+//! contents with the same hash.
 
 /// Returns the hash of these bytes.
 ///

@@ -1,4 +1,4 @@
-// Where a time axis has its ticks, and what they say.
+// The ticks of a time axis and their labels.
 
 import { clockText } from "./wording.js";
 
@@ -6,7 +6,7 @@ const MINUTE_S = 60;
 const HOUR_S = 3600;
 const DAY_S = 86_400;
 
-/** Steps between ticks, in seconds. None is below a second: two labels would say the same. */
+/** Steps between ticks, in seconds. At least a second, because shorter steps have equal labels. */
 const STEPS_S = [
   1, 2, 5, 10, 15, 30,
   ...[1, 2, 5, 10, 15, 30].map((minutes) => minutes * MINUTE_S),
@@ -14,15 +14,15 @@ const STEPS_S = [
   ...[1, 2, 5, 10, 30, 100, 400].map((days) => days * DAY_S),
 ];
 
-/** The room that a label takes, in pixels: `00:30:22`, and `Dec 1, 06:00` on an axis of days. */
+/** The width of a label, in pixels: `00:30:22`, and `Dec 1, 06:00` on an axis of days. */
 const LABEL_WIDTH = 46;
 const LONG_LABEL_WIDTH = 74;
 const BETWEEN_LABELS = 30;
 
 /**
- * The ticks of an axis from `first` to `last`, `width` pixels wide, as `{ at, text }`: as many as
- * have room, and at least one, however narrow it is. Labels that would be cut off at an end are
- * left out. `momentAt` returns what the wall clock said at a time of the axis.
+ * Returns the ticks of an axis from `first` to `last`, `width` pixels wide, as `{ at, text }`: as
+ * many as fit, and at least one, however narrow the axis is. Labels that would be truncated at an
+ * end are omitted. `momentAt` returns the wall-clock time at a time of the axis.
  */
 export function timeTicks(first, last, width, momentAt) {
   const span = last - first;
@@ -30,7 +30,7 @@ export function timeTicks(first, last, width, momentAt) {
   const margin = span * Math.min(0.5, (label / 2) / width);
   const [from, to] = [first + margin, last - margin];
   const least = (span * (label + BETWEEN_LABELS)) / width;
-  // Round by the newest reading of the wall clock, in the reader's time zone.
+  // Rounded by the latest wall-clock time, in the time zone of the reader.
   const shift = momentAt(last) - last;
   const zone = new Date(momentAt(last) * 1000).getTimezoneOffset() * 60;
   const [begin, end] = [from + shift - zone, to + shift - zone];
@@ -46,13 +46,13 @@ export function timeTicks(first, last, width, momentAt) {
   });
 }
 
-/** The round moments from `begin` to `end`, at least `least` apart; null if there is none. */
+/** Returns the round moments from `begin` to `end`, at least `least` apart; null without any. */
 function roundMoments(begin, end, least) {
   const firstOf = (step) => Math.ceil(begin / step) * step;
   const hasOne = (step) => firstOf(step) <= end;
   const wide = STEPS_S.find((step) => step >= least && hasOne(step));
   if (wide === undefined) {
-    // One alone has room: the roundest.
+    // Only one tick fits: the roundest.
     const narrow = STEPS_S.findLast((step) => step < least && hasOne(step));
     return narrow === undefined ? null : [firstOf(narrow)];
   }

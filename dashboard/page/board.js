@@ -6,18 +6,18 @@ import { Series } from "./series.js";
 import { Table } from "./table.js";
 import { Value } from "./value.js";
 
-/** The groups take turns with the colours that page.css names. */
+/** The number of colours for groups in page.css. */
 const COLOURS = 6;
-/** Of a very deep document only the innermost names make a heading. */
+/** The largest number of names in a heading. In a deep document these are the innermost ones. */
 const MOST_NAMES = 6;
-/** How long a number that has changed is coloured. */
+/** How long a changed number is coloured. */
 const NEW_MS = 700;
 
 const CARDS = { number: Card, series: Series };
 
 export class Board {
   #place;
-  /** By key, kind and the names above: what is named otherwise is another card. */
+  /** The cards by key, kind and the names above. A figure with another name is another card. */
   #cards = new Map();
   #facts = new Map();
   #tables = new Map();
@@ -29,9 +29,9 @@ export class Board {
     this.#place = place;
   }
 
-  /** Shows `figures` with their `history`; what is no longer among them goes. */
+  /** Shows `figures` with their `history`, and removes all others. */
   show(figures, leftOut, history) {
-    // Most changes change numbers only. The groups are built anew only when the names changed.
+    // Most changes only change numbers. The groups are rebuilt only when the names have changed.
     const shape = JSON.stringify([leftOut, figures.map(idOf)]);
     if (shape !== this.#shape) this.#build(figures, leftOut);
     this.#shape = shape;
@@ -51,7 +51,7 @@ export class Board {
     for (const card of this.#cards.values()) card.lookAt(index);
   }
 
-  /** Draws what is out of sight, too: paper shows all of it. */
+  /** Draws all charts, also those out of sight, because paper shows them. */
   draw() {
     for (const card of this.#cards.values()) card.draw();
   }
@@ -60,7 +60,7 @@ export class Board {
     for (const card of this.#cards.values()) card.recolour();
   }
 
-  /** Two changes of a class cost two paints; an animation of the colour costs one a frame. */
+  /** A class is changed twice, because an animation of the colour would paint in each frame. */
   #mark(changed) {
     if (changed.length === 0) return;
     clearTimeout(this.#settling);
@@ -91,11 +91,11 @@ export class Board {
     for (const card of kept.values()) card.remove();
     this.#colour(groups);
     this.#place.replaceChildren(...[...groups.values()].map(filled));
-    if (figures.length === 0) this.#place.append(note("The document holds no figures."));
+    if (figures.length === 0) this.#place.append(note("The document contains no figures."));
     if (leftOut > 0) this.#place.append(note(`${leftOut} more are not shown.`));
   }
 
-  /** A group keeps its colour while it is there; a new one gets a colour that few have. */
+  /** A group keeps its colour while it exists. A new one gets the least used colour. */
   #colour(groups) {
     const colours = new Map();
     const counts = new Array(COLOURS).fill(0);
@@ -161,7 +161,7 @@ function groupOf(names) {
 }
 
 function filled({ section, heading, facts, tables, cards }) {
-  // How much of a row the group asks for; see `.group` in page.css.
+  // The share of a row that the group asks for; see `.group` in page.css.
   section.style.setProperty("--cards", Math.max(1, cards.childElementCount));
   section.append(heading, ...[facts, tables, cards].filter((part) => part.hasChildNodes()));
   return section;

@@ -35,12 +35,12 @@ export class Card {
     this.#written = written;
     this.#showNumber(written);
     const difference = before === null ? "" : differenceText(written, before);
-    // It stays until the next change: readers look up when something has moved already.
+    // The difference stays until the next change, because readers look up after a change.
     if (difference !== "") this.#showDifference(difference);
     return difference !== "";
   }
 
-  /** Marks the number as one that has just changed, or not. */
+  /** Marks the number as changed just now, or removes the mark. */
   mark(isNew) {
     this.#number.classList.toggle("new", isNew);
   }
@@ -63,7 +63,7 @@ export class Card {
 
   #showNumber(written) {
     const text = numberText(written);
-    // The style sheet sets long numbers smaller, so that they stay inside their card.
+    // The style sheet makes long numbers smaller, so that they fit into their card.
     if (text.length !== this.#number.textContent.length) {
       this.#number.style.setProperty("--length", text.length);
     }
@@ -72,7 +72,7 @@ export class Card {
   }
 
   #showDifference(text) {
-    // The sign says it in words too; the arrow is for the eye.
+    // Screen readers read the sign; the arrow is only visible.
     const arrow = element("span", "arrow");
     arrow.setAttribute("aria-hidden", "true");
     arrow.textContent = text.startsWith("+") ? "\u25b2" : "\u25bc";

@@ -6,14 +6,14 @@ const { uPlot } = globalThis;
 
 const AXIS_HEIGHT = 24;
 
-/** Charts with one key move their cursors together: the same moment is seen in every figure. */
+/** Charts with the same key move their cursors together, to the same moment in every figure. */
 const SYNC = { key: "history", scales: ["x", null] };
 
-/** With one number there is no span yet: the axis shows as many seconds before it. */
+/** The span of an axis for a single number, in seconds. */
 const FIRST_SPAN_S = 10;
 
 /**
- * Draws in `element`, whose style gives the colours (`--line`, `--fill`, `--fade`, `--axis`).
+ * Draws in `element`, whose style defines the colours (`--line`, `--fill`, `--fade`, `--axis`).
  * `data` is `{ times, numbers, momentAt }` for a history, `{ numbers }` for an array. Calls
  * `looked` with the index of the point under the cursor, or null.
  */
@@ -37,7 +37,7 @@ export class Chart {
     this.#plot.setData(columnsOf(data));
   }
 
-  /** Puts the cursor on the point at `index`, or takes it away. */
+  /** Sets the cursor to the point at `index`, or removes it. */
   lookAt(index) {
     const left = index === null ? -10 : this.#plot.valToPos(this.#plot.data[0][index], "x");
     this.#plot.setCursor({ left, top: index === null ? -10 : 0 }, true, false);
@@ -50,13 +50,13 @@ export class Chart {
     }
   }
 
-  /** The reader went from light to dark or back: a canvas does not follow by itself. */
+  /** Redraws after a change between light and dark, which does not change a canvas. */
   recolour() {
     this.#readColours();
     this.#plot.redraw(false);
   }
 
-  /** uPlot is registered at the window and with the charts of its key: it must be told to go. */
+  /** Removes the chart. uPlot is registered at the window and with the charts of its key. */
   destroy() {
     this.#plot.destroy();
   }
@@ -114,7 +114,7 @@ export class Chart {
       range: { x: timeRange, y: lineRange },
       axis: {
         splits: (plot, _axis, first, last) => {
-          // The plot's own box: asking the element would lay out the page for each chart.
+          // The box of the plot, because asking the element would lay out the page for each chart.
           const width = plot.bbox.width / devicePixelRatio;
           this.#ticks = timeTicks(first, last, width, this.#momentAt);
           return this.#ticks.map(({ at }) => at);
@@ -153,8 +153,8 @@ function columnsOf({ times, numbers }) {
 }
 
 /**
- * What is under the line fades to the zero line, so that the line is what is seen. An area says
- * "so much, from zero": where zero is not in the chart, there is none.
+ * The area under the line fades towards the zero line, so that the line is what readers see. An
+ * area shows an amount from zero, so a chart without zero has none.
  */
 function fading(plot, { fill, fade }) {
   const { min, max } = plot.scales.y;
@@ -168,7 +168,7 @@ function fading(plot, { fill, fade }) {
   return gradient;
 }
 
-/** The zero line, where numbers are on both sides of it or all below. */
+/** Draws the zero line if there are numbers below it. */
 function drawZero(plot, { axis }) {
   const { min, max } = plot.scales.y;
   if (!(min < 0 && max >= 0)) return;
@@ -180,7 +180,7 @@ function drawZero(plot, { axis }) {
   plot.ctx.restore();
 }
 
-/** uPlot makes a day or more of a single time, before it asks: the data is what counts. */
+/** The range of the data. For a single time, uPlot would suggest a range of a day or more. */
 function timeRange(plot) {
   const times = plot.data[0];
   if (times.length === 0) return [0, FIRST_SPAN_S];
@@ -189,12 +189,12 @@ function timeRange(plot) {
 }
 
 /**
- * Some air around the line; a figure that never moved runs through the middle. Zero belongs to the
- * chart where it is no farther from the numbers than they are from each other.
+ * Adds a margin around the line; a line without changes is drawn in the middle. The chart includes
+ * zero if zero is not farther from the numbers than they are from each other.
  */
 function lineRange(_, lowest, highest) {
   if (lowest === null || highest === null) return [0, 1];
-  // Halved first: the span of two doubles can be more than a double.
+  // Halved first, because the span of two doubles can be larger than any double.
   const halfSpan = highest / 2 - lowest / 2;
   const air = halfSpan > 0 ? halfSpan * 0.24 : Math.abs(highest) * 0.1 || 1;
   const low = lowest >= 0 && lowest / 2 <= halfSpan && halfSpan > 0 ? 0 : lowest - air;
@@ -207,7 +207,7 @@ function barRange(_, lowest, highest) {
   return lowest === 0 && highest === 0 ? [0, 1] : [Math.min(lowest, 0), Math.max(highest, 0)];
 }
 
-/** The latest point, and those that no line reaches. */
+/** Returns the latest point, and all points without a line to a neighbour. */
 function pointsToMark(numbers) {
   const marked = [];
   numbers.forEach((number, index) => {

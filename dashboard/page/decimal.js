@@ -1,6 +1,6 @@
-// Decimal numbers as they are written, exact where doubles are not.
+// Decimal numbers as text, with exact arithmetic that doubles do not have.
 
-/** Beyond this many digits or zeros a number is only approximated. */
+/** A number with more digits or zeros than this is only approximated. */
 const MOST_DIGITS = 400;
 
 /**
@@ -11,14 +11,14 @@ export function decimalOf(written) {
   const found = /^(-?\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(written);
   if (!found || written.length > MOST_DIGITS) return null;
   const [, whole, fraction = "", exponent = "0"] = found;
-  // Zeros at the end say nothing: 1.50 is 1.5.
+  // Zeros at the end have no meaning: 1.50 is 1.5.
   const kept = fraction.replace(/0+$/, "");
   const scale = Number(exponent) - kept.length;
   if (Math.abs(scale) > MOST_DIGITS) return null;
   return { digits: BigInt(whole + kept), scale };
 }
 
-/** The exact `now - before`, as `12` or `12e-3`; null if it cannot be calculated so. */
+/** Returns the exact `now - before`, as `12` or `12e-3`; null if that cannot be calculated. */
 export function exactDifference(now, before) {
   const [a, b] = [decimalOf(now), decimalOf(before)];
   if (!a || !b) return null;
@@ -31,7 +31,7 @@ export function exactDifference(now, before) {
   return power === 0 ? kept : `${kept}e${power}`;
 }
 
-/** The number's significant digits, without zeros at either end. */
+/** Returns the significant digits of a number, without zeros at either end. */
 export function significantDigits({ digits }) {
   return String(digits).replace(/^-/, "").replace(/0+$/, "").length;
 }

@@ -1,4 +1,4 @@
-// What all parts of the page need of the browser's document.
+// Helpers for the document of the browser.
 
 export function element(tag, className = "") {
   const made = document.createElement(tag);
@@ -16,20 +16,21 @@ export function spaced(name) {
 }
 
 /**
- * Lets keyboard and touch reach what is cut off: `part` can be focused while its text does not fit,
- * and page.css shows all of it then. The tab order stays short, because what fits is not in it.
+ * Makes truncated text readable by keyboard and touch: `part` can be focused while its text does
+ * not fit, and page.css then shows all of it. Text that fits is not in the tab order, which stays
+ * short.
  */
 export function reachable(part) {
   parts.observe(part);
   part.addEventListener("blur", () => measure(part));
 }
 
-/** Ends what `reachable` began, in `root` and below it. */
+/** Ends `reachable` in `root` and below it. */
 export function forget(root) {
   for (const part of [root, ...root.querySelectorAll("*")]) parts.unobserve(part);
 }
 
-/** Gives a text that says less than `whole` a title, and lets those who focus it read the whole. */
+/** Sets a title for a shortened text. A focused element shows the title. */
 export function shortened(part, whole, isCut) {
   part.title = whole;
   part.classList.toggle("shortened", isCut);
@@ -42,7 +43,7 @@ const parts = new ResizeObserver((entries) => {
 });
 
 function measure(part) {
-  // While it has the focus it is shown whole. It must stay a tab stop until it loses the focus.
+  // While it has the focus it is shown in full. It must stay a tab stop until it loses the focus.
   if (part === document.activeElement) return;
   const { scrollWidth, scrollHeight, clientWidth, clientHeight } = part;
   const isCut = scrollWidth > clientWidth + 1 || scrollHeight > clientHeight + 1;

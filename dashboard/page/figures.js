@@ -1,19 +1,19 @@
 // From any JSON document to a flat list of figures.
 
-/** More figures than this help nobody; the page says how many it left out. */
+/** The largest number of figures. The page shows how many it omits. */
 export const MOST_FIGURES = 1_000;
 
-/** Members that name an element of an array better than its index does, the best first. */
+/** Members that describe an element of an array better than its index, the best first. */
 const NAMING = ["name", "title", "label", "id"];
 
 /** Strings (names too) and numbers. A string is read as one piece, whatever it contains. */
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g;
 
 /**
- * The figures of a JSON text in document order, at most `MOST_FIGURES`, and the number of figures
- * beyond that. Each has `key`, its JSON Pointer (RFC 6901), which is unique whatever the names
- * contain; `parent`, the key of the object or array around it; `group`, the names above it;
- * `label`, its own name; and a `kind`:
+ * Returns the figures of a JSON text in document order, at most `MOST_FIGURES`, and the number of
+ * further figures. Each has `key`, its JSON Pointer (RFC 6901), which is unique for any names;
+ * `parent`, the key of the object or array around it; `group`, the names above it; `label`, its own
+ * name; and a `kind`:
  *
  * - `number`: `value` is the double for the chart, `written` the number as the text has it
  * - `series`: a whole array of numbers, in `values`
@@ -35,10 +35,10 @@ export function figuresOf(text) {
       else leftOut += 1;
       continue;
     }
-    // The names above are kept as a linked list, and spelled out for the figures that are shown.
+    // The names above are kept as a linked list, and are only joined for figures that are shown.
     const isTop = place.key === "";
     const above = isTop ? null : { name: nameOf(place.label, value), above: place.above };
-    // At the top CouchDB reserves every name that begins with an underscore: `_id`, `_rev`, ...
+    // CouchDB reserves all names at the top that start with an underscore: `_id`, `_rev`, ...
     const shown = membersOf(value).filter(([name]) => !isTop || !name.startsWith("_"));
     for (const [name, inner] of shown.reverse()) {
       const key = `${place.key}/${escape(name)}`;
@@ -49,7 +49,7 @@ export function figuresOf(text) {
   return { figures, leftOut };
 }
 
-/** Returns true for what has a number with a history. JSON's 1e999 is no double: it is a fact. */
+/** Returns true for a number with a history. 1e999 in JSON is not a double, so it is a fact. */
 export function isNumber(figure) {
   return figure.kind === "number";
 }
@@ -63,7 +63,7 @@ function parsed(text) {
   return JSON.parse(text.replace(TOKEN, marked));
 }
 
-/** The figure that `value` is as a whole, or null if its members are figures of their own. */
+/** Returns `value` as one figure, or null if its members are separate figures. */
 function figureOf(value, isTop) {
   if (!isContainer(value)) return figureOfScalar(scalarOf(value));
   if (Object.keys(value).length === 0) {

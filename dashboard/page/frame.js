@@ -1,9 +1,9 @@
-// What every card has: a name, a place for its chart, and the chart in words.
+// The frame of a card: its name, its chart, and the chart in words.
 
 import { Chart } from "./chart.js";
 import { element, forget, reachable, setText, spaced } from "./elements.js";
 
-/** Charts out of sight cost nothing: they are made and drawn when they are scrolled to. */
+/** A chart is created and drawn only when it is scrolled into view. */
 const sight = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) frames.get(target)?.seen(isIntersecting);
 }, { rootMargin: "200px" });
@@ -25,7 +25,7 @@ export class Frame {
   #name;
   #said;
 
-  /** `said(index)` is the point at `index` in words. */
+  /** `said(index)` returns the point at `index` in words. */
   constructor(figure, said) {
     this.#name = [...figure.group, figure.label].join(" / ");
     this.#said = said;
@@ -48,7 +48,7 @@ export class Frame {
     this.#data = data;
     this.#inWords = inWords;
     this.#stale = true;
-    // Screen readers read cards that are out of sight, too.
+    // Screen readers also read cards that are out of sight.
     this.#describe();
     if (this.#inSight) this.draw();
   }
@@ -61,7 +61,7 @@ export class Frame {
     else this.#chart = new Chart(this.#place, this.#data, (index) => this.#looked(index));
   }
 
-  /** Puts the cursor on one point of the chart, or takes it away. */
+  /** Sets the cursor to one point of the chart, or removes it. */
   lookAt(index) {
     this.#chart?.lookAt(index);
   }

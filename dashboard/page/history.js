@@ -1,39 +1,39 @@
 // The recent past of every figure, on one time line that all charts share.
 
-/** Two minutes of a document that changes once a second. */
+/** Enough for two minutes of a document that changes once a second. */
 const MOST_POINTS = 120;
 
-/** Behind a longer silence the old points would only squeeze the new ones: begin anew. */
+/** After a longer silence the history starts again, because old points would squeeze new ones. */
 const LONGEST_GAP_S = 15 * 60;
 
-/** The wall clock was set, or the computer slept, when it leaves the steady clock by more. */
+/** A larger difference between the clocks means that the clock was set or the computer slept. */
 const STEP_S = 1;
 
 /**
- * Two clocks: the charts need a time that only goes forward, at one pace, and readers want to know
- * what the clock on the wall said. A wall clock that is set costs a break in the line.
+ * Two clocks: charts need a time that only goes forward, at a constant pace, and readers want the
+ * wall-clock time. If the wall clock is set, the line has a gap.
  */
 export class History {
   /** Seconds of the steady clock, ascending, as the charts want them. */
   times = [];
-  /** What the wall clock said then, in seconds since the epoch. */
+  /** The wall-clock times of these, in seconds since the epoch. */
   moments = [];
   #columns = new Map();
   #broken = false;
   #offset = null;
 
-  /** What is known from here on does not join what came before: the charts show a gap. */
+  /** Separates the next point from the earlier ones: the charts show a gap. */
   breakOff() {
     this.#broken = this.times.length > 0;
   }
 
   /**
-   * Adds a point: `numbers` maps a figure's key to its number. The clocks' readings, both in
-   * milliseconds, are given by tests only.
+   * Adds a point: `numbers` maps the key of a figure to its number. Only tests pass the clocks,
+   * both in milliseconds.
    */
   add(numbers, steadyMs = performance.now(), wallMs = Date.now()) {
     const moment = wallMs / 1000;
-    // The first reading ties the clocks together, so that times are moments as a rule.
+    // The first reading connects the clocks, so that times are usually moments.
     this.#offset ??= moment - steadyMs / 1000;
     const last = this.times.at(-1) ?? -Infinity;
     const time = Math.max(steadyMs / 1000 + this.#offset, last + 0.001);
@@ -46,12 +46,12 @@ export class History {
     else this.#push(time, moment, numbers);
   }
 
-  /** The numbers of a figure, one for each of `times`, `null` where it had none. */
+  /** Returns the numbers of a figure, one for each of `times`; `null` if it had none. */
   of(key) {
     return this.#columns.get(key) ?? [];
   }
 
-  /** What the wall clock said at a time between the first and the last. */
+  /** Returns the wall-clock time at a time between the first and the last. */
   momentAt(time) {
     let at = this.times.length - 1;
     while (at > 0 && this.times[at] > time) at -= 1;
@@ -59,8 +59,8 @@ export class History {
   }
 
   /**
-   * Returns true if the last two points and this one say the same. Then the last one moves, because
-   * answers without news must not push changes out of the history.
+   * Returns true if the last two points and this one are equal. Then the last one moves, so that
+   * answers without news do not push changes out of the history.
    */
   #isRest(numbers) {
     if (this.times.length < 2) return false;
@@ -94,7 +94,7 @@ export class History {
     for (const [key, column] of this.#columns) {
       column.push(numbers.get(key) ?? null);
       if (full) column.shift();
-      // A figure that left the document is forgotten once its last point has left the time line.
+      // A figure that left the document is forgotten when its last point leaves the time line.
       if (!numbers.has(key) && column.every((number) => number === null)) this.#columns.delete(key);
     }
   }

@@ -1,4 +1,4 @@
-// The slider that looks back: by keyboard and by touch what the mouse does over a chart.
+// The slider that looks back: for keyboard and touch, with the same effect as the mouse on a chart.
 
 import { clockText } from "./wording.js";
 
@@ -6,7 +6,7 @@ export class LookBack {
   #slider = document.getElementById("look-back");
   #moment = document.getElementById("moment");
   #moments = [];
-  /** The moment looked at; null for now. */
+  /** The selected moment; null for now. */
   #at = null;
   #lookAt;
 
@@ -19,7 +19,7 @@ export class LookBack {
     });
   }
 
-  /** The history has moved on: the slider stays on its moment while that is still known. */
+  /** After the history has moved, the slider stays at its moment while that is still known. */
   show(moments) {
     const wasLooking = this.#at !== null;
     this.#moments = moments;

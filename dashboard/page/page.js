@@ -1,5 +1,5 @@
-// The page: what the long poll tells becomes figures, a history, and one plain word about the
-// state.
+// The page: it turns the outcomes of the long poll into figures, a history, and one plain word
+// about the state.
 
 import { Board } from "./board.js";
 import { figuresOf, isNumber } from "./figures.js";
@@ -35,28 +35,29 @@ function stateAfter({ kind, feedLost, reason }) {
   if (kind === "lost") return "server-lost";
   if (kind === "gone") return reason === "missing" ? "missing" : "gone";
   if (kind === "unfollowed" || kind === "behind") return kind;
-  // The server has no data yet. If this page has some, it is old data.
+  // The server has no data yet. Data that this page already shows is old.
   return latest === null ? "connecting" : "feed-lost";
 }
 
 function take({ text, revision, ageMs, feedLost }) {
   const { figures, leftOut } = figuresOf(text);
   const numbers = figures.filter(isNumber).map((figure) => [figure.key, figure.value]);
-  // The same revision again is a point too, for the figures still hold; unless nobody knows that.
+  // The same revision is also a point, because the figures are still valid, unless the feed is
+  // lost.
   if (!feedLost || revision !== latest?.revision) history.add(new Map(numbers));
   latest = { figures, leftOut, revision };
   header.data(revision, ageMs);
   drawSoon();
 }
 
-/** However fast the document changes, it is drawn once a frame, and not at all out of sight. */
+/** The document is drawn at most once a frame, and not while the page is hidden. */
 function drawSoon() {
   if (drawing) return;
   drawing = true;
   requestAnimationFrame(() => {
     drawing = false;
     board.show(latest.figures, latest.leftOut, history);
-    // uPlot moves its axes in a microtask: the moment looked at has its new place after that.
+    // uPlot moves its axes in a microtask. After that the selected moment has its new place.
     queueMicrotask(() => lookBack.show(history.moments));
   });
 }

@@ -1,16 +1,16 @@
 // The long poll of one document: one request at a time, until it is stopped.
 //
-// The server holds `GET /DOC/REV` until the document is no longer at revision REV, or until the
-// time of a poll is over, which it names with each answer. So the next request follows each answer
-// at once. Only an answer that brought nothing new, and came at once, is followed by a pause.
+// The server holds `GET /DOC/REV` until the document has another revision than REV, or until the
+// time of a poll is over. It states that time in each answer. So the next request follows each
+// answer immediately. Only an immediate answer without news is followed by a pause.
 //
-// It names no window and no document, so that it runs in a worker too.
+// It uses no window and no document, so that it also runs in a worker.
 
 import { Shown } from "./shown.js";
 
-/** The time of a poll until the server has named it. */
+/** The time of a poll until the server has stated it. */
 const POLL_MS = 28_000;
-/** Added to the time of a poll, so that only a dead server or a dead path reaches the limit. */
+/** Added to the time of a poll, so that only a failed server or network reaches the limit. */
 const GRACE_MS = 12_000;
 
 const FIRST_DELAY_MS = 500;
@@ -18,31 +18,31 @@ const LONGEST_DELAY_MS = 10_000;
 
 /** An answer that comes sooner than this, or than half of a poll's time, was not held. */
 const HELD_MS = 1_000;
-/** And one that comes sooner than this never was, however short a poll's time is. */
+/** An answer that comes sooner than this was never held, however short the time of a poll is. */
 const LEAST_HELD_MS = 100;
-/** The least pause after an answer that was not held and brought nothing new. */
+/** The shortest pause after an answer that was not held and brought nothing new. */
 const IDLE_DELAY_MS = 1_000;
-/** So many older answers in a row, and nothing else, are worth telling. */
+/** The number of older answers in a row, without others, that is reported. */
 const BEHIND_TIMES = 3;
 
 /**
- * Follows the document at `url`. Each outcome goes to `told`, as one of
+ * Follows the document at `url`. Calls `told` with each outcome, one of
  *
  * - `{ kind: "document", text, revision, ageMs, feedLost }`: `text` is JSON
- * - `{ kind: "gone", revision, reason }`: it is deleted, or `reason` is "missing": it never was
- * - `{ kind: "behind" }`: the server lives, but has only older documents than were told
- * - `{ kind: "waiting", reason }`: the server lives, but has no data to give
+ * - `{ kind: "gone", revision, reason }`: it was deleted; if `reason` is "missing" it never existed
+ * - `{ kind: "behind" }`: the server answers, but only with older documents than earlier ones
+ * - `{ kind: "waiting", reason }`: the server answers, but has no data
  * - `{ kind: "unfollowed" }`: the server does not follow such a document
  * - `{ kind: "lost", reason }`: no answer, or none that could be read
  *
- * No document that is told is older than one that was told before: see `Shown`.
+ * No document is older than an earlier one: see `Shown`.
  */
 export class Poll {
   #url;
   #told;
   #turns;
   #shown = new Shown();
-  /** The revision that the next request waits by; null to be answered at once. */
+  /** The revision of the next request; null for an immediate answer. */
   #revision = null;
   #pollMs = POLL_MS;
   #request = null;
@@ -62,17 +62,17 @@ export class Poll {
     this.#run();
   }
 
-  /** Asks again now rather than after a pause. */
+  /** Asks again now, without a pause. */
   wake() {
     this.#isResting = false;
     this.#rest.end();
     this.#pause.end();
   }
 
-  /** A new network means that the old connection may be dead without a sign: asks again now. */
+  /** Asks again now, because after a change of the network the old connection may be dead. */
   online() {
     this.#isOffline = false;
-    // Every tab of a browser says so; once is enough.
+    // Every tab of a browser reports this; once is enough.
     if (performance.now() - this.#askedMs > HELD_MS) this.#request?.abort(AGAIN);
     this.#pause.end();
   }
@@ -86,7 +86,7 @@ export class Poll {
     this.#request?.abort(AGAIN);
   }
 
-  /** Waits for nothing until it is woken. A first answer is still asked for. */
+  /** Stops waiting until it is woken. It still requests a first answer. */
   rest() {
     this.#isResting = true;
     if (this.#revision !== null) this.#request?.abort(AGAIN);
@@ -111,7 +111,7 @@ export class Poll {
       const wasHeld = tookMs >= Math.max(LEAST_HELD_MS, Math.min(HELD_MS, this.#pollMs / 2));
       const news = this.#take(outcome);
       const isSound = news === "new" || (news !== "none" && wasHeld);
-      // A server that holds no poll for longer is in no trouble: the pauses do not grow.
+      // A server that holds no poll for longer has no problem, so the pauses do not grow.
       const isAllItHolds = news === "same" && tookMs >= this.#pollMs / 2;
       troubles = isSound ? 0 : isAllItHolds ? 1 : troubles + 1;
       if (isSound) continue;
@@ -135,7 +135,7 @@ export class Poll {
     }
   }
 
-  /** Tells the outcome. Returns "new", "same" or "older" for a document, else "none". */
+  /** Reports the outcome. Returns "new", "same" or "older" for a document, else "none". */
   #take(outcome) {
     this.#pollMs = outcome.pollMs ?? this.#pollMs;
     const isAnswer = outcome.kind === "document" || outcome.kind === "gone";
@@ -147,8 +147,8 @@ export class Poll {
       return news;
     }
     this.#olders = 0;
-    // After trouble the next request carries no revision, so that its answer comes at once:
-    // otherwise the page would say "lost" for the time of a poll after the server is back.
+    // After a failure the next request has no revision, so that its answer comes immediately.
+    // Otherwise the page would show "lost" for the time of a poll after the server is back.
     this.#revision = isAnswer ? outcome.revision : null;
     this.#tell(outcome);
     return this.#revision === null ? "none" : news;
@@ -166,7 +166,7 @@ async function answer(url, request, limitMs) {
   const limit = setTimeout(() => request.abort(), limitMs);
   try {
     const response = await fetch(url, { cache: "no-store", signal: request.signal });
-    // The body is under the limit too: a server can die in the middle of an answer.
+    // The limit includes the body, because a server can fail in the middle of an answer.
     return outcomeOf(response, await response.text());
   } catch (error) {
     if (request.signal.reason === AGAIN) return { kind: "again" };
@@ -191,7 +191,7 @@ function outcomeOf(response, body) {
     pollMs,
   };
   if (status === 404 || status === 410) {
-    // A document that is followed has an answer of CouchDB's form.
+    // A followed document has an answer in the form of CouchDB.
     if (status === 404 && !isJson(headers)) return { kind: "unfollowed" };
     return { kind: "gone", reason: reasonIn(body), ...told };
   }
@@ -201,7 +201,7 @@ function outcomeOf(response, body) {
   if (typeof json?._rev === "string") told.revision = json._rev;
   if (json?._deleted === true) return { kind: "gone", reason: "deleted", ...told };
   const feedLost = headers.get("Feed-State") === "lost";
-  // As text: a number that no double holds can then be shown as it is written.
+  // As text, so that a number that no double can represent is shown as it is written.
   return { kind: "document", text: body, ageMs: ageMs(headers), feedLost, ...told };
 }
 
@@ -213,16 +213,16 @@ function tagIn(headers) {
   return /^(?:W\/)?"(.*)"$/.exec(headers.get("ETag") ?? "")?.[1] ?? null;
 }
 
-/** How old the data was when it came, as far as the server tells. */
+/** Returns the age of the data when it arrived, as far as the server states it. */
 function ageMs(headers) {
   const age = Number(headers.get("Age"));
   if (age > 0) return age * 1000;
-  // Both from the server's clock, so that a wrong clock here does not matter.
+  // Both are from the clock of the server, so that a wrong clock here does not matter.
   const since = Date.parse(headers.get("Date")) - Date.parse(headers.get("Last-Modified"));
   return since > 0 ? since : 0;
 }
 
-/** CouchDB's errors are `{"error":..,"reason":..}`; anything else is taken as plain text. */
+/** CouchDB's errors are `{"error":..,"reason":..}`; any other body is plain text. */
 function reasonIn(body) {
   try {
     return String(JSON.parse(body).reason ?? "");
@@ -238,7 +238,7 @@ function delayMs(troubles, leastMs = 0) {
   return Math.max(jittered, Math.min(leastMs, LONGEST_DELAY_MS));
 }
 
-/** A wait that can be cut short. */
+/** A wait that can be ended early. */
 class Pause {
   #end = () => {};
 

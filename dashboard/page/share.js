@@ -1,26 +1,26 @@
 // One poll for all tabs of the browser that show the same document.
 //
-// A shared worker polls, and tells every tab. It needs no https, and no tab that leads: whichever
-// tab is closed, the others go on. Where there is no such worker each tab polls by itself, and
-// hidden tabs rest, because every poll that waits takes one of the browser's six connections.
+// A shared worker polls and informs every tab. It needs no https and no leading tab: if a tab is
+// closed, the others continue. Without such a worker each tab polls by itself, and hidden tabs
+// rest, because each waiting poll takes one of the six connections of the browser.
 
 import { Poll } from "./poll.js";
 import { Turns } from "./turns.js";
 
-/** Another name is another worker: a page does not meet one that speaks otherwise. */
+/** A new version needs a new name, because another name is another worker. */
 const NAME = "dashboard 1";
 
 const HELLO_MS = 10_000;
-/** So many hellos without an answer mean that there is no worker, or no more. */
+/** After this many hellos without an answer the worker does not exist or has stopped. */
 const MOST_UNANSWERED = 2;
 
-/** Follows the document at `url`; `told` gets the outcomes that are listed at `Poll`. */
+/** Follows the document at `url`; `told` is called with the outcomes listed at `Poll`. */
 export function follow(url, told) {
   let poll;
   try {
     poll = new SharedPoll(url, told, () => { poll = new OwnPoll(url, told); });
   } catch {
-    poll = new OwnPoll(url, told); // there is none, or the browser does not allow one
+    poll = new OwnPoll(url, told); // not supported, or not allowed
   }
   addEventListener("online", () => poll.say("online"));
   addEventListener("offline", () => poll.say("offline"));

@@ -1,13 +1,13 @@
-// What was shown of a document: an answer that is older than that must not be shown after it.
+// The shown revisions of a document. An older answer must not be shown after a newer one.
 //
-// Several dashboards may stand behind one address, and one of them may know a change later than
-// the others do. An older revision is shown only where the server says that it is right: because a
-// branch of the document was deleted (`Supersedes`), or because the database was deleted and
-// created again (`Database`); and after the document was gone.
+// Several dashboards may have one address, and one of them may know a change later than the others.
+// An older revision is shown only if the server states that it is right: because a branch of the
+// document was deleted (`Supersedes`), or because the database was deleted and created again
+// (`Database`); and after the document was deleted.
 
-/** An answer of a database that another one has replaced comes from a dashboard that is late. */
+/** For this time, an answer from a replaced database comes from a dashboard that is late. */
 const LATE_MS = 60_000;
-/** So many replaced databases are remembered. */
+/** The number of replaced databases that are remembered. */
 const MOST_REPLACED = 8;
 
 export class Shown {
@@ -20,8 +20,8 @@ export class Shown {
   #replaced = new Set();
 
   /**
-   * Takes an answer that came at `nowMs`. Returns "older" if it must not be shown, "new" if it is
-   * newer than all that was shown of its database, and else "same".
+   * Checks an answer that arrived at `nowMs`. Returns "older" if it must not be shown, "new" if it
+   * is newer than all shown revisions of its database, and otherwise "same".
    */
   take({ revision, database = null, supersedes = null }, nowMs) {
     if (database !== null && database !== this.#database) {
@@ -51,13 +51,13 @@ export class Shown {
 
   #isNew(revision) {
     if (this.#newest === null || isNewer(revision, this.#newest)) return true;
-    // Between two that have no order any other one is new, unless they only take turns.
+    // Of two revisions without an order, any other one is new, unless the two only alternate.
     const isComparable = orderOf(revision) !== null && orderOf(this.#newest) !== null;
     return !isComparable && revision !== this.#revision && revision !== this.#before;
   }
 }
 
-/** CouchDB's order of revisions: the number first, then the hash. False for what has no order. */
+/** The order of CouchDB: first the number, then the hash. False for text without an order. */
 function isNewer(revision, than) {
   const [one, other] = [orderOf(revision), orderOf(than)];
   if (one === null || other === null) return false;

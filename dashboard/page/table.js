@@ -3,7 +3,7 @@
 import { element, reachable, setText, spaced } from "./elements.js";
 import { Value } from "./value.js";
 
-/** A table is to be read, not to be searched; it says how much it leaves out. */
+/** Tables are for reading, not for searching. A larger table shows how much it omits. */
 const MOST_ROWS = 100;
 const MOST_COLUMNS = 12;
 

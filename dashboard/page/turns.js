@@ -1,12 +1,12 @@
-// Whose poll may wait at the server.
+// Limits how many polls of a worker wait at the server.
 //
-// A browser opens six connections to a server that speaks HTTP/1.1, and a poll that waits takes
-// one for as long as it waits. A seventh request would not even be sent. So only so many polls wait
-// at a time, and the others take turns with them.
+// A browser opens six connections to a server with HTTP/1.1, and each waiting poll takes one. A
+// seventh request would not even be sent. So only a few polls wait at the same time, and the others
+// take turns with them.
 
-/** Two connections are left for pages and their files. */
+/** Leaves two connections for pages and their files. */
 const MOST_WAITING = 4;
-/** A poll hands its turn on after this time, if another one wants it. */
+/** A poll passes its turn on after this time, if another one wants it. */
 const TURN_MS = 1_000;
 
 export class Turns {
@@ -15,7 +15,7 @@ export class Turns {
   #queue = [];
   #timer = null;
 
-  /** Resolves to a turn, once there is one. `giveUp` is called when another poll wants it. */
+  /** Resolves to a turn as soon as one is free. `giveUp` is called when another poll wants it. */
   take(giveUp) {
     return new Promise((resolve) => {
       this.#queue.push({ giveUp, resolve });

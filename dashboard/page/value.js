@@ -49,7 +49,7 @@ function numberIn(written) {
   return span;
 }
 
-/** Only addresses of the web, and without a user: `https://bank@elsewhere` deceives readers. */
+/** Only web addresses without a user, because `https://bank@elsewhere` misleads readers. */
 function isAddress(text) {
   if (!/^https?:\/\/\S+$/i.test(text) || !URL.canParse(text)) return false;
   const { protocol, username, password } = new URL(text);
@@ -59,7 +59,7 @@ function isAddress(text) {
 function linkTo(address) {
   const link = element("a");
   link.href = address;
-  // A page that is opened so knows nothing of this one.
+  // The opened page gets no reference to this one.
   link.rel = "noopener noreferrer";
   link.target = "_blank";
   link.textContent = address;

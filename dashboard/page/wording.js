@@ -27,19 +27,19 @@ const MINUTE_S = 60;
 const HOUR_S = 3600;
 const DAY_S = 86_400;
 
-/** A number with more digits than this is rounded on its card; the exact one is one step away. */
+/** A number with more digits is rounded on its card. Its title has the exact number. */
 const MOST_DIGITS = 12;
-/** An integer that no double holds is shown as written, unless it is longer than this. */
+/** An integer that no double represents is shown as written, up to this length. */
 const LONGEST_WRITTEN = 40;
-/** What is smaller is written as a power of ten. */
+/** A smaller number is written as a power of ten. */
 const SMALLEST = 1e-4;
 const SMALLEST_SHORT = 1e-6;
-/** Doubles leave dust behind this digit, as in 0.1 + 0.2. */
+/** Relative rounding error of doubles, as in 0.1 + 0.2. */
 const DUST = 1e-12;
 
 /**
- * A number for a card. A string is the number as it is written in the document: it is shown so
- * where formatting would change it. A double that may have been rounded is shown as rounded.
+ * Returns a number for a card. A string is the number as the document has it: it is shown unchanged
+ * if formatting would change its value. A double that may have been rounded is shown rounded.
  */
 export function numberText(number) {
   const written = String(number);
@@ -51,7 +51,7 @@ export function numberText(number) {
   return formatFor(written, value).format(value).replaceAll("-", "\u2212");
 }
 
-/** Returns true if `text`, the `numberText` of `written`, says less than that. */
+/** Returns true if `text`, the `numberText` of `written`, is less exact. */
 export function isRounded(text, written) {
   if (text === written) return false;
   const plain = text.replaceAll(",", "").replaceAll("\u2212", "-");
@@ -88,7 +88,7 @@ function differenceOf(now, before) {
   return isDust ? "0" : String(Number(difference.toPrecision(12)));
 }
 
-/** Returns false for a fraction of so many digits that a calculation must have left them. */
+/** Returns false for a fraction with so many digits that it must be a rounding error. */
 function isExact(written) {
   const decimal = decimalOf(written);
   return decimal !== null && (decimal.scale >= 0 || significantDigits(decimal) <= 15);
@@ -109,8 +109,8 @@ export function clockText(timeS, stepS = 1, spanS = 0) {
 }
 
 /**
- * An ISO 8601 date or date and time for reading, null for any other text. A time with a zone is
- * shown in the reader's zone, one without a zone as it is.
+ * Returns an ISO 8601 date or date and time for reading, null for any other text. A time with a
+ * zone is shown in the zone of the reader, one without a zone unchanged.
  */
 export function dateText(text) {
   const found = ISO_8601.exec(text);
@@ -130,18 +130,18 @@ function isDay(day) {
 
 function clockFormat(stepS, spanS) {
   if (stepS >= DAY_S) return DAY;
-  // On an axis of several days the same hour comes more than once.
+  // On an axis of several days the same hour occurs more than once.
   if (spanS > DAY_S) return DAY_MINUTE;
   return stepS >= MINUTE_S ? CLOCK_MINUTE : CLOCK;
 }
 
-/** Returns false if a double, and so its format, would say something else than is written. */
+/** Returns false if a double, and so its format, would differ from the text. */
 function isFaithful(written, value) {
   if (!isOrdinary(written, value)) return false;
   return Math.abs(value) <= Number.MAX_SAFE_INTEGER || /e/i.test(written);
 }
 
-/** Returns false for what doubles have no equal of: 1e999, 1e-999 and minus zero. */
+/** Returns false for numbers that doubles cannot represent: 1e999, 1e-999 and minus zero. */
 function isOrdinary(written, value) {
   if (value === 0) return !/^-|^[^e]*[1-9]/i.test(written);
   return Number.isFinite(value);

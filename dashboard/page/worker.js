@@ -1,20 +1,20 @@
 // The shared worker: one poll for each document, however many tabs of the browser show it.
 //
-// A tab sends `{ url, verb }`. Its first "hello" asks for the document at `url`; later ones show
-// that the tab is still there, because nothing tells a worker that a tab has crashed. Each hello is
-// answered; outcomes come as `{ outcome }`.
+// A tab sends `{ url, verb }`. Its first "hello" asks for the document at `url`. Later ones show
+// that the tab still exists, because a worker is not notified if a tab crashes. Each hello is
+// answered; outcomes are sent as `{ outcome }`.
 
 import { Poll } from "./poll.js";
 import { Turns } from "./turns.js";
 
-/** Browsers run the timers of a hidden tab once a minute; a frozen one says hello when it thaws. */
+/** Browsers run the timers of a hidden tab once a minute. A frozen tab sends a hello later. */
 const SILENT_MS = 5 * 60_000;
 
 const turns = new Turns();
 const followed = new Map();
 
 class Followed {
-  /** When each tab was last heard. */
+  /** When the last message of each tab arrived. */
   #tabs = new Map();
   #last = null;
   #lastMs = 0;
@@ -51,7 +51,7 @@ class Followed {
     this.#poll.stop();
   }
 
-  /** What a tab is told that comes later: the data has aged since. */
+  /** Returns an outcome for a tab that joins later, with the current age of the data. */
   #asItIsNow() {
     if (this.#last.kind !== "document") return this.#last;
     return { ...this.#last, ageMs: this.#last.ageMs + performance.now() - this.#lastMs };

@@ -1,10 +1,10 @@
-//! Which coding of a content a browser takes (RFC 9110, section 12.5.3).
+//! Selects the content coding for a browser (RFC 9110, section 12.5.3).
 
 use http::HeaderMap;
 use http::header::ACCEPT_ENCODING;
 
-/// Whether gzip is to be sent rather than the plain content: it is asked for, and plain is not
-/// preferred. A browser that says nothing, or nothing that can be read, gets it plain.
+/// Returns true if the answer should be compressed with gzip: the browser accepts gzip and does not
+/// prefer the plain content. Without a valid header the answer is plain.
 pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
     let (mut gzip, mut plain, mut any) = (None, None, None);
     let lists = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|list| list.to_str().ok());
@@ -22,7 +22,7 @@ pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
     gzip > 0 && plain.is_none_or(|plain| gzip >= plain)
 }
 
-/// A coding and its weight in thousandths; one that cannot be read is 0.
+/// Returns a coding and its weight in thousandths. An invalid weight is 0.
 fn weighted(entry: &str) -> (&str, u16) {
     let Some((coding, parameter)) = entry.split_once(';') else { return (entry.trim(), 1000) };
     let parameter = parameter.trim();
@@ -30,7 +30,7 @@ fn weighted(entry: &str) -> (&str, u16) {
     (coding.trim(), value.and_then(thousandths).unwrap_or(0))
 }
 
-/// `0`, `1`, or one of them with up to three digits behind a point, and not above 1.
+/// Reads `0` or `1` with up to three digits after a point, at most 1.
 fn thousandths(value: &str) -> Option<u16> {
     let (whole, part) = value.split_once('.').unwrap_or((value, ""));
     if part.len() > 3 || !part.bytes().all(|byte| byte.is_ascii_digit()) {

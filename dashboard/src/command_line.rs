@@ -1,8 +1,8 @@
-//! What the operator asks for.
+//! The command line: options, their defaults and the help.
 
 mod values;
 
-use crate::access_log::Target as LogTarget;
+use crate::access_log::LogTarget;
 use log::LevelFilter;
 use masque::couch_feed::limits::RETRY_CAP_MIN;
 use masque::sessions::{Database, FeedMode};
@@ -12,55 +12,64 @@ use std::time::Duration;
 use values::TIME_MIN;
 
 pub(crate) const USAGE: &str = "\
-A live performance dashboard: follows documents of CouchDB and answers browsers' long polls the
-moment they change.
+A live performance dashboard. It follows documents in CouchDB and answers browsers' long polls as
+soon as a document changes.
 
 Usage: dashboard [options]
 
-  --couch URL           the database to follow, http://user:password@host:5984/name;
-                        without it an embedded one, with figures that move;
-                        https:// in a build with `--features tls`
-  --couch-ca FILE       whom to trust to vouch for an https database, in PEM, rather than whom
-                        this machine trusts
-  --doc ID              the document to show, each under /ID; may be given more than once
-                        [default: overview, and without --couch also mine, which nothing moves]
-  --listen ADDR         where browsers connect, host:port; port 0 picks a free one
-                        [default: 127.0.0.1:8080]; a socket that systemd hands over
-                        (LISTEN_FDS) is served in its place
-  --long-poll SECONDS   how long a poll waits for a change [default: 28]; a stream of events
-                        sends a sign of life twice in that time
-  --monotonic           for several dashboards behind one name: hold a poll or stream that comes
-                        with a newer revision than this dashboard has until it has caught up, at
-                        most as long as a poll waits
-  --feed MODE           how CouchDB is asked for changes: continuous, or for proxies that cannot
-                        stream longpoll, or normal, once a heartbeat [default: continuous];
-                        continuous changes to longpoll where nothing of a stream comes
-  --heartbeat SECONDS   how often CouchDB is asked for a sign of life [default: 10]
-  --retry-cap SECONDS   the longest pause between tries to reach CouchDB, 0.1 or more
-                        [default: 30]; at least 80 after it has refused the password, because
-                        five wrong ones lock an account
-  --stale-after SECONDS how long the feed may be lost before /health says 503 [default: 60]
-  --files DIR           serve the page's files from DIR instead of the built-in ones, as they are
-                        (not compressed) when the program starts, or gets SIGHUP; links that
-                        stay in DIR are followed
-  --access-log FILE     append a line for each answer to FILE, - for stdout, in the combined format
+  --couch URL           database to follow, http://user:password@host:5984/name;
+                        https:// needs a build with `--features tls`
+                        [default: an embedded database with sample figures that change]
+  --couch-ca FILE       trust the CA certificates in FILE (PEM) for an https database, instead of
+                        the system's
+  --doc ID              document to show, at /ID; may be repeated [default: overview, and without
+                        --couch also mine, which changes only if you write it]
+  --listen ADDR         host:port to listen on; port 0 selects a free port
+                        [default: 127.0.0.1:8080]; a socket passed by systemd (LISTEN_FDS) takes
+                        precedence
+  --long-poll SECONDS   how long a poll waits for a change [default: 28]; event streams send a
+                        heartbeat twice in this time
+  --monotonic           for several dashboards at one address: if a poll or stream has a newer
+                        revision than this dashboard, wait until this dashboard has caught up, at
+                        most the time of a poll
+  --feed MODE           how to request changes from CouchDB: continuous; longpoll, for proxies
+                        that cannot stream; or normal, one request per heartbeat interval
+                        [default: continuous]; continuous changes to longpoll if nothing of a
+                        stream arrives
+  --heartbeat SECONDS   interval of the heartbeats requested from CouchDB [default: 10]
+  --retry-cap SECONDS   longest delay between attempts to connect to CouchDB, at least 0.1
+                        [default: 30]; at least 80 after a rejected password, because five wrong
+                        passwords lock an account
+  --stale-after SECONDS how long the feed may be disconnected before /health returns 503
+                        [default: 60]
+  --files DIR           serve the page from the files in DIR instead of the built-in ones; they
+                        are read at start and on SIGHUP, and sent uncompressed; links that stay
+                        in DIR are followed
+  --access-log FILE     append one line per answer to FILE, in the combined format; - is stdout
   --log LEVEL           off, error, warn, info, debug or trace [default: info]
-  -h, --help            this text
-  -V, --version         the version
+  -h, --help            print this help
+  -V, --version         print the version
 
-Each option but --doc may be given once.
+Each option except --doc may be given once.
 
-Paths: /ID the document, /ID/REV once it is no longer at REV, /ID/events its changes as server-sent
-events, /file/NAME a file of the page, /health, /metrics (for Prometheus).
+Paths:
+  /ID          the document
+  /ID/REV      the document, as soon as its revision is not REV
+  /ID/events   the document's changes as server-sent events
+  /file/NAME   a file of the page
+  /health      200, or 503 if the shown data may be out of date
+  /metrics     metrics for Prometheus
 
-As many browsers are served at a time as the limit of open files allows (ulimit -Hn, LimitNOFILE).
-Further ones get a 503; /health and /metrics are answered.
+The limit of open files (ulimit -Hn, LimitNOFILE) sets how many browsers are served at the same
+time. Further browsers get a 503, except for /health and /metrics.
 
-Signals: SIGTERM and SIGINT answer everyone who waits and end, the second one at once; SIGHUP opens
-the page's files and the access log anew; SIGUSR1 logs the figures.
+Signals:
+  SIGTERM, SIGINT   answer all waiting requests, then exit; a second signal exits immediately
+  SIGHUP            read the page's files again and reopen the access log
+  SIGUSR1           log the current counters
 ";
 
-/// What to do.
+/// The work that the arguments ask for.
 #[derive(Debug)]
 pub(crate) enum Command {
     Run(Box<Options>),
@@ -68,11 +77,13 @@ pub(crate) enum Command {
     Version,
 }
 
-/// How to run.
+/// The values of the options.
 #[derive(Debug)]
 pub(crate) struct Options {
-    /// `None`: the embedded one.
+    /// `None`: the embedded database.
     pub(crate) couch: Option<Database>,
+    /// Certificates for `couch`. It is taken when all options are read.
+    couch_ca: Option<PathBuf>,
     pub(crate) docs: Vec<String>,
     pub(crate) listen: Target,
     pub(crate) long_poll: Duration,
@@ -81,80 +92,109 @@ pub(crate) struct Options {
     pub(crate) heartbeat: Duration,
     pub(crate) retry_cap: Duration,
     pub(crate) stale_after: Duration,
-    /// `None`: the built-in ones.
+    /// `None`: the built-in files.
     pub(crate) files: Option<PathBuf>,
     pub(crate) access_log: Option<LogTarget>,
     pub(crate) log: LevelFilter,
 }
 
+/// What an option does.
+enum Action {
+    /// Prints the usage.
+    Help,
+    /// Prints the version.
+    Version,
+    /// Sets something, without a value.
+    Flag(fn(&mut Options)),
+    /// Reads a value that is text. Errors name the option.
+    Text(fn(&mut Options, &str) -> Result<(), String>),
+    /// Reads a value that is a path.
+    Path(fn(&mut Options, PathBuf) -> Result<(), String>),
+}
+
+/// Every option, by its long name.
+const OPTIONS: &[(&str, Action)] = {
+    use Action::{Flag, Help, Path, Text, Version};
+    &[
+        ("couch", Text(|options, url| values::couch(url).map(|it| options.couch = Some(it)))),
+        (
+            "couch-ca",
+            Path(|options, path| {
+                options.couch_ca = Some(path);
+                Ok(())
+            }),
+        ),
+        ("doc", Text(|options, id| values::document(&mut options.docs, id.to_owned()))),
+        ("listen", Text(|options, text| values::listen(text).map(|it| options.listen = it))),
+        ("long-poll", Text(|options, text| time("long-poll", text, &mut options.long_poll))),
+        ("monotonic", Flag(|options| options.monotonic = true)),
+        ("feed", Text(|options, text| values::feed_mode(text).map(|it| options.feed = it))),
+        ("heartbeat", Text(|options, text| time("heartbeat", text, &mut options.heartbeat))),
+        (
+            "retry-cap",
+            Text(|options, text| {
+                let time = values::seconds("retry-cap", text, RETRY_CAP_MIN);
+                time.map(|it| options.retry_cap = it)
+            }),
+        ),
+        ("stale-after", Text(|options, text| time("stale-after", text, &mut options.stale_after))),
+        ("files", Path(|options, path| values::folder(path).map(|it| options.files = Some(it)))),
+        (
+            "access-log",
+            Path(|options, path| values::log_target(path).map(|it| options.access_log = Some(it))),
+        ),
+        ("log", Text(|options, text| values::level(text).map(|it| options.log = it))),
+        ("help", Help),
+        ("version", Version),
+    ]
+};
+
+/// The only option that may be given more than once.
+const REPEATABLE: &str = "doc";
+
+/// Reads the arguments of the program.
+///
+/// # Errors
+/// A message in one line, without a password, if an argument is wrong.
 pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
-    let mut authority = None;
-    let mut given: Vec<String> = vec![];
-    let mut options = Options {
-        couch: None,
-        docs: vec![],
-        listen: Target::Host("127.0.0.1".into(), 8080),
-        long_poll: Duration::from_secs(28),
-        monotonic: false,
-        feed: FeedMode::Continuous,
-        heartbeat: masque::couch_feed::limits::HEARTBEAT,
-        retry_cap: masque::couch_feed::limits::RETRY_CAP,
-        stale_after: Duration::from_secs(60),
-        files: None,
-        access_log: None,
-        log: LevelFilter::Info,
-    };
+    let mut options = Options::default();
+    let mut given = vec![];
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         use lexopt::Arg::{Long, Short, Value};
         let name = match argument {
-            Long(name) => name.to_owned(),
-            Short('h') => "help".to_owned(),
-            Short('V') => "version".to_owned(),
-            Short(name) => return Err(format!("there is no option -{name}")),
-            Value(value) => return Err(format!("unexpected argument {}", value.display())),
+            Long(name) => name,
+            Short('h') => "help",
+            Short('V') => "version",
+            Short(name) => return Err(format!("unknown option -{name}")),
+            Value(value) => return Err(format!("unexpected argument `{}`", value.display())),
         };
-        if name != "doc" && given.contains(&name) {
+        let Some((name, action)) = OPTIONS.iter().find(|(known, _)| *known == name) else {
+            return Err(format!("unknown option --{name}"));
+        };
+        if *name != REPEATABLE && given.contains(name) {
             return Err(format!("--{name} is given more than once"));
         }
-        given.push(name.clone());
-        match name.as_str() {
-            "help" | "version" | "monotonic" if parser.optional_value().is_some() => {
-                return Err(format!("--{name} takes no value"));
-            }
-            "help" => return Ok(Command::Help),
-            "version" => return Ok(Command::Version),
-            "monotonic" => {
-                options.monotonic = true;
-                continue;
-            }
-            "couch" | "couch-ca" | "doc" | "listen" | "long-poll" | "feed" | "heartbeat"
-            | "retry-cap" | "stale-after" | "files" | "access-log" | "log" => {}
-            other => return Err(format!("there is no option --{other}")),
+        given.push(name);
+        if let Action::Help | Action::Version | Action::Flag(_) = action
+            && parser.optional_value().is_some()
+        {
+            return Err(format!("--{name} takes no value"));
         }
-        let value = parser.value().map_err(|_| format!("--{name} lacks its value"))?;
-        let text =
-            || value.to_str().map(str::to_owned).ok_or_else(|| format!("--{name} is not UTF-8"));
-        match name.as_str() {
-            "couch" => options.couch = Some(values::couch(&text()?)?),
-            "couch-ca" => authority = Some(PathBuf::from(value)),
-            "doc" => values::document(&mut options.docs, text()?)?,
-            "listen" => options.listen = values::listen(&text()?)?,
-            "long-poll" => options.long_poll = values::seconds(&name, &text()?, TIME_MIN)?,
-            "feed" => options.feed = values::feed_mode(&text()?)?,
-            "heartbeat" => options.heartbeat = values::seconds(&name, &text()?, TIME_MIN)?,
-            "retry-cap" => {
-                options.retry_cap = values::seconds(&name, &text()?, RETRY_CAP_MIN)?;
+        let mut value = || parser.value().map_err(|_| format!("--{name} needs a value"));
+        match action {
+            Action::Help => return Ok(Command::Help),
+            Action::Version => return Ok(Command::Version),
+            Action::Flag(set) => set(&mut options),
+            Action::Path(set) => set(&mut options, value()?.into())?,
+            Action::Text(set) => {
+                let value = value()?;
+                let text = value.to_str().ok_or_else(|| format!("--{name} is not UTF-8"))?;
+                set(&mut options, text)?;
             }
-            "stale-after" => {
-                options.stale_after = values::seconds(&name, &text()?, TIME_MIN)?;
-            }
-            "access-log" => options.access_log = Some(values::log_target(value.into())?),
-            "files" => options.files = Some(values::folder(value.into())?),
-            _ => options.log = values::level(&text()?)?,
         }
     }
-    if let Some(path) = authority {
-        options.couch = Some(values::vouched_for(options.couch, &path)?);
+    if let Some(path) = options.couch_ca.take() {
+        options.couch = Some(values::with_authority(options.couch, &path)?);
     }
     if options.docs.is_empty() {
         options.docs.push("overview".into());
@@ -163,6 +203,30 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
         }
     }
     Ok(Command::Run(Box::new(options)))
+}
+
+fn time(name: &str, text: &str, into: &mut Duration) -> Result<(), String> {
+    values::seconds(name, text, TIME_MIN).map(|time| *into = time)
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            couch: None,
+            couch_ca: None,
+            docs: vec![],
+            listen: Target::Host("127.0.0.1".into(), 8080),
+            long_poll: Duration::from_secs(28),
+            monotonic: false,
+            feed: FeedMode::Continuous,
+            heartbeat: masque::couch_feed::limits::HEARTBEAT,
+            retry_cap: masque::couch_feed::limits::RETRY_CAP,
+            stale_after: Duration::from_secs(60),
+            files: None,
+            access_log: None,
+            log: LevelFilter::Info,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -177,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_are_as_the_usage_says() {
+    fn defaults_are_those_of_the_help() {
         let options = run(&[]).expect("nothing is needed");
         assert!(options.couch.is_none() && options.files.is_none());
         assert_eq!(options.docs, ["overview", "mine"]);
@@ -195,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn every_option_is_taken() {
+    fn every_option_is_read() {
         let options = run(&[
             "--couch=http://u:p@h/db",
             "--doc",
@@ -214,7 +278,7 @@ mod tests {
             "--access-log=/var/log/access",
             "--log=debug",
         ]);
-        let options = options.expect("it is right");
+        let options = options.expect("the options are valid");
         assert_eq!(options.couch.map(|couch| couch.to_string()), Some("http://h:5984/db".into()));
         assert_eq!(options.docs, ["a", "b"]);
         assert_eq!(options.listen.to_string(), "[::1]:0");
@@ -231,12 +295,12 @@ mod tests {
 
     #[test]
     fn a_dash_is_stdout() {
-        let options = run(&["--access-log", "-"]).expect("it is right");
+        let options = run(&["--access-log", "-"]).expect("the options are valid");
         assert_eq!(options.access_log, Some(LogTarget::Stdout));
     }
 
     #[test]
-    fn an_option_that_was_given_twice_counted_only_the_second_time() {
+    fn an_option_that_is_given_twice_is_an_error() {
         for option in [
             "--couch=http://h/db",
             "--listen=h:1",
@@ -254,7 +318,7 @@ mod tests {
             assert_eq!(error, format!("{name} is given more than once"));
         }
         let error = run(&["--doc", "a", "--doc", "b", "--doc", "a"]).expect_err("a twice");
-        assert_eq!(error, "--doc a: it is given more than once");
+        assert_eq!(error, "--doc a is given more than once");
     }
 
     #[test]
@@ -268,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_in_one_line_that_shows_no_password() {
+    fn an_error_is_one_line_that_shows_no_password() {
         for arguments in [
             &["--couch"][..],
             &["--couch", "ftp://u:secret@h/db"],

@@ -1,8 +1,8 @@
-//! Conditional requests: answers that a browser has already are not sent again (RFC 9110, section
-//! 13).
+//! Conditional requests: an answer that the browser already has is not sent again (RFC 9110,
+//! section 13).
 //!
-//! Only `If-None-Match` is heard. A document may change several times a second, which no date
-//! tells, so `If-Modified-Since` is passed over, and the answer is the whole document.
+//! Only `If-None-Match` is evaluated. `If-Modified-Since` is ignored, because a document may change
+//! several times within a second.
 
 use crate::winner::is_newer;
 use couch_mem::if_none_match::IfNoneMatch;
@@ -17,26 +17,26 @@ pub(crate) fn newest<'r>(known: &'r IfNoneMatch, rev: Option<&'r str>) -> Option
     tags.fold(rev, |newest, tag| if is_newer(tag, newest) { Some(tag) } else { newest })
 }
 
-/// An answer, with what is sent in its place to those who know it. A clone is a reference more.
+/// An answer, and the 304 for browsers that already have it. A clone shares both.
 #[derive(Clone, Debug)]
 pub(crate) struct Tagged(Arc<Answers>);
 
 #[derive(Debug)]
 struct Answers {
     whole: Prepared,
-    /// The tag of an answer that has one, and the 304.
+    /// The tag, and the 304, if the answer has a tag.
     unchanged: Option<(Box<[u8]>, Prepared)>,
 }
 
 impl Tagged {
-    /// Only a 200 that has an `ETag` can be known.
+    /// Prepares an answer. Only a 200 with an `ETag` can be answered with a 304.
     pub(crate) fn new(response: Response) -> Self {
         let tag = response.headers().get(ETAG).filter(|_| response.status() == StatusCode::OK);
         let unchanged = tag.map(|tag| (tag.as_bytes().into(), Prepared::new(unchanged(&response))));
         Tagged(Arc::new(Answers { whole: Prepared::new(response), unchanged }))
     }
 
-    /// The answer to a request that says this.
+    /// Returns the answer, or the 304 if its tag is known.
     pub(crate) fn answer(&self, known: &IfNoneMatch) -> Prepared {
         match &self.0.unchanged {
             Some((tag, unchanged)) if known.matches(tag) => unchanged.clone(),
@@ -45,7 +45,8 @@ impl Tagged {
     }
 }
 
-/// 304 with what the 200 says of caching, but nothing of a content (RFC 9110, section 15.4.5).
+/// Returns the 304: the caching headers of the 200, without headers about its content (RFC 9110,
+/// section 15.4.5).
 fn unchanged(response: &Response) -> Response {
     let mut unchanged = Response::default();
     *unchanged.status_mut() = StatusCode::NOT_MODIFIED;

@@ -1,5 +1,5 @@
-//! What the program says: on stdout what it offers, on stderr its log and why it ends. It may be
-//! that nothing reads either, and that is no reason to stop serving.
+//! Output of the program: stdout for its addresses, stderr for the log and errors. The server keeps
+//! running if nothing reads them.
 
 use crate::writer::{Output, Writer};
 use log::LevelFilter;
@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 
-/// Both streams, each written to by a thread. A clone writes to the same.
+/// Both streams, each with its own writer thread. Clones write to the same streams.
 #[derive(Clone, Debug)]
 pub(crate) struct Console {
     stdout: Writer,
@@ -18,10 +18,10 @@ pub(crate) struct Console {
 }
 
 impl Console {
-    /// Takes the streams over.
+    /// Starts the writer threads.
     ///
     /// # Errors
-    /// When the system has no descriptor or no thread for them.
+    /// If the system cannot provide a file descriptor or a thread.
     pub(crate) fn open() -> io::Result<Self> {
         let stderr = unbuffered(&io::stderr())?;
         let stdout = unbuffered(&io::stdout())?;
@@ -31,7 +31,7 @@ impl Console {
         })
     }
 
-    /// Sends what is logged from now on to stderr, and what a panic says.
+    /// Sends log records and messages of panics to stderr from now on.
     pub(crate) fn start_log(&self, level: LevelFilter) {
         log::set_boxed_logger(Box::new(Log(self.stderr.clone()))).expect("it is set once");
         log::set_max_level(level);
@@ -46,26 +46,19 @@ impl Console {
         }));
     }
 
-    /// Says a line on stdout.
-    pub(crate) fn say(&self, line: impl Display) {
+    /// Writes a line to stdout.
+    pub(crate) fn print(&self, line: impl Display) {
         self.stdout.write(format!("{line}\n").as_bytes());
     }
 
-    /// Says on stderr, in one line, why the program ends or has not begun.
-    pub(crate) fn complain(&self, why: impl Display) {
-        // What the operator wrote may be repeated in it, with line ends and all.
+    /// Writes an error to stderr, as one line.
+    pub(crate) fn print_error(&self, why: impl Display) {
+        // The message may repeat an argument of the command line, which may contain line ends.
         let why = why.to_string().replace(char::is_control, " ");
         self.stderr.write(format!("dashboard: {why}\n").as_bytes());
     }
 
-    /// Ends the program because it cannot do its work.
-    pub(crate) fn fail(&self, why: impl Display) -> ! {
-        self.complain(why);
-        self.flush();
-        std::process::exit(1)
-    }
-
-    /// Waits until all is written, a second for each stream at most.
+    /// Waits until everything is written, at most a second for each stream.
     pub(crate) fn flush(&self) {
         self.stdout.flush();
         self.stderr.flush();
@@ -80,13 +73,13 @@ impl Console {
     }
 }
 
-/// A stream of the process without the buffer and the lock that std has for it: a thread that is
-/// blocked holds neither.
+/// Returns a stream of the process without the buffer and the lock of `std`, so that a blocked
+/// writer thread holds no lock.
 fn unbuffered(stream: &impl AsFd) -> io::Result<Output> {
     Ok(Box::new(File::from(stream.as_fd().try_clone_to_owned()?)))
 }
 
-/// Writes each record as a line. The level is checked by the macros of the crate `log`.
+/// Writes each record as a line. The macros of the crate `log` check the level.
 struct Log(Writer);
 
 impl log::Log for Log {
@@ -102,8 +95,8 @@ impl log::Log for Log {
     fn flush(&self) {}
 }
 
-/// As much of what a server says as a log may have; to be shown as `{:?}`, so that nothing in it
-/// breaks the line or moves a terminal's cursor.
-pub(crate) fn said(text: &str) -> &str {
+/// Returns the start of a text from a server, short enough for a log. Print it with `{:?}`, which
+/// escapes line ends and control sequences.
+pub(crate) fn truncated(text: &str) -> &str {
     text.char_indices().nth(REASON_CHARS).map_or(text, |(end, _)| &text[..end])
 }

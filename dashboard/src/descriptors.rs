@@ -1,54 +1,62 @@
-//! How many files and sockets the process may have open, and what they are for.
+//! Shares the file descriptors of the process between its tasks.
 //!
-//! Browsers are strangers: they must not have so many that none is left for the program's own work.
+//! Browsers must not use so many descriptors that none is left for the work of the program itself.
 
 use masque::limits::ACCEPTS_PER_TURN;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fmt;
 use std::ops::RangeInclusive;
 
-/// Descriptors for the program's work of the moment: the feed's connection and those that read
-/// documents beside it, the resolver's files and sockets, the page's files and the next access log
-/// after SIGHUP, and a connection that is accepted only to be closed.
+/// Descriptors for temporary use:
+///
+/// - the feed's connection, and connections that read documents
+/// - files and sockets of the resolver
+/// - the page's files and the next access log after SIGHUP
+/// - a connection that is accepted only to be closed
 const RESERVE: u64 = 32;
 
-/// Descriptors that are open all the time: the three streams, and two of them a second time; the
-/// poll twice and its waker; the signals' pipe and socket; the access log; two listeners, of
-/// browsers and of the embedded database. Some more, as libraries may have their own.
+/// Descriptors that are always open:
+///
+/// - three streams, two of them twice
+/// - the poll twice, and its waker
+/// - pipe and socket for signals
+/// - the access log
+/// - two listeners, for browsers and for the embedded database
+/// - a few more for libraries
 const OWN: u64 = 16;
 
-/// The fewest browsers that the program starts for.
+/// The smallest number of browsers with which the program starts.
 const BROWSERS_MIN: u64 = 4;
 
-/// The most browsers at a time, if there are descriptors for as many. A change answers all of them
-/// in one go, at some 7 microseconds each: no other request is answered for 0.7 s. Beyond this,
-/// several processes share the work.
+/// The largest number of browsers at the same time, if there are enough descriptors. A change
+/// answers all of them in one turn, at about 7 microseconds each: during this 0.7 s no other
+/// request is answered. Use several processes for more browsers.
 const BROWSERS_MAX: u64 = 100_000;
 
-/// The most connections at a time that are accepted beyond those of browsers, and the same number
-/// again for those that are refused: see [`Places`].
+/// The largest number of connections that are accepted in addition to those of browsers, and of
+/// connections that are told that the server is full: see [`Capacity`].
 const GUESTS_MAX: u64 = 64;
 
-/// The fewest and the most clients of the embedded database at a time: the feed, and what changes
-/// the documents.
+/// Range of the number of clients of the embedded database: the feed, and programs that change
+/// documents.
 const EMBEDDED_CLIENTS: RangeInclusive<u64> = 4..=1000;
 
-/// What the listeners get.
+/// The number of connections that each listener accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Places {
-    /// Browsers that are served at a time.
+pub(crate) struct Capacity {
+    /// Browsers that are served at the same time.
     pub(crate) browsers: usize,
-    /// Connections that are accepted beyond those, for `/health` and `/metrics`. The same number of
-    /// further ones is told that the server is full.
+    /// Connections in addition to browsers, for `/health` and `/metrics`. The same number of
+    /// further connections gets an answer that the server is full.
     pub(crate) guests: usize,
     /// Clients of the embedded database.
     pub(crate) embedded: usize,
-    /// The limit of the process.
+    /// The limit of open files of the process.
     limit: Option<u64>,
 }
 
-/// Raises the limit of the process to what the system allows it, and returns the limit; `None` if
-/// there is none. Shells and supervisors set a low one for programs that cannot bear a high one.
+/// Raises the soft limit of open files to the hard limit and returns it. `None` if there is no
+/// limit. Shells and supervisors set a low soft limit for programs that use `select`.
 pub(crate) fn raise() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
     if limit.current == limit.maximum {
@@ -57,17 +65,17 @@ pub(crate) fn raise() -> Option<u64> {
     match setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
         Ok(()) => limit.maximum,
         Err(error) => {
-            log::warn!("the limit of open files cannot be raised: {error}");
+            log::warn!("cannot raise the limit of open files: {error}");
             limit.current
         }
     }
 }
 
-/// Shares out the descriptors.
+/// Divides the descriptors.
 ///
 /// # Errors
-/// When there are too few to serve anything.
-pub(crate) fn share(limit: Option<u64>, has_embedded: bool) -> Result<Places, String> {
+/// If there are too few to serve any browser.
+pub(crate) fn share(limit: Option<u64>, has_embedded: bool) -> Result<Capacity, String> {
     let left = limit.unwrap_or(u64::MAX).saturating_sub(OWN + RESERVE);
     let clients = (left / 4).clamp(*EMBEDDED_CLIENTS.start(), *EMBEDDED_CLIENTS.end());
     let embedded = if has_embedded { clients } else { 0 };
@@ -83,13 +91,13 @@ pub(crate) fn share(limit: Option<u64>, has_embedded: bool) -> Result<Places, St
         ));
     }
     let [browsers, guests, embedded] = [browsers, guests, embedded].map(|count| count as usize);
-    Ok(Places { browsers, guests, embedded, limit })
+    Ok(Capacity { browsers, guests, embedded, limit })
 }
 
-// A rush of guests is told in one turn.
+// All guests and rejected connections of a burst fit into one turn.
 const _: () = assert!(2 * GUESTS_MAX as usize <= ACCEPTS_PER_TURN);
 
-impl fmt::Display for Places {
+impl fmt::Display for Capacity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "up to {} browsers are served at a time", self.browsers)?;
         match self.limit {
@@ -118,9 +126,9 @@ mod tests {
             (Some(1 << 30), false, 100_000, 64, 0),
             (None, true, 100_000, 64, 1000),
         ] {
-            let places = share(limit, has_embedded);
-            let expected = Places { browsers, guests, embedded, limit };
-            assert_eq!(places.as_ref(), Ok(&expected), "{limit:?}");
+            let capacity = share(limit, has_embedded);
+            let expected = Capacity { browsers, guests, embedded, limit };
+            assert_eq!(capacity.as_ref(), Ok(&expected), "{limit:?}");
             let all = (browsers + 2 * guests + embedded) as u64 + OWN + RESERVE;
             assert!(all <= limit.unwrap_or(u64::MAX));
         }
@@ -144,9 +152,9 @@ mod tests {
         for (limit, browsers, because) in
             [(Some(20_000), "19824", because), (Some(1 << 30), "100000", ""), (None, "100000", "")]
         {
-            let places = share(limit, false).expect("there are enough").to_string();
+            let capacity = share(limit, false).expect("there are enough").to_string();
             let served = format!("up to {browsers} browsers are served at a time");
-            assert_eq!(places, served + because);
+            assert_eq!(capacity, served + because);
         }
     }
 

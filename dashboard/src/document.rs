@@ -1,7 +1,7 @@
-//! A followed document, ready to be told in each of the ways that browsers ask for it.
+//! A followed document, prepared for each kind of request.
 
 use crate::conditional::Tagged;
-use crate::feed::Feed;
+use crate::feed::FeedTracker;
 use crate::revisions::{Revision, Revisions};
 use crate::winner::{MISSING, is_newer};
 use bytes::Bytes;
@@ -12,51 +12,51 @@ use masque::sessions::Change;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// How a document stands. What is told of it is made once for everyone, when it changes.
+/// The current state of a document. Answers are prepared once for all browsers, when it changes.
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) id: String,
-    /// The newest that is known, and when it came.
+    /// The latest known revision, and when it arrived.
     newest: Option<(Change, SystemTime)>,
-    /// Why that is not how it stands, while it is not.
+    /// The reason why `newest` is known to be outdated, if it is.
     trouble: Option<String>,
-    /// What a poll waits by; see [`Document::rev`].
+    /// The revision that polls compare, see [`Document::rev`].
     rev: Option<Arc<str>>,
-    /// Whose bytes the answers share.
+    /// The revision whose bytes the answers share.
     revision: Revision,
-    /// The newest revision that was left for an older one, until there is a newer one.
-    left: Option<Left>,
-    /// The database became another one after the newest came.
+    /// The newest revision that an older one has replaced, until a newer one arrives.
+    superseded: Option<Superseded>,
+    /// The database was created again after `newest` arrived.
     is_of_old_database: bool,
-    /// The identity of the database that the newest is of.
+    /// The identity of the database that `newest` comes from.
     database: Option<Arc<str>>,
     /// The time that a poll waits, in seconds.
     long_poll: HeaderValue,
     is_fresh: bool,
     answer: Tagged,
-    /// Made when somebody asks for it, for where nobody subscribes nobody needs the copy.
+    /// Prepared at the first request, because without a stream the copy is not needed.
     event: Option<Bytes>,
 }
 
-/// A revision that was left for an older one.
+/// A revision that an older one has replaced.
 #[derive(Debug)]
-struct Left {
+struct Superseded {
     rev: Arc<str>,
-    /// Because the database became another one, and not because a branch was deleted.
+    /// The reason is that the database was created again, not that a branch was deleted.
     was_of_other_database: bool,
 }
 
-/// What a change of a document means to others.
+/// The consequences of a change for others.
 #[derive(Debug)]
 pub(crate) struct Changed {
-    /// The revision before, which is old now.
+    /// The previous revision, which is old now.
     pub(crate) old: Revision,
-    /// The database became another one, and this is its first change of the document.
+    /// This is the first change of the document in a database that was created again.
     pub(crate) is_first_of_database: bool,
 }
 
 impl Document {
-    pub(crate) fn new(id: &str, long_poll: Duration, feed: &Feed) -> Self {
+    pub(crate) fn new(id: &str, long_poll: Duration, feed: &FeedTracker) -> Self {
         let long_poll = long_poll.as_secs_f64().to_string();
         let mut document = Document {
             id: id.to_owned(),
@@ -64,10 +64,10 @@ impl Document {
             trouble: None,
             rev: None,
             revision: Revision::default(),
-            left: None,
+            superseded: None,
             is_of_old_database: false,
             database: None,
-            long_poll: HeaderValue::try_from(long_poll).expect("a number can be in a header"),
+            long_poll: HeaderValue::try_from(long_poll).expect("a number is a valid header value"),
             is_fresh: false,
             answer: Tagged::new(unavailable("")),
             event: None,
@@ -76,12 +76,12 @@ impl Document {
         document
     }
 
-    /// Takes another revision, or that there is none.
+    /// Stores another revision, or a deletion.
     pub(crate) fn change(
         &mut self,
         mut change: Change,
         date: SystemTime,
-        feed: &Feed,
+        feed: &FeedTracker,
         revisions: &mut Revisions,
     ) -> Changed {
         let is_first_of_database = std::mem::take(&mut self.is_of_old_database);
@@ -92,7 +92,7 @@ impl Document {
             (None, Some(_)) => None,
             (None, None) => Some(MISSING),
         };
-        self.leave(rev, is_first_of_database);
+        self.remember_superseded(rev, is_first_of_database);
         self.rev = rev.map(Arc::from);
         self.database = feed.database();
         self.newest = Some((change, date));
@@ -103,26 +103,30 @@ impl Document {
         Changed { old, is_first_of_database }
     }
 
-    /// Remembers the present revision if `next` is older: a browser that has it has nothing newer.
-    fn leave(&mut self, next: Option<&str>, was_of_other_database: bool) {
+    /// Remembers the current revision if `next` is older: a browser that has it is not ahead.
+    fn remember_superseded(&mut self, next: Option<&str>, was_of_other_database: bool) {
         if let Some(rev) = self.rev.take().filter(|rev| is_newer(rev, None)) {
             let is_left = was_of_other_database || is_newer(&rev, next);
-            let is_newest = self.left.as_ref().is_none_or(|left| is_newer(&rev, Some(&left.rev)));
+            let is_newest = self
+                .superseded
+                .as_ref()
+                .is_none_or(|superseded| is_newer(&rev, Some(&superseded.rev)));
             if is_left && is_newest {
-                self.left = Some(Left { rev, was_of_other_database });
+                self.superseded = Some(Superseded { rev, was_of_other_database });
             }
         }
-        self.left = self.left.take().filter(|left| is_newer(&left.rev, next));
+        self.superseded =
+            self.superseded.take().filter(|superseded| is_newer(&superseded.rev, next));
     }
 
-    /// The database is another one: what comes next begins again.
-    pub(crate) fn database_is_another(&mut self) {
+    /// Notes that the database was created again: the next change counts as the first one.
+    pub(crate) fn database_was_recreated(&mut self) {
         self.is_of_old_database = true;
     }
 
-    /// Everything that the database has is known. Returns true if the database became another one
+    /// Notes that all changes have been received. Returns true if the database was created again
     /// and has the document at the same revision.
-    pub(crate) fn caught_up(&mut self, feed: &Feed) -> bool {
+    pub(crate) fn caught_up(&mut self, feed: &FeedTracker) -> bool {
         if self.database != feed.database() {
             self.database = feed.database();
             self.prepare(feed);
@@ -130,19 +134,19 @@ impl Document {
         std::mem::take(&mut self.is_of_old_database)
     }
 
-    /// It stands otherwise than it is known, and is not to be had.
-    pub(crate) fn outdate(&mut self, trouble: String, feed: &Feed) {
+    /// Notes that the document has a newer revision that cannot be read.
+    pub(crate) fn mark_outdated(&mut self, trouble: String, feed: &FeedTracker) {
         self.trouble = Some(trouble);
         self.prepare(feed);
     }
 
-    /// Why what is known is not how it stands.
+    /// Returns the reason why the shown revision is outdated.
     pub(crate) fn trouble(&self) -> Option<&str> {
         self.trouble.as_deref()
     }
 
-    /// Makes the answer that everyone gets until the next change, of the document or of the feed.
-    pub(crate) fn prepare(&mut self, feed: &Feed) {
+    /// Prepares the answer that all browsers get until the document or the feed changes.
+    pub(crate) fn prepare(&mut self, feed: &FeedTracker) {
         let mut response = match &self.newest {
             None => unavailable(self.trouble().unwrap_or(feed.trouble())),
             Some((Change { doc: None, rev, .. }, _)) => {
@@ -166,42 +170,44 @@ impl Document {
         if let Some(database) = &self.database {
             set(headers, DATABASE, database.to_string());
         }
-        // Where databases have an identity, that says it better.
-        let is_to_be_told = |left: &&Left| !left.was_of_other_database || self.database.is_none();
-        if let Some(left) = self.left.as_ref().filter(is_to_be_told) {
-            set(headers, SUPERSEDES, left.rev.to_string());
+        // If the database has an identity, browsers compare that instead.
+        let is_relevant =
+            |superseded: &&Superseded| !superseded.was_of_other_database || self.database.is_none();
+        if let Some(superseded) = self.superseded.as_ref().filter(is_relevant) {
+            set(headers, SUPERSEDES, superseded.rev.to_string());
         }
         self.answer = Tagged::new(response);
     }
 
-    /// What a poll waits by: its revision, the revision of its deletion, or [`MISSING`] if the
-    /// database does not have it. `None` if nothing is known of it.
+    /// Returns the revision that polls compare: the revision, the revision of its deletion, or
+    /// [`MISSING`] if the database does not have the document. `None` if nothing is known of it.
     pub(crate) fn rev(&self) -> Option<Arc<str>> {
         self.rev.clone()
     }
 
-    /// Whose bytes the answer and the event share.
+    /// Returns the revision whose bytes the answer and the event share.
     pub(crate) fn revision(&self) -> Revision {
         self.revision.clone()
     }
 
-    /// The newest revision that was left for an older one, if nothing newer has come since.
-    pub(crate) fn left(&self) -> Option<Arc<str>> {
-        self.left.as_ref().map(|left| Arc::clone(&left.rev))
+    /// Returns the newest revision that an older one has replaced, if no newer one has arrived
+    /// since.
+    pub(crate) fn superseded(&self) -> Option<Arc<str>> {
+        self.superseded.as_ref().map(|superseded| Arc::clone(&superseded.rev))
     }
 
-    /// Returns true if the feed knows of nothing newer than what is shown.
+    /// Returns true if the feed knows of no newer revision than the shown one.
     pub(crate) fn is_fresh(&self) -> bool {
         self.is_fresh
     }
 
-    /// One buffer for everyone.
+    /// Returns the prepared answer, one buffer for all browsers.
     pub(crate) fn answer(&self) -> Tagged {
         self.answer.clone()
     }
 
-    /// It as an event of a stream, one buffer for everyone: a message with the document, or `gone`.
-    /// Nothing while nothing is known of it.
+    /// Returns the document as an event of a stream, one buffer for all browsers: a message with
+    /// the document, or `gone`. `None` while nothing is known of it.
     pub(crate) fn event(&mut self, revisions: &Revisions) -> Option<Bytes> {
         let (change, _) = self.newest.as_ref()?;
         let event = self.event.get_or_insert_with(|| {
@@ -218,14 +224,14 @@ impl Document {
     }
 }
 
-/// Tells the page whether the document may be out of date.
+/// Header: whether the document may be out of date.
 const FEED_STATE: HeaderName = HeaderName::from_static("feed-state");
-/// Tells the page how long a poll waits, in seconds.
+/// Header: how long a poll waits, in seconds.
 const LONG_POLL: HeaderName = HeaderName::from_static("long-poll");
-/// Tells the page which database the document is of: it is another text once the database was
-/// deleted and created again, and the same at every dashboard that follows the same database.
+/// Header: the identity of the database. It changes if the database is deleted and created again,
+/// and is the same at every dashboard that follows this database.
 const DATABASE: HeaderName = HeaderName::from_static("database");
-/// Tells the page that the document has rightly gone back to an older revision, from this one.
+/// Header: the newer revision that the document rightly had before.
 const SUPERSEDES: HeaderName = HeaderName::from_static("supersedes");
 
 fn json(status: StatusCode, body: Bytes) -> Response {
@@ -233,12 +239,12 @@ fn json(status: StatusCode, body: Bytes) -> Response {
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    // A poll must come through, and a document is never to be shown from a cache unasked.
+    // Caches must ask the server every time, so that polls reach it and no old document is shown.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }
 
-/// CouchDB's own form of an error.
+/// Returns an error in the form of CouchDB.
 fn unavailable(reason: &str) -> Response {
     let reason = serde_json::Value::from(reason);
     let body = format!("{{\"error\":\"unavailable\",\"reason\":{reason}}}\n");
@@ -247,8 +253,8 @@ fn unavailable(reason: &str) -> Response {
     response
 }
 
-/// One that was seen to be deleted still has a revision; one that the server does not know has
-/// none.
+/// Returns the body for a document without content. A document that was deleted has a revision; a
+/// document that the server does not know has none.
 fn gone(is_deleted: bool) -> &'static [u8] {
     if is_deleted {
         b"{\"error\":\"not_found\",\"reason\":\"deleted\"}\n"
@@ -257,7 +263,7 @@ fn gone(is_deleted: bool) -> &'static [u8] {
     }
 }
 
-/// A revision that cannot stand in a header is left out: the document has it too.
+/// Sets a header, unless the value is not valid in a header. The document has its revision too.
 fn set(headers: &mut HeaderMap, name: HeaderName, value: String) {
     if let Ok(value) = HeaderValue::try_from(value) {
         headers.insert(name, value);

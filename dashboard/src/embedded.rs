@@ -17,16 +17,16 @@ use std::time::SystemTime;
 /// The name of the database.
 pub(crate) const DATABASE: &str = "dashboard";
 
-/// Told to every feed when a database has changed: its name.
+/// Sent to every feed when a database has changed: the name of the database.
 const CHANGED: Topic<Arc<str>> = Topic::new("embedded.changed");
 
-/// The largest document with all that a request for it carries.
+/// The largest body of a request: the largest document with its envelope.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// When a feed's client counts as one that does not read.
+/// Above `high` unsent bytes a client counts as a slow reader, until it is at `low` again.
 const MARKS: Marks = Marks { high: 256 * 1024, low: 64 * 1024 };
 
-/// Has the databases.
+/// The session that owns the databases.
 #[derive(Debug)]
 pub(crate) struct Embedded {
     couch: Couch,
@@ -35,18 +35,18 @@ pub(crate) struct Embedded {
 impl Embedded {
     /// Call it with a request.
     pub(crate) const ANSWER: Event<Request<Bytes>, Answer> = Event::new("embedded.answer");
-    /// Call it for the rows that a feed has not sent yet.
+    /// Call it for the unsent rows of a feed.
     const ROWS: Event<Box<Feed>, (Box<Feed>, Rows)> = Event::new("embedded.rows");
-    /// Call it for a feed's last line.
+    /// Call it for the last line of a feed.
     const LAST: Event<Box<Feed>, Bytes> = Event::new("embedded.last");
 
-    /// An empty database, which is another each time.
+    /// Makes an empty database, with a new identity each time.
     pub(crate) fn new(date: SystemTime) -> Self {
         let random = RandomState::new();
         let uuid = u128::from(random.hash_one(0)) << 64 | u128::from(random.hash_one(1));
         let start_time_s = HttpDate::from(date).unix_seconds();
         let mut couch = Couch::new(Identity { uuid, start_time_s });
-        couch.create_database(DATABASE).expect("the name is good and there is room for one");
+        couch.create_database(DATABASE).expect("the name is valid and the server is empty");
         Embedded { couch }
     }
 
@@ -70,21 +70,21 @@ impl Session for Embedded {
     }
 
     fn started(&mut self, cx: &mut Cx<'_>) {
-        // It is there for whoever calls it, for as long as anybody is.
+        // An alias keeps the session alive as long as another session can call it.
         if let Err(taken) = cx.alias("couch") {
             log::warn!("{taken}");
         }
     }
 }
 
-/// Serves the databases of `couch` to so many clients at a time.
+/// Serves the databases of the session `couch` to at most `clients_max` clients at the same time.
 pub(crate) fn server(at: SocketAddr, couch: SessionId, clients_max: usize) -> TcpServer {
     let mut unserved = LogLimit::default();
     TcpServer::new(at).concurrency(clients_max).accept(move |cx, accepted| {
         if let Err(error) = cx.spawn_with(|cx| Client::new(cx, accepted.socket, couch))
             && let Some(more) = unserved.pass(cx.now())
         {
-            log::warn!("a client of the database cannot be served: {error}{more}");
+            log::warn!("cannot serve a client of the embedded database: {error}{more}");
         }
     })
 }
@@ -94,9 +94,9 @@ pub(crate) fn server(at: SocketAddr, couch: SessionId, clients_max: usize) -> Tc
 struct Client {
     wire: ReadWrite<Httpd>,
     couch: SessionId,
-    /// The feed that is under way.
+    /// The feed that is being sent.
     feed: Option<Box<Feed>>,
-    /// Whether the client does not read as fast as the feed comes.
+    /// The client reads more slowly than the feed sends.
     is_full: bool,
 }
 
@@ -136,7 +136,7 @@ impl Client {
                 self.feed = Some(Box::new(feed));
                 self.send(cx, ());
             }
-            Err(_) => cx.stop(), // the database has gone, and the program with it
+            Err(_) => cx.stop(), // the database has stopped, so the program is ending
         }
     }
 
@@ -146,10 +146,10 @@ impl Client {
         }
     }
 
-    /// Sends the rows that have come, unless the client has yet to read those before.
+    /// Sends new rows, unless the client has not read the previous ones.
     fn send(&mut self, cx: &mut Cx<'_>, (): ()) {
         if self.is_full {
-            return; // drained() comes back to it
+            return; // drained() continues
         }
         let Some(feed) = self.feed.take() else { return };
         let Ok((feed, rows)) = cx.call(self.couch, Embedded::ROWS, feed) else {
@@ -195,7 +195,7 @@ impl Client {
     }
 
     fn ended(&mut self, cx: &mut Cx<'_>, ended: Ended) {
-        // A client that sends no more while its feed goes on has left, as CouchDB sees it too.
+        // A client that sends no more while it receives a feed has left. CouchDB does the same.
         if ended.is_final() || self.feed.is_some() {
             return cx.stop();
         }
@@ -215,14 +215,14 @@ impl Session for Client {
     }
 }
 
-/// Begins the feed's time without rows anew.
+/// Restarts the time without rows of a feed.
 fn rearm(cx: &mut Cx<'_>, pace: Pace) {
     let (Pace::Heartbeat(after) | Pace::Timeout(after)) = pace;
     cx.delay(Client::QUIET, after, ());
 }
 
-/// A page of another site can have a browser send requests here under that site's name (DNS
-/// rebinding); nobody else uses another name than this machine's own.
+/// Returns true if the request names this machine. Otherwise a page of another site could send
+/// requests here through a browser, under the name of that site (DNS rebinding).
 fn is_for_this_machine(request: &Request<Bytes>) -> bool {
     let Some(host) = request.headers().get(HOST) else { return true }; // no browser: HTTP/1.0
     names_this_machine(host.to_str().unwrap_or_default())
@@ -244,8 +244,8 @@ fn forbidden() -> Response {
     refusal(StatusCode::FORBIDDEN, "forbidden", "Only this machine is served.")
 }
 
-/// What is wrong with a request's bytes, in CouchDB's form: a replicator reads the answer as JSON,
-/// and one that is none ends the replication.
+/// Returns a malformed request's error in the form of CouchDB. A replicator reads each answer as
+/// JSON, and stops if it is not JSON.
 fn in_json(refusal_in_text: &Response) -> Response {
     let status = refusal_in_text.status();
     let error = match status {
@@ -270,7 +270,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_machine_has_more_names_than_were_compared() {
+    fn all_names_of_this_machine_are_accepted() {
         let table = [
             ("127.0.0.1", true),
             ("127.0.0.1:5984", true),

@@ -1,6 +1,6 @@
-//! `GET /metrics`: the figures in Prometheus' text format, version 0.0.4.
+//! `GET /metrics`: all metrics in the text format of Prometheus, version 0.0.4.
 
-use crate::feed::{State, Status};
+use crate::feed::{FeedState, FeedStatus};
 use crate::metrics::Metrics;
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -9,19 +9,19 @@ use masque::reactor::{Histogram, Stats};
 use masque::wheels::Counts;
 use std::fmt::{Display, Write};
 
-/// All figures as they stand. It allocates; what is counted does not.
+/// Returns all metrics. This allocates; counting does not.
 pub(crate) fn exposition(
     metrics: &Metrics,
-    door: &Counts,
-    feed: &Status,
+    listener: &Counts,
+    feed: &FeedStatus,
     stats: &Stats,
 ) -> Response {
-    let mut page = Page(String::with_capacity(8 * 1024));
-    of_site(metrics, &mut page);
-    of_door(door, metrics, &mut page);
-    of_feed(feed, &mut page);
-    of_kernel(stats, &mut page);
-    let mut response = Response::new(page.0.into());
+    let mut out = Exposition(String::with_capacity(8 * 1024));
+    write_site_metrics(metrics, &mut out);
+    write_listener_metrics(listener, metrics, &mut out);
+    write_feed_metrics(feed, &mut out);
+    write_kernel_metrics(stats, &mut out);
+    let mut response = Response::new(out.0.into());
     let headers = response.headers_mut();
     let format = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     headers.insert(CONTENT_TYPE, format);
@@ -29,8 +29,8 @@ pub(crate) fn exposition(
     response
 }
 
-/// The same in one line, for the log.
-pub(crate) fn summary(metrics: &Metrics, feed: &Status, stats: &Stats) -> String {
+/// Returns the main metrics in one line, for the log.
+pub(crate) fn summary(metrics: &Metrics, feed: &FeedStatus, stats: &Stats) -> String {
     let answers: u64 = metrics.answers().map(|(.., count)| count).sum();
     let refused: u64 = metrics.refusals().map(|(_, count)| count).sum();
     format!(
@@ -53,7 +53,7 @@ pub(crate) fn summary(metrics: &Metrics, feed: &Status, stats: &Stats) -> String
     )
 }
 
-fn of_site(metrics: &Metrics, page: &mut Page) {
+fn write_site_metrics(metrics: &Metrics, out: &mut Exposition) {
     let Metrics {
         connections,
         accepted,
@@ -64,86 +64,106 @@ fn of_site(metrics: &Metrics, page: &mut Page) {
         events,
         ..
     } = metrics;
-    let help = "Polls and streams with a newer revision than this dashboard's.";
-    page.counter("dashboard_ahead_total", help, metrics.ahead.read());
-    page.gauge("dashboard_connections", "Open connections of browsers.", connections.read());
-    page.counter("dashboard_connections_total", "Accepted connections.", accepted.read());
-    page.counter("dashboard_unserved_total", "Connections dropped unserved.", unserved.read());
-    page.family("dashboard_connections_ended_total", "counter", "Ended connections by cause.");
+    let help = "Polls and streams with a newer revision than this dashboard.";
+    out.counter("dashboard_ahead_total", help, metrics.ahead.read());
+    out.gauge("dashboard_connections", "Open connections of browsers.", connections.read());
+    out.counter("dashboard_connections_total", "Accepted connections.", accepted.read());
+    out.counter(
+        "dashboard_unserved_total",
+        "Connections that could not be served.",
+        unserved.read(),
+    );
+    out.family("dashboard_connections_ended_total", "counter", "Ended connections, by cause.");
     for (cause, count) in metrics.ends() {
-        page.sample("dashboard_connections_ended_total", &[("cause", &cause)], count);
+        out.sample("dashboard_connections_ended_total", &[("cause", &cause)], count);
     }
-    page.family("dashboard_requests_total", "counter", "Answered requests.");
+    out.family("dashboard_requests_total", "counter", "Answered requests.");
     for (kind, class, count) in metrics.answers() {
         let labels: [(&str, &dyn Display); 2] = [("route", &kind.name()), ("class", &class)];
-        page.sample("dashboard_requests_total", &labels, count);
+        out.sample("dashboard_requests_total", &labels, count);
     }
-    page.family("dashboard_refused_total", "counter", "Requests refused for their form.");
+    out.family("dashboard_refused_total", "counter", "Malformed requests.");
     for (status, count) in metrics.refusals() {
         let status = status.map_or_else(|| "other".into(), |status| status.to_string());
-        page.sample("dashboard_refused_total", &[("status", &status)], count);
+        out.sample("dashboard_refused_total", &[("status", &status)], count);
     }
-    page.gauge("dashboard_parked", "Polls that wait for a change.", parked.read());
-    page.family("dashboard_polls_total", "counter", "Polls that waited, by what ended them.");
+    out.gauge("dashboard_parked", "Polls waiting for a change.", parked.read());
+    out.family("dashboard_polls_total", "counter", "Polls that waited, by the cause of their end.");
     for (cause, count) in metrics.polls() {
-        page.sample("dashboard_polls_total", &[("cause", &cause)], count);
+        out.sample("dashboard_polls_total", &[("cause", &cause)], count);
     }
     let name = "dashboard_old_revision_bytes";
-    page.gauge(name, "Bytes of old revisions kept by slow readers.", old_revision_bytes.read());
-    page.gauge("dashboard_streams", "Open streams of events.", streams.read());
-    page.counter("dashboard_events_total", "Events put on streams.", events.read());
-    page.family("dashboard_unlogged_total", "counter", "Lines that could not be written.");
+    out.gauge(
+        name,
+        "Bytes of old revisions that slow readers keep in memory.",
+        old_revision_bytes.read(),
+    );
+    out.gauge("dashboard_streams", "Open streams of events.", streams.read());
+    out.counter("dashboard_events_total", "Events sent to streams.", events.read());
+    out.family("dashboard_unlogged_total", "counter", "Log lines that could not be written.");
     for (log, count) in metrics.unlogged() {
-        page.sample("dashboard_unlogged_total", &[("log", &log)], count);
+        out.sample("dashboard_unlogged_total", &[("log", &log)], count);
     }
 }
 
-/// How those fared who wanted to connect.
-fn of_door(door: &Counts, metrics: &Metrics, page: &mut Page) {
+/// Writes the metrics of the listener: rejected connections and pauses.
+fn write_listener_metrics(listener: &Counts, metrics: &Metrics, out: &mut Exposition) {
     let name = "dashboard_turned_away_total";
-    page.family(name, "counter", "Connections turned away by cause.");
-    let too_many = door.refused_for_total + metrics.turned_away.read();
-    page.sample(name, &[("cause", &"too_many")], too_many);
-    page.sample(name, &[("cause", &"too_many_of_address")], door.refused_for_address);
-    page.counter("dashboard_starved_total", "Pauses for want of descriptors.", door.starved);
+    out.family(name, "counter", "Rejected connections, by cause.");
+    let too_many = listener.refused_for_total + metrics.turned_away.read();
+    out.sample(name, &[("cause", &"too_many")], too_many);
+    out.sample(name, &[("cause", &"too_many_of_address")], listener.refused_for_address);
+    out.counter(
+        "dashboard_starved_total",
+        "Times accepting was paused because of too few file descriptors.",
+        listener.starved,
+    );
 }
 
-fn of_feed(feed: &Status, page: &mut Page) {
-    let is_up = u8::from(feed.state == State::Following);
-    page.gauge("dashboard_feed_up", "Whether the feed is followed.", is_up);
+fn write_feed_metrics(feed: &FeedStatus, out: &mut Exposition) {
+    let is_up = u8::from(feed.state == FeedState::Following);
+    out.gauge("dashboard_feed_up", "1 if the feed is connected and up to date, else 0.", is_up);
     let state = feed.state_age.as_secs_f64();
-    page.gauge("dashboard_feed_state_seconds", "Since the feed is up, or is not.", state);
+    out.gauge("dashboard_feed_state_seconds", "Time since the feed went up or down.", state);
     if let Some(age) = feed.data_age {
-        let help = "Since a document last changed.";
-        page.gauge("dashboard_data_age_seconds", help, age.as_secs_f64());
+        let help = "Time since a document last changed.";
+        out.gauge("dashboard_data_age_seconds", help, age.as_secs_f64());
     }
     if let Some(silence) = feed.silence {
-        let help = "Since the last byte of the feed.";
-        page.gauge("dashboard_feed_silence_seconds", help, silence.as_secs_f64());
+        let help = "Time since the last byte of the feed.";
+        out.gauge("dashboard_feed_silence_seconds", help, silence.as_secs_f64());
     }
-    page.counter("dashboard_changes_total", "Changes of documents.", feed.changes);
-    page.counter("dashboard_feed_losses_total", "Times the feed was lost.", feed.losses);
+    out.counter("dashboard_changes_total", "Changes of documents.", feed.changes);
+    out.counter("dashboard_feed_losses_total", "Times the feed was disconnected.", feed.losses);
 }
 
-fn of_kernel(stats: &Stats, page: &mut Page) {
-    page.gauge("masque_sessions", "Sessions.", stats.sessions);
-    page.gauge("masque_queued", "Posts and notices that wait.", stats.queued);
-    page.gauge("masque_timers", "Timers that are set.", stats.timers);
-    page.gauge("masque_wheels", "Mounted wheels.", stats.wheels);
-    page.gauge("masque_watchers", "Watches of topics.", stats.watchers);
-    page.counter("masque_turns_total", "Turns.", stats.turns);
-    page.counter("masque_dispatched_total", "Posts and timers handled.", stats.dispatched);
-    page.counter("masque_notices_total", "Notices that somebody watched for.", stats.notices);
-    page.counter("masque_dead_letters_total", "Posts to the stopped.", stats.dead_letters);
-    page.counter("masque_panics_total", "Handlers that panicked.", stats.panics);
-    page.histogram("masque_turn_seconds", "Time of turns, waiting left out.", &stats.turn_time);
-    page.histogram("masque_timer_lag_seconds", "How late timers fired.", &stats.timer_lag);
+fn write_kernel_metrics(stats: &Stats, out: &mut Exposition) {
+    out.gauge("masque_sessions", "Sessions.", stats.sessions);
+    out.gauge("masque_queued", "Posts and notices in the queue.", stats.queued);
+    out.gauge("masque_timers", "Pending timers.", stats.timers);
+    out.gauge("masque_wheels", "Mounted wheels.", stats.wheels);
+    out.gauge("masque_watchers", "Sessions that watch a topic.", stats.watchers);
+    out.counter("masque_turns_total", "Turns.", stats.turns);
+    out.counter("masque_dispatched_total", "Posts and timers handled.", stats.dispatched);
+    out.counter("masque_notices_total", "Notices that were delivered.", stats.notices);
+    out.counter(
+        "masque_dead_letters_total",
+        "Posts to sessions that had stopped.",
+        stats.dead_letters,
+    );
+    out.counter("masque_panics_total", "Handlers that panicked.", stats.panics);
+    out.histogram("masque_turn_seconds", "Duration of turns, without waiting.", &stats.turn_time);
+    out.histogram(
+        "masque_timer_lag_seconds",
+        "Delay of timers after their due time.",
+        &stats.timer_lag,
+    );
 }
 
-/// The text so far. Names and labels are ours and need no escapes.
-struct Page(String);
+/// The text of the answer. Names and labels are constants that need no escapes.
+struct Exposition(String);
 
-impl Page {
+impl Exposition {
     fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
         self.family(name, "gauge", help);
         self.sample(name, &[], value);
@@ -184,15 +204,15 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::Feed;
+    use crate::feed::FeedTracker;
     use std::collections::BTreeSet;
     use std::time::Instant;
 
     #[test]
     fn every_line_is_of_the_format_and_every_family_is_announced_once() {
-        let feed = Feed::new(Instant::now()).status(0, None, Instant::now());
-        let (metrics, door, stats) = (Metrics::default(), Counts::default(), Stats::default());
-        let response = exposition(&metrics, &door, &feed, &stats);
+        let feed = FeedTracker::new(Instant::now()).status(0, None, Instant::now());
+        let (metrics, listener, stats) = (Metrics::default(), Counts::default(), Stats::default());
+        let response = exposition(&metrics, &listener, &feed, &stats);
         let text = std::str::from_utf8(response.body()).expect("it is text");
         let mut families = BTreeSet::new();
         let mut samples = BTreeSet::new();
@@ -200,11 +220,11 @@ mod tests {
         for line in text.lines() {
             if let Some(comment) = line.strip_prefix("# TYPE ") {
                 family = comment.split(' ').next().expect("a name");
-                assert!(families.insert(family), "{family} is announced twice");
+                assert!(families.insert(family), "{family} has two TYPE lines");
             } else if !line.starts_with("# HELP ") {
                 let (series, value) = line.rsplit_once(' ').expect("a value");
                 assert!(series.starts_with(family), "{series} is not of {family}");
-                assert!(samples.insert(series), "{series} is told twice");
+                assert!(samples.insert(series), "{series} occurs twice");
                 assert!(value.parse::<f64>().is_ok(), "{line}");
             }
         }
@@ -214,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_summary_is_one_line() {
-        let feed = Feed::new(Instant::now()).status(0, None, Instant::now());
+        let feed = FeedTracker::new(Instant::now()).status(0, None, Instant::now());
         let line = summary(&Metrics::default(), &feed, &Stats::default());
         assert!(!line.contains('\n') && !line.contains("  "), "{line}");
     }

@@ -1,4 +1,4 @@
-//! How the feed stands, for those who show it.
+//! The state of the feed, for `/health`, `/metrics` and the page.
 
 use bytes::Bytes;
 use couch_mem::fnv::fnv_1a;
@@ -6,56 +6,56 @@ use masque::filters::ServerSentEvent;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What is known of the feed.
+/// The state of the feed and its counters.
 #[derive(Debug)]
-pub(crate) struct Feed {
-    state: State,
-    /// Since when it is in this state, a loss after a loss included.
+pub(crate) struct FeedTracker {
+    state: FeedState,
+    /// When this state was entered. Repeated failures are one state.
     since: Instant,
-    /// Why there is no feed, while there is none.
+    /// Why the feed is not connected, if it is not.
     trouble: String,
     last_change: Option<Instant>,
     changes: u64,
     losses: u64,
-    /// What the database is known by, in the form in which browsers are told.
+    /// A hash of the identity of the database, as it is sent to browsers.
     database: Option<Arc<str>>,
-    /// The state as an event of the stream.
+    /// The state as an event of a stream.
     event: Bytes,
 }
 
-/// Whether what is shown is up to date.
+/// The connection to the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    /// There was no feed yet.
+pub(crate) enum FeedState {
+    /// Not connected yet.
     Connecting,
-    /// All that there was has been told, and what comes will be.
+    /// Up to date: all earlier changes have been delivered, and new ones follow.
     Following,
-    /// There was one, and it is tried again.
+    /// It was connected; the feed is retrying.
     Lost,
 }
 
-/// The feed at one moment.
+/// A snapshot of the feed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Status {
-    pub(crate) state: State,
-    /// For how long it has been in this state.
+pub(crate) struct FeedStatus {
+    pub(crate) state: FeedState,
+    /// The time in this state.
     pub(crate) state_age: Duration,
-    /// Since a document last changed.
+    /// The time since a document last changed.
     pub(crate) data_age: Option<Duration>,
-    /// Since the last byte came.
+    /// The time since the last byte arrived.
     pub(crate) silence: Option<Duration>,
     pub(crate) changes: u64,
     pub(crate) losses: u64,
-    /// Documents that stand otherwise than they are shown.
+    /// The number of documents that are known to be outdated.
     pub(crate) outdated: usize,
 }
 
-impl Feed {
+impl FeedTracker {
     pub(crate) fn new(now: Instant) -> Self {
-        let mut feed = Feed {
-            state: State::Connecting,
+        let mut feed = FeedTracker {
+            state: FeedState::Connecting,
             since: now,
-            trouble: "the database is being connected to".to_owned(),
+            trouble: "connecting to the database".to_owned(),
             last_change: None,
             changes: 0,
             losses: 0,
@@ -71,10 +71,10 @@ impl Feed {
         self.changes += 1;
     }
 
-    /// Whether that is news.
+    /// Returns true if the feed was not up to date before.
     pub(crate) fn caught_up(&mut self, now: Instant) -> bool {
-        let is_news = self.state != State::Following;
-        self.enter(State::Following, now);
+        let is_news = self.state != FeedState::Following;
+        self.enter(FeedState::Following, now);
         self.prepare();
         is_news
     }
@@ -82,40 +82,47 @@ impl Feed {
     pub(crate) fn lost(&mut self, why: String, now: Instant) {
         self.losses += 1;
         self.trouble = why;
-        // What never was cannot be lost.
-        if self.state == State::Following {
-            self.enter(State::Lost, now);
+        // A feed that was never connected cannot be lost.
+        if self.state == FeedState::Following {
+            self.enter(FeedState::Lost, now);
         }
         self.prepare();
     }
 
-    /// The database has this identity. A server could send a long one: browsers get its hash.
+    /// Stores the identity of the database. Browsers get its hash, because a server could send a
+    /// long one.
     pub(crate) fn identify(&mut self, identity: Option<&str>) {
         self.database = identity.map(|text| format!("{:032x}", fnv_1a(text.as_bytes())).into());
     }
 
-    /// What the database is known by; `None` if the server does not tell or was not asked yet.
+    /// Returns the hash of the identity. `None` if the server has none or was not asked yet.
     pub(crate) fn database(&self) -> Option<Arc<str>> {
         self.database.clone()
     }
 
-    /// Why there is no feed.
+    /// Returns why the feed is not connected.
     pub(crate) fn trouble(&self) -> &str {
         &self.trouble
     }
 
     pub(crate) fn is_following(&self) -> bool {
-        self.state == State::Following
+        self.state == FeedState::Following
     }
 
-    /// The state as an event named `feed`, the same bytes for everyone.
+    /// Returns the state as an event named `feed`, the same bytes for all browsers.
     pub(crate) fn event(&self) -> Bytes {
         self.event.clone()
     }
 
-    /// How it stands now, so many documents being out of date; `heard` is when its last byte came.
-    pub(crate) fn status(&self, outdated: usize, heard: Option<Instant>, now: Instant) -> Status {
-        Status {
+    /// Returns the current status. `outdated` is the number of outdated documents, `heard` the time
+    /// of the last byte.
+    pub(crate) fn status(
+        &self,
+        outdated: usize,
+        heard: Option<Instant>,
+        now: Instant,
+    ) -> FeedStatus {
+        FeedStatus {
             state: self.state,
             state_age: now.saturating_duration_since(self.since),
             data_age: self.last_change.map(|then| now.saturating_duration_since(then)),
@@ -126,7 +133,7 @@ impl Feed {
         }
     }
 
-    fn enter(&mut self, state: State, now: Instant) {
+    fn enter(&mut self, state: FeedState, now: Instant) {
         if self.state != state {
             (self.state, self.since) = (state, now);
         }
@@ -138,8 +145,8 @@ impl Feed {
     }
 }
 
-/// A state as an event of the stream.
-pub(crate) fn event(state: State, trouble: Option<&str>) -> Bytes {
+/// Returns a state as an event of a stream.
+pub(crate) fn event(state: FeedState, trouble: Option<&str>) -> Bytes {
     let state = state.name();
     let data = trouble.map_or_else(
         || format!("{{\"state\":\"{state}\"}}"),
@@ -148,19 +155,19 @@ pub(crate) fn event(state: State, trouble: Option<&str>) -> Bytes {
     ServerSentEvent::new(&data).named("feed").encode()
 }
 
-impl State {
+impl FeedState {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            State::Connecting => "connecting",
-            State::Following => "following",
-            State::Lost => "lost",
+            FeedState::Connecting => "connecting",
+            FeedState::Following => "following",
+            FeedState::Lost => "lost",
         }
     }
 }
 
-impl Status {
-    /// For how long there has been no feed; `None` while there is one.
+impl FeedStatus {
+    /// Returns how long the feed has been disconnected. `None` while it is connected.
     pub(crate) fn lost_for(&self) -> Option<Duration> {
-        Some(self.state_age).filter(|_| self.state != State::Following)
+        Some(self.state_age).filter(|_| self.state != FeedState::Following)
     }
 }

@@ -1,5 +1,5 @@
-//! A listening socket that was opened by who started the program: systemd's socket activation
-//! (`sd_listen_fds(3)`). Connections wait in it while the program starts, or starts again.
+//! A listening socket that a supervisor passes to the program: socket activation of systemd
+//! (`sd_listen_fds(3)`). Connections wait in it while the program starts or restarts.
 
 use listenfd::ListenFd;
 use masque::reactor::ListeningSocket;
@@ -8,10 +8,10 @@ use std::env;
 use std::io;
 use std::os::fd::AsFd;
 
-/// The socket that was handed over by `LISTEN_FDS`, of TCP or of Unix; `None` when there is none.
+/// Returns the socket that was passed with `LISTEN_FDS`, TCP or Unix. `None` if there is none.
 ///
 /// # Errors
-/// When what was handed over is no listening socket, or more than one.
+/// If more than one socket was passed, or the socket does not listen.
 pub(crate) fn socket() -> io::Result<Option<ListeningSocket>> {
     let is_for_us = env::var("LISTEN_PID").map_or(true, |id| id == std::process::id().to_string());
     let count = env::var("LISTEN_FDS").ok().filter(|count| is_for_us && !count.is_empty());
@@ -22,7 +22,7 @@ pub(crate) fn socket() -> io::Result<Option<ListeningSocket>> {
         1 => {}
         count => {
             return Err(io::Error::other(format!(
-                "{count} sockets were handed over, but only one can be served"
+                "{count} sockets were passed, but only one is supported"
             )));
         }
     }
@@ -36,21 +36,22 @@ pub(crate) fn socket() -> io::Result<Option<ListeningSocket>> {
     listener.try_into().map(Some)
 }
 
-/// What is no number would be taken for no socket, and the program would listen elsewhere.
+/// Without this check, a malformed number would count as no socket, and the program would listen on
+/// another address.
 fn check_count(count: Option<&str>) -> io::Result<()> {
     match count.map(str::parse::<u16>) {
-        Some(Err(_)) => Err(io::Error::other("it is not the number of sockets")),
+        Some(Err(_)) => Err(io::Error::other("not a number of sockets")),
         _ => Ok(()),
     }
 }
 
-/// A connection, or a socket that does not listen yet, would never accept anything.
+/// A connected socket, or one that does not listen yet, would never accept anything.
 fn check_listens(socket: &impl AsFd) -> io::Result<()> {
     if socket_acceptconn(socket)? { Ok(()) } else { Err(is_none()) }
 }
 
 fn is_none() -> io::Error {
-    io::Error::other("what was handed over is not a listening socket of TCP or Unix")
+    io::Error::other("the passed descriptor is not a listening TCP or Unix socket")
 }
 
 #[cfg(test)]

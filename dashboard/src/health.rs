@@ -1,15 +1,15 @@
-//! `GET /health`, for who watches over the program: is what it shows up to date?
+//! `GET /health`, for monitoring: is the shown data up to date?
 
-use crate::feed::Status;
+use crate::feed::FeedStatus;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use masque::filters::Response;
 use std::time::Duration;
 
-/// 200, or 503 once there has been no feed for longer than `stale_after`, or while a document
-/// stands otherwise than it is shown, for it is not to be had. A document that does not change
-/// is no fault, so its age alone makes nothing ill.
-pub(crate) fn health(status: &Status, stale_after: Duration) -> Response {
+/// Returns 200, or 503 if the feed has been disconnected for longer than `stale_after` or a shown
+/// document is known to be outdated. A document that does not change is not an error, however old
+/// it is.
+pub(crate) fn health(status: &FeedStatus, stale_after: Duration) -> Response {
     let is_lost = status.lost_for().is_some_and(|time| time > stale_after);
     let is_stale = is_lost || status.outdated > 0;
     let body = format!(
@@ -39,21 +39,22 @@ fn seconds(time: Option<Duration>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::State;
+    use crate::feed::FeedState;
 
     #[test]
     fn a_feed_that_is_lost_for_too_long_is_ill_and_so_is_an_outdated_document() {
         let second = Duration::from_secs(1);
         for (state, state_age, outdated, expected) in [
-            (State::Following, 3600 * second, 0, 200),
-            (State::Following, second, 1, 503),
-            (State::Lost, 60 * second, 0, 200),
-            (State::Lost, 61 * second, 0, 503),
-            (State::Connecting, 61 * second, 0, 503),
+            (FeedState::Following, 3600 * second, 0, 200),
+            (FeedState::Following, second, 1, 503),
+            (FeedState::Lost, 60 * second, 0, 200),
+            (FeedState::Lost, 61 * second, 0, 503),
+            (FeedState::Connecting, 61 * second, 0, 503),
         ] {
             let (data_age, silence) = (Some(second / 2), None);
             let (changes, losses) = (0, 0);
-            let status = Status { state, state_age, data_age, silence, changes, losses, outdated };
+            let status =
+                FeedStatus { state, state_age, data_age, silence, changes, losses, outdated };
             let response = health(&status, 60 * second);
             assert_eq!(response.status().as_u16(), expected, "{status:?}");
             let told: serde_json::Value =

@@ -9,12 +9,12 @@ mod coding;
 mod command_line;
 mod conditional;
 mod console;
+mod demo;
 mod descriptors;
 mod document;
 mod embedded;
 mod exposition;
 mod feed;
-mod figures;
 mod files;
 mod handed_over;
 mod health;
@@ -25,17 +25,19 @@ mod site;
 mod winner;
 mod writer;
 
+use app::App;
 use command_line::{Command, Options, USAGE};
 use console::Console;
 use masque::reactor::Reactor;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::mpsc::channel;
 
 fn main() -> ExitCode {
     let console = match Console::open() {
         Ok(console) => console,
         Err(error) => {
-            // There is no other way than one that may block.
+            // The only way left is one that may block.
             let _ = writeln!(io::stderr(), "dashboard: cannot write to stdout and stderr: {error}");
             return ExitCode::FAILURE;
         }
@@ -46,38 +48,40 @@ fn main() -> ExitCode {
         Ok(Command::Run(options)) => match run(*options, console) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                console.complain(error);
+                console.print_error(error);
                 ExitCode::FAILURE
             }
         },
         Ok(Command::Help) => {
-            console.say(USAGE.trim_end());
+            console.print(USAGE.trim_end());
             ExitCode::SUCCESS
         }
         Ok(Command::Version) => {
-            console.say(concat!("dashboard ", env!("CARGO_PKG_VERSION")));
+            console.print(concat!("dashboard ", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS
         }
         Err(error) => {
-            console.complain(format_args!("{error}; see dashboard --help"));
+            console.print_error(format_args!("{error}; see dashboard --help"));
             ExitCode::from(2)
         }
     }
 }
 
-/// Serves until a signal ends it, or a failure that it cannot serve without.
+/// Serves until a signal or a fatal error.
 fn run(options: Options, console: &Console) -> io::Result<()> {
     console.start_log(options.log);
     let limit = descriptors::raise();
-    let places = descriptors::share(limit, options.couch.is_none()).map_err(io::Error::other)?;
+    let capacity = descriptors::share(limit, options.couch.is_none()).map_err(io::Error::other)?;
     let handed =
         handed_over::socket().map_err(|error| io::Error::other(format!("LISTEN_FDS: {error}")))?;
     let mut reactor = Reactor::new()?;
-    reactor.spawn(app::App::new(options, handed, places, console.clone()));
-    reactor.run()
+    let (failure, failed) = channel();
+    reactor.spawn(App::new(options, handed, capacity, console.clone(), failure));
+    reactor.run()?;
+    failed.try_recv().map_or(Ok(()), |why| Err(io::Error::other(why)))
 }
 
-/// Waits, however the program ends, until what it said is written.
+/// Waits until all output is written, however the program ends.
 struct Ending(Console);
 
 impl Drop for Ending {

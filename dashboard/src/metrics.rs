@@ -1,97 +1,98 @@
-//! What the site counts. Where a thing happens it is counted, by one addition; nothing is
+//! The counters of the site. Each event adds to a counter where it happens, and nothing is
 //! allocated.
 
 use crate::writer::Writer;
 use http::StatusCode;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// The figures of the site; who shows them is [`exposition`](crate::exposition).
+/// All counters. [`exposition`](crate::exposition) prints them.
 ///
-/// All browsers' sessions share it. There is one thread, so the counters never wait for each other;
-/// they are atomic to be shared without a lock or a cell.
+/// All browser sessions share this value. They run in one thread, so the counters never contend.
+/// They are atomic because the buffers of old revisions count their own release, and `Bytes` needs
+/// owners that are `Send`.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
-    /// Connections of browsers that are open.
+    /// Open connections of browsers.
     pub(crate) connections: Count,
     pub(crate) accepted: Count,
-    /// Those of them that came when as many were connected as may be.
+    /// Open connections that were accepted while the server was full.
     pub(crate) guests: Count,
-    /// Requests of guests that were told so.
+    /// Requests that were answered that the server is full.
     pub(crate) turned_away: Count,
-    /// Connections that could not be served for want of something.
+    /// Connections that could not be served because of a lack of resources.
     pub(crate) unserved: Count,
-    /// Bytes of old revisions that browsers still read.
+    /// Bytes of old revisions that are still being sent.
     pub(crate) old_revision_bytes: Count,
-    /// Polls that wait for a change.
+    /// Polls waiting for a change.
     pub(crate) parked: Count,
-    /// Streams of events that are open.
+    /// Open streams of events.
     pub(crate) streams: Count,
-    /// Events that were sent over them, heartbeats not counted.
+    /// Events sent to streams, without heartbeats.
     pub(crate) events: Count,
-    /// Polls and streams that came with a newer revision than is known here.
+    /// Polls and streams with a newer revision than this dashboard.
     pub(crate) ahead: Count,
     answers: [[Count; CLASSES.len()]; Kind::ALL.len()],
     polls: [Count; PollEnd::ALL.len()],
     refused: [Count; REFUSALS.len() + 1],
     ended: [Count; ConnectionEnd::ALL.len()],
-    /// What is written to, by its name.
+    /// The log files, by name.
     logs: Vec<(&'static str, Writer)>,
 }
 
-/// What a request was for.
+/// The kind of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A document as it is.
+    /// A document, immediately.
     Document,
-    /// A document once it has another revision.
+    /// A document, as soon as it has another revision.
     Poll,
     /// A document's events.
     Events,
     File,
     Health,
     Metrics,
-    /// Something else, or nothing that is there.
+    /// Another path, or a path that does not exist.
     Other,
 }
 
-/// How a poll that waited ended.
+/// The cause of the end of a waiting poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PollEnd {
     /// The document changed.
     Changed,
-    /// It waited long enough.
+    /// The time of a poll was over.
     TimedOut,
-    /// The feed was lost, or came back.
+    /// The feed was lost or reconnected.
     FeedState,
-    /// The server ends.
+    /// The server is ending.
     Closing,
-    /// The browser sends no more; it may have left.
+    /// The browser sends no more. It may have left.
     Left,
 }
 
-/// How a connection ended.
+/// The cause of the end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConnectionEnd {
     /// Everything was sent.
     Finished,
-    /// The peer reset it, or the network did.
+    /// The peer or the network reset it.
     Failed,
-    /// The peer did not do its part in time.
+    /// The peer was too slow.
     TimedOut,
-    /// The server ended first.
+    /// The server ended before the connection.
     Cut,
-    /// It still read an old revision when too many of those were kept.
+    /// It was still reading an old revision when old revisions used too much memory.
     Outdated,
 }
 
 /// The classes of an answer's status.
 pub(crate) const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 
-/// The refusals that have a figure of their own; there is one more for all others.
+/// The errors that are counted by status. All others are counted together.
 const REFUSALS: [u16; 8] = [400, 408, 413, 414, 417, 431, 501, 505];
 
 impl Metrics {
-    /// Figures that include the lines which these have lost.
+    /// Makes the counters, with log files whose lost lines are reported.
     pub(crate) fn new(logs: Vec<(&'static str, Writer)>) -> Self {
         Metrics { logs, ..Self::default() }
     }
@@ -102,13 +103,13 @@ impl Metrics {
         self.answers[kind as usize][class].add(1);
     }
 
-    /// Counts the end of a poll that waited.
+    /// Counts the end of a waiting poll.
     pub(crate) fn poll_ended(&self, how: PollEnd) {
         self.parked.remove(1);
         self.polls[how as usize].add(1);
     }
 
-    /// Counts a request that was refused for its form.
+    /// Counts a malformed request.
     pub(crate) fn refused(&self, status: StatusCode) {
         let known = REFUSALS.iter().position(|refusal| *refusal == status.as_u16());
         self.refused[known.unwrap_or(REFUSALS.len())].add(1);
@@ -120,30 +121,30 @@ impl Metrics {
         self.ended[how as usize].add(1);
     }
 
-    /// Each kind and class, with the number of answers.
+    /// Returns the number of answers for each kind and class.
     pub(crate) fn answers(&self) -> impl Iterator<Item = (Kind, &'static str, u64)> {
         Kind::ALL.into_iter().zip(&self.answers).flat_map(|(kind, counts)| {
             CLASSES.into_iter().zip(counts).map(move |(class, count)| (kind, class, count.read()))
         })
     }
 
-    /// Each end of polls, with its number.
+    /// Returns the number of polls for each cause of their end.
     pub(crate) fn polls(&self) -> impl Iterator<Item = (&'static str, u64)> {
         PollEnd::ALL.into_iter().zip(&self.polls).map(|((_, name), count)| (name, count.read()))
     }
 
-    /// Each status of refusals, with its number; the last is of all others.
+    /// Returns the number of malformed requests for each status. The last is for all others.
     pub(crate) fn refusals(&self) -> impl Iterator<Item = (Option<u16>, u64)> {
         let statuses = REFUSALS.into_iter().map(Some).chain([None]);
         statuses.zip(&self.refused).map(|(status, count)| (status, count.read()))
     }
 
-    /// Each log, with the lines that it has lost.
+    /// Returns the lines that each log has lost.
     pub(crate) fn unlogged(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.logs.iter().map(|(name, log)| (*name, log.lost()))
     }
 
-    /// Each end of connections, with its number.
+    /// Returns the number of connections for each cause of their end.
     pub(crate) fn ends(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let ends = ConnectionEnd::ALL.into_iter().zip(&self.ended);
         ends.map(|((_, name), count)| (name, count.read()))
@@ -194,12 +195,12 @@ impl ConnectionEnd {
     ];
 }
 
-/// A number that goes up, and for some figures down.
+/// A counter. Some counters also go down.
 #[derive(Debug, Default)]
 pub(crate) struct Count(AtomicU64);
 
 impl Count {
-    // Nobody else writes, so it need not be one locked step.
+    // Only one thread writes, so this need not be one atomic operation.
     pub(crate) fn add(&self, more: u64) {
         self.0.store(self.read().wrapping_add(more), Relaxed);
     }

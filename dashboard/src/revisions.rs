@@ -1,9 +1,9 @@
-//! The bytes of documents' revisions, and a limit on those of old ones.
+//! The memory of old revisions, and its limit.
 //!
-//! An answer shares the document's bytes. So a browser that reads slowly keeps the revision with
-//! which it started in memory, and many browsers may keep many revisions. Beyond
-//! [`OLD_BYTES_MAX`] the browsers that still read the oldest are reset; they ask again and get the
-//! newest.
+//! An answer shares the bytes of its document. So a slow reader keeps the revision with which it
+//! started in memory, and many slow readers may keep many revisions. Beyond [`OLD_BYTES_MAX`] the
+//! connections that still send the oldest revisions are reset. Their browsers ask again and get the
+//! latest revision.
 
 use crate::metrics::Metrics;
 use bytes::Bytes;
@@ -13,45 +13,47 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
-/// Bytes of old revisions that browsers may keep, all together: eight of the longest documents that
-/// CouchDB takes by default, or thousands of usual ones.
+/// Bytes of old revisions in memory: eight of the longest documents that CouchDB accepts by
+/// default, or thousands of usual ones.
 pub(crate) const OLD_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Buffers of so many bytes or more are memory mappings, which return to the system when they are
-/// dropped. glibc allocates such buffers from its heap once one of them has been freed, and one
-/// live small block in the heap retains all memory below it.
+/// Buffers of at least this size are memory mappings, which return to the system when they are
+/// dropped.
+///
+/// glibc allocates such buffers from its heap once it has freed one. A live small block in the heap
+/// then retains all memory below it.
 const MAPPED_BYTES_MIN: usize = 128 * 1024;
 
-/// Knows which old revisions are still kept.
+/// Tracks the old revisions that are still in memory.
 #[derive(Debug)]
 pub(crate) struct Revisions {
     bytes_max: usize,
     serial: u64,
-    /// Revisions that were replaced while an answer still shared their bytes, oldest first.
-    old: VecDeque<Weak<Kept>>,
+    /// Replaced revisions whose bytes an answer still shares, the oldest first.
+    old: VecDeque<Weak<Usage>>,
     metrics: Arc<Metrics>,
 }
 
-/// A revision of a document. It does not keep the revision's bytes.
+/// A handle of a revision. It does not keep the bytes in memory.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Revision {
     serial: u64,
-    kept: Weak<Kept>,
+    kept: Weak<Usage>,
 }
 
-/// What is kept of a revision, shared by the owners of its buffers.
+/// The memory of a revision, shared by the owners of its buffers.
 #[derive(Debug)]
-struct Kept {
+struct Usage {
     serial: u64,
     bytes: AtomicUsize,
     is_old: AtomicBool,
     metrics: Arc<Metrics>,
 }
 
-/// One buffer of a revision, until the last answer that shares it is gone.
+/// One buffer of a revision. It is dropped with the last answer that shares it.
 struct Owner {
     buffer: Buffer,
-    kept: Arc<Kept>,
+    kept: Arc<Usage>,
 }
 
 enum Buffer {
@@ -68,20 +70,20 @@ impl Revisions {
         Revisions { bytes_max, serial: 0, old: VecDeque::new(), metrics }
     }
 
-    /// A revision of which nothing is kept yet.
+    /// Starts a revision without buffers.
     pub(crate) fn begin(&mut self) -> Revision {
         self.serial += 1;
         Revision { serial: self.serial, kept: Weak::new() }
     }
 
-    /// Makes a buffer of a revision count. It is copied if it is large. What is so small that
-    /// answers copy it does not count.
+    /// Adds a buffer to a revision. A large buffer is copied. A buffer that is small enough for
+    /// answers to copy is not counted.
     pub(crate) fn keep(&self, revision: &mut Revision, bytes: Bytes) -> Bytes {
         if bytes.len() <= OUTPUT_COPIED_BYTES {
             return bytes;
         }
         let kept = revision.kept.upgrade().unwrap_or_else(|| {
-            Arc::new(Kept {
+            Arc::new(Usage {
                 serial: revision.serial,
                 bytes: AtomicUsize::new(0),
                 is_old: AtomicBool::new(false),
@@ -93,10 +95,10 @@ impl Revisions {
         Bytes::from_owner(Owner { buffer: Buffer::of(bytes), kept })
     }
 
-    /// Notes that a revision is not the current one any more. Returns the serial numbers of those
-    /// whose readers must be reset, because more is kept than may be.
+    /// Marks a revision as old. Returns the serial numbers of the revisions whose readers must be
+    /// reset, because the limit is exceeded.
     ///
-    /// Cost: O(old revisions that are kept).
+    /// Cost: O(old revisions in memory).
     pub(crate) fn replace(&mut self, old: Revision) -> Vec<u64> {
         if let Some(kept) = old.kept.upgrade() {
             kept.is_old.store(true, Relaxed);
@@ -125,14 +127,14 @@ impl Revision {
         self.serial
     }
 
-    /// Returns true if an answer still shares its bytes, or it is the current revision.
+    /// Returns true if its bytes are still in memory.
     pub(crate) fn is_kept(&self) -> bool {
         self.kept.strong_count() > 0
     }
 }
 
 impl Buffer {
-    /// A large buffer is copied to a mapping, if the system has one to give.
+    /// Copies a large buffer to a memory mapping, if the system can provide one.
     fn of(bytes: Bytes) -> Self {
         if bytes.len() < MAPPED_BYTES_MIN {
             return Buffer::Shared(bytes);

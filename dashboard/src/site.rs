@@ -1,4 +1,4 @@
-//! What all browsers' connections share: the paths, and what is under them.
+//! The paths of the site, and the state that all connections share.
 
 use crate::metrics::{Kind, Metrics};
 use bytes::Bytes;
@@ -8,56 +8,57 @@ use http::{HeaderValue, Method, StatusCode};
 use masque::filters::{Httpd, Request, Response};
 use masque::reactor::SessionId;
 use std::borrow::Cow;
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The site as configured.
+/// The site, as configured.
 #[derive(Debug)]
 pub(crate) struct Site {
-    /// The documents that are followed, by their places.
+    /// The ids of the shown documents. Their index identifies them.
     pub(crate) docs: Vec<String>,
     /// How long a poll waits for a change.
     pub(crate) long_poll: Duration,
-    /// Holds a poll or stream with a newer revision than is known here until this dashboard has
-    /// caught up, at most as long as a poll waits.
+    /// If true, a poll or stream with a newer revision waits until this dashboard has caught up, at
+    /// most the time of a poll.
     pub(crate) monotonic: bool,
-    /// How long the feed may be lost before the site counts as ill.
+    /// How long the feed may be disconnected before `/health` returns 503.
     pub(crate) stale_after: Duration,
-    /// Who has the files.
+    /// The session of the files.
     pub(crate) files: SessionId,
-    /// Who knows how the documents stand.
+    /// The session of the documents.
     pub(crate) overview: SessionId,
-    /// Who is told of each answer.
+    /// The session of the access log.
     pub(crate) access_log: Option<SessionId>,
     pub(crate) metrics: Arc<Metrics>,
-    /// How many browsers are served at a time.
+    /// The largest number of browsers that are served at the same time.
     pub(crate) browsers_max: usize,
-    /// What each connection is read by: a clone of this.
+    /// The filter of each connection is a clone of this.
     pub(crate) httpd: Httpd,
 }
 
-/// What a request is for.
+/// The resource that a request asks for.
 #[derive(Debug)]
 pub(crate) enum Route<'r> {
     /// A document, and the revision that the browser has.
     Document {
-        place: usize,
+        index: usize,
         rev: Option<Cow<'r, str>>,
     },
-    /// A document's changes as they come.
+    /// A stream of the changes of a document.
     Events {
-        place: usize,
+        index: usize,
     },
-    /// A file, if there is one of that name.
+    /// The name of a file, which may not exist.
     File(String),
     Health,
     Metrics,
-    /// Something that is the same each time.
+    /// An answer that is always the same.
     Answer(Response),
 }
 
 impl Route<'_> {
-    /// What its answer is counted as.
+    /// Returns the kind under which the answer is counted.
     pub(crate) fn kind(&self) -> Kind {
         match self {
             Route::Document { rev: None, .. } => Kind::Document,
@@ -72,7 +73,7 @@ impl Route<'_> {
 }
 
 impl Site {
-    /// What the server of browsers goes by.
+    /// The alias of the server of browsers.
     pub(crate) const SERVER: &str = "server";
 
     /// True if as many browsers are connected as may be.
@@ -98,7 +99,7 @@ impl Site {
             ("metrics", None) => Some(Route::Metrics),
             (doc, None) => self.document(doc, None),
             (doc, Some(rest)) => match &*rest {
-                "events" => self.place(doc).map(|place| Route::Events { place }),
+                "events" => self.index(doc).map(|index| Route::Events { index }),
                 rev if cut(rev).1.is_some() => None,
                 _ => self.document(doc, Some(rest)),
             },
@@ -112,15 +113,16 @@ impl Site {
     }
 
     fn document<'r>(&self, doc: &str, rev: Option<Cow<'r, str>>) -> Option<Route<'r>> {
-        self.place(doc).map(|place| Route::Document { place, rev })
+        self.index(doc).map(|index| Route::Document { index, rev })
     }
 
-    fn place(&self, doc: &str) -> Option<usize> {
+    fn index(&self, doc: &str) -> Option<usize> {
         self.docs.iter().position(|own| own == doc)
     }
 
-    /// The page shows the first document unless its address names another. The `Location` is
-    /// relative, so that it is right below a path of a proxy too (RFC 9110, section 10.2.2).
+    /// Redirects to the page. The page shows the first document unless its address names another
+    /// one. The `Location` is relative, so that it is also right below a path of a proxy (RFC 9110,
+    /// section 10.2.2).
     fn to_page(&self) -> Response {
         let mut to = "file/index.html".to_owned();
         if self.docs[0] != "overview" {
@@ -128,7 +130,7 @@ impl Site {
             to.push_str(&encoded(&self.docs[0]));
         }
         let mut response = plain(StatusCode::FOUND, "The page is at file/index.html.\n");
-        let location = HeaderValue::try_from(to).expect("it is encoded");
+        let location = HeaderValue::try_from(to).expect("the id is percent-encoded");
         response.headers_mut().insert(LOCATION, location);
         response
     }
@@ -138,35 +140,33 @@ pub(crate) fn not_found() -> Response {
     plain(StatusCode::NOT_FOUND, "There is nothing here.\n")
 }
 
-/// For a request that comes too late.
+/// Answers a request that arrives while the server is ending.
 pub(crate) fn unavailable() -> Response {
     plain(StatusCode::SERVICE_UNAVAILABLE, "The server is ending.\n")
 }
 
-/// For a request that comes while as many browsers are connected as may be.
+/// Answers a request while the maximum number of browsers is connected.
 pub(crate) fn full() -> Response {
-    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, FULL);
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(FULL_RETRY_AFTER));
+    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "The server is full.\n");
+    // Browsers rarely leave within a second.
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
     response
 }
 
-/// The same answer as bytes. It is sent on a connection that is closed before its request is read.
+/// Returns the same answer as bytes, for a connection that is closed before its request is read.
 pub(crate) fn full_unread() -> Bytes {
-    let length = FULL.len();
-    let answer = format!(
-        "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\
-         retry-after: {FULL_RETRY_AFTER}\r\n\
-         content-type: text/plain; charset=utf-8\r\ncache-control: no-cache\r\n\
-         content-length: {length}\r\n\r\n{FULL}"
-    );
-    answer.into()
+    let full = full();
+    let mut answer = format!("HTTP/1.1 {}\r\nconnection: close\r\n", full.status());
+    for (name, value) in full.headers() {
+        let value = value.to_str().expect("the values are written above as text");
+        let _ = write!(answer, "{name}: {value}\r\n"); // writing to a String cannot fail
+    }
+    let length = full.body().len();
+    let _ = write!(answer, "content-length: {length}\r\n\r\n");
+    [answer.as_bytes(), full.body()].concat().into()
 }
 
-const FULL: &str = "The server is full.\n";
-/// In seconds. Places become free when browsers leave, which is seldom a matter of a second.
-const FULL_RETRY_AFTER: &str = "5";
-
-/// A response of one sentence.
+/// Returns a response with one sentence.
 fn plain(status: StatusCode, text: &'static str) -> Response {
     let mut response = Response::new(Bytes::from_static(text.as_bytes()));
     *response.status_mut() = status;
@@ -176,7 +176,7 @@ fn plain(status: StatusCode, text: &'static str) -> Response {
     response
 }
 
-/// What can be done with everything that is here.
+/// The methods of all resources.
 const ALLOWED: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 
 fn not_allowed() -> Response {
@@ -193,10 +193,11 @@ fn options() -> Response {
     response
 }
 
-/// The first segment of a path and what is behind it, each segment decoded once; `None` when one is
-/// not text, or could lead elsewhere. No segment has a slash when it is decoded.
+/// Returns the first segment of a path and the rest, each segment decoded once. `None` if one is
+/// not text or could lead to another path. A decoded segment never contains a slash.
 fn split(path: &str) -> Option<(Cow<'_, str>, Option<Cow<'_, str>>)> {
-    // As nearly all are: without what has to be decoded, or refused. To its end, for it is short.
+    // Nearly all paths need no decoding. The whole path is checked without a branch, because it is
+    // short.
     let is_plain = path.bytes().fold(true, |plain, byte| plain & !matches!(byte, b'%' | b'\\' | 0));
     let part = |encoded| segment(encoded, is_plain);
     let (first, rest) = cut(path.strip_prefix('/')?);
@@ -211,7 +212,7 @@ fn split(path: &str) -> Option<(Cow<'_, str>, Option<Cow<'_, str>>)> {
     Some((part(first)?, rest))
 }
 
-/// What is before the first slash, and what is behind it.
+/// Splits at the first slash.
 fn cut(path: &str) -> (&str, Option<&str>) {
     match path.bytes().position(|byte| byte == b'/') {
         Some(slash) => (&path[..slash], Some(&path[slash + 1..])),
@@ -219,7 +220,7 @@ fn cut(path: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// A segment decoded, unless it is plain and stands for itself.
+/// Decodes a segment, unless it is plain.
 fn segment(encoded: &str, is_plain: bool) -> Option<Cow<'_, str>> {
     let segment = if is_plain {
         Cow::Borrowed(encoded)

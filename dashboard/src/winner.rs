@@ -1,12 +1,12 @@
-//! The order of revisions, in which CouchDB chooses the winner among a document's branches.
+//! The order of revisions, by which CouchDB selects the winner among the branches of a document.
 
-/// What stands for the revision of a document that the database does not have. It has no dash, so
-/// it is no revision of CouchDB's.
+/// Stands for the revision of a document that the database does not have. Revisions of CouchDB have
+/// a dash, so this is none of them.
 pub(crate) const MISSING: &str = "none";
 
 /// Returns true if `rev` is newer than `than`: the number before the dash counts first, then the
-/// hash behind it. Everything is newer than a document that is missing or not known (`None`). Text
-/// that is not a number, a dash and a hash has no order and is newer than nothing.
+/// hash after it. Every revision is newer than a document that is missing or unknown (`None`). Text
+/// of another form has no order and is newer than nothing.
 pub(crate) fn is_newer(rev: &str, than: Option<&str>) -> bool {
     let Some(rev) = order(rev) else { return false };
     match than {
@@ -17,7 +17,7 @@ pub(crate) fn is_newer(rev: &str, than: Option<&str>) -> bool {
 
 fn order(rev: &str) -> Option<(u64, &str)> {
     let (edits, hash) = rev.split_once('-').filter(|(_, hash)| !hash.is_empty())?;
-    // `parse` would take a plus sign.
+    // `parse` would accept a plus sign.
     let edits = Some(edits).filter(|edits| edits.bytes().all(|byte| byte.is_ascii_digit()))?;
     Some((edits.parse().ok()?, hash))
 }

@@ -154,11 +154,11 @@ test("trouble that the server tells of is said in plain words", async () => {
   };
   const document = { _id: "overview", _rev: "1-a", warehouse: { orders: 1 } };
   await only((route) => route.fulfill({ json: document, headers: { "Feed-State": "lost" } }));
-  await says(told, "Feed lost, showing the last known data");
+  await says(told, "Feed disconnected, showing the last known data");
   await told.waitForSelector(".card[data-key='/warehouse/orders']", SOON);
   const deleted = { error: "not_found", reason: "deleted" };
   await only((route) => route.fulfill({ status: 404, json: deleted }));
-  await says(told, "Document is gone");
+  await says(told, "Document was deleted");
   await context.unroute("**/overview**");
   await says(told, "Live");
   await context.close();
@@ -176,7 +176,7 @@ test("the feed is lost: the page says so and keeps its figures", async () => {
     const figures = () => told.$$eval(".card", (cards) => cards.length);
     const figuresBefore = await figures();
     await couch.kill();
-    await says(told, "Feed lost, showing the last known data");
+    await says(told, "Feed disconnected, showing the last known data");
     assert.equal(await figures(), figuresBefore);
     await told.context().close();
   } finally {
@@ -198,7 +198,7 @@ test("the server is gone: the page says so, keeps its figures, recovers by itsel
 
   watch.serverGone = true;
   await dashboard.kill();
-  await says(page, "Server lost, trying again");
+  await says(page, "Server unreachable, retrying");
   assert.equal(await figures(), figuresBefore);
 
   dashboard = await Dashboard.start(DASHBOARD_BIN, dashboard.address);

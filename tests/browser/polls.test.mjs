@@ -108,7 +108,7 @@ test("the network is away: the page says so at once, and asks anew when it is ba
   const { page, context } = await open(t, page_of(dashboard, "board"), { alone: true });
   await says(page, "Live");
   await context.setOffline(true);
-  await says(page, "Server lost, trying again", SOON);
+  await says(page, "Server unreachable, retrying", SOON);
   await put(dashboard, "board", { n: 2 });
   await context.setOffline(false);
   await shows(page, 2);
@@ -118,7 +118,7 @@ test("the network is away: the page says so at once, and asks anew when it is ba
   const shared = await open(t, page_of(dashboard, "board"));
   await says(shared.page, "Live");
   await shared.page.evaluate(() => dispatchEvent(new Event("offline")));
-  await until(async () => (await shared.states()).includes("Server lost, trying again"), SOON);
+  await until(async () => (await shared.states()).includes("Server unreachable, retrying"), SOON);
   await says(shared.page, "Live");
 });
 
@@ -154,7 +154,7 @@ test("a long --long-poll is no trouble", async (t) => {
     await page.clock.fastForward((limit_s - 2) * 1000);
     assert.equal(await page.textContent("#state-text"), "Live", `${seconds} s are not over`);
     await dashboard.kill();
-    await says(page, "Server lost, trying again");
+    await says(page, "Server unreachable, retrying");
     await page.context().close();
   }
 });
@@ -169,7 +169,7 @@ test("the feed is lost: the page says so though its poll waits, and when it is b
   const { page } = await open(t, page_of(dashboard, "board"));
   await says(page, "Live");
   link.cut();
-  await says(page, "Feed lost, showing the last known data", SOON);
+  await says(page, "Feed disconnected, showing the last known data", SOON);
   await link.restore();
   await says(page, "Live", SOON);
   assert.equal(await page.getAttribute("[data-key='/n'] .number", "title"), "1");
@@ -178,20 +178,20 @@ test("the feed is lost: the page says so though its poll waits, and when it is b
 test("a document that comes, goes and comes back is shown at once", async (t) => {
   const dashboard = await start(t, ["--doc", "board", ...FOR_EVER]);
   const { page } = await open(t, page_of(dashboard, "board"));
-  await says(page, "No such document yet");
+  await says(page, "Document does not exist yet");
   await until(async () => await figure(dashboard, "dashboard_parked") === 1, SOON);
   const revision = await put(dashboard, "board", { n: 1 });
   await shows(page, 1);
   await says(page, "Live");
   await fetch(`${dashboard.database}/board?rev=${revision}`, { method: "DELETE" });
-  await says(page, "Document is gone");
+  await says(page, "Document was deleted");
   await until(async () => await figure(dashboard, "dashboard_parked") === 1, SOON);
   await put(dashboard, "board", { n: 3 });
   await shows(page, 3);
   await says(page, "Live");
 
   const other = await open(t, page_of(dashboard, "nosuch"));
-  await says(other.page, "This dashboard follows no such document");
+  await says(other.page, "This dashboard does not follow this document");
 });
 
 test("below a path of a proxy everything works", async (t) => {

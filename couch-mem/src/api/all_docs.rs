@@ -20,7 +20,7 @@ impl Couch {
             _ => return Err(ApiError::method("GET,HEAD,POST")),
         };
         let keys = query.json("keys")?;
-        let page = Page::of(&query)?;
+        let page = Selection::of(&query)?;
         let body = match keys {
             Some(Value::Array(keys)) if keys.len() > BULK_ITEMS_MAX => {
                 return Err(ApiError::too_large(format!("More than {BULK_ITEMS_MAX} keys")));
@@ -40,8 +40,8 @@ impl Couch {
     }
 }
 
-/// Which of the rows, and what of each.
-struct Page {
+/// The rows that a request asks for, and their content.
+struct Selection {
     skip: usize,
     limit: usize,
     descending: bool,
@@ -50,7 +50,7 @@ struct Page {
     extras: Extras,
 }
 
-impl Page {
+impl Selection {
     fn of(query: &Query) -> Result<Self, ApiError> {
         let number = |name, default| {
             let number = query.number(name)?;
@@ -68,8 +68,8 @@ impl Page {
     }
 }
 
-/// A row for each key, in the order of the keys.
-fn of_keys(database: &Database, page: &Page, keys: &[Value]) -> Result<String, ApiError> {
+/// Returns a row for each key, in the order of the keys.
+fn of_keys(database: &Database, page: &Selection, keys: &[Value]) -> Result<String, ApiError> {
     let total = database.document_count();
     let update_seq = if page.update_seq { ",\"update_seq\":null" } else { "" };
     let mut body = format!("{{\"total_rows\":{total},\"offset\":null{update_seq},\"rows\":[");
@@ -88,11 +88,11 @@ fn of_keys(database: &Database, page: &Page, keys: &[Value]) -> Result<String, A
     Ok(body)
 }
 
-/// The live documents between two ids. O(log n) and O(1) a row, and O(1) for each row before the
-/// first, to count them.
-fn in_range(query: &Query, database: &Database, page: &Page) -> Result<String, ApiError> {
+/// Returns the live documents between two ids. O(log n), O(1) for each row, and O(1) for each
+/// document before the first row, to count them.
+fn in_range(query: &Query, database: &Database, page: &Selection) -> Result<String, ApiError> {
     let key = id_of(query, &["key"])?;
-    // Here a row's key is its document's id, so where one is not given the other counts.
+    // The key of a row is the id of its document, so `startkey` and `startkey_docid` mean the same.
     let start = key.clone().or(id_of(query, &["startkey", "start_key"])?);
     let start = start.or_else(|| docid_of(query, &["startkey_docid", "start_key_doc_id"]));
     let end = key.or(id_of(query, &["endkey", "end_key"])?);
@@ -131,8 +131,8 @@ fn in_range(query: &Query, database: &Database, page: &Page) -> Result<String, A
     Ok(body)
 }
 
-/// The documents from `low` to `high` that are no tombstones; none when these are in the wrong
-/// order.
+/// Returns the documents from `low` to `high`, without tombstones. Returns none if the bounds are
+/// in the wrong order.
 fn live<'a>(
     database: &'a Database,
     low: Bound<&str>,
@@ -142,7 +142,7 @@ fn live<'a>(
     rows.into_iter().flatten().filter(|(_, document)| !document.winner().deleted)
 }
 
-/// Whether `BTreeMap::range` takes these: it panics on bounds in the wrong order.
+/// Returns true if the bounds are in order. `BTreeMap::range` panics otherwise.
 fn is_ordered(low: Bound<&str>, high: Bound<&str>) -> bool {
     match (low, high) {
         (Bound::Unbounded, _) | (_, Bound::Unbounded) => true,
@@ -154,8 +154,8 @@ fn is_ordered(low: Bound<&str>, high: Bound<&str>) -> bool {
     }
 }
 
-/// A key of the query. Ids are strings, which sort behind numbers and before lists: other keys are
-/// refused rather than sorted.
+/// Returns a key of the query. Ids are strings, which sort between numbers and lists. Keys of other
+/// types are rejected, not sorted.
 fn id_of(query: &Query, names: &[&str]) -> Result<Option<String>, ApiError> {
     for name in names {
         match query.json(name)? {
@@ -167,12 +167,17 @@ fn id_of(query: &Query, names: &[&str]) -> Result<Option<String>, ApiError> {
     Ok(None)
 }
 
-/// An id of the query, which is not JSON.
+/// Returns an id of the query, which is plain text, not JSON.
 fn docid_of(query: &Query, names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| query.text(name)).map(str::to_owned)
 }
 
-fn push_row(out: &mut String, id: &str, document: &Document, page: &Page) -> Result<(), ApiError> {
+fn push_row(
+    out: &mut String,
+    id: &str,
+    document: &Document,
+    page: &Selection,
+) -> Result<(), ApiError> {
     let winner = document.winner();
     out.push_str("\r\n{\"id\":");
     push_string(out, id);

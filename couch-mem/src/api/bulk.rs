@@ -9,12 +9,12 @@ use crate::limits::BULK_ITEMS_MAX;
 use crate::store::{Draft, DraftError, Leaf, Members, Revision, push_args, push_string};
 
 impl Couch {
-    /// Stores documents one by one: each row of the answer says what became of its own.
+    /// Stores documents one by one. Each row of the answer is the result for one document.
     ///
     /// With `new_edits` a malformed document fails the request, and nothing is stored, as in
-    /// CouchDB. Without, a replicator sends what others made: only the document that cannot be
-    /// stored here is refused, as forbidden. CouchDB's and PouchDB's replicators count that and
-    /// continue.
+    /// CouchDB. Without it, a replicator sends documents that other servers made: only a document
+    /// that cannot be stored here is rejected, as forbidden. The replicators of CouchDB and PouchDB
+    /// count that and continue.
     pub(super) fn bulk_docs(&mut self, call: &Call<'_>, db: &str) -> Result<Answer, ApiError> {
         expect_post(call)?;
         let members = call.members()?;
@@ -57,7 +57,7 @@ impl Couch {
                 Err(refusal) if new_edits => {
                     push_failure(&mut rows, &Stated { rev: None, ..stated }, &refusal);
                 }
-                // Not the document's fault: the replicator must come again with the rest.
+                // The document is valid, so the replicator must send it again later with the rest.
                 Err(refusal) if refusal.status == StatusCode::INSUFFICIENT_STORAGE => {
                     return Err(refusal);
                 }
@@ -68,8 +68,8 @@ impl Couch {
         Ok(complete(StatusCode::CREATED, rows))
     }
 
-    /// Which revisions of a list are not known here. A malformed revision is not known either: the
-    /// replicator sends the document, and only that one is refused.
+    /// Returns the revisions of a list that are not known here. A malformed revision counts as
+    /// unknown: the replicator then sends the document, and only this one is rejected.
     pub(super) fn revs_diff(&mut self, call: &Call<'_>, db: &str) -> Result<Answer, ApiError> {
         expect_post(call)?;
         let database = self.existing(db)?;
@@ -111,7 +111,7 @@ impl Couch {
     }
 }
 
-/// How a row of a bulk answer names its document.
+/// The id and revision by which a row of a bulk answer names its document.
 #[derive(Debug)]
 struct Stated {
     id: Option<String>,
@@ -119,7 +119,7 @@ struct Stated {
 }
 
 impl Stated {
-    /// Reads what a document states that is not stored.
+    /// Reads id and revision of a document that is not stored.
     fn in_json(json: &str) -> Self {
         let members = Members::parse(json).unwrap_or_default();
         let text = |name| serde_json::from_str(members.value(name)?).ok();
@@ -127,7 +127,7 @@ impl Stated {
     }
 }
 
-/// The rows for `all_or_nothing`, which CouchDB has given up.
+/// Returns the rows for `all_or_nothing`, which CouchDB does not support any more.
 fn aborted(items: &[&RawValue]) -> String {
     let reason = "all_or_nothing is not supported";
     let refusal = ApiError::new(StatusCode::EXPECTATION_FAILED, "not_implemented", reason);
@@ -171,7 +171,7 @@ pub(super) fn push_separator(out: &mut String, opening: char) {
     }
 }
 
-/// The refusal of an answer beyond [`ANSWER_SIZE_MAX`](crate::limits::ANSWER_SIZE_MAX).
+/// Returns the error for an answer above [`ANSWER_SIZE_MAX`](crate::limits::ANSWER_SIZE_MAX).
 pub(super) fn answer_too_large() -> ApiError {
     ApiError::too_large("The answer would be too large: ask for less at once")
 }
@@ -184,7 +184,7 @@ pub(super) fn expect_post(call: &Call<'_>) -> Result<(), ApiError> {
     if *call.method() == Method::POST { Ok(()) } else { Err(ApiError::method("POST")) }
 }
 
-/// The list of this name in a bulk request; `absent` is the reason to refuse one without it.
+/// Returns the list with this name in a bulk request. `absent` is the error without it.
 pub(super) fn items<'a>(
     members: &Members<'a>,
     name: &str,

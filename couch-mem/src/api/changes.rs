@@ -1,4 +1,4 @@
-//! `_changes`: what a client asks for, and the answers that are complete at once.
+//! `_changes`: the parameters of a request, and the answers that are complete immediately.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ fn since(call: &Call<'_>, database: &Database) -> Result<u64, ApiError> {
     Ok(database.number(since))
 }
 
-/// A heartbeat goes before a timeout, as in CouchDB.
+/// A heartbeat takes precedence over a timeout, as in CouchDB.
 fn pace(call: &Call<'_>) -> Result<Pace, ApiError> {
     let whole = |text: &str| text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty();
     let timeout_ms = match call.query.text("timeout") {
@@ -137,8 +137,8 @@ fn filter(
     }
 }
 
-/// Refuses what is not `design/function`, or names a function that the design document does not
-/// have in this member.
+/// Returns an error if `path` is not `design/function`, or if the design document does not define
+/// this function in `member`.
 fn expect_defined(
     database: &Database,
     member: &str,
@@ -168,7 +168,7 @@ fn seq_interval(call: &Call<'_>) -> Result<Option<u64>, ApiError> {
     call.query.text("seq_interval").map(interval).transpose()
 }
 
-/// The `doc_ids` of a POST's body. An empty body is taken for `{}`.
+/// Returns the `doc_ids` in the body of a POST. An empty body counts as `{}`.
 fn ids_in_body(call: &Call<'_>) -> Result<Option<Vec<String>>, ApiError> {
     if call.request.body().is_empty() {
         call.expect_json()?;

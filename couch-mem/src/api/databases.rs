@@ -1,4 +1,5 @@
-//! `/db`: what it is, making and deleting it, and documents that want an id.
+//! `/db`: information about a database, creating and deleting it, and storing documents without an
+//! id.
 
 use http::{HeaderValue, Method, StatusCode, header};
 
@@ -37,7 +38,7 @@ impl Couch {
         self.put_document(call, db, &id, &draft)
     }
 
-    /// There is nothing to commit: old replicators ask all the same.
+    /// Nothing has to be committed, but old replicators send this request.
     pub(super) fn ensure_full_commit(&self, call: &Call<'_>, db: &str) -> Result<Answer, ApiError> {
         if *call.method() != Method::POST {
             return Err(ApiError::method("POST"));
@@ -50,7 +51,7 @@ impl Couch {
 }
 
 impl Call<'_> {
-    /// Where what was made can be found; nothing when the client named no host.
+    /// Returns the `Location` of a created resource. `None` if the client sent no host.
     pub(super) fn location(&self, names: &[&str]) -> Option<(header::HeaderName, HeaderValue)> {
         let host = self.header(header::HOST)?;
         let path: Vec<String> = names.iter().map(|name| encoded(name)).collect();
@@ -59,7 +60,7 @@ impl Call<'_> {
     }
 }
 
-/// The members that CouchDB 3.5 has. There is one shard and one copy, and no file.
+/// Returns the members that CouchDB 3.5 has. There is one shard with one copy, and no file.
 fn info(database: &Database) -> String {
     let mut name = String::new();
     push_string(&mut name, database.name());

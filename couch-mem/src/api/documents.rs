@@ -34,7 +34,7 @@ impl Couch {
         }
     }
 
-    /// `COPY`, an extension of HTTP: the document of a revision, stored under another id.
+    /// `COPY`, an extension of HTTP: stores the content of a revision under another id.
     fn copy_document(&mut self, call: &Call<'_>, db: &str, id: &str) -> Result<Answer, ApiError> {
         let database = self.existing_mut(db)?;
         let rev = call.rev(None)?.map(parse_rev).transpose()?;
@@ -54,12 +54,12 @@ impl Couch {
 
     fn read_document(&self, call: &Call<'_>, db: &str, id: &str) -> Result<Answer, ApiError> {
         let database = self.existing(db)?;
-        // CouchDB treats an empty list as if there was none.
+        // CouchDB treats an empty list as a missing parameter.
         if let Some(revs) = call.query.text("open_revs").filter(|revs| *revs != "[]") {
             return self.open_revs(call, db, id, revs);
         }
         let document = database.document(id).ok_or(GetError::Missing)?;
-        // With `latest` CouchDB shows the winner, whatever revision is named.
+        // With `latest` CouchDB returns the winner, whichever revision is named.
         let rev = call.query.rev("rev")?.filter(|_| !call.query.is_true("latest"));
         let leaf = database.get(id, rev.as_ref())?;
         let (extras, tag) = (call.extras(), format!("\"{}\"", leaf.rev()));
@@ -77,7 +77,7 @@ impl Couch {
         Ok(Answer::Complete(response))
     }
 
-    /// A PUT, or a POST to the database: an edit of `id`.
+    /// Edits the document `id`, for a PUT or a POST to the database.
     pub(super) fn put_document(
         &mut self,
         call: &Call<'_>,
@@ -142,7 +142,7 @@ impl Couch {
         }
     }
 
-    /// What is below a document or an endpoint, and is not offered: attachments, views.
+    /// Answers paths below a document or an endpoint that are not implemented: attachments, views.
     pub(super) fn beneath(
         &self,
         call: &Call<'_>,
@@ -173,9 +173,8 @@ impl Couch {
     }
 }
 
-/// Stores what a client sent: a document, or with the id `_local/...` a checkpoint; as an edit on
-/// `rev`, or with `new_edits` false as the revision that the draft itself states. Gives the
-/// revision as text.
+/// Stores a document, or a checkpoint if the id starts with `_local/`. This is an edit of `rev`, or
+/// with `new_edits` false the revision that the draft itself states. Returns the revision as text.
 pub(super) fn store_draft(
     database: &mut Database,
     id: &str,
@@ -202,7 +201,7 @@ pub(super) fn store_draft(
         )
     })?;
     let rev = history.leaf().to_string();
-    // After a PUT of one document a replicator gives up at 400, and counts a failure at 403.
+    // After a PUT of one document, a replicator stops at 400 but counts a failure at 403.
     database.graft(id, history, draft).map_err(|error| match error {
         PutError::IllegalId(_) => ApiError::from(error).forbidden(),
         _ => error.into(),
@@ -210,7 +209,7 @@ pub(super) fn store_draft(
     Ok(rev)
 }
 
-/// The answer to an edit.
+/// Returns the answer to an edit.
 fn edited(
     status: StatusCode,
     id: &str,
@@ -227,7 +226,8 @@ fn edited(
     Answer::Complete(response)
 }
 
-/// The answer to an edit with `batch=ok`: CouchDB stores it later and can state no revision.
+/// Returns the answer to an edit with `batch=ok`. CouchDB stores it later and knows no revision
+/// yet.
 fn accepted(id: &str) -> Answer {
     let mut body = String::from("{\"ok\":true,\"id\":");
     push_string(&mut body, id);
@@ -259,8 +259,8 @@ fn local_json(id: &str, local: &Local) -> String {
 }
 
 impl Call<'_> {
-    /// The extras that the query asks for. Others, such as `attachments=true`, ask for nothing that
-    /// is here.
+    /// Returns the extras that the query asks for. Others, such as `attachments=true`, have no
+    /// effect here.
     pub(super) fn extras(&self) -> Extras {
         let is_true = |name| self.query.is_true(name);
         let meta = is_true("meta");
@@ -273,7 +273,8 @@ impl Call<'_> {
         }
     }
 
-    /// The revision that an edit is for, which may be stated in three places but must be one.
+    /// Returns the revision that an edit is based on. It may be stated in three places, but all
+    /// must be equal.
     fn rev<'a>(&'a self, in_body: Option<&'a str>) -> Result<Option<&'a str>, ApiError> {
         let in_query = self.query.text("rev");
         if in_body.zip(in_query).is_some_and(|(body, query)| body != query) {
@@ -295,7 +296,7 @@ impl Call<'_> {
     }
 }
 
-/// Text of this server's own making: revisions and quotes.
+/// Returns a header value of text that this server makes: revisions and quotes.
 fn text_value(text: &str) -> HeaderValue {
     HeaderValue::try_from(text).expect("a revision is visible ASCII")
 }

@@ -1,4 +1,4 @@
-//! Errors as CouchDB states them: a status, and `{"error":...,"reason":...}`.
+//! Errors in the form of CouchDB: a status, and `{"error":...,"reason":...}`.
 
 use std::borrow::Cow;
 
@@ -8,13 +8,13 @@ use http::{HeaderValue, Response, StatusCode, header};
 use super::response;
 use crate::store::{CreateError, DraftError, GetError, PutError, push_string};
 
-/// Why a request is not carried out.
+/// An error that ends a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ApiError {
     pub(super) status: StatusCode,
     pub(super) error: &'static str,
     pub(super) reason: Cow<'static, str>,
-    /// The methods that would be taken, for 405.
+    /// The allowed methods, for a 405.
     allow: Option<&'static str>,
 }
 
@@ -47,7 +47,7 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "illegal_docid", reason)
     }
 
-    /// A database of this name cannot be made.
+    /// The error for a database that cannot be created.
     pub(super) fn of_database_name(name: &str, error: CreateError) -> Self {
         let status = StatusCode::BAD_REQUEST;
         match error {
@@ -71,8 +71,9 @@ impl ApiError {
         }
     }
 
-    /// A number in the query that is none. CouchDB answers some of these with 500 (`limit=abc`):
-    /// the fault is the client's, so here it is always 400, as CouchDB's own views do.
+    /// The error for an invalid number in the query. CouchDB answers some of these with 500
+    /// (`limit=abc`). The client is at fault, so the status here is always 400, as in the views of
+    /// CouchDB.
     pub(super) fn bad_number(value: &str) -> Self {
         let is_negative = value.strip_prefix('-').is_some_and(|digits| {
             !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
@@ -89,7 +90,7 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "query_parse_error", reason)
     }
 
-    /// This refusal as one that a replicator counts: it does not stop at what is forbidden.
+    /// Returns this error as `forbidden`, which a replicator counts before it continues.
     pub(super) fn forbidden(self) -> Self {
         Self { status: StatusCode::FORBIDDEN, error: "forbidden", ..self }
     }
@@ -105,13 +106,13 @@ impl ApiError {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "bad_content_type", reason)
     }
 
-    /// What CouchDB has and this server has not.
+    /// The error for a feature that CouchDB has and this server does not.
     pub(super) fn not_implemented(what: &str) -> Self {
         let reason = format!("{what} is not implemented in this embedded database");
         Self::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", reason)
     }
 
-    /// More than one request may ask for.
+    /// The error for a request that asks for too much.
     pub(super) fn too_large(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", reason)
     }

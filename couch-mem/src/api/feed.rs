@@ -1,5 +1,5 @@
-//! A `_changes` answer as it goes on: the rows so far unsent, and its end. No timer: the session
-//! that serves it has those.
+//! A `_changes` answer while it is being sent: unsent rows, and its end. The caller sets the
+//! timers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use super::Couch;
 use crate::limits::ROWS_SIZE;
 use crate::store::{Change, Database, Extras, Sequence, push_args, push_string};
 
-/// A `_changes` request being answered.
+/// A `_changes` request that is being answered.
 ///
-/// The session sends [`head`](Self::head) and [`opening`](Self::opening), then [`rows`](Self::rows)
-/// now and whenever the [`database`](Self::database) changed, as long as they say so, and
-/// [`end`](Self::end) last. Between rows it keeps the [`pace`](Self::pace). To give up without an
-/// end (the client went away) is to drop it.
+/// The caller sends [`head`](Self::head) and [`opening`](Self::opening), then [`rows`](Self::rows)
+/// now and each time the [`database`](Self::database) has changed, until [`Rows::then`] is
+/// [`Then::End`]. It then sends [`end`](Self::end). While there are no rows it keeps the
+/// [`pace`](Self::pace). If the client disconnects, drop the feed.
 #[derive(Clone, Debug)]
 pub struct Feed {
     pub(super) db: Arc<str>,
@@ -29,24 +29,24 @@ pub struct Feed {
     pub(super) all_leaves: bool,
     pub(super) filter: Filter,
     pub(super) pace: Pace,
-    /// Which rows have a sequence, if not all: see [`push_row`](Self::push_row).
+    /// Which rows have a sequence, if not all: see `push_row`.
     pub(super) seq_interval: Option<u64>,
-    /// Rows handed out.
+    /// The number of rows returned by `rows`.
     pub(super) sent: u64,
 }
 
 /// The form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FeedKind {
-    /// What there is, in one JSON object.
+    /// All current changes, in one JSON object.
     Normal,
-    /// The same, but it waits for one row at least.
+    /// The same, but waits for at least one row.
     LongPoll,
-    /// A row a line, for ever.
+    /// One row per line, without end.
     Continuous,
 }
 
-/// Which documents' changes are shown.
+/// The documents whose changes are shown.
 #[derive(Clone, Debug)]
 pub(super) enum Filter {
     All,
@@ -54,58 +54,58 @@ pub(super) enum Filter {
     Design,
 }
 
-/// What to do while nothing changes. The time begins anew whenever something was sent.
+/// The timer while nothing changes. It restarts after anything was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// Send [`Feed::HEARTBEAT`] each time this passed; never end.
+    /// Send [`Feed::HEARTBEAT`] each time this time has passed. The feed does not end.
     Heartbeat(Duration),
-    /// Send the end when this passed.
+    /// Send the end after this time.
     Timeout(Duration),
 }
 
-/// Rows to be sent.
+/// Rows to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rows {
-    /// Whole rows, possibly none: about 64 KiB at most, or one larger row.
+    /// Complete rows, possibly none: about 64 KiB at most, or one larger row.
     pub lines: Bytes,
-    /// What follows them.
+    /// The next step after sending them.
     pub then: Then,
 }
 
-/// What to do after sending rows.
+/// The next step after sending rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
-    /// Ask for rows again as soon as these are on their way.
+    /// Ask for more rows as soon as these are sent.
     More,
-    /// Ask again when the database changed.
+    /// Ask for rows again when the database has changed.
     Wait,
-    /// Send the end.
+    /// Send [`Feed::end`].
     End,
 }
 
 impl Feed {
-    /// The line that proves life.
+    /// The empty line that is a heartbeat.
     pub const HEARTBEAT: &'static [u8] = b"\n";
 
-    /// The name of the database, as [`Couch::take_changed`] gives it.
+    /// Returns the name of the database, as [`Couch::take_changed`] returns it.
     pub fn database(&self) -> &str {
         &self.db
     }
 
-    /// What to do while nothing changes.
+    /// Returns the timer while nothing changes.
     pub fn pace(&self) -> Pace {
         self.pace
     }
 
-    /// The head of the response: without a length, so the body is chunked, or ends with the
-    /// connection. Send it at once, for clients take its coming for the feed's beginning.
+    /// Returns the head of the response. It has no length, so the body is chunked or ends with the
+    /// connection. Send it immediately, because clients treat the feed as started when it arrives.
     pub fn head() -> Response<()> {
         let mut response = super::response(StatusCode::OK, String::new());
         response.headers_mut().remove(header::CONTENT_LENGTH);
         response.map(drop)
     }
 
-    /// What goes before the first row. May be empty.
+    /// Returns the text before the first row. It may be empty.
     pub fn opening(&self) -> &'static [u8] {
         match self.kind {
             FeedKind::Continuous => b"",
@@ -113,9 +113,10 @@ impl Feed {
         }
     }
 
-    /// The rows that were not handed out yet, oldest first, each document once. The feed is over
-    /// when its database is gone, also if there is a new one of that name. O(log n) and then O(1) a
-    /// row; O(ids) with a `_doc_ids` filter.
+    /// Returns the rows that were not returned before, the oldest first, each document once. The
+    /// feed ends when its database is deleted, even if a new one has the same name.
+    ///
+    /// Cost: O(log n) and O(1) for each row; O(ids) with a `_doc_ids` filter.
     pub fn rows(&mut self, couch: &Couch) -> Rows {
         let mut lines = String::new();
         let Some(database) = self.find(couch) else {
@@ -139,7 +140,7 @@ impl Feed {
             then = Some(Then::End);
         }
         let then = then.unwrap_or_else(|| {
-            // All was seen: what the filter left out need not be looked at again.
+            // Changes that the filter excludes were examined too, and need no second look.
             self.since = database.update_seq().number;
             match self.kind {
                 FeedKind::Normal => Then::End,
@@ -150,14 +151,14 @@ impl Feed {
         Rows { lines: lines.into(), then }
     }
 
-    /// The last line, with the sequence to go on from. O(rows left unsent).
+    /// Returns the last line, with the sequence to continue from. Cost: O(unsent rows).
     pub fn end(&self, couch: &Couch) -> Bytes {
         let pending = self.find(couch).map_or(0, |database| database.pending(self.since));
         self.last_line(self.since, pending).into()
     }
 
-    /// The whole body, if it is no more than one portion of rows and its end; so most normal feeds,
-    /// and long polls with something to say, need no chunks.
+    /// Returns the whole body, if all rows fit into one portion. So most normal feeds, and long
+    /// polls with rows, need no chunks.
     pub(super) fn body_if_short(&self, couch: &Couch) -> Option<String> {
         let mut feed = self.clone();
         let rows = feed.rows(couch);
@@ -167,8 +168,8 @@ impl Feed {
         (rows.then == Then::End).then_some(body)
     }
 
-    /// The whole body, newest first and wherever it was to begin. It never waits, whichever feed
-    /// was asked for. `None` when it is larger than `size_max`.
+    /// Returns the whole body of a feed in descending order, the newest change first. It never
+    /// waits, whatever the kind of feed. `None` if it is larger than `size_max`.
     pub(super) fn descending(&self, database: &Database, size_max: usize) -> Option<String> {
         let mut feed = self.clone();
         let mut body = String::from_utf8(feed.opening().to_vec()).ok()?;
@@ -190,7 +191,7 @@ impl Feed {
         Some(body)
     }
 
-    /// Returns true if there are as many rows as were asked for.
+    /// Returns true if the requested number of rows is reached.
     fn is_complete(&self) -> bool {
         self.limit.is_some_and(|limit| self.sent >= limit)
     }
@@ -205,8 +206,9 @@ impl Feed {
         }
     }
 
-    /// Appends a row. With `seq_interval` it has a sequence where what is left of the limit is a
-    /// multiple of it: CouchDB counts so, from this limit where none is given.
+    /// Appends a row. With `seq_interval` only some rows have a sequence: those for which the rest
+    /// of the limit is a multiple of the interval. CouchDB counts so, from `LIMIT_DEFAULT` without
+    /// a limit.
     fn push_row(&mut self, out: &mut String, database: &Database, change: Change<'_>) {
         const LIMIT_DEFAULT: u64 = 1_000_000_000_000_000;
         let Change { id, document } = change;

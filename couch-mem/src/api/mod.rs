@@ -2,13 +2,13 @@
 //!
 //! One file for each family of endpoints:
 //!
-//! - [`server`]: `/`, `/_up`
-//! - [`databases`]: `/db`
-//! - [`documents`]: `/db/id`, `/db/_local/id`
-//! - [`all_docs`]
-//! - [`bulk`]: `_bulk_docs`, `_revs_diff`
-//! - [`revisions`]: `open_revs`, `_bulk_get`
-//! - [`changes`], and its running feeds: [`feed`]
+//! - `server`: `/`, `/_up`
+//! - `databases`: `/db`
+//! - `documents`: `/db/id`, `/db/_local/id`
+//! - `all_docs`
+//! - `bulk`: `_bulk_docs`, `_revs_diff`
+//! - `revisions`: `open_revs`, `_bulk_get`
+//! - `changes`, and its running feeds: `feed`
 
 mod all_docs;
 mod bulk;
@@ -38,13 +38,13 @@ use error::ApiError;
 use path::Resource;
 use query::Query;
 
-/// The version of CouchDB's API that is spoken here, as `/` states it: clients choose by it what
-/// they may use.
+/// The version of the API of CouchDB, as `/` returns it. Clients use it to decide which features
+/// they use.
 const API_VERSION: &str = "3.5.1";
 
 const SERVER: &str = concat!("masque-couch/", env!("CARGO_PKG_VERSION"));
 
-/// What CouchDB has below a database and this server has not.
+/// Endpoints below a database that CouchDB has and this server does not.
 const NOT_OFFERED: [&str; 17] = [
     "_auto_purge",
     "_compact",
@@ -83,7 +83,7 @@ pub struct Couch {
     store: Store,
 }
 
-/// A request, taken apart.
+/// A request and its parsed query.
 struct Call<'a> {
     request: &'a Request<Bytes>,
     query: Query,
@@ -151,7 +151,8 @@ impl Couch {
             "_local" => Err(ApiError::bad_request("Invalid _local document id.")),
             "_partition" => Err(ApiError::bad_request("invalid_partition_req")),
             _ if NOT_OFFERED.contains(&name) => Err(ApiError::not_implemented(name)),
-            // CouchDB takes any other name for the id of a document, which no document can have.
+            // CouchDB treats any other name as the id of a document. No document can have such an
+            // id.
             _ => self.document(call, db, name),
         }
     }
@@ -170,13 +171,13 @@ impl<'a> Call<'a> {
         self.request.method()
     }
 
-    /// A header's value, if it is text.
+    /// Returns the value of a header, if it is text.
     fn header(&self, name: header::HeaderName) -> Option<&'a str> {
         self.request.headers().get(name)?.to_str().ok()
     }
 
-    /// Refuses a body that is not declared to be JSON, as CouchDB does. It also keeps out the forms
-    /// of foreign web pages, which cannot declare that without the server's leave.
+    /// Returns an error unless the body is declared to be JSON, as CouchDB does. This also excludes
+    /// forms of foreign web pages, which cannot declare JSON without permission of the server.
     fn expect_json(&self) -> Result<(), ApiError> {
         self.expect("application/json")
     }
@@ -191,12 +192,12 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The body as text.
+    /// Returns the body as text.
     fn text(&self) -> Result<&'a str, ApiError> {
         std::str::from_utf8(self.request.body()).map_err(|_| ApiError::bad_json())
     }
 
-    /// The body of a POST, which must be a JSON object.
+    /// Returns the body of a POST, which must be a JSON object.
     fn members(&self) -> Result<Members<'a>, ApiError> {
         self.expect_json()?;
         Members::parse(self.text()?).map_err(|error| {
@@ -209,8 +210,8 @@ impl<'a> Call<'a> {
     }
 }
 
-/// A JSON response with the headers of all of them. The body brings its own line end, as CouchDB's
-/// do.
+/// Returns a JSON response with the common headers. The body must end with a line end, as those of
+/// CouchDB do.
 fn response(status: StatusCode, body: String) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = status;

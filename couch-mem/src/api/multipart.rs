@@ -1,5 +1,5 @@
-//! Documents in parts: `multipart/related`, as replicators send a document with attachments, and
-//! `multipart/mixed`, in which CouchDB's replicator reads revisions.
+//! Multipart bodies: `multipart/related`, in which replicators send a document with attachments,
+//! and `multipart/mixed`, in which the replicator of CouchDB reads revisions.
 
 use http::header;
 
@@ -7,8 +7,8 @@ use super::{ApiError, Call};
 use crate::store::push_args;
 
 impl<'a> Call<'a> {
-    /// The JSON text of the document in the body of a PUT: the whole body, or the first part of
-    /// `multipart/related`. The other parts are attachments, which the JSON text names.
+    /// Returns the JSON text of the document in the body of a PUT: the whole body, or the first
+    /// part of `multipart/related`. The other parts are attachments, which the JSON text names.
     pub(super) fn document_text(&self) -> Result<&'a str, ApiError> {
         let content_type = self.header(header::CONTENT_TYPE).unwrap_or_default();
         let (essence, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
@@ -37,7 +37,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// The value of the parameter `boundary`, with or without quotes.
+/// Returns the parameter `boundary`, with or without quotes.
 fn boundary(parameters: &str) -> Option<&str> {
     parameters.split(';').find_map(|parameter| {
         let (name, value) = parameter.trim().split_once('=')?;
@@ -46,8 +46,8 @@ fn boundary(parameters: &str) -> Option<&str> {
     })
 }
 
-/// The content of the first part (RFC 2046, section 5.1.1). `None` when the body has none that
-/// ends. O(length).
+/// Returns the content of the first part (RFC 2046, section 5.1.1). `None` if there is no complete
+/// part. O(length).
 fn first_part<'a>(body: &'a [u8], boundary: &str) -> Option<&'a [u8]> {
     let delimiter = format!("\r\n--{boundary}");
     let opening = delimiter.trim_start().as_bytes();
@@ -55,7 +55,7 @@ fn first_part<'a>(body: &'a [u8], boundary: &str) -> Option<&'a [u8]> {
         Some(rest) => rest,
         None => after(body, delimiter.as_bytes())?.1,
     };
-    // Blanks may follow the boundary; a part without headers begins with its empty line.
+    // Blanks may follow the boundary. A part without headers starts with its empty line.
     let (line_end, part) = after(part, b"\r\n")?;
     if !line_end.iter().all(|b| b" \t".contains(b)) {
         return None;
@@ -67,9 +67,9 @@ fn first_part<'a>(body: &'a [u8], boundary: &str) -> Option<&'a [u8]> {
     Some(after(content, delimiter.as_bytes())?.0)
 }
 
-/// What is before and after the first occurrence of `what`.
+/// Splits at the first occurrence of `what`.
 fn after<'a>(bytes: &'a [u8], what: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
-    // The first byte of what is sought here is a carriage return, which JSON has few of.
+    // Searched texts start with a carriage return, which is rare in JSON.
     let mut from = 0;
     loop {
         let at = from + bytes[from..].iter().position(|byte| *byte == what[0])?;

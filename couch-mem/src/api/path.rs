@@ -1,30 +1,30 @@
-//! What a request's path names.
+//! The resource that the path of a request names.
 
 use super::ApiError;
 use crate::percent::decoded;
 
-/// What a path names. All names are percent-decoded, once.
+/// The resource of a path. All names are percent-decoded, once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Resource {
     /// `/`
     Root,
-    /// `/_up` and its like: what is behind the slash, further slashes too.
+    /// `/_up` and others: everything after the first slash.
     Server(String),
     /// `/db`
     Database(String),
-    /// `/db/_changes` and its like: the name behind the last slash.
+    /// `/db/_changes` and others: the name after the last slash.
     Special { db: String, name: String },
     /// `/db/id`, also `/db/_design/name`.
     Document { db: String, id: String },
     /// `/db/_local/name`: the name.
     Local { db: String, name: String },
-    /// Below a document or an endpoint: attachments, views. The name is that of the next part.
+    /// Below a document or an endpoint: attachments, views. `name` is the next segment.
     Beneath { db: String, id: String, name: String },
 }
 
 impl Resource {
-    /// Reads a path. Slashes separate before `%2F` is decoded, so a database or an id may hold
-    /// them; a single trailing slash is not a name.
+    /// Parses a path. It is split at slashes before `%2F` is decoded, so that names of databases
+    /// and ids may contain slashes. A single trailing slash is ignored.
     pub(super) fn parse(path: &str) -> Result<Self, ApiError> {
         let path = path.strip_prefix('/').unwrap_or(path);
         let path = path.strip_suffix('/').unwrap_or(path);
@@ -60,7 +60,7 @@ impl Resource {
     }
 }
 
-/// Decodes `%41`. Strict: two hex digits behind each percent sign, and UTF-8 in the end.
+/// Decodes `%41` strictly: each percent sign needs two hex digits, and the result must be UTF-8.
 fn decode(text: &str) -> Result<String, ApiError> {
     let bytes = decoded(text).ok_or_else(|| ApiError::bad_request("Bad percent-encoding"))?;
     String::from_utf8(bytes).map_err(|_| ApiError::bad_request("The path is not UTF-8"))

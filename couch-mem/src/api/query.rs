@@ -1,5 +1,5 @@
-//! The query of a request: tolerant as CouchDB is with what it does not know, strict with what it
-//! does.
+//! The query of a request. Unknown parameters are ignored, and wrong values of known ones are
+//! errors, as in CouchDB.
 
 use super::ApiError;
 use crate::percent::decoded;
@@ -10,7 +10,7 @@ use crate::store::{Members, ParseRevisionError, Revision, parse_number};
 pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads `a=1&b=2`; `+` is a blank. Percent signs that stand for nothing stay as they are.
+    /// Parses `a=1&b=2`; `+` is a blank. Malformed percent-encoding stays unchanged.
     pub(super) fn parse(query: &str) -> Result<Self, ApiError> {
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         let pairs = pairs.map(|pair| {
@@ -20,10 +20,10 @@ impl Query {
         pairs.collect::<Result<_, _>>().map(Self)
     }
 
-    /// This query, and after it the members of a body, which mean the same there.
+    /// Returns this query followed by the members of a body, which have the same meaning.
     pub(super) fn with(&self, members: &Members<'_>) -> Self {
         let in_body = members.iter().map(|(name, json)| {
-            // In the query an id is text, and a key is JSON.
+            // An id is plain text in a query, and JSON in a body.
             let is_id = name.contains("key_doc");
             let id = is_id.then(|| serde_json::from_str(json).ok()).flatten();
             (name.to_owned(), id.unwrap_or_else(|| json.to_owned()))
@@ -31,23 +31,23 @@ impl Query {
         Self(self.0.iter().cloned().chain(in_body).collect())
     }
 
-    /// The first value of this name.
+    /// Returns the first value with this name.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(this, _)| this == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether the value is `true`.
+    /// Returns true if the value is `true`.
     pub(super) fn is_true(&self, name: &str) -> bool {
         self.text(name) == Some("true")
     }
 
-    /// A number of zero or more.
+    /// Returns a number of zero or more.
     pub(super) fn number(&self, name: &str) -> Result<Option<u64>, ApiError> {
         let number = |text| parse_number(text).ok_or_else(|| ApiError::bad_number(text));
         self.text(name).map(number).transpose()
     }
 
-    /// `true` or `false`, in any case.
+    /// Returns `true` or `false`, written in any case.
     pub(super) fn boolean(&self, name: &str) -> Result<Option<bool>, ApiError> {
         let boolean = |text: &str| match text.to_ascii_lowercase().as_str() {
             "true" => Ok(true),
@@ -57,19 +57,19 @@ impl Query {
         self.text(name).map(boolean).transpose()
     }
 
-    /// A revision.
+    /// Returns a revision.
     pub(super) fn rev(&self, name: &str) -> Result<Option<Revision>, ApiError> {
         self.text(name).map(parse_rev).transpose()
     }
 
-    /// A value in JSON.
+    /// Returns a value in JSON.
     pub(super) fn json(&self, name: &str) -> Result<Option<serde_json::Value>, ApiError> {
         let value = self.text(name).map(serde_json::from_str).transpose();
         value.map_err(|_| ApiError::bad_json())
     }
 }
 
-/// Reads a revision as a client states it.
+/// Parses a revision of a client.
 pub(super) fn parse_rev(text: &str) -> Result<Revision, ApiError> {
     text.parse().map_err(|error: ParseRevisionError| ApiError::bad_request(error.to_string()))
 }

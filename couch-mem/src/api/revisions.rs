@@ -10,12 +10,12 @@ use super::{Answer, ApiError, Call, Couch, complete, response};
 use crate::limits::{ANSWER_SIZE_MAX, BULK_ITEMS_MAX};
 use crate::store::{Database, Document, GetError, Leaf, Members, Revision, check_id, push_args};
 
-/// Parameters that mean something for one document, and not for many.
+/// Parameters that apply to one document only.
 const NOT_OF_MANY: [&str; 5] = ["open_revs", "new_edits", "w", "rev", "atts_since"];
 
 impl Couch {
-    /// The leaves of one document that a client wants, as a JSON list, or as `multipart/mixed` if
-    /// it accepts that.
+    /// Returns the requested leaves of one document, as a JSON list, or as `multipart/mixed` if the
+    /// client accepts that.
     pub(super) fn open_revs(
         &self,
         call: &Call<'_>,
@@ -60,8 +60,8 @@ impl Couch {
         Ok(Answer::Complete(response))
     }
 
-    /// Reads revisions of documents. What is wrong with one does not spoil the others: a client
-    /// would conclude from a refused request that the server has no `_bulk_get`.
+    /// Reads revisions of documents. An error of one item does not fail the others: a client would
+    /// conclude from a failed request that the server has no `_bulk_get`.
     pub(super) fn bulk_get(&mut self, call: &Call<'_>, db: &str) -> Result<Answer, ApiError> {
         expect_post(call)?;
         let database = self.existing(db)?;
@@ -79,7 +79,7 @@ impl Couch {
     }
 }
 
-/// One item of a `_bulk_get`: what it states, whatever that is.
+/// One item of a `_bulk_get`, with unchecked values.
 struct Asked {
     id: Value,
     rev: Option<Value>,
@@ -129,8 +129,8 @@ impl Asked {
         Ok(())
     }
 
-    /// The document and its leaves that are asked for, or why none can be: with the revision that
-    /// CouchDB names in this case.
+    /// Returns the document and the requested leaves, or an error with the revision that CouchDB
+    /// names in this case.
     fn wanted(&self, database: &Database) -> Result<(&str, Wanted), (Value, ApiError)> {
         let refuse = |refusal| (Value::Null, refusal);
         if !self.is_object {
@@ -163,7 +163,7 @@ impl Asked {
     }
 }
 
-/// Which leaves of a document a client wants.
+/// The leaves of a document that a client requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Wanted {
     All,
@@ -171,7 +171,7 @@ enum Wanted {
 }
 
 impl Wanted {
-    /// Reads the value of `open_revs`: `all`, or a JSON list of revisions.
+    /// Parses the value of `open_revs`: `all`, or a JSON list of revisions.
     fn parse(text: &str) -> Result<Self, ApiError> {
         if text == "all" {
             return Ok(Self::All);
@@ -185,8 +185,8 @@ impl Wanted {
     }
 }
 
-/// Gives each wanted leaf to `push`, with its document, and each wanted revision that there is not.
-/// With `latest` a revision stands for the leaves that it led to.
+/// Passes each requested leaf with its document to `push`, and each requested revision that does
+/// not exist. With `latest` a revision stands for its descendant leaves.
 fn each_leaf<'a>(
     document: Option<&'a Document>,
     wanted: &Wanted,

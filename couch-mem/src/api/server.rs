@@ -6,7 +6,7 @@ use super::{API_VERSION, Answer, ApiError, Call, Couch, complete, response};
 use crate::limits::UUIDS_MAX;
 use crate::store::{GetError, parse_number, push_string};
 
-/// What CouchDB has below its root and this server has not, the databases of the system among it.
+/// Endpoints that CouchDB has and this server does not, including the system databases.
 const NOT_OFFERED: [&str; 14] = [
     "_active_tasks",
     "_cluster_setup",
@@ -40,13 +40,13 @@ impl Couch {
         let body = match name {
             "_up" => "{\"seeds\":{},\"status\":\"ok\"}\n".to_owned(),
             "_all_dbs" => self.all_dbs(),
-            // Whoever reaches the port may do everything: CouchDB calls it the admin party.
+            // Every client is an administrator: CouchDB calls this the admin party.
             "_session" => "{\"ok\":true,\"userCtx\":{\"name\":null,\"roles\":[\"_admin\"]},\
                            \"info\":{\"authentication_handlers\":[]}}\n"
                 .to_owned(),
             "_uuids" => return self.uuids(call),
             "_node/_local" => "{\"name\":\"masque@127.0.0.1\"}\n".to_owned(),
-            // A browser asks for it. It is no database, and CouchDB's own has one for its pages.
+            // Browsers request it. It is not a database.
             "favicon.ico" => return Err(GetError::Missing.into()),
             _ if NOT_OFFERED.contains(&name.split('/').next().unwrap_or_default()) => {
                 return Err(ApiError::not_implemented(name));
@@ -57,7 +57,7 @@ impl Couch {
         Ok(complete(StatusCode::OK, body))
     }
 
-    /// Ids that no document has yet. They are never the same twice, so nothing may store them.
+    /// Returns ids that no document has yet. They differ each time, so caches must not store them.
     fn uuids(&mut self, call: &Call<'_>) -> Result<Answer, ApiError> {
         if !matches!(*call.method(), Method::GET | Method::HEAD) {
             return Err(ApiError::method("GET"));

@@ -20,28 +20,28 @@ pub(crate) struct Database {
     start_time_s: u64,
     update_seq: u64,
     documents: BTreeMap<Arc<str>, Document>,
-    /// Each document once, at its latest sequence.
+    /// The latest sequence of each document.
     changes: BTreeMap<u64, Arc<str>>,
     locals: BTreeMap<Arc<str>, Local>,
     deleted_count: usize,
     size: usize,
-    /// The sequence up to which [`super::Store::take_changed`] has reported of changes.
+    /// The last sequence that [`super::Store::take_changed`] has reported.
     pub(super) reported: u64,
 }
 
-/// A `_local/` document: a replication checkpoint. It is in no feed, is not replicated and has no
-/// conflicts.
+/// A `_local/` document: a replication checkpoint. It is not in any feed, is not replicated and has
+/// no conflicts.
 #[derive(Clone, Debug)]
 pub(crate) struct Local {
     /// N of its revision `0-N`.
     pub(crate) edits: u64,
-    /// As [`Leaf::body`].
+    /// The members without braces, see [`Leaf::body`].
     pub(crate) body: Arc<str>,
 }
 
 impl Local {
-    /// A hash of revision and content. The revision is not enough: a document that was deleted and
-    /// made again starts at `0-1` again.
+    /// Returns a hash of revision and content. The revision is not enough, because a document that
+    /// was deleted and created again restarts at `0-1`.
     pub(crate) fn tag(&self) -> u128 {
         let mut hash = Fnv128::default();
         hash.write(&self.edits.to_be_bytes());
@@ -50,12 +50,12 @@ impl Local {
     }
 }
 
-/// One row of the changes.
+/// One row of a changes feed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Change<'a> {
     /// The document's id.
     pub(crate) id: &'a str,
-    /// The document as it is now; its `seq` is the row's.
+    /// The current document. Its `seq` is that of the row.
     pub(crate) document: &'a Document,
 }
 
@@ -75,53 +75,53 @@ impl Database {
         }
     }
 
-    /// Its name.
+    /// Returns the name.
     pub(crate) fn name(&self) -> &Arc<str> {
         &self.name
     }
 
-    /// Which life of the name this is: another for a database that was deleted and made again.
+    /// Returns a number that differs for a database that was deleted and created again.
     pub(crate) fn instance(&self) -> u64 {
         self.instance
     }
 
-    /// `instance_start_time`, see [`super::Identity::start_time_s`].
+    /// Returns `instance_start_time`, see [`super::Identity::start_time_s`].
     pub(crate) fn start_time_s(&self) -> u64 {
         self.start_time_s
     }
 
-    /// The sequence of the newest change.
+    /// Returns the sequence of the latest change.
     pub(crate) fn update_seq(&self) -> Sequence {
         self.sequence(self.update_seq)
     }
 
-    /// The sequence of this number.
+    /// Returns the sequence with this number.
     pub(crate) fn sequence(&self, number: u64) -> Sequence {
         Sequence { number, instance: self.instance }
     }
 
-    /// Live documents.
+    /// Returns the number of live documents.
     pub(crate) fn document_count(&self) -> usize {
         self.documents.len() - self.deleted_count
     }
 
-    /// Tombstones.
+    /// Returns the number of tombstones.
     pub(crate) fn deleted_count(&self) -> usize {
         self.deleted_count
     }
 
-    /// About the bytes that it holds in memory.
+    /// Returns about the bytes of memory in use.
     pub(crate) fn size(&self) -> usize {
         self.size
     }
 
-    /// One document, tombstones too. O(log n).
+    /// Returns a document, which may be a tombstone. O(log n).
     pub(crate) fn document(&self, id: &str) -> Option<&Document> {
         self.documents.get(id)
     }
 
-    /// All documents in the order of their ids' bytes, tombstones too.
-    /// Panics as `BTreeMap::range` does when the bounds are in the wrong order.
+    /// Returns the documents in the order of the bytes of their ids, with tombstones. Panics if the
+    /// bounds are in the wrong order, as `BTreeMap::range` does.
     pub(crate) fn documents<'a>(
         &'a self,
         ids: (Bound<&str>, Bound<&str>),
@@ -129,8 +129,8 @@ impl Database {
         self.documents.range::<str, _>(ids).map(|(id, document)| (&**id, document))
     }
 
-    /// What a reader sees: the winner, or the leaf of `rev`. Bodies of older revisions are not
-    /// kept, so they are missing. O(log n).
+    /// Returns the winner, or the leaf `rev`. Bodies of older revisions are not kept and count as
+    /// missing. O(log n).
     pub(crate) fn get(&self, id: &str, rev: Option<&Revision>) -> Result<&Leaf, GetError> {
         let document = self.documents.get(id).ok_or(GetError::Missing)?;
         match rev {
@@ -140,8 +140,8 @@ impl Database {
         }
     }
 
-    /// An edit on top of leaf `rev`, or of nothing. A tombstone needs no `rev` to be followed.
-    /// O(log n + body).
+    /// Edits leaf `rev`, or creates a document. A tombstone can be edited without `rev`. O(log n +
+    /// body).
     pub(crate) fn put(
         &mut self,
         id: &str,
@@ -166,13 +166,13 @@ impl Database {
         Ok(rev)
     }
 
-    /// Leaves a tombstone on top of leaf `rev`.
+    /// Deletes leaf `rev`: adds a tombstone after it.
     pub(crate) fn delete(&mut self, id: &str, rev: &Revision) -> Result<Revision, PutError> {
         self.put(id, Some(rev), &Draft::tombstone())
     }
 
-    /// Takes over an edit that was made elsewhere (`new_edits=false`): it becomes a leaf beside the
-    /// others, or in place of its ancestor. One that is known already changes nothing.
+    /// Stores an edit of another server (`new_edits=false`) as another leaf, or in place of its
+    /// ancestor. Has no effect if the revision is known already.
     pub(crate) fn graft(
         &mut self,
         id: &str,
@@ -206,8 +206,8 @@ impl Database {
         Ok(())
     }
 
-    /// The number behind which the changes of `since` begin. A sequence of another life of the
-    /// database begins at the start, without an error, as CouchDB does.
+    /// Returns the number after which the changes of `since` start. A sequence of a deleted
+    /// database starts at the beginning, without an error, as in CouchDB.
     pub(crate) fn number(&self, since: Since) -> u64 {
         match since {
             Since::Now => self.update_seq,
@@ -218,8 +218,8 @@ impl Database {
         }
     }
 
-    /// The changes behind `since`, the oldest first: each document once, at its latest edit. O(log
-    /// n) and then O(1) a row.
+    /// Returns the changes after `since`, the oldest first: each document once, at its latest edit.
+    /// O(log n) and O(1) for each row.
     pub(crate) fn changes(&self, since: u64) -> impl DoubleEndedIterator<Item = Change<'_>> {
         let behind = (Bound::Excluded(since), Bound::Unbounded);
         self.changes.range(behind).filter_map(|(_, id)| {
@@ -228,8 +228,8 @@ impl Database {
         })
     }
 
-    /// The changes of some documents behind `since`, the oldest first. O(ids), whatever else
-    /// changed.
+    /// Returns the changes of some documents after `since`, the oldest first. O(ids), however many
+    /// others changed.
     pub(crate) fn changes_of(&self, ids: &[String], since: u64) -> Vec<Change<'_>> {
         let known = ids.iter().filter_map(|id| self.documents.get_key_value(id.as_str()));
         let mut rows: Vec<_> = known
@@ -241,18 +241,18 @@ impl Database {
         rows
     }
 
-    /// How many changes are behind `since`. O(that many).
+    /// Returns the number of changes after `since`. O(that number).
     pub(crate) fn pending(&self, since: u64) -> usize {
         self.changes.range((Bound::Excluded(since), Bound::Unbounded)).count()
     }
 
-    /// A `_local/` document, by its id without `_local/`.
+    /// Returns a `_local/` document by its id without `_local/`.
     pub(crate) fn local(&self, id: &str) -> Option<&Local> {
         self.locals.get(id)
     }
 
-    /// Stores a `_local/` document and gives N of its revision `0-N`. The last writer wins, as in
-    /// CouchDB: `edits` is N of the revision that the writer saw.
+    /// Stores a `_local/` document and returns N of its revision `0-N`. The last writer wins, as in
+    /// CouchDB. `edits` is N of the revision that the writer read.
     pub(crate) fn put_local(
         &mut self,
         id: &str,
@@ -276,15 +276,15 @@ impl Database {
         Ok(edits)
     }
 
-    /// Removes a `_local/` document; whether there was one.
+    /// Deletes a `_local/` document. Returns false if it does not exist.
     pub(crate) fn delete_local(&mut self, id: &str) -> bool {
         let Some(old) = self.locals.remove(id) else { return false };
         self.size -= old.body.len() + entry_size(id);
         true
     }
 
-    /// The size after one entry went from `old` (`None`: it is new) to `new` bytes, if there is
-    /// room.
+    /// Returns the size of the database after an entry changes from `old` (`None`: it is new) to
+    /// `new` bytes, if the limits allow it.
     fn resized(&self, id: &str, old: Option<usize>, new: usize) -> Result<usize, PutError> {
         if old.is_none() && self.documents.len() + self.locals.len() >= DOCUMENTS_MAX {
             return Err(PutError::TooManyDocuments);
@@ -298,7 +298,7 @@ impl Database {
     }
 }
 
-/// About what the maps hold for one entry: the id, shared, and the nodes.
+/// Returns about the memory of the maps for one entry: the shared id, and the nodes.
 fn entry_size(id: &str) -> usize {
     id.len() + 128
 }

@@ -1,4 +1,4 @@
-//! One document: its leaves, of which the first is the one that readers see.
+//! One document: its leaves. Readers see the first one.
 
 use std::sync::Arc;
 
@@ -7,31 +7,31 @@ use super::push::{push_args, push_string};
 use super::revision::{History, Revision};
 use crate::limits::LEAVES_MAX;
 
-/// The newest revision of one branch.
+/// The latest revision of one branch.
 #[derive(Clone, Debug)]
 pub(crate) struct Leaf {
-    /// Its revision and ancestors.
+    /// The revision and its ancestors.
     pub(crate) history: History,
-    /// Whether it is a tombstone.
+    /// The leaf is a tombstone.
     pub(crate) deleted: bool,
-    /// The members without `_` ones and braces. Shared, so that an answer can keep it without a
-    /// copy.
+    /// The members except those with `_`, without braces. Shared, so that an answer can keep it
+    /// without a copy.
     pub(crate) body: Arc<str>,
 }
 
 impl Leaf {
-    /// Its revision.
+    /// Returns its revision.
     pub(crate) fn rev(&self) -> Revision {
         self.history.leaf()
     }
 
-    /// About the bytes that it holds in memory.
+    /// Returns about the bytes of memory in use.
     pub(super) fn size(&self) -> usize {
         size_of::<Self>() + self.history.heap_size() + self.body.len()
     }
 }
 
-/// Which extras a reader asked for.
+/// The optional members that a reader asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one parameter of the query")]
 pub(crate) struct Extras {
@@ -47,49 +47,49 @@ pub(crate) struct Extras {
     pub(crate) local_seq: bool,
 }
 
-/// A document. Edits made here give one leaf; only replication adds others.
+/// A document. Edits on this server produce one leaf; only replication adds more.
 #[derive(Clone, Debug)]
 pub(crate) struct Document {
-    /// The number of its latest edit in its database.
+    /// The sequence number of its latest edit.
     pub(crate) seq: u64,
-    /// Never empty; the winner first, then the other leaves, the greater revision first.
+    /// Never empty. The winner is first, then the other leaves, the greater revision first.
     leaves: Vec<Leaf>,
 }
 
 impl Document {
-    /// A document of one leaf.
+    /// Makes a document with one leaf.
     pub(super) fn new(seq: u64, leaf: Leaf) -> Self {
         Self { seq, leaves: vec![leaf] }
     }
 
-    /// The leaf that readers see: live before deleted, then the greater revision. Every replica
-    /// picks the same.
+    /// Returns the leaf that readers see: live before deleted, then the greater revision. Every
+    /// replica selects the same.
     pub(crate) fn winner(&self) -> &Leaf {
         &self.leaves[0]
     }
 
-    /// All leaves, the winner first.
+    /// Returns all leaves, the winner first.
     pub(crate) fn leaves(&self) -> &[Leaf] {
         &self.leaves
     }
 
-    /// The leaf of this revision. Bodies of older revisions are not kept.
+    /// Returns the leaf with this revision. Bodies of older revisions are not kept.
     pub(crate) fn leaf(&self, rev: &Revision) -> Option<&Leaf> {
         self.leaves.iter().find(|leaf| leaf.rev() == *rev)
     }
 
-    /// Whether the revision is a leaf or an ancestor of one.
+    /// Returns true if the revision is a leaf or an ancestor of one.
     pub(crate) fn knows(&self, rev: &Revision) -> bool {
         self.leaves.iter().any(|leaf| leaf.history.contains(rev))
     }
 
-    /// About the bytes that it holds in memory.
+    /// Returns about the bytes of memory in use.
     pub(super) fn size(&self) -> usize {
         size_of::<Self>() + self.leaves.iter().map(Leaf::size).sum::<usize>()
     }
 
-    /// This document with one more leaf. Leaves that are ancestors of the new one give way to it.
-    /// Fails when that makes more than [`LEAVES_MAX`].
+    /// Returns this document with one more leaf, without the leaves that are its ancestors. Fails
+    /// if that makes more than [`LEAVES_MAX`].
     pub(super) fn grafted(&self, seq: u64, leaf: Leaf) -> Result<Self, PutError> {
         let mut leaves: Vec<Leaf> = self.leaves.clone();
         leaves.retain(|old| !leaf.history.contains(&old.rev()));
@@ -101,7 +101,7 @@ impl Document {
         Ok(Self { seq, leaves })
     }
 
-    /// Appends the JSON of one leaf, as CouchDB orders the members.
+    /// Appends the JSON of one leaf, with the members in the order of CouchDB.
     pub(crate) fn push_json(&self, out: &mut String, id: &str, leaf: &Leaf, extras: Extras) {
         out.push_str("{\"_id\":");
         push_string(out, id);
@@ -133,8 +133,8 @@ impl Document {
         out.push('}');
     }
 
-    /// Returns true if the JSON with these extras says more than the revision does: CouchDB gives
-    /// such an answer no tag.
+    /// Returns true if the JSON with these extras depends on more than the revision. Such an answer
+    /// has no tag, as in CouchDB.
     pub(crate) fn has_more(&self, leaf: &Leaf, extras: Extras) -> bool {
         let has_others = |deleted| self.others(leaf, deleted).next().is_some();
         extras.revs_info
@@ -143,7 +143,7 @@ impl Document {
             || extras.deleted_conflicts && has_others(true)
     }
 
-    /// The other leaves, live or deleted.
+    /// Returns the other leaves, live or deleted.
     fn others(&self, shown: &Leaf, deleted: bool) -> impl Iterator<Item = &Leaf> {
         let rev = shown.rev();
         self.leaves.iter().filter(move |leaf| leaf.deleted == deleted && leaf.rev() != rev)
@@ -158,7 +158,7 @@ impl Document {
     }
 }
 
-/// Of the ancestors only the revisions are kept, so that all of them are missing.
+/// Only the revisions of ancestors are kept, so the bodies of all of them are missing.
 fn push_revs_info(out: &mut String, leaf: &Leaf) {
     let generations = (1..=leaf.history.leaf().generation).rev();
     let mut status = if leaf.deleted { "deleted" } else { "available" };

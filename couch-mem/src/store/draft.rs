@@ -1,4 +1,4 @@
-//! A document as a client sends it, read and checked but not stored yet.
+//! A document that a client has sent: parsed and checked, but not stored yet.
 
 use std::fmt;
 
@@ -9,22 +9,22 @@ use super::push::{push_compact, push_string};
 use super::revision::{Digest, History, Revision};
 use crate::limits::DOCUMENT_SIZE_MAX;
 
-/// A document to be stored: its own members as text, and what its `_` members said.
+/// A document to store: its own members as text, and the values of its `_` members.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Draft {
-    /// `_id`; the URL's id, where there is one, goes before it.
+    /// `_id`. An id in the URL takes precedence.
     pub(crate) id: Option<String>,
-    /// `_rev`, not parsed: that of a `_local/` document has another form.
+    /// `_rev`, not parsed, because revisions of `_local/` documents have another form.
     pub(crate) rev: Option<String>,
     /// `_deleted`: the edit leaves a tombstone.
     pub(crate) deleted: bool,
-    /// `_revisions`: the line of ancestors, stated by replication.
+    /// `_revisions`: the ancestors, stated by replication.
     pub(crate) revisions: Option<History>,
     /// The other members, without blanks and without the braces: `"a":1,"b":[2]`.
     pub(crate) body: String,
 }
 
-/// `_` members that CouchDB stores as they are: its replicator writes its state to documents.
+/// `_` members that CouchDB stores: its replicator writes its state to documents.
 const STORED_MEMBERS: [&str; 6] = [
     "_access",
     "_replication_id",
@@ -34,21 +34,21 @@ const STORED_MEMBERS: [&str; 6] = [
     "_replication_stats",
 ];
 
-/// Why a text is no document.
+/// The reason why a text is not a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub(crate) enum DraftError {
-    /// Not JSON, or JSON with half of a surrogate pair, which is no character.
+    /// Not JSON, or JSON with an unpaired surrogate, which is not a character.
     BadJson,
     /// JSON, but not an object.
     NotAnObject,
-    /// A `_` member that CouchDB does not know either, or one of the wrong type.
+    /// A `_` member that CouchDB does not know either, or that has the wrong type.
     UnknownMember(String),
     /// `_id` is not a string.
     BadId,
-    /// `_rev` is not a string, or a revision in `_revisions` has no form of one.
+    /// `_rev` is not a string, or `_revisions` contains a malformed revision.
     BadRev,
-    /// `_revisions` has another form.
+    /// `_revisions` is malformed.
     BadRevisions(&'static str),
     /// `_attachments` that are not empty.
     Attachments,
@@ -65,7 +65,7 @@ impl fmt::Display for DraftError {
             Self::BadId => f.write_str("Document id must be a string"),
             Self::BadRev => f.write_str("Invalid rev format"),
             Self::BadRevisions(reason) => f.write_str(reason),
-            Self::Attachments => f.write_str("Attachments are not kept here"),
+            Self::Attachments => f.write_str("Attachments are not stored"),
             Self::TooLarge => f.write_str("The document is too large"),
         }
     }
@@ -74,7 +74,7 @@ impl fmt::Display for DraftError {
 impl std::error::Error for DraftError {}
 
 impl Draft {
-    /// Reads the JSON text of a document. O(length).
+    /// Parses the JSON text of a document. O(length).
     pub(crate) fn from_json(json: &str) -> Result<Self, DraftError> {
         if json.len() > DOCUMENT_SIZE_MAX {
             return Err(DraftError::TooLarge);
@@ -101,12 +101,12 @@ impl Draft {
         Ok(draft)
     }
 
-    /// A tombstone without fields.
+    /// Makes a tombstone without other members.
     pub(crate) fn tombstone() -> Self {
         Self { deleted: true, ..Self::default() }
     }
 
-    /// The history that a replicator states: `_revisions`, or `rev` alone.
+    /// Returns the history that a replicator states: `_revisions`, or only `rev`.
     pub(crate) fn replicated(&self, rev: Option<Revision>) -> Option<History> {
         self.revisions.clone().or_else(|| rev.map(History::of))
     }
@@ -124,7 +124,8 @@ impl Draft {
                     return Err(DraftError::Attachments);
                 }
             }
-            // What a server adds to an answer comes back with the document, and means nothing then.
+            // A server adds these to its answers. They have no meaning in a document that is sent
+            // back.
             "_conflicts" | "_deleted_conflicts" | "_local_seq" | "_revs_info" => {}
             _ => return Err(unknown()),
         }
@@ -132,8 +133,8 @@ impl Draft {
     }
 }
 
-/// Reads `{"start":3,"ids":["...","...","..."]}`. From 0 a `_local/` document starts, which has no
-/// history.
+/// Parses `{"start":3,"ids":["...","...","..."]}`. `start` is 0 for a `_local/` document, which has
+/// no history.
 fn history(value: &str) -> Result<Option<History>, DraftError> {
     let members =
         Members::parse(value).map_err(|_| DraftError::UnknownMember("_revisions".to_owned()))?;
@@ -153,8 +154,8 @@ fn history(value: &str) -> Result<Option<History>, DraftError> {
     History::new(start, digests).map(Some).ok_or(DraftError::BadRev)
 }
 
-/// Returns true if a JSON text has an escaped half of a surrogate pair: no reader can decode it
-/// (RFC 8259, section 8.2). O(length).
+/// Returns true if a JSON text has an escaped, unpaired surrogate, which no reader can decode (RFC
+/// 8259, section 8.2). O(length).
 fn has_lone_surrogate(json: &str) -> bool {
     let (mut rest, mut is_high) = (json, false);
     while let Some(at) = rest.find('\\') {

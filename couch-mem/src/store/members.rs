@@ -1,29 +1,28 @@
-//! A JSON object as its members, in order, each value kept as the text it came in.
+//! The members of a JSON object, in order, each value as its original text.
 //!
-//! Numbers such as `1.50` or 2^60 must come out as they went in, so documents never pass through a
-//! `Value`.
+//! Numbers such as `1.50` or 2^60 must not change, so documents are never parsed into a `Value`.
 
 use std::fmt;
 
 use serde_core::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// The members of one object. A name given twice keeps its place and takes the last value.
+/// The members of one object. A repeated name keeps its first place and has its last value.
 #[derive(Debug, Default)]
 pub(crate) struct Members<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'a> Members<'a> {
-    /// Splits the text of an object. O(n log n) in its members.
+    /// Parses the text of an object. O(n log n) in the number of members.
     pub(crate) fn parse(json: &'a str) -> serde_json::Result<Self> {
         serde_json::from_str(json)
     }
 
-    /// The value of one member, as text.
+    /// Returns the value of a member, as text.
     pub(crate) fn value(&self, name: &str) -> Option<&'a str> {
         self.0.iter().find(|(member, _)| member == name).map(|(_, value)| value.get())
     }
 
-    /// All members, in the order they were written.
+    /// Returns all members, in their order in the text.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.get()))
     }
@@ -51,8 +50,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
-/// Drops all but the last of equal names. O(n log n): a hostile object of a million members must
-/// not cost its square.
+/// Keeps only the last of equal names. O(n log n), so that a hostile object with a million members
+/// does not take quadratic time.
 fn last_wins(members: Vec<(String, &RawValue)>) -> Vec<(String, &RawValue)> {
     let mut order: Vec<usize> = (0..members.len()).collect();
     order.sort_by(|&a, &b| members[a].0.cmp(&members[b].0).then(a.cmp(&b)));

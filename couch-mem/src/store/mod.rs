@@ -1,4 +1,4 @@
-//! Databases in memory: documents, revisions, sequences, and what may be done with them. No HTTP.
+//! Databases in memory: documents, revisions, sequences and their rules. It knows no HTTP.
 
 mod database;
 mod document;
@@ -25,20 +25,22 @@ pub(crate) use sequence::{Sequence, Since};
 use crate::fnv::Fnv128;
 use crate::limits::{DATABASE_NAME_LENGTH_MAX, DATABASES_MAX};
 
-/// What tells one run of the program from another. The store reads no clock and no random source,
-/// so it is reported.
+/// Identifies one run of the server. The store has no clock and no random numbers, so the caller
+/// provides both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The server's `uuid`. Should differ in each run, for what was stored is gone with the last
-    /// one.
+    /// The `uuid` of the server. Use another one for each run, because the data of earlier runs is
+    /// lost.
     pub uuid: u128,
-    /// When the run began, in seconds since 1970. The first database has it as its
-    /// `instance_start_time`, each later one a second more: not when it was made, but another for
-    /// each, which is what followers read it for.
+    /// The start of the run, in seconds since 1970.
+    ///
+    /// The first database has it as its `instance_start_time`, each later one a second more. It is
+    /// not the time when a database was created, but it differs for each database, and followers
+    /// use it only for that.
     pub start_time_s: u64,
 }
 
-/// The databases.
+/// All databases.
 #[derive(Debug)]
 pub(crate) struct Store {
     identity: Identity,
@@ -49,17 +51,17 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// A store without databases.
+    /// Makes a store without databases.
     pub(crate) fn new(identity: Identity) -> Self {
         Self { identity, databases: BTreeMap::new(), made: 0, ids: 0, gone: Vec::new() }
     }
 
-    /// What it was made with.
+    /// Returns the identity of this run.
     pub(crate) fn identity(&self) -> Identity {
         self.identity
     }
 
-    /// Makes a database.
+    /// Creates a database.
     pub(crate) fn create(&mut self, name: &str) -> Result<&mut Database, CreateError> {
         if !is_legal_name(name) {
             return Err(CreateError::IllegalName);
@@ -84,31 +86,30 @@ impl Store {
         Ok(self.databases.entry(name).or_insert(database))
     }
 
-    /// Deletes a database; whether there was one.
+    /// Deletes a database. Returns false if it does not exist.
     pub(crate) fn delete(&mut self, name: &str) -> bool {
         let Some((name, _)) = self.databases.remove_entry(name) else { return false };
         self.gone.push(name);
         true
     }
 
-    /// A database.
+    /// Returns a database.
     pub(crate) fn database(&self, name: &str) -> Option<&Database> {
         self.databases.get(name)
     }
 
-    /// A database, to be written.
+    /// Returns a database for writing.
     pub(crate) fn database_mut(&mut self, name: &str) -> Option<&mut Database> {
         self.databases.get_mut(name)
     }
 
-    /// The names of all databases, in order.
+    /// Returns the names of all databases, in order.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.databases.keys().map(|name| &**name)
     }
 
-    /// The names of the databases with changes since the last call, and of those that were deleted:
-    /// whose followers now have something to read. Ask after each request and each write of one's
-    /// own. O(databases).
+    /// Returns the names of the databases that were changed or deleted since the last call: their
+    /// feeds have new rows or have ended. O(databases).
     pub(crate) fn take_changed(&mut self) -> Vec<Arc<str>> {
         let mut changed = std::mem::take(&mut self.gone);
         for database in self.databases.values_mut() {
@@ -121,8 +122,8 @@ impl Store {
         changed
     }
 
-    /// An id for a document that came without one: 32 hex digits, never the same twice in a store.
-    /// Not a secret.
+    /// Returns an id for a document without one: 32 hex digits, unique in this store. It is not a
+    /// secret.
     pub(crate) fn fresh_id(&mut self) -> String {
         let mut hash = Fnv128::default();
         hash.write(&self.ids.to_be_bytes());
@@ -132,8 +133,8 @@ impl Store {
     }
 }
 
-/// CouchDB's rule: a lowercase letter, then lowercase letters, digits and some marks. The reserved
-/// names that begin with `_` are not offered here.
+/// The rule of CouchDB: a lowercase letter, then lowercase letters, digits and some marks. Reserved
+/// names, which start with `_`, are not supported.
 fn is_legal_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase())
         && name
@@ -141,17 +142,17 @@ fn is_legal_name(name: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_$()+-/".contains(&b))
 }
 
-/// Why a database was not made.
+/// The reason why a database was not created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CreateError {
-    /// There is one of this name.
+    /// A database with this name exists.
     Exists,
-    /// The name breaks CouchDB's rule.
+    /// The name contains characters that CouchDB does not allow.
     IllegalName,
     /// The name is longer than [`DATABASE_NAME_LENGTH_MAX`].
     NameTooLong,
-    /// There are [`DATABASES_MAX`] already.
+    /// There are [`DATABASES_MAX`] databases.
     TooMany,
 }
 
@@ -161,20 +162,20 @@ impl fmt::Display for CreateError {
             Self::Exists => "The database could not be created, the file already exists.",
             Self::IllegalName => "The name of the database is not legal",
             Self::NameTooLong => "The name of the database is too long",
-            Self::TooMany => "There are as many databases as this server holds",
+            Self::TooMany => "This server has the maximum number of databases",
         })
     }
 }
 
 impl std::error::Error for CreateError {}
 
-/// Why there is no document to read.
+/// The reason why a document cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub(crate) enum GetError {
-    /// It never was, or the revision asked for is not kept.
+    /// It does not exist, or the requested revision is not kept.
     Missing,
-    /// There is a tombstone.
+    /// It was deleted.
     Deleted,
 }
 
@@ -189,19 +190,19 @@ impl fmt::Display for GetError {
 
 impl std::error::Error for GetError {}
 
-/// Why a document was not stored. The database is as it was before.
+/// The reason why a document was not stored. The database is unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub(crate) enum PutError {
-    /// The revision given is not that of a leaf, or none was given where there is a document.
+    /// The given revision is not a leaf, or none was given for an existing document.
     Conflict,
-    /// The id is empty, too long or reserved: the reason in CouchDB's words.
+    /// The id is empty, too long or reserved. The text is that of CouchDB.
     IllegalId(&'static str),
-    /// There are [`crate::limits::DOCUMENTS_MAX`] already.
+    /// There are [`DOCUMENTS_MAX`](crate::limits::DOCUMENTS_MAX) documents.
     TooManyDocuments,
-    /// There are [`crate::limits::LEAVES_MAX`] leaves already.
+    /// There are [`LEAVES_MAX`](crate::limits::LEAVES_MAX) leaves.
     TooManyConflicts,
-    /// There is no room within [`crate::limits::DATABASE_SIZE_MAX`].
+    /// The size is [`DATABASE_SIZE_MAX`](crate::limits::DATABASE_SIZE_MAX).
     DatabaseFull,
 }
 
@@ -210,8 +211,8 @@ impl fmt::Display for PutError {
         f.write_str(match self {
             Self::Conflict => "Document update conflict.",
             Self::IllegalId(reason) => reason,
-            Self::TooManyDocuments => "The database has as many documents as this server holds",
-            Self::TooManyConflicts => "The document has as many conflicts as this server holds",
+            Self::TooManyDocuments => "The database has the maximum number of documents",
+            Self::TooManyConflicts => "The document has the maximum number of conflicts",
             Self::DatabaseFull => "The database is full",
         })
     }

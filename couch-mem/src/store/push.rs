@@ -1,14 +1,13 @@
-//! Appending JSON to a string: answers are written as text, so that what was stored as text stays
-//! as it was.
+//! Appends JSON to a string. Answers are composed of text, so that stored text does not change.
 
 use std::fmt::{Arguments, Write};
 
-/// Appends formatted text, without a string between.
+/// Appends formatted text without a temporary string.
 pub(crate) fn push_args(out: &mut String, args: Arguments<'_>) {
-    out.write_fmt(args).expect("a String takes all that is written");
+    out.write_fmt(args).expect("writing to a String cannot fail");
 }
 
-/// Appends valid JSON without the blanks between its tokens, so that a document is one line of a
+/// Appends valid JSON without blanks between its tokens, so that a document is one line of a
 /// continuous feed.
 pub(crate) fn push_compact(out: &mut String, json: &str) {
     let (mut in_string, mut escaped, mut from) = (false, false, 0);

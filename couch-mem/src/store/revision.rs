@@ -1,4 +1,4 @@
-//! Revisions (`N-text`) and the line of them that leads to a leaf.
+//! Revisions (`N-text`) and the ancestors of a leaf.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -8,13 +8,13 @@ use std::sync::Arc;
 use crate::fnv::Fnv128;
 use crate::limits::{HISTORY_LENGTH_MAX, REVISION_LENGTH_MAX};
 
-/// One revision of a document. The order is CouchDB's: the longer history wins, then the greater
-/// digest.
+/// One revision of a document. The order is that of CouchDB: the longer history wins, then the
+/// greater digest.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Revision {
-    /// How many edits led here; 1 for a new document.
+    /// The number of edits; 1 for a new document.
     pub(crate) generation: u64,
-    /// What distinguishes it from others of the same generation.
+    /// Distinguishes it from others of the same generation.
     pub(crate) digest: Digest,
 }
 
@@ -46,20 +46,20 @@ impl FromStr for Revision {
     }
 }
 
-/// Decimal digits and nothing else: `u64::from_str` would take a sign.
+/// Parses decimal digits. `u64::from_str` would also accept a sign.
 pub(crate) fn parse_number(text: &str) -> Option<u64> {
     text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
-/// The part of a revision after the dash. Its meaning is known only to the server that made it.
+/// The part of a revision after the dash. Only the server that made it knows its meaning.
 ///
-/// CouchDB stores 32 hex digits as 16 bytes and any other text as it is, and compares the bytes.
-/// The order here is the same, because all replicas must choose the same winner.
+/// CouchDB stores 32 hex digits as 16 bytes and any other text unchanged, and compares the bytes.
+/// The order here is the same, because all replicas must select the same winner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Digest {
-    /// 32 hex digits, which CouchDB, PouchDB and this server make.
+    /// 32 hex digits, made by CouchDB, PouchDB and this server.
     Hash([u8; 16]),
-    /// What other servers of the protocol make.
+    /// Text made by other servers.
     Text(Arc<str>),
 }
 
@@ -71,7 +71,7 @@ impl Digest {
         }
     }
 
-    /// Bytes of memory beyond the value itself.
+    /// Returns the bytes of memory outside of the value itself.
     fn heap_size(&self) -> usize {
         match self {
             Self::Hash(_) => 0,
@@ -125,7 +125,7 @@ impl PartialOrd for Digest {
     }
 }
 
-/// A leaf's revision and its ancestors, the newest first, at most [`HISTORY_LENGTH_MAX`] of them.
+/// The revision of a leaf and its ancestors, the newest first, at most [`HISTORY_LENGTH_MAX`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct History {
     generation: u64,
@@ -133,7 +133,7 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// A history as replication states it (`_revisions`). `None` when it is empty or goes below
+    /// Makes a history that replication states (`_revisions`). `None` if it is empty or goes below
     /// generation 1.
     pub(crate) fn new(generation: u64, mut digests: Vec<Digest>) -> Option<Self> {
         if digests.is_empty() || generation < digests.len() as u64 {
@@ -143,14 +143,14 @@ impl History {
         Some(Self { generation, digests })
     }
 
-    /// A history of one revision, whose ancestors are not known.
+    /// Makes a history of one revision without known ancestors.
     pub(crate) fn of(rev: Revision) -> Self {
         Self { generation: rev.generation, digests: vec![rev.digest] }
     }
 
-    /// This history with one more edit, whose digest follows from the parent and the new content:
-    /// the same edit made in two places is the same revision. `None` when the generations are used
-    /// up.
+    /// Returns this history with one more edit. Its digest depends on the parent and the new
+    /// content, so that the same edit on two servers is the same revision. `None` if the generation
+    /// would overflow.
     pub(crate) fn edited(&self, deleted: bool, body: &str) -> Option<Self> {
         let generation = self.generation.checked_add(1)?;
         let mut digests = Vec::with_capacity(HISTORY_LENGTH_MAX.min(self.digests.len() + 1));
@@ -159,38 +159,37 @@ impl History {
         Some(Self { generation, digests })
     }
 
-    /// The history of a document's first edit.
+    /// Makes the history of the first edit of a document.
     pub(crate) fn begun(deleted: bool, body: &str) -> Self {
         Self { generation: 1, digests: vec![digest(None, deleted, body)] }
     }
 
-    /// The newest revision.
+    /// Returns the newest revision.
     pub(crate) fn leaf(&self) -> Revision {
         Revision { generation: self.generation, digest: self.digests[0].clone() }
     }
 
-    /// Whether `rev` is the leaf or a remembered ancestor. O(1).
+    /// Returns true if `rev` is the leaf or a remembered ancestor. O(1).
     pub(crate) fn contains(&self, rev: &Revision) -> bool {
         let back = self.generation.checked_sub(rev.generation);
         back.and_then(|back| self.digests.get(usize::try_from(back).ok()?)) == Some(&rev.digest)
     }
 
-    /// The remembered digests, the newest first.
+    /// Returns the remembered digests, the newest first.
     pub(crate) fn digests(&self) -> &[Digest] {
         &self.digests
     }
 
-    /// Bytes of memory beyond the value itself.
+    /// Returns the bytes of memory outside of the value itself.
     pub(super) fn heap_size(&self) -> usize {
         let texts: usize = self.digests.iter().map(Digest::heap_size).sum();
         size_of_val(self.digests()) + texts
     }
 }
 
-/// 128 bits of FNV-1a over parent, deletion and content. CouchDB takes MD5 over Erlang terms, so
-/// the same edit has another digest there; all that the protocol asks is that equal edits give
-/// equal digests. It is no defence against a writer who seeks collisions, and need not be: such a
-/// writer may state any revision (`new_edits=false`).
+/// Returns a hash of parent, deletion and content. CouchDB calculates MD5 of Erlang terms, so the
+/// same edit has another digest there. The protocol only needs equal digests for equal edits. The
+/// hash does not resist attacks and need not: a writer may state any revision (`new_edits=false`).
 fn digest(parent: Option<&History>, deleted: bool, body: &str) -> Digest {
     let mut hash = Fnv128::default();
     if let Some(parent) = parent {

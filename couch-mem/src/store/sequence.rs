@@ -1,16 +1,16 @@
-//! Update sequences in the style of CouchDB 3: a number, a dash, and something opaque.
+//! Update sequences in the style of CouchDB 3: a number, a dash and an opaque part.
 
 use std::fmt;
 
 use super::revision::parse_number;
 
-/// A point in the history of one database. The opaque part names the database's life, so that a
-/// sequence of a deleted namesake is known for what it is.
+/// A point in the history of one database. The opaque part identifies the database, so that a
+/// sequence of a deleted database with the same name is recognized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sequence {
-    /// How many edits the database had seen.
+    /// The number of edits up to this point.
     pub(crate) number: u64,
-    /// Which life of which database, see [`super::Database::instance`].
+    /// Identifies the database, see [`super::Database::instance`].
     pub(crate) instance: u64,
 }
 
@@ -20,20 +20,20 @@ impl fmt::Display for Sequence {
     }
 }
 
-/// Where a client wants the changes to begin.
+/// The start of the changes that a client asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Since {
-    /// At the first change.
+    /// Before the first change.
     Start,
-    /// Behind the newest change.
+    /// After the latest change.
     Now,
-    /// Behind a change seen before.
+    /// After a known change.
     Sequence(Sequence),
 }
 
 impl Since {
-    /// Reads `0`, `now` or a sequence, which may also be a JSON string. `None` for anything else:
-    /// for bare integers, and for `0` and `now` in quotes, as in CouchDB 3.5.
+    /// Parses `0`, `now` or a sequence, which may also be a JSON string. `None` for anything else,
+    /// also for bare integers and for `0` and `now` in quotes, as in CouchDB 3.5.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         match text {
             "0" => return Some(Self::Start),

@@ -165,9 +165,8 @@ fn bounds_hold_and_what_was_refused_left_nothing() {
     }
 }
 
-/// Any mix of edits: the feed shows each document once, at its newest revision, and a reader who
-/// was away at any point and comes back with its sequence ends with the same documents as the
-/// database.
+/// After any mix of edits, the feed shows each document once, at its latest revision. A reader that
+/// stops at any point and continues from its sequence ends with the same documents as the database.
 #[test]
 fn replays_are_complete_from_every_sequence() {
     for seed in 1..=20_u64 {

@@ -1,4 +1,4 @@
-//! What a line of the access log says of a request.
+//! The part of a line of the access log that comes from the request.
 
 use http::HeaderMap;
 use http::header::{HeaderName, REFERER, USER_AGENT};
@@ -7,27 +7,27 @@ use masque::reactor::Endpoint;
 use std::io::Write;
 use std::time::SystemTime;
 
-/// A request as the log will show it, kept until it is answered. No credential is in it: neither
-/// `Authorization`, nor cookies, nor what stands before the host of an address.
+/// A request as it is logged, kept until it is answered. It contains no credential: no
+/// `Authorization`, no cookies, and no user or password of a URL.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct LoggedRequest {
     peer: String,
     date: SystemTime,
     request: Vec<u8>,
     referer: Vec<u8>,
     agent: Vec<u8>,
-    /// Its answer has a head only.
+    /// A HEAD request: its answer has no body.
     is_head: bool,
 }
 
-impl Entry {
-    /// What can be told of a request; of one that was refused for its form there is none.
+impl LoggedRequest {
+    /// Reads a request. `None` for a malformed one, whose fields are logged as `-`.
     pub(crate) fn new(peer: Option<Endpoint>, date: SystemTime, request: Option<&Request>) -> Self {
         let peer = match peer {
             Some(Endpoint::Tcp(address)) => address.ip().to_string(),
             _ => "-".into(),
         };
-        let mut entry = Entry {
+        let mut entry = LoggedRequest {
             peer,
             date,
             request: b"-".to_vec(),
@@ -46,9 +46,9 @@ impl Entry {
         entry
     }
 
-    /// Appends the line.
+    /// Appends the line of the log.
     pub(super) fn write(&self, status: u16, body_bytes: u64, batch: &mut Vec<u8>) {
-        let Entry { peer, request, referer, agent, .. } = self;
+        let LoggedRequest { peer, request, referer, agent, .. } = self;
         // Writing to a Vec cannot fail, here and below.
         let _ = write!(batch, "{peer} - - [{}] \"", stamp(self.date));
         batch.extend_from_slice(request);
@@ -64,7 +64,7 @@ impl Entry {
     }
 }
 
-/// A field's value, or `-`.
+/// Returns the value of a header, or `-`.
 fn field(headers: &HeaderMap, name: HeaderName) -> Vec<u8> {
     headers.get(name).map_or_else(
         || b"-".to_vec(),
@@ -75,7 +75,7 @@ fn field(headers: &HeaderMap, name: HeaderName) -> Vec<u8> {
     )
 }
 
-/// An address without the user and the password that may stand in it.
+/// Returns a URL without user and password.
 fn without_user(address: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(address);
     let Some((scheme, rest)) = text.split_once("://") else { return address.to_vec() };
@@ -86,7 +86,8 @@ fn without_user(address: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Only what can be printed, so that no request can forge a line or play with a terminal.
+/// Escapes everything except printable ASCII, so that no request can forge a line or send control
+/// sequences to a terminal.
 fn escaped(text: &[u8]) -> Vec<u8> {
     let mut escaped = Vec::with_capacity(text.len());
     for &byte in text {
@@ -101,7 +102,7 @@ fn escaped(text: &[u8]) -> Vec<u8> {
     escaped
 }
 
-/// `10/Oct/2000:13:55:36 +0000`, from HTTP's own form of a date.
+/// Returns `10/Oct/2000:13:55:36 +0000`, from the date format of HTTP.
 fn stamp(date: SystemTime) -> String {
     let date = HttpDate::from(date).to_string();
     let mut words = date.split(' ').skip(1);
@@ -119,7 +120,7 @@ mod tests {
         let peer = Endpoint::Tcp(([192, 0, 2, 7], 4711).into());
         let date = UNIX_EPOCH + Duration::from_secs(784_111_777);
         let mut batch = vec![];
-        Entry::new(Some(peer), date, request).write(status, body_bytes, &mut batch);
+        LoggedRequest::new(Some(peer), date, request).write(status, body_bytes, &mut batch);
         String::from_utf8(batch).expect("it is ASCII")
     }
 

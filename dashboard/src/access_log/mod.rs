@@ -3,8 +3,8 @@
 mod entry;
 mod target;
 
-pub(crate) use entry::Entry;
-pub(crate) use target::Target;
+pub(crate) use entry::LoggedRequest;
+pub(crate) use target::LogTarget;
 
 use crate::console::Console;
 use crate::writer::Writer;
@@ -12,48 +12,49 @@ use masque::reactor::{Cx, Event, Handlers, Session};
 use std::io;
 use std::time::Duration;
 
-/// Gathers lines and has them written in batches by a thread.
+/// Collects lines and gives them to the writer thread in batches.
 #[derive(Debug)]
 pub(crate) struct AccessLog {
-    target: Target,
+    target: LogTarget,
     writer: Writer,
     batch: Vec<u8>,
 }
 
 /// An answer to be logged.
 #[derive(Debug)]
-pub(crate) struct Line {
-    pub(crate) entry: Entry,
+pub(crate) struct LogLine {
+    pub(crate) entry: LoggedRequest,
     pub(crate) status: u16,
-    /// What was sent behind the head.
+    /// Bytes of the body.
     pub(crate) body_bytes: u64,
 }
 
-/// How long a line waits for others: nobody who reads along notices.
+/// How long a line waits for others. A person who reads the log does not notice this delay.
 const GATHER: Duration = Duration::from_millis(200);
-/// A batch that is written at once.
+/// Bytes of a batch that is written immediately.
 const BATCH_BYTES: usize = 64 * 1024;
 
 impl AccessLog {
-    /// Call it with what is to be logged.
-    pub(crate) const WRITE: Event<Line> = Event::new("access_log.write");
-    /// Opens the file anew, as after it was moved away. When that fails, the old one is written on.
+    /// Call it with an answer.
+    pub(crate) const WRITE: Event<LogLine> = Event::new("access_log.write");
+    /// Opens the file again, after it was moved away. If that fails, the old file is still written
+    /// to.
     pub(crate) const REOPEN: Event<()> = Event::new("access_log.reopen");
     const FLUSH: Event<()> = Event::new("access_log.flush");
 
-    /// Opens the log. A file that is not open within a second, such as a FIFO without a reader,
-    /// is still waited for, by the writing thread only.
-    pub(crate) fn open(target: Target, console: &Console) -> io::Result<Self> {
+    /// Opens the log. If a file is not open within a second, such as a FIFO without a reader, only
+    /// the writer thread waits for it.
+    pub(crate) fn open(target: LogTarget, console: &Console) -> io::Result<Self> {
         let writer = target.open(console)?;
         Ok(AccessLog { target, writer, batch: vec![] })
     }
 
-    /// Where the lines go.
+    /// Returns the writer of the lines.
     pub(crate) fn writer(&self) -> &Writer {
         &self.writer
     }
 
-    fn write(&mut self, cx: &mut Cx<'_>, line: Line) {
+    fn write(&mut self, cx: &mut Cx<'_>, line: LogLine) {
         if self.batch.is_empty() {
             cx.delay(Self::FLUSH, GATHER, ());
         }
@@ -85,7 +86,7 @@ impl Session for AccessLog {
     }
 
     fn started(&mut self, cx: &mut Cx<'_>) {
-        // It is there for whoever calls it, for as long as anybody is.
+        // An alias keeps the session alive as long as another session can call it.
         if let Err(taken) = cx.alias("access_log") {
             log::warn!("{taken}");
         }

@@ -1,4 +1,4 @@
-//! Where the access log goes.
+//! The destination of the access log.
 
 use crate::console::Console;
 use crate::writer::{Output, Writer};
@@ -7,28 +7,28 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// Where the access log goes.
+/// The destination of the access log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
+pub(crate) enum LogTarget {
     Stdout,
     File(PathBuf),
 }
 
-impl Target {
-    /// Starts to write to it.
+impl LogTarget {
+    /// Opens the destination.
     pub(super) fn open(&self, console: &Console) -> io::Result<Writer> {
         match self {
-            Target::Stdout => Ok(console.stdout().clone()),
-            Target::File(path) => {
+            LogTarget::Stdout => Ok(console.stdout().clone()),
+            LogTarget::File(path) => {
                 let (name, path) = (format!("access log {}", path.display()), path.clone());
                 Writer::open(name, move || append(&path))
             }
         }
     }
 
-    /// Opens a file again, and writes to that from then on.
+    /// Opens a file again and writes to the new one from then on.
     pub(super) fn reopen(&self, writer: &Writer) {
-        if let Target::File(path) = self {
+        if let LogTarget::File(path) = self {
             let path = path.clone();
             writer.reopen(move || append(&path));
         }
@@ -44,8 +44,8 @@ fn append(path: &Path) -> io::Result<Output> {
     Ok(Box::new(file))
 }
 
-/// True if the last line of a file was cut off, by a crash for example. The next one must not be
-/// appended to it.
+/// Returns true if the last line of a file is incomplete, after a crash for example. The next line
+/// must not be appended to it.
 fn ends_within_a_line(path: &Path) -> bool {
     if !path.metadata().is_ok_and(|file| file.is_file() && file.len() > 0) {
         return false;
@@ -55,14 +55,14 @@ fn ends_within_a_line(path: &Path) -> bool {
         file.seek(SeekFrom::End(-1))?;
         file.read_exact(&mut last)
     });
-    read.is_ok() && last != *b"\n" // it may be that it can be written to, but not read
+    read.is_ok() && last != *b"\n" // a file may be writable but not readable
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for LogTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Target::Stdout => f.write_str("-"),
-            Target::File(path) => path.display().fmt(f),
+            LogTarget::Stdout => f.write_str("-"),
+            LogTarget::File(path) => path.display().fmt(f),
         }
     }
 }

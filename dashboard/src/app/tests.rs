@@ -3,6 +3,7 @@
 mod following;
 #[path = "../../../tests/it/support/logged.rs"]
 mod logged;
+pub(crate) mod peers;
 
 use super::{App, DRAIN_TIME};
 use crate::command_line::{self, Command};
@@ -13,43 +14,25 @@ use crate::revisions::OLD_BYTES_MAX;
 use masque::couch_feed::limits::LINE_BYTES;
 use masque::filters::Stream;
 use masque::limits::OUTPUT_COPIED_BYTES;
-use masque::reactor::{Cx, Event, Handlers, Rig, Signal};
-use masque::sessions::{Connection, Peer, TcpClient, TcpServer};
+use masque::reactor::{Cx, Rig, Signal};
+use masque::sessions::{Connection, TcpClient, TcpServer};
 use masque::wheels::{Ended, ReadWrite};
-use std::collections::VecDeque;
+use peers::{FEED, Got, Script, Step, browse, couch, whole};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// A browser that sends what it is told to and keeps what it gets.
-struct Browser {
-    sends: &'static str,
-    got: Arc<Mutex<String>>,
-}
-
-impl Connection for Browser {
-    type Filter = Stream;
-
-    fn filter(&self) -> Stream {
-        Stream
-    }
-
-    fn connected(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Stream>) {
-        wire.put(cx, self.sends);
-    }
-
-    fn input(&mut self, _: &mut Cx<'_>, _: ReadWrite<Stream>, bytes: bytes::Bytes) {
-        let text = std::str::from_utf8(&bytes).expect("it is text");
-        self.got.lock().expect("nobody panics").push_str(text);
-    }
-}
-
 /// A program that was started with these arguments.
 pub(crate) fn app(arguments: &[&str]) -> App {
+    app_that_reports(arguments, channel().0)
+}
+
+fn app_that_reports(arguments: &[&str], failure: Sender<String>) -> App {
     let parsed = command_line::parse(lexopt::Parser::from_args(arguments));
     let Ok(Command::Run(options)) = parsed else { panic!("{parsed:?}") };
-    let places = descriptors::share(Some(1024), true).expect("they are enough");
+    let capacity = descriptors::share(Some(1024), true).expect("1024 descriptors are enough");
     let console = Console::open().expect("the system has two threads");
-    App::new(*options, None, places, console)
+    App::new(*options, None, capacity, console, failure)
 }
 
 /// A program that has run for a second.
@@ -60,12 +43,19 @@ fn running(arguments: &[&str]) -> Rig {
     rig
 }
 
-fn browse(rig: &mut Rig, sends: &'static str) -> Arc<Mutex<String>> {
-    let got = Arc::new(Mutex::new(String::new()));
-    let browser = Browser { sends, got: Arc::clone(&got) };
-    rig.spawn(TcpClient::new(8080).run(browser));
+#[test]
+fn a_program_that_cannot_listen_stops_every_session_and_reports_why() {
+    let mut rig = Rig::new();
+    rig.spawn(TcpServer::new(8080).accept(|_, _| ()));
     rig.settle();
-    got
+    let others = rig.stats().sessions;
+    let (failure, failed) = channel();
+    rig.spawn(app_that_reports(&[], failure));
+    rig.run_for(Duration::from_secs(1));
+    let why = failed.try_recv().expect("it has failed");
+    assert!(why.starts_with("cannot listen on 127.0.0.1:8080: "), "{why}");
+    assert!(others > 0);
+    assert_eq!(rig.stats().sessions, 0);
 }
 
 #[test]
@@ -77,11 +67,11 @@ fn it_leaves_as_soon_as_the_last_connection_has_ended() {
     rig.raise(Signal::Term);
     rig.run_for(Duration::from_millis(900));
     assert!(rig.stats().sessions > 0, "one that has just connected has a second");
-    assert!(streaming.lock().expect("nobody panics").ends_with("0\r\n\r\n"), "it has ended");
-    assert!(served.lock().expect("nobody panics").starts_with("HTTP/1.1 200 OK\r\n"));
+    assert!(streaming.text().ends_with("0\r\n\r\n"), "it has ended");
+    assert!(served.text().starts_with("HTTP/1.1 200 OK\r\n"));
     rig.run_for(Duration::from_millis(200));
     assert_eq!(rig.stats().sessions, 0);
-    assert!(idle.lock().expect("nobody panics").is_empty());
+    assert!(idle.text().is_empty());
 }
 
 #[test]
@@ -128,74 +118,36 @@ fn a_quiet_stream_shows_a_sign_of_life_twice_in_the_time_of_a_poll() {
     let mut rig = running(&["--doc", "still", "--long-poll", "20"]);
     let got = browse(&mut rig, "GET /still/events HTTP/1.1\r\nHost: h\r\n\r\n");
     for beats in 0..4 {
-        let seen = got.lock().expect("nobody panics").matches("3\r\n:\n\n\r\n").count();
+        let seen = got.text().matches("3\r\n:\n\n\r\n").count();
         assert_eq!(seen, beats);
         rig.run_for(Duration::from_secs(10));
     }
 }
 
-/// A CouchDB that answers each request with these texts, each so many seconds after the one before.
-struct Couch {
-    answers: fn(&str) -> Vec<(u64, String)>,
-    due: VecDeque<(u64, String)>,
-}
+/// The texts of an answer, each with the seconds before it.
+#[derive(Clone)]
+struct Texts(fn(&str) -> Vec<(u64, String)>);
 
-impl Couch {
-    const NEXT: Event<()> = Event::new("couch.next");
-
-    fn act(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Stream>) {
-        if let Some((_, text)) = self.due.pop_front() {
-            wire.put(cx, text);
-        }
-    }
-
-    fn rest(&mut self, cx: &mut Cx<'_>) {
-        if let Some((seconds, _)) = self.due.front() {
-            cx.delay(Self::NEXT, Duration::from_secs(*seconds), ());
-        }
+impl Script for Texts {
+    fn answer(&mut self, path: &str) -> Vec<(Duration, Step)> {
+        let texts = (self.0)(path).into_iter();
+        texts.map(|(seconds, text)| (Duration::from_secs(seconds), Step::Send(text))).collect()
     }
 }
 
-impl Connection for Couch {
-    type Filter = Stream;
-
-    fn filter(&self) -> Stream {
-        Stream
-    }
-
-    fn events(on: &mut Handlers<Peer<Self>>) {
-        on.on(Self::NEXT, |peer, cx, ()| {
-            if let Some(wire) = peer.wire() {
-                peer.connection.act(cx, wire);
-            }
-        });
-    }
-
-    fn input(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Stream>, bytes: bytes::Bytes) {
-        let asked = std::str::from_utf8(&bytes).expect("it is text");
-        self.due = (self.answers)(asked).into();
-        self.act(cx, wire);
-    }
-
-    fn flushed(&mut self, cx: &mut Cx<'_>, _: ReadWrite<Stream>) {
-        self.rest(cx);
-    }
-}
-
-/// A program that has run for no time before a CouchDB that answers so and has a document `x`.
-fn before(answers: fn(&str) -> Vec<(u64, String)>) -> Rig {
+/// A program that has run for no time with a CouchDB that answers so and has a document `x`.
+fn following(answers: fn(&str) -> Vec<(u64, String)>) -> Rig {
     let mut rig = Rig::new();
-    rig.spawn(TcpServer::new(5984).serve(move |_| Couch { answers, due: VecDeque::new() }));
+    couch(&mut rig, Texts(answers));
     rig.spawn(app(&["--couch", "http://127.0.0.1:5984/db", "--doc", "x"]));
     rig
 }
 
-/// A whole answer.
-fn whole(body: &str) -> Vec<(u64, String)> {
-    vec![(0, format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()))]
+/// A whole answer, sent immediately.
+fn ok(body: &str) -> Vec<(u64, String)> {
+    vec![(0, whole("200 OK", body))]
 }
 
-const FEED: &str = "HTTP/1.1 200 OK\r\n\r\n\n";
 const INFO: &str = r#"{"update_seq":"1-a","instance_start_time":"1"}"#;
 
 fn row(number: usize) -> String {
@@ -207,10 +159,10 @@ fn row(number: usize) -> String {
 
 #[test]
 fn a_document_that_is_too_long_is_not_shown_as_current_until_it_is_short_again() {
-    let mut rig = before(|asked| match asked.split(' ').nth(1) {
-        Some("/db") => whole(INFO),
-        Some("/db/x") => whole(&"y".repeat(LINE_BYTES + 1)),
-        _ if asked.contains("since=1-a") => {
+    let mut rig = following(|path| match path {
+        "/db" => ok(INFO),
+        "/db/x" => ok(&"y".repeat(LINE_BYTES + 1)),
+        _ if path.contains("since=1-a") => {
             let bare = r#"{"seq":"3-s","id":"x","changes":[{"rev":"3-r"}]}"#;
             vec![(0, FEED.to_owned()), (10, row(2)), (10, format!("{bare}\n"))]
         }
@@ -225,7 +177,7 @@ fn a_document_that_is_too_long_is_not_shown_as_current_until_it_is_short_again()
         ];
         for (request, expected) in asked {
             let got = browse(&mut rig, request);
-            let got = got.lock().expect("nobody panics");
+            let got = got.text();
             assert!(expected.iter().all(|part| got.contains(part)), "{expected:?} of {got}");
         }
     };
@@ -239,14 +191,14 @@ fn a_document_that_is_too_long_is_not_shown_as_current_until_it_is_short_again()
 
 #[test]
 fn a_document_that_cannot_be_read_had_no_other_be_shown() {
-    let answers: fn(&str) -> _ = |asked| match asked.split(' ').nth(1) {
-        Some("/db") => whole(INFO),
-        Some("/db/bad") => whole("what is this?"),
-        Some("/db/x") => whole(r#"{"_id":"x","_rev":"1-r"}"#),
+    let answers: fn(&str) -> _ = |path| match path {
+        "/db" => ok(INFO),
+        "/db/bad" => ok("what is this?"),
+        "/db/x" => ok(r#"{"_id":"x","_rev":"1-r"}"#),
         _ => vec![(0, FEED.to_owned())],
     };
     let mut rig = Rig::new();
-    rig.spawn(TcpServer::new(5984).serve(move |_| Couch { answers, due: VecDeque::new() }));
+    couch(&mut rig, Texts(answers));
     rig.spawn(app(&["--couch", "http://127.0.0.1:5984/db", "--doc", "bad", "--doc", "x"]));
     rig.run_for(Duration::from_secs(60));
     let why = "it is no document";
@@ -259,7 +211,7 @@ fn a_document_that_cannot_be_read_had_no_other_be_shown() {
         ),
     ] {
         let got = browse(&mut rig, request);
-        let got = got.lock().expect("nobody panics");
+        let got = got.text();
         assert!(expected.iter().all(|part| got.contains(part)), "{expected:?} of {got}");
     }
 }
@@ -289,7 +241,7 @@ impl Connection for Poller {
         };
         let number = rev.split('-').next().expect("there is one").parse().expect("a number");
         self.input.clear();
-        self.revs.lock().expect("nobody panics").push(number);
+        self.revs.lock().expect("no thread panics while it holds this lock").push(number);
         wire.put(cx, format!("GET /x/{number}-r HTTP/1.1\r\nHost: h\r\n\r\n"));
     }
 }
@@ -297,9 +249,9 @@ impl Connection for Poller {
 #[test]
 fn a_browser_is_answered_again_and_again_while_a_hundred_thousand_changes_come_at_once() {
     const CHANGES: usize = 100_000;
-    let mut rig = before(|asked| match asked.split(' ').nth(1) {
-        Some("/db") => whole(INFO),
-        Some("/db/x") => whole(r#"{"_id":"x","_rev":"1-r"}"#),
+    let mut rig = following(|path| match path {
+        "/db" => ok(INFO),
+        "/db/x" => ok(r#"{"_id":"x","_rev":"1-r"}"#),
         _ => {
             let rows = (2..=CHANGES).map(row).collect();
             vec![(0, FEED.to_owned()), (1, rows)]
@@ -310,7 +262,7 @@ fn a_browser_is_answered_again_and_again_while_a_hundred_thousand_changes_come_a
     let (input, kept) = (String::new(), Arc::clone(&revs));
     rig.spawn(TcpClient::new(8080).run(Poller { input, revs: kept }));
     rig.run_for(Duration::from_secs(1));
-    let revs = revs.lock().expect("nobody panics");
+    let revs = revs.lock().expect("no thread panics while it holds this lock");
     assert_eq!((revs.first(), revs.last()), (Some(&1), Some(&CHANGES)));
     assert!(revs.is_sorted_by(|one, next| one < next));
     // The longest that it waits is a small part of the burst.
@@ -340,7 +292,7 @@ impl Connection for SlowReader {
     }
 
     fn disconnected(&mut self, _: &mut Cx<'_>, why: &Ended) {
-        self.ends.lock().expect("nobody panics").push(why.to_string());
+        self.ends.lock().expect("no thread panics while it holds this lock").push(why.to_string());
     }
 }
 
@@ -364,9 +316,9 @@ fn keep_old_revisions(sends: &'static str) {
         let pad = "x".repeat(REVISION_BYTES - 100);
         row(number).replace("\"doc\":{", &format!("\"doc\":{{\"pad\":\"{pad}\","))
     }
-    let mut rig = before(|asked| match asked.split(' ').nth(1) {
-        Some("/db") => whole(INFO),
-        Some("/db/x") => whole(r#"{"_id":"x","_rev":"1-r"}"#),
+    let mut rig = following(|path| match path {
+        "/db" => ok(INFO),
+        "/db/x" => ok(r#"{"_id":"x","_rev":"1-r"}"#),
         _ => {
             let rows = (2..=REVISIONS).map(|number| (1, long(number)));
             [(0, FEED.to_owned())].into_iter().chain(rows).collect()
@@ -381,10 +333,10 @@ fn keep_old_revisions(sends: &'static str) {
         rig.settle();
     }
     let is_over = REVISIONS - 2 - OLD_MAX; // the first is short, and the last is not old
-    let ends = ends.lock().expect("nobody panics");
+    let ends = ends.lock().expect("no thread panics while it holds this lock");
     assert_eq!(*ends, vec!["connection reset"; is_over], "those of the oldest");
     let figures = browse(&mut rig, "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
-    let figures = figures.lock().expect("nobody panics");
+    let figures = figures.text();
     let figure = |name: &str| -> usize {
         let line = figures.lines().find_map(|line| line.strip_prefix(name));
         line.and_then(|value| value.trim().parse().ok()).expect("it is shown")
@@ -397,19 +349,16 @@ fn keep_old_revisions(sends: &'static str) {
 #[test]
 fn a_sequence_and_a_revision_went_to_the_log_with_their_control_characters() {
     let records = logged::logged(|| {
-        let mut rig = before(|asked| match asked.split(' ').nth(1) {
-            Some("/db") => whole(INFO),
-            Some("/db/x") => whole(r#"{"_id":"x","_rev":"1-\u001b[2J"}"#),
+        let mut rig = following(|path| match path {
+            "/db" => ok(INFO),
+            "/db/x" => ok(r#"{"_id":"x","_rev":"1-\u001b[2J"}"#),
             _ => vec![(0, FEED.to_owned() + "{\"last_seq\":\"2-\\n\\u001b[2J\"}\npoison\n")],
         });
         rig.run_for(Duration::from_secs(600));
     });
     let log = records.join("\n");
-    assert!(log.contains("x is at \"1-\\u{1b}[2J\""), "{log}");
-    assert!(
-        log.contains("/db fails at \"2-\\n\\u{1b}[2J\" in the same way for 5 times: "),
-        "{log}"
-    );
+    assert!(log.contains("`x` is at revision \"1-\\u{1b}[2J\""), "{log}");
+    assert!(log.contains("/db failed 5 times in a row at sequence \"2-\\n\\u{1b}[2J\": "), "{log}");
     assert!(!records.iter().any(|record| record.contains(char::is_control)), "{log}");
 }
 
@@ -429,14 +378,14 @@ fn a_panic_of_a_session_that_all_depend_on_left_a_program_that_answered_nothing(
 fn a_full_server_could_not_be_asked_for_its_health() {
     let mut rig = Rig::new();
     let mut app = app(&["--long-poll", "3600"]);
-    (app.places.browsers, app.places.guests) = (2, 1);
+    (app.capacity.browsers, app.capacity.guests) = (2, 1);
     rig.spawn(app);
     rig.run_for(Duration::from_secs(1));
     let health = "GET /health HTTP/1.1\r\nHost: h\r\n\r\n";
     let page = "GET /file/index.html HTTP/1.1\r\nHost: h\r\n\r\n";
     let metrics = "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n";
-    let status = |got: &Arc<Mutex<String>>| {
-        let got = got.lock().expect("nobody panics");
+    let status = |got: &Got| {
+        let got = got.text();
         let is_closed = got.contains("connection: close");
         (got.get(9..12).unwrap_or_default().to_owned(), is_closed, got.contains("retry-after: 5"))
     };
@@ -459,9 +408,9 @@ fn a_full_server_could_not_be_asked_for_its_health() {
     let refused = browse(&mut rig, health);
     assert_eq!(status(&refused), answer("503", true, true));
     rig.run_for(Duration::from_secs(5));
-    assert!(idle.lock().expect("nobody panics").is_empty());
+    assert!(idle.text().is_empty());
     let got = browse(&mut rig, metrics);
-    let got = got.lock().expect("nobody panics");
+    let got = got.text();
     for line in ["dashboard_connections 3", "dashboard_turned_away_total{cause=\"too_many\"} 2"] {
         assert!(got.contains(line), "{line}: {got}");
     }
@@ -471,7 +420,7 @@ fn a_full_server_could_not_be_asked_for_its_health() {
 fn a_browser_whose_session_panicked_kept_its_place() {
     let mut rig = Rig::new();
     let mut app = app(&[]);
-    (app.places.browsers, app.places.guests) = (2, 1);
+    (app.capacity.browsers, app.capacity.guests) = (2, 1);
     app.options.docs.clear(); // the address of the page needs one
     rig.spawn(app);
     rig.run_for(Duration::from_secs(1));
@@ -479,7 +428,7 @@ fn a_browser_whose_session_panicked_kept_its_place() {
         browse(&mut rig, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     }
     let got = browse(&mut rig, "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
-    let got = got.lock().expect("nobody panics");
+    let got = got.text();
     assert!(got.contains("masque_panics_total 2"), "{got}");
     assert!(got.contains("dashboard_connections 1"), "{got}");
     assert!(!got.contains("connection: close"), "it is served as any browser: {got}");
@@ -487,16 +436,16 @@ fn a_browser_whose_session_panicked_kept_its_place() {
 
 #[test]
 fn the_revision_of_an_event_did_not_count_where_the_document_itself_is_copied() {
-    let mut rig = before(|asked| match asked.split(' ').nth(1) {
-        Some("/db") => whole(INFO),
-        Some("/db/x") => {
+    let mut rig = following(|path| match path {
+        "/db" => ok(INFO),
+        "/db/x" => {
             let text = "a".repeat(OUTPUT_COPIED_BYTES - 40);
-            whole(&format!(r#"{{"_id":"x","_rev":"1-a","text":"{text}"}}"#))
+            ok(&format!(r#"{{"_id":"x","_rev":"1-a","text":"{text}"}}"#))
         }
         _ => vec![(0, FEED.to_owned())],
     });
     rig.run_for(Duration::from_secs(2));
-    let told = rig.call("overview", Overview::TOLD, 0).expect("it is there");
+    let told = rig.call("overview", Overview::STREAM_STATE, 0).expect("it is there");
     assert!(told.document.is_some_and(|event| event.len() > OUTPUT_COPIED_BYTES));
     assert!(told.current.revision.is_kept());
 }

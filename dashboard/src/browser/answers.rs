@@ -1,13 +1,13 @@
-//! Putting an answer, with all that goes by it: figures, the log, the end of the connection.
+//! Sending an answer, with its metrics, its log line and the end of the connection.
 
 use super::{Browser, Waits};
-use crate::access_log::{AccessLog, Entry, Line};
+use crate::access_log::{AccessLog, LogLine, LoggedRequest};
 use http::StatusCode;
 use masque::filters::{Reply, Request, Response};
 use masque::reactor::Cx;
 
 impl Browser {
-    /// Answers the request at work.
+    /// Answers the current request.
     pub(super) fn answer(&mut self, cx: &mut Cx<'_>, answer: impl Into<Reply>) {
         let answer = answer.into();
         if self.is_closing {
@@ -17,7 +17,7 @@ impl Browser {
             Reply::Whole(response) => (response.status(), response.body().len()),
             Reply::Prepared(prepared) => (prepared.status(), prepared.body_len()),
             Reply::Start(_) | Reply::Data(_) | Reply::End | Reply::Continue => {
-                unreachable!("it is a whole answer")
+                unreachable!("every caller passes a whole answer")
             }
         };
         self.site.metrics.answered(self.kind, status);
@@ -26,35 +26,36 @@ impl Browser {
         self.client.put(cx, answer);
     }
 
-    /// Answers what cannot be understood, and ends the connection: what follows could be anything.
+    /// Answers a malformed request and ends the connection, because the bytes after it have no
+    /// known meaning.
     pub(super) fn refuse(&mut self, cx: &mut Cx<'_>, refusal: Response) {
         self.site.metrics.refused(refusal.status());
         self.log(cx, refusal.status(), refusal.body().len() as u64);
         self.client.put_last(cx, refusal);
     }
 
-    /// Has the answer at work be the connection's last.
+    /// Ends the connection after the current answer.
     pub(super) fn close_after_answer(&self, cx: &mut Cx<'_>) {
         if let Some(httpd) = self.client.filter_mut(cx) {
             httpd.close_after_answer();
         }
     }
 
-    /// Keeps what the log will say of a request, if there is a log.
+    /// Stores what the access log needs of a request, if there is a log.
     pub(super) fn note(&mut self, cx: &mut Cx<'_>, request: Option<&Request>) {
         if self.site.access_log.is_some() {
             let peer = self.client.peer(cx);
-            let entry = Entry::new(peer, cx.date(), request);
+            let entry = LoggedRequest::new(peer, cx.date(), request);
             self.extra.get_or_insert_default().entry = Some(entry);
         }
     }
 
-    /// Has the answer logged, if there is a log.
+    /// Logs the answer, if there is a log.
     pub(super) fn log(&mut self, cx: &mut Cx<'_>, status: StatusCode, body_bytes: u64) {
         let entry = self.extra.as_mut().and_then(|extra| extra.entry.take());
         if let (Some(log), Some(entry)) = (self.site.access_log, entry) {
             self.drop_empty_extra();
-            let line = Line { entry, status: status.as_u16(), body_bytes };
+            let line = LogLine { entry, status: status.as_u16(), body_bytes };
             if let Err(error) = cx.call(log, AccessLog::WRITE, line) {
                 log::debug!("{error}");
             }

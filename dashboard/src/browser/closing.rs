@@ -1,4 +1,4 @@
-//! How a connection ends with the server: nobody is cut off in the middle of something.
+//! Shutdown of a connection when the server ends: no request is dropped before it is answered.
 
 use super::{Browser, Waits};
 use crate::metrics::PollEnd;
@@ -6,21 +6,21 @@ use crate::site::unavailable;
 use masque::reactor::{Cx, Event, Topic};
 use std::time::{Duration, Instant};
 
-/// Told to every browser when the server is about to end.
+/// Sent to every browser when the server is about to end.
 pub(crate) const CLOSING: Topic<()> = Topic::new("browser.closing");
 
-/// How long a request may still take to come: one that has begun to, the first one of a connection
-/// that has just been made, or the next one after an answer that is no older than this. A client
-/// that polls asks again as soon as it is answered, so its request may already be on its way. A
-/// connection that has been idle for longer ends at once: browsers ask again if a request was lost
-/// on such a connection.
+/// How long the shutdown waits for a request that may be on its way: the rest of a request, the
+/// first request of a new connection, or the next one after an answer that is no older than this.
+/// A client that polls asks again as soon as it is answered. A connection that has been idle for
+/// longer ends immediately: browsers repeat a request that was lost on such a connection.
 const GRACE: Duration = Duration::from_secs(1);
 
 impl Browser {
     pub(super) const CLOSING: Event<()> = Event::new("browser.on_closing");
     pub(super) const LEAVE: Event<()> = Event::new("browser.leave");
 
-    /// Who waits is answered, what is under way is finished, who is idle is let go.
+    /// Answers a waiting poll, ends a stream, and closes an idle connection. A request that may be
+    /// on its way gets [`GRACE`].
     pub(super) fn closing(&mut self, cx: &mut Cx<'_>, (): ()) {
         self.is_closing = true;
         match self.waits {
@@ -43,8 +43,7 @@ impl Browser {
         !self.is_known || self.client.unread(cx) > 0 || answered.is_some_and(is_recent)
     }
 
-    /// Ends the connection, unless the body of a request is coming: that is waited for until the
-    /// server's own time is up.
+    /// Ends the connection. If a part of a request has arrived, it is answered with an error first.
     pub(super) fn leave(&mut self, cx: &mut Cx<'_>, (): ()) {
         if self.client.unread(cx) > 0 {
             return self.refuse(cx, unavailable());

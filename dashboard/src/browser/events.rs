@@ -1,7 +1,7 @@
 //! A document's changes as server-sent events, for as long as the browser listens.
 
 use super::{Browser, Waits};
-use crate::overview::{CHANGED, FEED_CHANGED, Overview, Told};
+use crate::overview::{CHANGED, FEED_CHANGED, Overview, StreamState};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use masque::filters::{Reply, Request, ServerSentEvent};
 use masque::reactor::{Cx, Event};
@@ -11,7 +11,8 @@ use masque::sessions::EventStream;
 #[derive(Debug)]
 pub(super) struct Subscription {
     stream: EventStream,
-    /// The revision that the browser has from elsewhere, while this dashboard has none as new.
+    /// A revision that the browser received from another dashboard, while this dashboard has only
+    /// older ones.
     held: Option<Box<str>>,
 }
 
@@ -21,7 +22,7 @@ impl Subscription {
     }
 }
 
-/// The id of the last event that a browser got before it came back.
+/// The id of the last event that a browser received before it reconnected.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 impl Browser {
@@ -30,73 +31,74 @@ impl Browser {
     pub(super) const FULL: Event<()> = Event::new("browser.full");
     pub(super) const DRAINED: Event<()> = Event::new("browser.drained");
 
-    /// Begins a stream: with the state of the feed, and with the document unless the browser has
-    /// it. With `--monotonic` a browser that has a newer one from elsewhere is sent no older one
-    /// until this dashboard has caught up, or the time that a poll waits is over.
-    pub(super) fn subscribe(&mut self, cx: &mut Cx<'_>, request: &Request, place: usize) {
-        if request.method() == Method::HEAD || self.hurries() {
+    /// Starts a stream with the state of the feed, and with the document unless the browser has it.
+    /// With `--monotonic`, a browser that has a newer revision from another dashboard gets no older
+    /// one until this dashboard has caught up, or until the time of a poll is over.
+    pub(super) fn subscribe(&mut self, cx: &mut Cx<'_>, request: &Request, index: usize) {
+        if request.method() == Method::HEAD || self.answers_at_once() {
             return self.answer_with_head(cx);
         }
-        let Some(told) = self.told(cx, place) else { return };
+        let Some(state) = self.stream_state(cx, index) else { return };
         let mut stream = EventStream::start(cx, self.client, Self::FULL, Self::DRAINED);
         self.site.metrics.answered(self.kind, StatusCode::OK);
         self.site.metrics.streams.add(1);
         self.site.metrics.events.add(1);
-        stream.send(cx, "feed", &told.feed);
+        stream.send(cx, "feed", &state.feed);
         let last = request.headers().get(LAST_EVENT_ID).map(HeaderValue::as_bytes);
         let last = last.and_then(|last| std::str::from_utf8(last).ok());
-        let has_it = last.is_some() && last == told.current.rev.as_deref();
-        let held = last.filter(|last| told.current.is_behind(last));
+        let has_it = last.is_some() && last == state.current.rev.as_deref();
+        let held = last.filter(|last| state.current.is_behind(last));
         self.site.metrics.ahead.add(u64::from(held.is_some()));
         let held = held.filter(|_| self.site.monotonic).map(Box::from);
         if held.is_some() {
             cx.delay(Self::TIMED_OUT, self.site.long_poll, ());
-        } else if let Some(document) = told.document.filter(|_| !has_it) {
+        } else if let Some(document) = state.document.filter(|_| !has_it) {
             self.site.metrics.events.add(1);
             stream.send(cx, "document", &document);
         }
-        self.note_reading(cx, told.current.revision);
-        self.waits = Waits::Events { place, subscription: Box::new(Subscription { stream, held }) };
+        self.note_reading(cx, state.current.revision);
+        self.waits = Waits::Events { index, subscription: Box::new(Subscription { stream, held }) };
         cx.watch(CHANGED, Self::CHANGED);
         cx.watch(FEED_CHANGED, Self::FEED_CHANGED);
         self.rest(cx);
     }
 
-    /// Tells the document as it is now, unless the browser has it or a newer one from elsewhere.
-    pub(super) fn tell_document(&mut self, cx: &mut Cx<'_>) {
-        let Waits::Events { place, subscription } = &mut self.waits else { return };
+    /// Sends the current document, unless the browser has it or has a newer one from another
+    /// dashboard.
+    pub(super) fn send_document(&mut self, cx: &mut Cx<'_>) {
+        let Waits::Events { index, subscription } = &mut self.waits else { return };
         let Some(held) = subscription.held.take() else {
-            return self.tell(cx, "document", |told| told.document);
+            return self.send_event(cx, "document", |state| state.document);
         };
-        let place = *place;
-        let Some(told) = self.told(cx, place) else { return };
-        if told.current.is_behind(&held) {
+        let index = *index;
+        let Some(state) = self.stream_state(cx, index) else { return };
+        if state.current.is_behind(&held) {
             if let Waits::Events { subscription, .. } = &mut self.waits {
                 subscription.held = Some(held);
             }
             return;
         }
         cx.delay_clear(Self::TIMED_OUT);
-        if told.current.rev.as_deref() != Some(&held) {
-            self.tell(cx, "document", |told| told.document);
+        if state.current.rev.as_deref() != Some(&held) {
+            self.send_event(cx, "document", |state| state.document);
         }
     }
 
-    /// Tells the document as it is now, whatever the browser has.
-    pub(super) fn tell_whatever_is_known(&mut self, cx: &mut Cx<'_>) {
+    /// Sends the current document, also if the browser has a newer one from another dashboard.
+    pub(super) fn send_current_document(&mut self, cx: &mut Cx<'_>) {
         if let Waits::Events { subscription, .. } = &mut self.waits {
             subscription.held = None;
             cx.delay_clear(Self::TIMED_OUT);
-            self.tell(cx, "document", |told| told.document);
+            self.send_event(cx, "document", |state| state.document);
         }
     }
 
-    /// Tells that the feed is lost, or back.
-    pub(super) fn tell_feed(&mut self, cx: &mut Cx<'_>) {
-        self.tell(cx, "feed", |told| Some(told.feed));
+    /// Sends the state of the feed.
+    pub(super) fn send_feed_state(&mut self, cx: &mut Cx<'_>) {
+        self.send_event(cx, "feed", |state| Some(state.feed));
     }
 
-    /// Nothing was told for a while: a sign of life is.
+    /// Sends a heartbeat after a time without events.
     pub(super) fn quiet(&mut self, cx: &mut Cx<'_>, (): ()) {
         if let Waits::Events { subscription, .. } = &mut self.waits {
             subscription.stream.heartbeat(cx);
@@ -110,7 +112,7 @@ impl Browser {
         }
     }
 
-    /// Ends the stream; browsers come back by themselves.
+    /// Ends the stream. Browsers reconnect automatically.
     pub(super) fn end_events(&mut self, cx: &mut Cx<'_>) {
         let waits = std::mem::replace(&mut self.waits, Waits::Nothing { answered: None });
         let Waits::Events { subscription, .. } = waits else { return };
@@ -123,16 +125,16 @@ impl Browser {
         subscription.stream.end(cx);
     }
 
-    fn tell(
+    fn send_event(
         &mut self,
         cx: &mut Cx<'_>,
         kind: &'static str,
-        which: impl FnOnce(Told) -> Option<bytes::Bytes>,
+        which: impl FnOnce(StreamState) -> Option<bytes::Bytes>,
     ) {
-        let Waits::Events { place, .. } = self.waits else { return };
-        let Some(told) = self.told(cx, place) else { return };
-        let revision = told.current.revision.clone();
-        let event = which(told);
+        let Waits::Events { index, .. } = self.waits else { return };
+        let Some(state) = self.stream_state(cx, index) else { return };
+        let revision = state.current.revision.clone();
+        let event = which(state);
         if let (Waits::Events { subscription, .. }, Some(event)) = (&mut self.waits, event) {
             subscription.stream.send(cx, kind, &event);
             self.site.metrics.events.add(1);
@@ -141,20 +143,19 @@ impl Browser {
         }
     }
 
-    fn told(&mut self, cx: &mut Cx<'_>, place: usize) -> Option<Told> {
-        let told = cx.call(self.site.overview, Overview::TOLD, place);
-        // Without it there is nothing to serve any more: the program is ending.
-        told.inspect_err(|_| cx.stop()).ok()
+    fn stream_state(&mut self, cx: &mut Cx<'_>, index: usize) -> Option<StreamState> {
+        let state = cx.call(self.site.overview, Overview::STREAM_STATE, index);
+        // The program is ending: without the overview there is nothing to serve.
+        state.inspect_err(|_| cx.stop()).ok()
     }
 
-    /// Begins the time without events anew. Half of what a poll waits is short enough for whatever
-    /// cuts quiet connections.
+    /// Restarts the time until the next heartbeat. Half of the time of a poll is short enough for
+    /// proxies that close quiet connections.
     fn rest(&self, cx: &mut Cx<'_>) {
         cx.delay(Self::QUIET, self.site.long_poll / 2, ());
     }
 
-    /// A stream that is over when it has begun: for HEAD, and for who comes when there is no time
-    /// left for one.
+    /// Answers with a stream that ends immediately: for HEAD, and if the connection has to end now.
     fn answer_with_head(&mut self, cx: &mut Cx<'_>) {
         if self.is_closing {
             self.close_after_answer(cx);

@@ -1,8 +1,8 @@
-//! A connection beyond those that are served.
+//! Connections that are accepted while the server is full.
 //!
-//! A full server is well, and whatever watches over it must be able to see that. So a few more
-//! connections are accepted: they get `/health` and `/metrics`, and for anything else the answer
-//! that the server is full.
+//! A full server is healthy, and monitoring must be able to see that. So a few more connections are
+//! accepted: they get `/health` and `/metrics`, and for any other path the answer that the server
+//! is full.
 
 use super::Browser;
 use crate::site::{Route, full};
@@ -10,19 +10,19 @@ use masque::filters::Httpd;
 use masque::reactor::Cx;
 use std::time::Duration;
 
-/// How long a guest may take to send its request, because there are few places for guests.
+/// How long a guest may take to send its request. Short, because the slots for guests are few.
 const GUEST_TIME: Duration = Duration::from_secs(2);
 
-/// What a connection was accepted as.
+/// The role in which a connection was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     Served,
-    /// It came when as many browsers were connected as may be.
+    /// It was accepted while the maximum number of browsers was connected.
     Guest,
 }
 
 impl Role {
-    /// What the connection is read by.
+    /// Returns the filter of the connection.
     pub(super) fn httpd(self, httpd: Httpd) -> Httpd {
         match self {
             Role::Served => httpd,
@@ -32,9 +32,10 @@ impl Role {
 }
 
 impl Browser {
-    /// Returns what is answered: to a guest, that the server is full, unless it watches over it.
-    /// Its connection ends then. If there is a place by now, it is a guest no more.
-    pub(super) fn receive<'r>(&mut self, cx: &mut Cx<'_>, route: Route<'r>) -> Route<'r> {
+    /// Returns the route that is answered. For a guest this is an answer that the server is full,
+    /// except for `/health` and `/metrics`, and the connection ends after it. A guest becomes an
+    /// ordinary browser if a slot has become free.
+    pub(super) fn admit<'r>(&mut self, cx: &mut Cx<'_>, route: Route<'r>) -> Route<'r> {
         if self.role == Role::Guest && !self.site.is_full() {
             self.role = Role::Served;
             self.site.metrics.guests.remove(1);

@@ -12,7 +12,7 @@ pub(crate) use closing::CLOSING;
 use events::Subscription;
 use polls::Asked;
 
-use crate::access_log::Entry;
+use crate::access_log::LoggedRequest;
 use crate::files::Files;
 use crate::metrics::{ConnectionEnd, Kind, PollEnd};
 use crate::overview::{News, Overview};
@@ -29,16 +29,17 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// The fields that are looked at in a request for a document.
+/// The headers that are read in a request for a document.
 const FIELDS: [&str; 2] = ["if-none-match", "last-event-id"];
-/// The fields that are looked at where the files are, and what else may have a path that begins so.
+/// The headers that are read in a request below [`FILES`]. Other requests can have a path that
+/// starts like these, so the list includes `last-event-id`.
 const FILE_FIELDS: [&str; 3] = ["if-none-match", "accept-encoding", "last-event-id"];
 const FILES: [&str; 2] = ["/file/", "/favicon.ico"];
-/// The fields that the access log tells.
+/// The headers that are in the access log.
 const LOGGED: [&str; 2] = ["referer", "user-agent"];
 
-/// What browsers' connections are read by. A browser sends a dozen fields with each poll; what
-/// nobody looks at is not kept.
+/// Returns the filter of connections. A browser sends a dozen headers with each poll; those that
+/// are not listed are not stored.
 pub(crate) fn httpd(is_logged: bool) -> Httpd {
     let logged = if is_logged { &LOGGED[..] } else { &[] };
     let httpd = Httpd::new().with_fields(&[&FIELDS, logged].concat());
@@ -46,52 +47,52 @@ pub(crate) fn httpd(is_logged: bool) -> Httpd {
     FILES.iter().fold(httpd, |httpd, path| httpd.with_fields_under(path, &of_files))
 }
 
-/// Answers a browser's requests: at once, or when the document that it waits for has changed, or
-/// with every change for as long as it listens.
+/// Answers the requests of one connection: immediately, when the document changes, or with a stream
+/// of changes.
 #[derive(Debug)]
 pub(crate) struct Browser {
     client: ReadWrite<Httpd>,
     site: Arc<Site>,
     waits: Waits,
-    /// What the request at work is for.
+    /// The kind of the current request.
     kind: Kind,
-    /// Whether it has sent a request.
+    /// It has sent a request.
     is_known: bool,
-    /// Whether the server ends.
+    /// The server is ending.
     is_closing: bool,
     role: Role,
-    /// Whether nothing more will come, so that nobody is kept waiting.
+    /// The browser sends no more requests, so none may wait.
     has_ended: bool,
     end: ConnectionEnd,
-    /// What most browsers do not have, so that it costs them no memory.
+    /// State that most connections do not have, boxed to save memory.
     extra: Option<Box<Extra>>,
 }
 
 #[derive(Debug, Default)]
 struct Extra {
-    /// What the log will say of the request at work, where there is a log.
-    entry: Option<Entry>,
-    /// Revisions of which not all was sent when they were put last. Empty while all is sent.
+    /// The line of the access log for the current request, if there is a log.
+    entry: Option<LoggedRequest>,
+    /// Revisions that were not completely sent by the last write. Empty once everything is sent.
     reads: Vec<Revision>,
 }
 
-/// What the connection waits for, when its request is not answered at once.
+/// The event that the connection waits for, if the current request is not answered immediately.
 #[derive(Debug)]
 enum Waits {
     Nothing {
-        /// When the connection's last request was answered.
+        /// When the last request of the connection was answered.
         answered: Option<Instant>,
     },
-    /// A poll: for the document at `place` to change.
+    /// A poll waits until the document at `index` changes.
     Change {
-        place: usize,
-        /// The browser takes the document for up to date.
+        index: usize,
+        /// The browser was told that the document is up to date.
         is_fresh: bool,
-        /// What the request said beyond the revision, if it said more.
+        /// Further conditions of the request, if it has any.
         asked: Option<Box<Asked>>,
     },
-    /// A stream of events of the document at `place`.
-    Events { place: usize, subscription: Box<Subscription> },
+    /// A stream sends the changes of the document at `index`.
+    Events { index: usize, subscription: Box<Subscription> },
 }
 
 impl Browser {
@@ -128,14 +129,14 @@ impl Browser {
         self.note(cx, request.as_ref().ok());
         match request {
             Ok(ref request) => self.serve(cx, request),
-            Err(refusal) => self.refuse(cx, refusal), // a bad request comes with its answer
+            Err(refusal) => self.refuse(cx, refusal), // the answer of the filter
         }
     }
 
     fn serve(&mut self, cx: &mut Cx<'_>, request: &Request) {
         let route = self.site.route(request);
         self.kind = route.kind();
-        let route = self.receive(cx, route);
+        let route = self.admit(cx, route);
         match route {
             Route::Answer(answer) => self.answer(cx, answer),
             Route::File(name) => match cx.call(self.site.files, Files::READ, name) {
@@ -143,8 +144,8 @@ impl Browser {
                 Ok(None) => self.answer(cx, not_found()),
                 Err(_) => cx.stop(), // the program is ending
             },
-            Route::Document { place, rev } => self.document(cx, request, place, rev.as_deref()),
-            Route::Events { place } => self.subscribe(cx, request, place),
+            Route::Document { index, rev } => self.document(cx, request, index, rev.as_deref()),
+            Route::Events { index } => self.subscribe(cx, request, index),
             Route::Health => {
                 let Ok(status) = cx.call(self.site.overview, Overview::STATUS, ()) else {
                     return cx.stop();
@@ -155,9 +156,10 @@ impl Browser {
                 let Ok(status) = cx.call(self.site.overview, Overview::STATUS, ()) else {
                     return cx.stop();
                 };
-                // A server that is ending has none any more.
-                let door = cx.call(Site::SERVER, TcpServer::COUNTS, ()).unwrap_or_default();
-                let page = exposition::exposition(&self.site.metrics, &door, &status, &cx.stats());
+                // A server that is ending has no counters any more.
+                let listener = cx.call(Site::SERVER, TcpServer::COUNTS, ()).unwrap_or_default();
+                let page =
+                    exposition::exposition(&self.site.metrics, &listener, &status, &cx.stats());
                 self.answer(cx, page);
             }
         }
@@ -166,24 +168,24 @@ impl Browser {
     fn changed(&mut self, cx: &mut Cx<'_>, news: News) {
         match (&self.waits, news) {
             (Waits::Change { .. }, News::FeedState) => self.feed_state_changed(cx),
-            (Waits::Change { place, .. }, News::Changed(changed)) if *place == changed => {
+            (Waits::Change { index, .. }, News::Changed(changed)) if *index == changed => {
                 self.document_changed(cx);
             }
-            (Waits::Change { place, .. }, News::Restarted(changed)) if *place == changed => {
+            (Waits::Change { index, .. }, News::Restarted(changed)) if *index == changed => {
                 self.respond(cx, PollEnd::Changed);
             }
-            (Waits::Events { place, .. }, News::Changed(changed)) if *place == changed => {
-                self.tell_document(cx);
+            (Waits::Events { index, .. }, News::Changed(changed)) if *index == changed => {
+                self.send_document(cx);
             }
-            (Waits::Events { place, .. }, News::Restarted(changed)) if *place == changed => {
-                self.tell_whatever_is_known(cx);
+            (Waits::Events { index, .. }, News::Restarted(changed)) if *index == changed => {
+                self.send_current_document(cx);
             }
             _ => {}
         }
     }
 
-    /// A browser that sends no more has left, or reads on with its half: a poll that waits is
-    /// answered now, which is right for either, and so are the requests that came behind it.
+    /// A browser that sends no more has left, or has only closed its sending half. In both cases it
+    /// is right to answer a waiting poll now, and the requests after it.
     fn ended(&mut self, cx: &mut Cx<'_>, ended: Ended) {
         if ended.is_final() {
             self.end = match ended {
@@ -210,10 +212,10 @@ impl Session for Browser {
             .on(Self::CHANGED, Self::changed)
             .on(Self::TIMED_OUT, Self::timed_out)
             .on(Self::RELEASED, Self::released)
-            .on(Self::FEED_STATE, Self::tell_feed_state)
-            .on(Self::FEED_CHANGED, |browser, cx, ()| browser.tell_feed(cx))
+            .on(Self::FEED_STATE, Self::answer_with_feed_state)
+            .on(Self::FEED_CHANGED, |browser, cx, ()| browser.send_feed_state(cx))
             .on(Self::QUIET, Self::quiet)
-            .on(Self::FULL, |_, _, ()| ()) // the stream knows
+            .on(Self::FULL, |_, _, ()| ()) // the stream checks this itself
             .on(Self::DRAINED, Self::drained)
             .on(Self::CLOSING, Self::closing)
             .on(Self::LEAVE, Self::leave);
@@ -228,8 +230,8 @@ impl Session for Browser {
 }
 
 impl Drop for Browser {
-    /// Counts the end. `stopped` does not run after a panic, and a browser that was never counted
-    /// off would keep its place.
+    /// Counts the end. `stopped` does not run after a panic, and a browser that is not counted off
+    /// would occupy its slot forever.
     fn drop(&mut self) {
         let metrics = &self.site.metrics;
         match self.waits {

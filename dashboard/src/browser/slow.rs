@@ -1,4 +1,4 @@
-//! Browsers that read slowly keep the revisions that they began to read. There is a limit to that.
+//! Slow readers hold the memory of the revisions that they started to read. The total is limited.
 
 use super::Browser;
 use crate::metrics::ConnectionEnd;
@@ -10,7 +10,7 @@ use masque::reactor::{Cx, Event};
 impl Browser {
     pub(super) const RELEASED: Event<u64> = Event::new("browser.released");
 
-    /// Answers the request at work with a document.
+    /// Answers the current request with a document.
     pub(super) fn answer_document(
         &mut self,
         cx: &mut Cx<'_>,
@@ -21,7 +21,7 @@ impl Browser {
         self.note_reading(cx, current.revision);
     }
 
-    /// Notes a revision of which not all has been sent. Costs no memory for a browser that reads
+    /// Records a revision that is not completely sent. Costs no memory for a browser that reads
     /// fast.
     pub(super) fn note_reading(&mut self, cx: &mut Cx<'_>, revision: Revision) {
         if self.client.unsent(cx) == 0 {
@@ -33,21 +33,21 @@ impl Browser {
         cx.watch(RELEASED, Self::RELEASED);
     }
 
-    /// Ends the connection if a revision of which too much is kept is still being sent over it.
+    /// Ends the connection if it still sends a revision that has to be released.
     pub(super) fn released(&mut self, cx: &mut Cx<'_>, serial: u64) {
         let reads = self.extra.iter().flat_map(|extra| &extra.reads);
         if self.client.unsent(cx) == 0 {
             self.forget_reads();
             cx.unwatch(RELEASED);
         } else if reads.into_iter().any(|read| read.serial() == serial) {
-            log::debug!("a browser that reads slowly is reset: too many old revisions are kept");
+            log::debug!("resetting a slow reader: old revisions use too much memory");
             self.end = ConnectionEnd::Outdated;
             self.client.close(cx);
             cx.stop();
         }
     }
 
-    /// All is sent.
+    /// Forgets all revisions, because everything is sent.
     fn forget_reads(&mut self) {
         if let Some(extra) = &mut self.extra {
             extra.reads = vec![];

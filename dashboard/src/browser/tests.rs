@@ -2,10 +2,8 @@
 //! on virtual time.
 
 use crate::app::tests::app;
-use masque::filters::Stream;
-use masque::reactor::{Cx, Event, Handlers, Rig, Signal};
-use masque::sessions::{Connection, Peer, TcpClient, TcpServer};
-use masque::wheels::ReadWrite;
+use crate::app::tests::peers::{FEED, Got, Script, Step, browse, couch, whole};
+use masque::reactor::{Rig, Signal};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -47,25 +45,22 @@ impl Database {
     }
 
     fn answer(&self, path: &str) -> String {
-        let whole = |status: &str, body: String| {
-            format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
-        };
         match path {
             "/db" => {
                 let (seq, created) = (self.seq, self.created);
                 let info =
                     format!("\"update_seq\":\"{seq}-s\",\"instance_start_time\":\"{created}\"");
-                whole("200 OK", format!("{{{info}}}"))
+                whole("200 OK", &format!("{{{info}}}"))
             }
             "/db/x" => match (self.document(), &self.rev) {
-                (Some(document), Some((_, false))) => whole("200 OK", document),
+                (Some(document), Some((_, false))) => whole("200 OK", &document),
                 (_, rev) => {
                     let reason = if rev.is_some() { "deleted" } else { "missing" };
                     let body = format!("{{\"error\":\"not_found\",\"reason\":\"{reason}\"}}");
-                    whole("404 Object Not Found", body)
+                    whole("404 Object Not Found", &body)
                 }
             },
-            _ => "HTTP/1.1 200 OK\r\n\r\n\n".to_owned(),
+            _ => FEED.to_owned(),
         }
     }
 }
@@ -77,95 +72,32 @@ fn at(rev: Option<&str>) -> Database {
 }
 
 /// A connection to the database.
-struct Couch {
+#[derive(Clone)]
+struct Answers {
     database: Arc<Mutex<Database>>,
     is_feed: bool,
 }
 
-impl Couch {
-    const TICK: Event<()> = Event::new("couch.tick");
+impl Script for Answers {
+    const POLL_PAUSE: Option<Duration> = Some(Duration::from_millis(10));
 
-    fn tick(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Stream>) {
-        let mut database = self.database.lock().expect("no thread panics with this lock");
-        if database.is_down {
-            return wire.finish(cx);
-        }
-        if self.is_feed && !database.rows.is_empty() {
-            wire.put(cx, std::mem::take(&mut database.rows));
-        }
-        cx.delay(Self::TICK, Duration::from_millis(10), ());
-    }
-}
-
-impl Connection for Couch {
-    type Filter = Stream;
-
-    fn filter(&self) -> Stream {
-        Stream
-    }
-
-    fn events(on: &mut Handlers<Peer<Self>>) {
-        on.on(Self::TICK, |peer, cx, ()| {
-            if let Some(wire) = peer.wire() {
-                peer.connection.tick(cx, wire);
-            }
-        });
-    }
-
-    fn connected(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Stream>) {
-        self.tick(cx, wire);
-    }
-
-    fn input(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Stream>, bytes: bytes::Bytes) {
-        let asked = std::str::from_utf8(&bytes).expect("it is text");
-        let path = asked.split(' ').nth(1).expect("it is a request");
+    fn answer(&mut self, path: &str) -> Vec<(Duration, Step)> {
         self.is_feed = path.starts_with("/db/_changes");
-        let answer = self.database.lock().expect("no thread panics with this lock").answer(path);
-        wire.put(cx, answer);
+        let answer = self.database.lock().expect(LOCKED).answer(path);
+        vec![(Duration::ZERO, Step::Send(answer))]
+    }
+
+    fn poll(&mut self) -> Option<Step> {
+        let mut database = self.database.lock().expect(LOCKED);
+        if database.is_down {
+            return Some(Step::Close);
+        }
+        let has_rows = self.is_feed && !database.rows.is_empty();
+        has_rows.then(|| Step::Send(std::mem::take(&mut database.rows)))
     }
 }
 
-/// A client of the dashboard that sends one request and keeps what it gets.
-struct Client {
-    sends: String,
-    got: Arc<Mutex<String>>,
-}
-
-impl Connection for Client {
-    type Filter = Stream;
-
-    fn filter(&self) -> Stream {
-        Stream
-    }
-
-    fn connected(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Stream>) {
-        wire.put(cx, self.sends.clone());
-    }
-
-    fn input(&mut self, _: &mut Cx<'_>, _: ReadWrite<Stream>, bytes: bytes::Bytes) {
-        let text = std::str::from_utf8(&bytes).expect("it is text");
-        self.got.lock().expect("no thread panics with this lock").push_str(text);
-    }
-}
-
-/// What a client has got until now.
-struct Got(Arc<Mutex<String>>);
-
-impl Got {
-    fn text(&self) -> MutexGuard<'_, String> {
-        self.0.lock().expect("no thread panics with this lock")
-    }
-
-    fn is_silent(&self) -> bool {
-        self.text().is_empty()
-    }
-
-    #[track_caller]
-    fn has(&self, parts: &[&str]) {
-        let text = self.text();
-        assert!(parts.iter().all(|part| text.contains(part)), "{parts:?} in {text}");
-    }
-}
+const LOCKED: &str = "no thread panics while it holds this lock";
 
 /// A dashboard and its database.
 struct World {
@@ -182,10 +114,7 @@ impl World {
     fn of(database: Database, arguments: &[&str]) -> Self {
         let database = Arc::new(Mutex::new(database));
         let mut world = World { rig: Rig::new(), database: Arc::clone(&database) };
-        world.rig.spawn(
-            TcpServer::new(5984)
-                .serve(move |_| Couch { database: Arc::clone(&database), is_feed: false }),
-        );
+        couch(&mut world.rig, Answers { database, is_feed: false });
         let always = ["--couch", "http://127.0.0.1:5984/db", "--doc", "x"];
         let more = ["--heartbeat", "3600", "--retry-cap", "0.5"];
         let usual =
@@ -196,7 +125,7 @@ impl World {
     }
 
     fn database(&self) -> MutexGuard<'_, Database> {
-        self.database.lock().expect("no thread panics with this lock")
+        self.database.lock().expect(LOCKED)
     }
 
     fn change(&mut self, rev: &str) {
@@ -224,11 +153,10 @@ impl World {
     }
 
     fn ask(&mut self, path: &str, fields: &str) -> Got {
-        let got = Arc::new(Mutex::new(String::new()));
         let sends = format!("GET {path} HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
-        self.rig.spawn(TcpClient::new(8080).run(Client { sends, got: Arc::clone(&got) }));
+        let got = browse(&mut self.rig, sends);
         self.rig.run_for(SECOND / 100);
-        Got(got)
+        got
     }
 
     #[track_caller]

@@ -6,27 +6,28 @@ use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The largest file of a folder that is served.
+/// The largest file that is served, in bytes.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// The most files of a folder that are served.
+/// The largest number of files.
 const FILES_MAX: usize = 1000;
-/// The most folders in it, those behind links counted each time. Links can make many of few.
+/// The largest number of folders. A folder that several links lead to counts each time, because few
+/// links can make many paths.
 const FOLDERS_MAX: usize = 1000;
-/// What is not served is named in the log, up to so many entries.
+/// The largest number of skipped files that the log names.
 const NAMED_MAX: usize = 10;
 
-/// What was found in a folder.
+/// The files of a folder.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) files: BTreeMap<String, File>,
-    /// What is not served, and why.
+    /// The names of skipped files, with the reason.
     left_out: Vec<String>,
 }
 
 impl Found {
-    /// Reads all files of a folder and its folders, without hidden ones. A link is followed if it
-    /// leads to something in the folder, hidden or not: a `ConfigMap` of Kubernetes has only links
-    /// into a hidden folder. Without a `favicon.ico` there is the built-in one.
+    /// Reads all files of a folder and its subfolders, except hidden ones. A link is followed if
+    /// its target is in the folder, also if the target is hidden: a `ConfigMap` of Kubernetes has
+    /// only links into a hidden folder. Without a `favicon.ico` the built-in one is used.
     pub(super) fn of(folder: &Path) -> io::Result<Self> {
         let mut found = Found { files: BTreeMap::new(), left_out: vec![] };
         let root = folder.canonicalize()?;
@@ -34,7 +35,7 @@ impl Found {
         walk.read(&root, "", &mut found)?;
         if !found.files.contains_key("index.html") {
             let why = found.left_out().map(|why| format!("; {why}")).unwrap_or_default();
-            return Err(io::Error::other(format!("there is no index.html in it{why}")));
+            return Err(io::Error::other(format!("index.html is missing{why}")));
         }
         if !found.files.contains_key("favicon.ico") {
             found.files.extend(built_in().remove_entry("favicon.ico"));
@@ -42,7 +43,7 @@ impl Found {
         Ok(found)
     }
 
-    /// Says what is not served, and why; `None` if all is.
+    /// Returns a list of the skipped files for the log. `None` if there are none.
     pub(super) fn left_out(&self) -> Option<String> {
         let named = self.left_out.iter().take(NAMED_MAX).map(String::as_str);
         let mut named: Vec<_> = named.collect();
@@ -51,7 +52,7 @@ impl Found {
         if self.left_out.len() > NAMED_MAX {
             named.push(&more);
         }
-        // A name may have line ends and all.
+        // A name may contain line ends.
         let named = named.join(", ").replace(char::is_control, " ");
         (!named.is_empty()).then(|| format!("not served: {named}"))
     }
@@ -60,7 +61,7 @@ impl Found {
 /// A walk through a folder.
 struct Walk<'a> {
     root: &'a Path,
-    /// The folders from the root to where it is, without links.
+    /// The folders from the root to the current one, with links resolved.
     way: Vec<PathBuf>,
     folders: usize,
 }
@@ -69,7 +70,7 @@ impl Walk<'_> {
     fn read(&mut self, folder: &Path, prefix: &str, found: &mut Found) -> io::Result<()> {
         self.folders += 1;
         if self.folders > FOLDERS_MAX {
-            return Err(io::Error::other(format!("there are more than {FOLDERS_MAX} folders")));
+            return Err(io::Error::other(format!("more than {FOLDERS_MAX} folders")));
         }
         self.way.push(folder.to_owned());
         for entry in folder.read_dir().map_err(|error| named(prefix, error))? {
@@ -77,7 +78,7 @@ impl Walk<'_> {
             let name = entry.file_name();
             let Some(name) = name.to_str().map(|name| format!("{prefix}{name}")) else {
                 let name = name.to_string_lossy();
-                found.left_out.push(format!("{prefix}{name} (its name is not UTF-8)"));
+                found.left_out.push(format!("{prefix}{name} (the name is not UTF-8)"));
                 continue;
             };
             if !name[prefix.len()..].starts_with('.') {
@@ -111,14 +112,14 @@ impl Walk<'_> {
             return self.read(&path, &format!("{name}/"), found);
         }
         if !data.is_file() {
-            found.left_out.push(format!("{name} (it is neither a file nor a folder)"));
+            found.left_out.push(format!("{name} (neither a file nor a folder)"));
             return Ok(());
         }
         if found.files.len() >= FILES_MAX {
-            return Err(io::Error::other(format!("there are more than {FILES_MAX} files")));
+            return Err(io::Error::other(format!("more than {FILES_MAX} files")));
         }
         if data.len() > FILE_BYTES_MAX {
-            return Err(named(&name, format!("it is larger than {FILE_BYTES_MAX} bytes")));
+            return Err(named(&name, format!("larger than {FILE_BYTES_MAX} bytes")));
         }
         let content = std::fs::read(&path).map_err(|error| named(&name, error))?;
         let file = File::new(&name, content.into(), None);
@@ -126,20 +127,20 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Where a link leads, or why it is not followed.
+    /// Returns the target of a link, or the reason why it is not followed.
     fn follow(&self, link: &Path) -> Result<PathBuf, &'static str> {
-        let path = link.canonicalize().map_err(|_| "the link leads nowhere")?;
+        let path = link.canonicalize().map_err(|_| "the target of the link does not exist")?;
         if !path.starts_with(self.root) {
             return Err("the link leads out of the folder");
         }
         if self.way.contains(&path) {
-            return Err("the link leads to a folder that it is in");
+            return Err("the link leads to a folder that contains it");
         }
         Ok(path)
     }
 }
 
-/// An error with the name of the file or folder that it is about.
+/// Adds the name of a file or folder to an error.
 fn named(name: &str, error: impl Display) -> io::Error {
     match name.trim_end_matches('/') {
         "" => io::Error::other(error.to_string()),

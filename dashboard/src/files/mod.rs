@@ -1,4 +1,4 @@
-//! The page's files: the built-in ones, or those of a folder.
+//! The files of the page, built-in or from a folder.
 
 mod folder;
 
@@ -21,37 +21,37 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::Duration;
 
-/// Has the files that are served, each ready to be sent. What is not in here is not there: no name
-/// that a browser sends ever reaches the file system.
+/// Holds all files in memory, ready to be sent. No name from a browser ever reaches the file
+/// system.
 ///
-/// Built-in files come with their gzip. Those of a folder, which somebody is working on, are sent
-/// as they are.
+/// Built-in files have a gzip version. Files of a folder are probably being edited and are sent
+/// uncompressed.
 #[derive(Debug)]
 pub(crate) struct Files {
-    /// `None`: the built-in ones.
+    /// `None`: the built-in files.
     folder: Option<PathBuf>,
     served: BTreeMap<String, File>,
-    /// What a thread is reading in their place.
+    /// The result of a thread that reads the folder.
     reading: Option<Receiver<io::Result<Found>>>,
     /// True if the folder must be read again after that.
     is_due: bool,
 }
 
-/// A file in each of its codings. A clone is a reference or two more.
+/// A file in each content coding. A clone shares the bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct File {
     plain: Tagged,
     gzip: Option<Tagged>,
 }
 
-/// How often it is looked at whether the thread has read the folder.
+/// How often the session checks whether the thread has finished.
 const LOOK_PAUSE: Duration = Duration::from_millis(50);
 
-/// A file that is part of the program.
+/// A built-in file.
 struct BuiltIn {
     name: &'static str,
     plain: &'static [u8],
-    /// Where it is smaller.
+    /// `None` if it would not be smaller.
     gzip: Option<&'static [u8]>,
 }
 
@@ -59,18 +59,17 @@ struct BuiltIn {
 const BUILT_IN: &[BuiltIn] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
 impl Files {
-    /// Call it with a file's name.
+    /// Call it with the name of a file.
     pub(crate) const READ: Event<String, Option<File>> = Event::new("files.read");
-    /// Reads the folder again, in a thread: until it is read, and when that fails, what was served
-    /// before is served.
+    /// Reads the folder again, in a thread. The previous files are served until then, and if it
+    /// fails.
     pub(crate) const REOPEN: Event<()> = Event::new("files.reopen");
     const LOOK: Event<()> = Event::new("files.look");
 
-    /// Those of a folder as they are now, or the built-in ones. It reads them all before it
-    /// returns.
+    /// Reads the files of a folder, or uses the built-in ones.
     ///
     /// # Errors
-    /// What reading meets, and when there is no `index.html`, which the address `/` leads to.
+    /// An error of the file system, or a missing `index.html`, to which `/` redirects.
     pub(crate) fn open(folder: Option<PathBuf>) -> io::Result<Self> {
         let served = match folder.as_deref().map(Found::of).transpose()? {
             Some(found) => {
@@ -90,17 +89,18 @@ impl Files {
             self.is_due = true;
             return;
         }
-        let (tell, told) = sync_channel(1);
+        let (sender, receiver) = sync_channel(1);
         let thread = std::thread::Builder::new().name("files".into());
         let spawned = thread.spawn(move || {
-            let _ = tell.send(Found::of(&folder)); // nothing waits for it at the end
+            // At the end of the program no session waits for the result.
+            let _ = sender.send(Found::of(&folder));
         });
         match spawned {
             Ok(_) => {
-                self.reading = Some(told);
+                self.reading = Some(receiver);
                 cx.delay(Self::LOOK, LOOK_PAUSE, ());
             }
-            Err(error) => self.take(Err(error)),
+            Err(error) => self.serve(Err(error)),
         }
     }
 
@@ -108,28 +108,30 @@ impl Files {
         let Some(reading) = &self.reading else { return };
         let read = match reading.try_recv() {
             Err(TryRecvError::Empty) => return cx.delay(Self::LOOK, LOOK_PAUSE, ()),
-            Err(TryRecvError::Disconnected) => Err(io::Error::other("it cannot be read")),
+            Err(TryRecvError::Disconnected) => Err(io::Error::other("the reading thread panicked")),
             Ok(read) => read,
         };
         self.reading = None;
-        self.take(read);
+        self.serve(read);
         if std::mem::take(&mut self.is_due) {
             self.reopen(cx, ());
         }
     }
 
-    /// Serves what was read.
-    fn take(&mut self, read: io::Result<Found>) {
+    /// Serves the files that were read.
+    fn serve(&mut self, read: io::Result<Found>) {
         let folder = self.folder.as_deref().unwrap_or_else(|| "".as_ref()).display();
         match read {
             Ok(found) => {
-                log::info!("{} files of {folder} are served", found.files.len());
+                log::info!("serving {} files of {folder}", found.files.len());
                 if let Some(left_out) = found.left_out() {
                     log::warn!("{folder}: {left_out}");
                 }
                 self.served = found.files;
             }
-            Err(error) => log::error!("{folder}: {error}; the files from before stay"),
+            Err(error) => log::error!(
+                "cannot read the files in {folder}: {error}; still serving the previous files"
+            ),
         }
     }
 }
@@ -142,7 +144,7 @@ impl Session for Files {
     }
 
     fn started(&mut self, cx: &mut Cx<'_>) {
-        // It is there for whoever calls it, for as long as anybody is.
+        // An alias keeps the session alive as long as another session can call it.
         if let Err(taken) = cx.alias("files") {
             log::warn!("{taken}");
         }
@@ -150,35 +152,35 @@ impl Session for Files {
 }
 
 impl File {
-    /// The answer to a request with these fields: the coding that is asked for, or a 304 where the
-    /// browser has it.
+    /// Returns the answer to a request with these headers: the accepted coding, or a 304 if the
+    /// browser has the file.
     pub(crate) fn answer(&self, asked: &HeaderMap) -> Prepared {
         let gzip = self.gzip.as_ref().filter(|_| takes_gzip(asked));
         gzip.unwrap_or(&self.plain).answer(&IfNoneMatch::of(asked))
     }
 
     fn new(name: &str, plain: Bytes, gzip: Option<Bytes>) -> Self {
-        // Anyone able to change a file can already make its content harmful, so the hash does not
-        // have to resist attacks.
+        // The hash does not have to resist attacks, because people who can change a file can also
+        // change its content directly.
         let hash = fnv_1a(&plain);
         let respond = |content: Bytes, suffix: &str| {
             let mut response = Response::new(content);
             let headers = response.headers_mut();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type(name)));
             headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-            // The files change with the program, and a browser cannot tell when: it asks, and a tag
-            // makes that cheap.
+            // The files change with the program, at a time that no browser can know. So browsers
+            // ask each time, and a tag makes that cheap.
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             let tag = HeaderValue::try_from(format!("\"{hash:032x}{suffix}\""));
-            headers.insert(ETAG, tag.expect("hex digits and quotes can stand in a header"));
-            // Ranges are for what is large, and no file of a page is.
+            headers.insert(ETAG, tag.expect("hex digits and quotes are valid in a header"));
+            // No file is large enough for ranges.
             headers.insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
             response
         };
         let Some(gzip) = gzip else {
             return File { plain: Tagged::new(respond(plain, "")), gzip: None };
         };
-        // A coding is content of its own and has a tag of its own, for the tags are strong ones.
+        // Each coding needs its own tag, because the tags are strong.
         let [mut plain, mut gzip] = [respond(plain, ""), respond(gzip, "-gzip")];
         for response in [&mut plain, &mut gzip] {
             response.headers_mut().insert(VARY, HeaderValue::from(ACCEPT_ENCODING));

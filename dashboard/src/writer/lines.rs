@@ -1,27 +1,27 @@
-//! Writing whole lines to what may fail between two bytes.
+//! Writes whole lines to an output that may fail in the middle of a line.
 
 use super::{Output, count_lines};
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-/// How often a place that takes nothing, but does not block, is asked again. Whoever started the
-/// program may have set its pipes so.
+/// How long to wait before writing again to an output that is full but does not block. The parent
+/// process may have made a pipe nonblocking.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
-/// Writes lines so that no half line is ever followed by another line: the rest of a line that was
-/// cut off, by a full disk for example, is written first when there is room again.
-pub(super) struct Lines {
+/// Writes lines so that no line follows an incomplete one. If a line was truncated, by a full disk
+/// for example, its rest is written first.
+pub(super) struct LineOutput {
     output: Output,
-    /// The rest of the line that was cut off.
+    /// The rest of the truncated line.
     torn: Vec<u8>,
 }
 
-impl Lines {
+impl LineOutput {
     pub(super) fn to(output: Output) -> Self {
-        Lines { output, torn: vec![] }
+        LineOutput { output, torn: vec![] }
     }
 
-    /// Writes these lines, or returns how many of them are lost, and why.
+    /// Writes these lines. Returns how many of them are lost, and why.
     pub(super) fn write(&mut self, lines: &[u8]) -> Result<(), (u64, io::Error)> {
         if let Err((written, error)) = self.write_all_of_torn() {
             self.torn.drain(..written);
@@ -37,7 +37,7 @@ impl Lines {
         Err((count_lines(lost), error))
     }
 
-    /// True if the last line was cut off.
+    /// Returns true if the last line is incomplete.
     pub(super) fn is_torn(&self) -> bool {
         !self.torn.is_empty()
     }
@@ -47,7 +47,7 @@ impl Lines {
     }
 }
 
-/// Writes all, or returns how many bytes were written before the error.
+/// Writes all bytes. An error contains the number of bytes written before it.
 fn write_all(output: &mut dyn io::Write, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
     let mut written = 0;
     while written < bytes.len() {

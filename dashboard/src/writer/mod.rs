@@ -1,10 +1,10 @@
-//! Writing lines where it may block: in a thread.
+//! Writes lines in a thread, because writing may block.
 
 mod lines;
 #[cfg(test)]
 mod tests;
 
-use lines::Lines;
+use lines::LineOutput;
 use std::fmt;
 use std::io::{self, Write};
 use std::ops::RangeInclusive;
@@ -15,62 +15,62 @@ use std::time::Duration;
 
 /// Bytes of lines that may wait to be written: more than a second of any load.
 const PENDING_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Capacity for waiting lines that is kept when they are written. More is released.
+/// Capacity of the buffer that is kept after writing. More is released.
 const PENDING_BYTES_KEPT: usize = 64 * 1024;
-/// How long the start of the program waits until a file is open. A local disk takes a thousandth of
-/// it; a FIFO without a reader is not open then, and lines wait for its reader.
+/// How long the start of the program waits for a file to open. A local disk takes a thousandth of
+/// it. A FIFO without a reader stays closed, and lines wait for its reader.
 const OPEN_TIME: Duration = Duration::from_secs(1);
-/// How long the end of the program waits until all is written.
+/// How long the end of the program waits for the last lines.
 const FLUSH_TIME: Duration = Duration::from_secs(1);
-/// Threads that may be opening the same file. Each that is blocked, by a FIFO without a reader for
-/// example, is left alone when the file is opened again.
+/// Threads that may be opening the same file. A thread that is blocked, by a FIFO without a reader
+/// for example, stays when the file is opened again.
 const OPENING_MAX: usize = 4;
 
-/// Writes lines in a thread of its own, so that neither a disk, nor a pipe that is not read, nor
-/// opening a file ever blocks the caller. Lines that cannot be written are counted; the log gets
-/// one message when that begins and one when it is over. A clone writes to the same place.
+/// Writes lines in a separate thread, so that a disk, a pipe that is not read, or opening a file
+/// never blocks the caller. Lines that cannot be written are counted, and the log gets one message
+/// at the first lost line and one after recovery. Clones write to the same output.
 #[derive(Clone)]
 pub(crate) struct Writer(Arc<Handle>);
 
-/// Has the thread end when the last clone is dropped and all is written.
+/// Ends the thread after the last clone is dropped and everything is written.
 struct Handle(Arc<Shared>);
 
-/// Where lines go.
+/// The output of the lines.
 pub(crate) type Output = Box<dyn Write + Send>;
 
 struct Shared {
-    /// Names the place in messages.
+    /// The name of the output in messages.
     name: String,
-    /// True if this is where the log itself goes: messages about it go there directly.
+    /// The output is the log itself, so that messages about it are written to it directly.
     is_log: bool,
     lost: AtomicU64,
-    state: Mutex<State>,
+    state: Mutex<Queue>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct Queue {
     pending: Vec<u8>,
-    /// The number of the thread that writes, and of the latest thread that was started to.
+    /// The number of the thread that writes, and of the thread that was started last.
     writer: u64,
     latest: u64,
-    /// Threads that are opening the place.
+    /// Threads that are opening the output.
     opening: usize,
-    /// Lines that are being written, by one thread, or by two for the moment after the place was
-    /// opened again.
+    /// Lines that are being written, by one thread, or briefly by two after the output was opened
+    /// again.
     in_hand: u64,
     is_ending: bool,
-    /// True if the log has been told that lines are lost.
+    /// The log has a message that lines are lost.
     is_losing: bool,
-    /// Lines lost since then.
+    /// Lines lost since that message.
     losing: u64,
 }
 
 impl Writer {
-    /// Starts to write to what `open` returns. It runs in the thread.
+    /// Starts a thread that writes to the result of `open`, which is called in the thread.
     ///
     /// # Errors
-    /// What `open` returns within a second. Later errors are logged.
+    /// The error of `open`, if it fails within a second. Later errors are logged.
     pub(crate) fn open(
         name: impl Into<String>,
         open: impl FnOnce() -> io::Result<Output> + Send + 'static,
@@ -81,15 +81,15 @@ impl Writer {
         match told.recv_timeout(OPEN_TIME) {
             Ok(Err(error)) => return Err(error),
             Ok(Ok(())) => {}
-            Err(_) => log::warn!("{} is not open yet; lines wait for it", writer.shared().name),
+            Err(_) => log::warn!("{} is not open yet; its lines wait", writer.shared().name),
         }
         Ok(writer)
     }
 
-    /// Starts to write to what the log goes to.
+    /// Starts a thread that writes the log.
     ///
     /// # Errors
-    /// When the system has no thread for it.
+    /// If the system cannot start a thread.
     pub(crate) fn of_log(name: &str, output: Output) -> io::Result<Self> {
         let writer = Self::new(name.into(), true);
         writer.start(move || Ok(output), None)?;
@@ -105,23 +105,23 @@ impl Writer {
         &self.0.0
     }
 
-    /// Opens the place again, as after a file was moved away. Lines go to the old one until the new
+    /// Opens the output again, after a file was moved away. Lines go to the old one until the new
     /// one is open, and if it cannot be opened.
     pub(crate) fn reopen(&self, open: impl FnOnce() -> io::Result<Output> + Send + 'static) {
         let name = &self.shared().name;
         if self.shared().state().opening >= OPENING_MAX {
-            log::error!("{name} is still being opened; the old file is still written to");
+            log::error!("{name} is still being opened; still writing to the old file");
         } else if let Err(error) = self.start(open, None) {
-            log::error!("{name}: {error}; the old file is still written to");
+            log::error!("cannot reopen {name}: {error}; still writing to the old file");
         }
     }
 
-    /// Queues whole lines. If too many wait already, they are lost and counted.
+    /// Queues whole lines. They are dropped and counted if the queue is full.
     pub(crate) fn write(&self, lines: &[u8]) {
         let shared = self.shared();
         let mut state = shared.state();
         if state.pending.len() + lines.len() > PENDING_BYTES_MAX {
-            let why = "it is not written as fast as lines come";
+            let why = "it is slower than its lines arrive";
             drop(shared.lose(state, count_lines(lines), &why));
         } else {
             state.pending.extend_from_slice(lines);
@@ -135,8 +135,8 @@ impl Writer {
         self.shared().lost.load(Relaxed)
     }
 
-    /// Waits until all lines are written, a second at most. This is for the end of the program, so
-    /// what is not written then is logged as lost.
+    /// Waits until all lines are written, at most a second. For the end of the program: lines that
+    /// are still not written are logged as lost.
     pub(crate) fn flush(&self) {
         let shared = self.shared();
         let lost = self.give_up();
@@ -145,16 +145,16 @@ impl Writer {
         }
         let (least, most) = lost.into_inner();
         let lost = if least == most { most.to_string() } else { format!("{least} to {most}") };
-        log::error!("{} takes nothing; lost lines: {lost}", shared.name);
+        log::error!("cannot write to {} before the exit; lost lines: {lost}", shared.name);
     }
 
-    /// Waits as [`flush`](Self::flush) does and drops what is left. Returns how many lines are
-    /// lost: of those that are being written the place may have taken any number.
+    /// Waits as [`flush`](Self::flush) does and drops the remaining lines. Returns the range of
+    /// lost lines, because the output may have received some of the lines that are being written.
     fn give_up(&self) -> RangeInclusive<u64> {
         let shared = self.shared();
-        let is_unwritten = |state: &mut State| state.is_unwritten();
+        let is_unwritten = |state: &mut Queue| state.is_unwritten();
         let waited = shared.changed.wait_timeout_while(shared.state(), FLUSH_TIME, is_unwritten);
-        let (mut state, _) = waited.expect("no thread panics with it");
+        let (mut state, _) = waited.expect("no thread panics while it holds this lock");
         let lost = count_lines(&std::mem::take(&mut state.pending));
         shared.lost.fetch_add(lost, Relaxed);
         lost..=lost + std::mem::take(&mut state.in_hand)
@@ -184,10 +184,13 @@ impl Writer {
                 None => Some(outcome),
             };
             if let Some(Err(error)) = unheard {
-                log::error!("{}: {error}; the old file is still written to", shared.name);
+                log::error!(
+                    "cannot reopen {}: {error}; still writing to the old file",
+                    shared.name
+                );
             }
             if let Some(output) = output {
-                shared.run(number, Lines::to(output));
+                shared.run(number, LineOutput::to(output));
             }
         });
         if spawned.is_err() {
@@ -204,31 +207,34 @@ impl Drop for Handle {
     }
 }
 
-impl State {
+impl Queue {
     fn is_unwritten(&self) -> bool {
         !self.pending.is_empty() || self.in_hand > 0
     }
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Queue> {
         self.state.lock().expect("no thread panics while it holds this lock")
     }
 
-    /// Writes until all is written at the end, or until a thread that was started later takes over.
-    fn run(&self, number: u64, mut lines: Lines) {
+    /// Writes until the program ends and everything is written, or until a newer thread takes over.
+    fn run(&self, number: u64, mut lines: LineOutput) {
         let mut chunk = vec![];
         let mut state = self.state();
         if state.writer > number {
-            return; // one that was started later was faster
+            return; // a newer thread is already writing
         }
         state.writer = number;
         self.changed.notify_all();
         loop {
-            let is_idle = |state: &mut State| {
+            let is_idle = |state: &mut Queue| {
                 state.pending.is_empty() && !state.is_ending && state.writer == number
             };
-            state = self.changed.wait_while(state, is_idle).expect("no thread panics with it");
+            state = self
+                .changed
+                .wait_while(state, is_idle)
+                .expect("no thread panics while it holds this lock");
             if state.writer != number || state.pending.is_empty() {
                 break;
             }
@@ -240,12 +246,13 @@ impl Shared {
             chunk.clear();
             chunk.shrink_to(PENDING_BYTES_KEPT);
             state = self.state();
-            // Before this thread counts as done, so that the end of the program waits for it.
+            // Before this thread counts as finished, so that the end of the program waits for the
+            // message.
             state = match written {
                 Ok(()) => self.recover(state, &mut lines),
                 Err((lost, error)) => self.lose(state, lost, &error),
             };
-            // Less if these were given up meanwhile.
+            // `give_up` may have counted these already.
             state.in_hand = state.in_hand.saturating_sub(in_hand);
             self.changed.notify_all();
         }
@@ -253,36 +260,36 @@ impl Shared {
         self.lost.fetch_add(torn, Relaxed);
     }
 
-    /// Counts lines as lost, and logs the first ones.
+    /// Counts lines as lost, and logs the first time.
     fn lose<'a>(
         &'a self,
-        mut state: MutexGuard<'a, State>,
+        mut state: MutexGuard<'a, Queue>,
         lines: u64,
         why: &dyn fmt::Display,
-    ) -> MutexGuard<'a, State> {
+    ) -> MutexGuard<'a, Queue> {
         self.lost.fetch_add(lines, Relaxed);
         state.losing += lines;
         if std::mem::replace(&mut state.is_losing, true) || self.is_log {
             return state;
         }
-        drop(state); // the log may go the same way
-        log::error!("{}: {why}; lines are lost", self.name);
+        drop(state); // the log may use the same writer
+        log::error!("cannot write to {}: {why}; dropping lines", self.name);
         self.state()
     }
 
-    /// Something was written: logs how many lines were lost before, once none waits any more.
+    /// After a successful write: logs how many lines were lost, once the queue is empty.
     fn recover<'a>(
         &'a self,
-        mut state: MutexGuard<'a, State>,
-        lines: &mut Lines,
-    ) -> MutexGuard<'a, State> {
+        mut state: MutexGuard<'a, Queue>,
+        lines: &mut LineOutput,
+    ) -> MutexGuard<'a, Queue> {
         if !state.is_losing || !state.pending.is_empty() {
             return state;
         }
         state.is_losing = false;
         let lost = std::mem::take(&mut state.losing);
         drop(state);
-        let told = format!("{} is written again; lost lines: {lost}", self.name);
+        let told = format!("writing to {} again; lost lines: {lost}", self.name);
         if !self.is_log {
             log::warn!("{told}");
         } else if lines.write(format!("dashboard: {told}\n").as_bytes()).is_err() {

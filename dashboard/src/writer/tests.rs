@@ -1,4 +1,4 @@
-//! Places that fail, block or cannot be opened.
+//! Capacity that fail, block or cannot be opened.
 
 #[path = "../../../tests/it/support/wait.rs"]
 mod wait;
@@ -86,7 +86,7 @@ fn the_log_itself_says_in_its_own_place_how_much_of_it_is_lost() {
     disk.room(1000);
     writer.write(b"three\n");
     settle(&writer);
-    let told = "three\ndashboard: stderr is written again; lost lines: 2\n";
+    let told = "three\ndashboard: writing to stderr again; lost lines: 2\n";
     assert_eq!(disk.text(), told);
     writer.write(b"four\n");
     settle(&writer);

@@ -99,8 +99,8 @@ fn what_is_no_listening_socket_was_served_for_ever_without_a_client() {
         assert_eq!(program.wait_for_end(PATIENCE).code(), Some(1), "{what}");
         let log = program.log();
         let why = match what {
-            "no number" => "LISTEN_FDS: it is not the number of sockets",
-            _ => "LISTEN_FDS: what was handed over is not a listening socket of TCP or Unix",
+            "no number" => "LISTEN_FDS: not a number of sockets",
+            _ => "LISTEN_FDS: the passed descriptor is not a listening TCP or Unix socket",
         };
         assert!(log.contains(why), "{what}: {log}");
     }

@@ -103,7 +103,7 @@ fn a_stdout_that_is_not_read_stopped_everything() {
     // that writes a document, and one answer.
     let log = std::io::read_to_string(running.0.stderr.take().expect("it is a pipe"));
     let log = log.expect("it is text");
-    let told: Vec<_> = log.lines().filter(|line| line.contains("takes nothing")).collect();
+    let told: Vec<_> = log.lines().filter(|line| line.contains("before the exit")).collect();
     assert!(matches!(told[..], [one] if one.ends_with(" to 4")), "{log}");
 }
 
@@ -144,8 +144,9 @@ fn lines_that_wait_for_a_reader_of_a_fifo_are_said_to_be_lost_at_the_end() {
     dashboard.program.signal("TERM");
     assert_eq!(dashboard.program.wait_for_end(PATIENCE).code(), Some(0));
     let log = dashboard.program.log();
-    let told = format!("access log {} takes nothing; lost lines: 1", fifo.display());
-    assert!(log.contains("is not open yet; lines wait for it") && log.contains(&told), "{log}");
+    let told =
+        format!("cannot write to access log {} before the exit; lost lines: 1", fifo.display());
+    assert!(log.contains("is not open yet; its lines wait") && log.contains(&told), "{log}");
 }
 
 #[test]
@@ -185,7 +186,7 @@ fn lines_of_the_access_log_that_a_full_disk_swallowed_were_not_counted() {
     }
     wait_until(PATIENCE, || lost() >= 20);
     let log = dashboard.program.log();
-    assert_eq!(log.matches("lines are lost").count(), 1, "{log}");
+    assert_eq!(log.matches("dropping lines").count(), 1, "{log}");
     assert!(log.contains("access log /dev/full: "), "{log}");
 }
 

@@ -76,7 +76,10 @@ fn a_second_signal_leaves_at_once() {
         dashboard.program.signal(second);
         assert_eq!(dashboard.program.wait_for_end(PATIENCE).code(), Some(0));
         let log = dashboard.program.log();
-        assert!(log.contains("ending at once by") && !log.contains("cut off"), "{log}");
+        assert!(
+            log.contains(": exiting immediately") && !log.contains("shutdown timeout"),
+            "{log}"
+        );
     }
 }
 
@@ -92,7 +95,7 @@ fn the_request_after_an_answer_was_lost_when_the_signal_came_between() {
         assert_eq!(answer(connection).status, 200);
     }
     dashboard.program.signal("TERM");
-    wait_until(PATIENCE, || dashboard.program.log().contains("ending by"));
+    wait_until(PATIENCE, || dashboard.program.log().contains(": shutting down"));
     for connection in &mut kept {
         dashboard.send(connection, "/board");
         assert_eq!(answer(connection).status, 200);

@@ -235,9 +235,9 @@ fn links_that_are_not_followed_are_named_in_the_log() {
     for why in [
         "out.txt (the link leads out of the folder)",
         "up (the link leads out of the folder)",
-        "round (the link leads to a folder that it is in)",
-        "deep/round (the link leads to a folder that it is in)",
-        "nowhere (the link leads nowhere)",
+        "round (the link leads to a folder that contains it)",
+        "deep/round (the link leads to a folder that contains it)",
+        "nowhere (the target of the link does not exist)",
     ] {
         assert!(log.contains(why), "{why}: {log}");
     }
@@ -249,7 +249,7 @@ fn links_that_are_not_followed_are_named_in_the_log() {
 #[test]
 fn a_folder_that_cannot_be_served_is_named_with_the_reason() {
     for (entries, why) in [
-        (&["page.css", "deep/index.html"][..], "there is no index.html in it"),
+        (&["page.css", "deep/index.html"][..], "index.html is missing"),
         (&["index.html -> /etc/hostname"], "index.html (the link leads out of the folder)"),
     ] {
         let folder = Folder::new("no-index");
@@ -267,7 +267,7 @@ fn a_folder_that_cannot_be_served_is_named_with_the_reason() {
     let path = folder.path().to_str().expect("it is text");
     let (status, _, log) = program::outcome(&["--files", path]);
     assert_eq!(status, Some(1));
-    assert_eq!(log, [format!("dashboard: --files {path}: there are more than 1000 files")]);
+    assert_eq!(log, [format!("dashboard: --files {path}: more than 1000 files")]);
 }
 
 #[test]
@@ -282,7 +282,7 @@ fn links_that_make_many_folders_of_few_are_bounded_and_a_long_list_is_cut() {
     let path = folder.path().to_str().expect("it is text");
     let (status, _, log) = program::outcome(&["--files", path]);
     assert_eq!(status, Some(1));
-    assert!(log[0].ends_with(": there are more than 1000 folders"), "{log:?}");
+    assert!(log[0].ends_with(": more than 1000 folders"), "{log:?}");
 
     let folder = Folder::new("many-links");
     for number in 0..12 {
@@ -290,6 +290,6 @@ fn links_that_make_many_folders_of_few_are_bounded_and_a_long_list_is_cut() {
     }
     let path = folder.path().to_str().expect("it is text");
     let (_, _, log) = program::outcome(&["--files", path]);
-    assert_eq!(log[0].matches("leads nowhere").count(), 10, "{log:?}");
+    assert_eq!(log[0].matches("the target of the link does not exist").count(), 10, "{log:?}");
     assert!(log[0].ends_with(", 2 more"), "{log:?}");
 }

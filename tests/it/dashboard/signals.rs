@@ -26,7 +26,7 @@ fn sighup_reads_the_page_anew_and_keeps_the_old_one_when_it_cannot() {
 
     fs::rename(&site, outside.path().join("away")).expect("it is ours");
     dashboard.program.signal("HUP");
-    wait_until(PATIENCE, || dashboard.program.log().contains("the files from before stay"));
+    wait_until(PATIENCE, || dashboard.program.log().contains("still serving the previous files"));
     assert_eq!(dashboard.get("/file/index.html").text(), "second");
 }
 

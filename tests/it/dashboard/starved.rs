@@ -63,7 +63,7 @@ fn browsers_took_every_descriptor_and_the_feed_that_was_cut_never_came_back() {
     assert_eq!(refused.header("Connection"), Some("close"));
 
     relay.cut();
-    wait_until(PATIENCE, || dashboard.program.log().contains("lost http"));
+    wait_until(PATIENCE, || dashboard.program.log().contains("disconnected from http"));
     let next = server.store("board", r#"{"n":2}"#);
     let mut served = 0;
     for browser in &mut browsers {

@@ -31,7 +31,7 @@ fn before_the_first_data_the_reason_is_told_and_no_password() {
     let couch = format!("http://user:s3cret@127.0.0.1:{}/numbers", closed_port());
     for level in ["info", "trace"] {
         let dashboard = program::follow(&couch, &["--retry-cap", "0.1", "--log", level]);
-        wait_until(PATIENCE, || dashboard.program.log().matches("trying again").count() > 3);
+        wait_until(PATIENCE, || dashboard.program.log().matches("retrying in").count() > 3);
         for path in ["/overview", "/overview/1-a", "/overview/"] {
             let reply = dashboard.get(path);
             assert_eq!(reply.status, 503, "{path}");

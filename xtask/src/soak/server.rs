@@ -16,7 +16,7 @@ use std::{fs, io, thread};
 const START_TIME: Duration = Duration::from_secs(20);
 
 /// What a log line has that tells of a feed which was cut: that is what the relay does.
-const CUT_IS_LOGGED: &str = "trying again in";
+const CUT_IS_LOGGED: &str = "retrying in";
 
 /// The document that the soak changes; `overview` moves by itself.
 pub(super) const DOCUMENT: &str = "board";

@@ -1,4 +1,4 @@
-//! The answers of CouchDB 3.5.1 to some three hundred requests, and ours. Where they differ, the
+//! The answers of CouchDB 3.5.1 to some three hundred requests, and ours. If they differ, the
 //! table in `DIFFERENCES.md` says why.
 
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use crate::{Couch, Identity};
 const COMPARED: &str = include_str!("compared.txt");
 const DOCUMENTED: &str = include_str!("../../../DIFFERENCES.md");
 
-/// One request with what was recorded of it.
+/// One request with its recorded answers.
 #[derive(Default)]
 struct Case<'a> {
     line: &'a str,

@@ -110,7 +110,7 @@ fn zero_in_quotes_was_taken_for_a_sequence() {
     assert_eq!(client.expect(200, &quoted, "")["results"], json!([]));
 }
 
-/// As in CouchDB, which has a sequence where what is left of the limit is a multiple.
+/// As in CouchDB, a row has a sequence if the rest of the limit is a multiple of the interval.
 #[test]
 fn seq_interval_was_ignored() {
     let table = [

@@ -37,7 +37,7 @@ fn a_document_with_an_attachment_stopped_the_documents_beside_it() {
         ]);
         let failures = client.expect(201, "POST /db/_bulk_docs", bulk(&docs));
         let row = json!([{"id": "a", "rev": HASH, "error": "forbidden",
-            "reason": "Attachments are not kept here"}]);
+            "reason": "Attachments are not stored"}]);
         assert_eq!(failures, row);
         client.expect(200, "GET /db/b", "");
         client.expect(404, "GET /db/a", "");
@@ -58,7 +58,7 @@ fn a_document_in_parts_was_taken_for_bad_json() {
     let refusal = client.response_with(line, &[MULTIPART], multipart(&document));
     assert_eq!(refusal.status(), 403);
     let body: Value = serde_json::from_slice(refusal.body()).unwrap();
-    let reason = "Attachments are not kept here";
+    let reason = "Attachments are not stored";
     assert_eq!(body, json!({"error": "forbidden", "reason": reason}));
     document["_attachments"] = json!({});
     let stored = client.response_with(line, &[MULTIPART], multipart(&document));
@@ -154,7 +154,7 @@ fn the_winner_is_the_one_that_couchdb_picks() {
 #[test]
 fn what_has_no_form_of_a_revision_failed_those_beside_it() {
     let mut client = Client::with_db();
-    // The replicator sends what is missing; only that is refused and counted.
+    // The replicator sends the missing revisions; only the bad one is rejected and counted.
     let asked = json!({"d": ["x", HASH, "1-\u{e9}\""]});
     let missing = client.expect(200, "POST /db/_revs_diff", asked.to_string());
     assert_eq!(missing, json!({"d": {"missing": ["x", HASH, "1-\u{e9}\""]}}));
@@ -196,7 +196,7 @@ fn a_document_with_too_many_conflicts_stopped_a_replication() {
     assert_eq!(client.expect(403, &long, json!({"_rev": HASH}).to_string())["error"], "forbidden");
 }
 
-/// What the database has no room for is no fault of the document: the replicator has to come again.
+/// A full database is not the fault of the document, so the replicator has to send it again.
 #[test]
 fn a_full_database_was_counted_as_bad_documents() {
     let mut client = Client::with_db();

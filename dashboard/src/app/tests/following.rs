@@ -1,16 +1,16 @@
-//! What is shown while CouchDB purges, sends what is wrong, or goes away.
+//! The shown documents while CouchDB purges them, sends wrong ones, or is stopped.
 
-use super::{FEED, app, browse};
-use masque::filters::Stream;
-use masque::reactor::{Cx, Event, Handlers, Rig, SessionId};
-use masque::sessions::{Connection, Peer, TcpServer};
-use masque::wheels::ReadWrite;
+use super::app;
+use super::peers::{FEED, Script, Step, browse, couch, whole};
+use masque::reactor::{Rig, SessionId};
+use masque::sessions::TcpServer;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// A CouchDB whose answers may be others once something has happened.
-struct Couch {
+/// Answers that may change once something has happened.
+#[derive(Clone)]
+struct Answers {
     answers: fn(&str, bool) -> String,
     has_happened: Arc<AtomicBool>,
 }
@@ -18,42 +18,16 @@ struct Couch {
 /// A feed that ends in its middle after 10 s.
 const CUT: &str = "HTTP/1.1 200 OK\r\nX: cut\r\n\r\n\n";
 
-impl Couch {
-    const END: Event<()> = Event::new("couch.end");
-    const BEAT: Event<()> = Event::new("couch.beat");
-}
-
-impl Connection for Couch {
-    type Filter = Stream;
-
-    fn filter(&self) -> Stream {
-        Stream
-    }
-
-    fn events(on: &mut Handlers<Peer<Self>>) {
-        on.on(Self::END, |peer, cx, ()| {
-            if let Some(wire) = peer.wire() {
-                wire.close(cx);
-            }
-        })
-        .on(Self::BEAT, |peer, cx, ()| {
-            if let Some(wire) = peer.wire() {
-                wire.put(cx, "\n");
-                cx.delay(Self::BEAT, Duration::from_secs(10), ());
-            }
-        });
-    }
-
-    fn input(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Stream>, bytes: bytes::Bytes) {
-        let asked = std::str::from_utf8(&bytes).expect("it is text");
-        let target = asked.split(' ').nth(1).unwrap_or_default();
-        let answer = (self.answers)(target, self.has_happened.load(Ordering::Relaxed));
-        if answer == CUT {
-            cx.delay(Self::END, Duration::from_secs(10), ());
-        } else if answer == FEED {
-            cx.delay(Self::BEAT, Duration::from_secs(10), ());
-        }
-        wire.put(cx, answer);
+impl Script for Answers {
+    fn answer(&mut self, path: &str) -> Vec<(Duration, Step)> {
+        let answer = (self.answers)(path, self.has_happened.load(Ordering::Relaxed));
+        let next = match answer.as_str() {
+            CUT => Some(Step::Close),
+            FEED => Some(Step::Heartbeats),
+            _ => None,
+        };
+        let next = next.map(|step| (Duration::from_secs(10), step));
+        [(Duration::ZERO, Step::Send(answer))].into_iter().chain(next).collect()
     }
 }
 
@@ -69,8 +43,7 @@ impl Scene {
         let mut rig = Rig::new();
         let has_happened = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&has_happened);
-        let couch = move |_| Couch { answers, has_happened: Arc::clone(&flag) };
-        let server = rig.spawn(TcpServer::new(5984).serve(couch));
+        let server = couch(&mut rig, Answers { answers, has_happened: flag });
         rig.spawn(app(&["--couch", "http://127.0.0.1:5984/db", "--doc", "x"]));
         rig.run_for(Duration::from_secs(1));
         Scene { rig, server, has_happened }
@@ -92,14 +65,9 @@ impl Scene {
             ("GET /health HTTP/1.1\r\nHost: h\r\n\r\n", health),
         ] {
             let got = browse(&mut self.rig, request);
-            let got = got.lock().expect("no thread panics");
-            assert!(expected.iter().all(|part| got.contains(part)), "{expected:?} of {got}");
+            got.has(expected);
         }
     }
-}
-
-fn whole(status: &str, body: &str) -> String {
-    format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
 fn info(purge_seq: u8) -> String {
@@ -139,7 +107,7 @@ fn a_document_that_is_wrong_leaves_the_last_one_shown_as_outdated() {
     let ill = ["HTTP/1.1 503 ", "\"feed\":\"following\"", "\"outdated_documents\":1"];
     scene.check(&["HTTP/1.1 200 OK", "feed-state: lost", X], &ill);
     let got = browse(&mut scene.rig, "GET /x/events HTTP/1.1\r\nHost: h\r\n\r\n");
-    let got = got.lock().expect("no thread panics");
+    let got = got.text();
     assert!(got.contains("it is another document"), "{got}");
 }
 
@@ -156,6 +124,6 @@ fn the_loss_is_known_at_once_when_the_server_is_gone() {
     scene.rig.post(scene.server, TcpServer::SHUTDOWN, ()).expect("it is there");
     scene.run_s(1);
     scene.check(&["HTTP/1.1 200 OK", "feed-state: lost", X], &["\"feed\":\"lost\""]);
-    let got = got.lock().expect("no thread panics");
+    let got = got.text();
     assert!(got.contains("{\"state\":\"lost\""), "{got}");
 }

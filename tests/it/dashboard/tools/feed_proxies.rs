@@ -68,7 +68,7 @@ fn a_dashboard_behind_an_nginx_that_buffers_showed_changes_a_minute_late() {
         dashboard.wait_for("board", &couch.store("board", &format!("{{\"n\":{n}}}")));
     }
     wait_until(PATIENCE, || dashboard.get("/health").status == 200);
-    assert_eq!(dashboard.program.log().matches("lost http").count(), 1);
+    assert_eq!(dashboard.program.log().matches("disconnected from http").count(), 1);
 }
 
 /// Keeps the revisions of `board`, and the losses.

@@ -1,4 +1,4 @@
-//! Figures that move, so that there is something to see without a database of one's own.
+//! Sample figures that change, for a dashboard without a database.
 
 use crate::embedded::{DATABASE, Embedded};
 use bytes::Bytes;
@@ -9,19 +9,19 @@ use serde_json::{Value, json};
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// Changes the overview about once a second, as any client of the database could.
+/// Changes the document about once a second, as a client of the database could.
 #[derive(Debug)]
-pub(crate) struct Figures {
+pub(crate) struct Demo {
     database: SessionId,
     random: u64,
 }
 
 const EVERY: Duration = Duration::from_secs(1);
-/// The document that moves.
+/// The document that changes.
 pub(crate) const DOCUMENT: &str = "overview";
 
-/// Group, name, and the range in which it wanders; those with decimals are told with one.
-const WANDERING: [(&str, &str, f64, f64, bool); 7] = [
+/// Group, name, minimum and maximum of each figure, and whether it has one decimal.
+const FIGURES: [(&str, &str, f64, f64, bool); 7] = [
     ("warehouse", "orders_waiting", 40.0, 160.0, false),
     ("warehouse", "picked_per_hour", 180.0, 420.0, false),
     ("warehouse", "trucks_at_dock", 0.0, 12.0, false),
@@ -31,25 +31,25 @@ const WANDERING: [(&str, &str, f64, f64, bool); 7] = [
     ("receipts", "average", 22.0, 48.0, true),
 ];
 
-impl Figures {
-    const TICK: Event<()> = Event::new("figures.tick");
+impl Demo {
+    const TICK: Event<()> = Event::new("demo.tick");
 
     pub(crate) fn new(database: SessionId) -> Self {
-        Figures { database, random: RandomState::new().hash_one(0) | 1 }
+        Demo { database, random: RandomState::new().hash_one(0) | 1 }
     }
 
     fn tick(&mut self, cx: &mut Cx<'_>, (): ()) {
         cx.delay(Self::TICK, EVERY, ());
         let Some(current) = self.ask(cx, Method::GET, Bytes::new()) else { return };
         let mut document = serde_json::from_slice(&current).unwrap_or_else(|_| json!({}));
-        self.move_on(&mut document);
-        // A conflict means that somebody was quicker: the next tick goes on from there.
+        self.change(&mut document);
+        // After a conflict with another client, the next tick continues from the current revision.
         self.ask(cx, Method::PUT, document.to_string().into());
     }
 
-    /// Changes the figures that it knows and leaves alone what others have put beside them.
-    fn move_on(&mut self, document: &mut Value) {
-        for (group, name, low, high, has_decimals) in WANDERING {
+    /// Changes the known figures and keeps all others.
+    fn change(&mut self, document: &mut Value) {
+        for (group, name, low, high, has_decimals) in FIGURES {
             let was = document[group][name].as_f64().unwrap_or_else(|| f64::midpoint(low, high));
             let step = (self.fraction() - 0.5) * (high - low) / 8.0;
             let now = (was + step).clamp(low, high);
@@ -61,12 +61,13 @@ impl Figures {
         put(document, "receipts", "today", number(today + sold));
     }
 
-    /// Asks the database as a client would; `None` when it refuses.
+    /// Sends a request to the database as a client would. `None` if it fails.
     fn ask(&mut self, cx: &mut Cx<'_>, method: Method, body: Bytes) -> Option<Bytes> {
         let is_read = method == Method::GET;
         let mut request = Request::new(body);
         *request.method_mut() = method;
-        *request.uri_mut() = format!("/{DATABASE}/{DOCUMENT}").parse().expect("both are names");
+        *request.uri_mut() =
+            format!("/{DATABASE}/{DOCUMENT}").parse().expect("both names are valid in a path");
         match cx.call(self.database, Embedded::ANSWER, request) {
             Ok(Answer::Complete(answer)) if answer.status().is_success() => {
                 Some(answer.into_body())
@@ -82,7 +83,8 @@ impl Figures {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
-        f64::from(u32::try_from(self.random >> 32).expect("32 bits are left")) / f64::from(u32::MAX)
+        f64::from(u32::try_from(self.random >> 32).expect("a shift leaves 32 bits"))
+            / f64::from(u32::MAX)
     }
 }
 
@@ -99,7 +101,7 @@ fn put(document: &mut Value, group: &str, name: &str, value: Value) {
     document[group][name] = value;
 }
 
-impl Session for Figures {
+impl Session for Demo {
     fn events(on: &mut Handlers<Self>) {
         on.on(Self::TICK, Self::tick);
     }
