@@ -42,7 +42,7 @@ mod tests {
     use crate::feed::FeedState;
 
     #[test]
-    fn a_feed_that_is_lost_for_too_long_is_ill_and_so_is_an_outdated_document() {
+    fn a_feed_that_is_lost_for_too_long_and_an_outdated_document_are_unhealthy() {
         let second = Duration::from_secs(1);
         for (state, state_age, outdated, expected) in [
             (FeedState::Following, 3600 * second, 0, 200),
