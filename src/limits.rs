@@ -1,40 +1,8 @@
 //! Every bound in one place, each with its reason. What is reached is always an error or an event,
 //! never a silent drop.
 
-use crate::reactor::PanicPolicy;
 use crate::wheels::Marks;
 use std::time::Duration;
-
-/// The limits of a kernel.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Limits {
-    /// Posts that may wait; yields and notices may be as many again: [`QUEUE_MAX`].
-    pub queue: usize,
-    /// Sessions at a time: [`SESSIONS_MAX`].
-    pub sessions: usize,
-    /// Timers at a time: [`TIMERS_MAX`].
-    pub timers: usize,
-    /// Wheels at a time: [`WHEELS_MAX`].
-    pub wheels: usize,
-    /// Handlers that may be on the stack, by calls and spawns in calls: [`CALL_DEPTH_MAX`].
-    pub call_depth: usize,
-    /// What happens when a handler panics.
-    pub panics: PanicPolicy,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            queue: QUEUE_MAX,
-            sessions: SESSIONS_MAX,
-            timers: TIMERS_MAX,
-            wheels: WHEELS_MAX,
-            call_depth: CALL_DEPTH_MAX,
-            panics: PanicPolicy::default(),
-        }
-    }
-}
 
 /// Posts that may wait in a kernel's queue. Yields and notices, which cannot be refused, may make
 /// it twice as long, and panic then. Some 40 MiB when full; a queue that long is minutes of work
@@ -268,7 +236,7 @@ pub const CHECKPOINT_PAUSE: Duration = Duration::from_secs(1);
 /// hundred times as fast.
 pub const CHECKPOINT_FLUSH_TIME: Duration = Duration::from_secs(5);
 
-/// Longest checkpoint file, in bytes: the marks of [`FEED_KEPT_ROWS`] rows and a few hundred more
+/// Longest checkpoint file, in bytes: the marks of [`KEPT_ROWS`](couch_feed::limits::KEPT_ROWS) rows and a few hundred more
 /// are usual, and sequences grow with the shards of a database: then marks that would not fit are
 /// left out.
 pub const CHECKPOINT_BYTES: u64 = 64 * 1024;

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use masque::filters::{Httpd, Request, Response, Stall};
 use masque::limits::{READ_BUFFER, SHRINK_PAUSE};
 use masque::reactor::{
-    Cx, Endpoint, Event, Handlers, Postback, Reactor, Ready, Rig, Session, SessionId, Shift, Topic,
-    Wheel, WheelId,
+    Cx, Endpoint, Event, Handlers, Postback, Reactor, Readiness, Rig, Session, SessionId, Shift,
+    Topic, Wheel, WheelCx, WheelId,
 };
 use masque::sessions::{Connection, TcpServer};
 use masque::wheels::ReadWrite;
@@ -284,7 +284,7 @@ impl Session for Named {
 struct Idle;
 
 impl Wheel for Idle {
-    fn ready(_: &mut Cx<'_>, _: WheelId<Self>, _: Ready) {}
+    fn ready(_: &mut WheelCx<'_, '_, Self>, _: Readiness) {}
 }
 
 #[test]
@@ -301,7 +301,7 @@ fn what_one_session_held_was_kept_where_there_were_few_sessions() {
         let wheels: Vec<_> = (0..100_000).flat_map(|_| cx.mount(idle)).collect();
         // The one that was mounted last is the first in its session's list.
         for wheel in wheels.into_iter().rev() {
-            assert!(cx.unmount(wheel).is_some());
+            assert!(wheel.unmount(cx).is_some());
         }
     });
 }

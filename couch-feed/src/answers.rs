@@ -3,10 +3,11 @@
 use crate::documents::Reading;
 use crate::error::FeedError;
 use crate::event::{Change, FeedEvent};
-use crate::follower::{Follower, State, Step};
+use crate::follower::Follower;
 use crate::limits::{ANSWER_BYTES, ANSWER_TIME, REDIRECTS_MAX, REREAD_PAUSE, RETRY_AFTER_MAX};
 use crate::requests::{Login, Subject};
 use crate::row::{Reason, parse_document, parse_info, parse_reason};
+use crate::state::{State, Step};
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
@@ -317,7 +318,9 @@ impl Follower {
         match &mut self.subject {
             Subject::Documents(_) if is_too_soon => self.reread_after(REREAD_PAUSE),
             Subject::Documents(docs) if must_restart || is_purged || may_have_missed => {
-                docs.iter_mut().for_each(|doc| doc.reading = Reading::Due);
+                for doc in docs {
+                    doc.reading = Reading::Due;
+                }
                 if must_restart || is_purged {
                     self.reread.last_full = Some(self.now);
                     self.reread.due = None;

@@ -2,8 +2,9 @@
 
 use crate::error::FeedError;
 use crate::event::{Change, FeedEvent};
-use crate::follower::{Follower, Redirect, State, Step};
+use crate::follower::Follower;
 use crate::limits::{REREAD_PAUSE, REREAD_TIMES};
+use crate::state::{Redirect, State, Step};
 use std::sync::Arc;
 use std::time::Duration;
 

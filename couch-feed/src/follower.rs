@@ -1,19 +1,19 @@
 //! The follower: what goes in, what comes out, and its states.
 
-use crate::answers::Answer;
+use crate::action::{Action, Channel, Lost};
 use crate::checkpoint::Checkpoint;
-use crate::error::{BoxError, FeedError};
+use crate::error::FeedError;
 use crate::event::{Counters, FeedEvent, FeedMode};
 use crate::limits::EVENTS_MAX;
-use crate::listening::{Listening, Paging};
 use crate::look::Look;
 use crate::options::{FeedOptions, Liveness};
+use crate::pages::Paging;
 use crate::requests::{Login, Subject};
 use crate::retry::Retry;
-use crate::row::{Info, Seq};
+use crate::state::{Link, Place, Redirect, Rereads, State};
 use crate::url::DatabaseUrl;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
 use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
@@ -57,221 +57,20 @@ pub struct Follower {
 
     /// The time of the current call.
     pub(crate) now: Instant,
-    state: State,
+    pub(crate) state: State,
     pub(crate) link: Link,
     pub(crate) redirect: Redirect,
     pub(crate) place: Place,
     pub(crate) paging: Paging,
     pub(crate) reread: Rereads,
     pub(crate) look: Look,
-    timer: Option<Instant>,
+    pub(crate) timer: Option<Instant>,
 
     pub(crate) actions: VecDeque<Action>,
     events: VecDeque<FeedEvent>,
     outlet: Outlet,
     pub(crate) wants_settle: bool,
     pub(crate) counters: Counters,
-}
-
-/// One of the two connections that a follower may have at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Channel {
-    /// The connection of the feed.
-    Feed,
-    /// The connection for looks at the database while an answer of the feed goes on.
-    Look,
-}
-
-/// What the driver must do.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Action {
-    /// Open a new connection, then call [`Follower::handle_connected`], or
-    /// [`Follower::handle_lost`] if that fails. A client that manages its connections itself can
-    /// call the former at once.
-    Connect(Channel),
-    /// Send a request on the open connection.
-    Send(Channel, Request<Bytes>),
-    /// Close the connection, or stop opening it, and report nothing more of it.
-    Close(Channel),
-    /// Read nothing more from the feed's connection until [`Resume`](Self::Resume), so that the
-    /// server waits: the program has not acknowledged enough rows.
-    Pause,
-    /// Read again.
-    Resume,
-    /// The [checkpoint](Follower::checkpoint) has moved.
-    Save(Urgency),
-}
-
-/// When a checkpoint should be saved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Urgency {
-    /// At once: the feed has just begun at this place.
-    Now,
-    /// Within about a second, with other moves until then.
-    Soon,
-}
-
-/// Why a connection was lost, or not made.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Lost {
-    /// The connection was not made.
-    Connect(BoxError),
-    /// The connection could not be secured.
-    Tls {
-        /// What failed.
-        error: BoxError,
-        /// True if it will fail again until an operator has fixed it, as with a certificate.
-        is_permanent: bool,
-    },
-    /// Reading or writing failed.
-    Io(io::Error),
-    /// The answer is not valid HTTP.
-    Http(BoxError),
-    /// The connection ended before the first byte of an answer.
-    Unanswered,
-    /// The connection ended within an answer, or between two.
-    Cut,
-}
-
-/// Where the follower is. [The crate's documentation](crate) has the diagram.
-#[derive(Debug)]
-pub(crate) enum State {
-    /// No connection is open; the timer says when to try again.
-    Waiting,
-    /// A connection is being opened.
-    Connecting,
-    /// A request was sent; its answer has not arrived, or is arriving and is not the feed.
-    Asking(Step, Box<Answer>),
-    /// The answer is the feed, and its lines arrive.
-    Following(Box<Listening>),
-    /// A second response has begun in the middle of the feed.
-    SecondResponse(Vec<u8>),
-    /// Nothing is asked for any more; the last events may wait to be polled.
-    Ended,
-}
-
-/// What a request asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// `POST /_session`.
-    Login,
-    /// `GET /`, for the server's uuid.
-    Server,
-    /// `GET /db`.
-    Info,
-    /// `GET /db/doc`, for the document with this index.
-    Document(usize),
-    /// `GET /db/doc`, for the row that waits for its document.
-    RowDocument,
-    /// `GET /db/_changes`.
-    Feed,
-}
-
-/// The arrows of the diagram: from, to, and when.
-pub(crate) const TRANSITIONS: &[(&str, &str, &str)] = &[
-    ("Waiting", "Connecting", "the pause is over"),
-    ("Waiting", "Ended", "shut down, or all rows are acknowledged"),
-    ("Connecting", "Asking", "connected"),
-    ("Connecting", "Waiting", "no connection"),
-    ("Connecting", "Ended", "shut down, or given up"),
-    ("Asking", "Asking", "answered: the next request on the same connection"),
-    ("Asking", "Connecting", "answered: the next request on a new connection"),
-    ("Asking", "Following", "the head of the feed"),
-    ("Asking", "Waiting", "an error, or no answer in time"),
-    ("Asking", "Ended", "shut down, given up, or a checkpoint that does not match"),
-    ("Following", "Asking", "the end of a page: the next one on the same connection"),
-    ("Following", "Connecting", "something must be read first, or a page on a new connection"),
-    ("Following", "Waiting", "lost, a pause between pages, or the limit is reached"),
-    ("Following", "SecondResponse", "a status line in the feed"),
-    ("Following", "Ended", "shut down, or given up"),
-    ("SecondResponse", "Waiting", "the second response is complete, or its time is up"),
-    ("SecondResponse", "Ended", "shut down, or given up"),
-];
-
-impl State {
-    fn name(&self) -> &'static str {
-        match self {
-            State::Waiting => "Waiting",
-            State::Connecting => "Connecting",
-            State::Asking(..) => "Asking",
-            State::Following(_) => "Following",
-            State::SecondResponse(_) => "SecondResponse",
-            State::Ended => "Ended",
-        }
-    }
-}
-
-/// The connection of the feed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Link {
-    state: LinkState,
-    /// The number of answers on this connection.
-    pub(crate) answers: u32,
-    /// True after the server has closed a connection that it seemed to keep open: then each request
-    /// has its own connection, until a feed has worked for some time.
-    pub(crate) is_single_use: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LinkState {
-    Closed,
-    Busy,
-    /// Open, and the server accepts another request.
-    Idle,
-}
-
-impl Link {
-    /// Returns true if the next request can use this connection.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.state == LinkState::Idle && !self.is_single_use
-    }
-
-    pub(crate) fn set_busy(&mut self) {
-        self.state = LinkState::Busy;
-    }
-}
-
-/// The redirects of the current request.
-#[derive(Debug, Default)]
-pub(crate) struct Redirect {
-    /// The target of the next request, if it was redirected.
-    pub(crate) target: Option<String>,
-    /// The number of redirects in a row.
-    pub(crate) count: u32,
-}
-
-/// What is known about the database, and how far it has been followed.
-#[derive(Debug, Default)]
-pub(crate) struct Place {
-    /// The last sequence that was processed.
-    pub(crate) since: Option<Seq>,
-    /// Distinguishes the database from a later one of the same name.
-    pub(crate) identity: Option<String>,
-    /// The database when it was last looked at.
-    pub(crate) end: Option<Info>,
-    /// The number of purges when documents were last read, or purges were last reported.
-    pub(crate) purges: Option<String>,
-    /// The sequence after which a line was too long.
-    pub(crate) too_long_after: Option<Seq>,
-    /// True if the database was looked at since the last loss.
-    pub(crate) is_checked: bool,
-    /// True if it was reported since the last loss that nothing is left to report.
-    pub(crate) is_caught_up: bool,
-    /// True if the server said, since the database was last looked at, that it does not exist.
-    pub(crate) was_missing: bool,
-}
-
-/// When documents were read, or must be read again.
-#[derive(Debug, Default)]
-pub(crate) struct Rereads {
-    /// When all documents were last read because the database may have been created again.
-    pub(crate) last_full: Option<Instant>,
-    /// When documents were last read because their rows came without them.
-    pub(crate) last_of_rows: Option<Instant>,
-    /// When some must be read again, because the last reading was a moment ago or has failed.
-    pub(crate) due: Option<Instant>,
 }
 
 /// Whether events can be polled.
@@ -302,7 +101,7 @@ impl Follower {
             is_filtered,
             now,
             state: State::Waiting,
-            link: Link { state: LinkState::Closed, answers: 0, is_single_use: false },
+            link: Link::default(),
             redirect: Redirect::default(),
             place: Place::default(),
             paging: Paging::default(),
@@ -398,7 +197,7 @@ impl Follower {
                 self.counters.heard = Some(now);
                 self.link.answers += 1;
                 if is_reusable {
-                    self.link.state = LinkState::Idle;
+                    self.link.set_idle();
                 }
                 self.answered();
             }
@@ -495,19 +294,18 @@ impl Follower {
             return None;
         }
         let mut docs = self.subject.docs_mut().iter_mut();
-        let result = match docs.find_map(|doc| Some((doc.news()?.clone(), doc))) {
-            Some((change, doc)) => accept(FeedEvent::Change(change)).map(|()| {
+        let changed = docs.find_map(|doc| Some((doc.news()?.clone(), doc)));
+        let result = if let Some((change, doc)) = changed {
+            accept(FeedEvent::Change(change)).map(|()| {
                 doc.record_reported();
                 self.counters.changes += 1;
-            }),
-            None => {
-                let Some(event) = self.events.front().cloned() else {
-                    self.wants_settle |= self.outlet == Outlet::Blocked;
-                    self.outlet = Outlet::Closed;
-                    return None;
-                };
-                accept(event).map(|()| drop(self.events.pop_front()))
-            }
+            })
+        } else if let Some(event) = self.events.front() {
+            accept(event.clone()).map(|()| drop(self.events.pop_front()))
+        } else {
+            self.wants_settle |= self.outlet == Outlet::Blocked;
+            self.outlet = Outlet::Closed;
+            return None;
         };
         if result.is_err() {
             self.outlet = Outlet::Blocked;
@@ -568,57 +366,6 @@ impl Follower {
 
     pub(crate) fn state_mut(&mut self) -> &mut State {
         &mut self.state
-    }
-
-    /// Goes to another state and returns the one before. The only place where the state changes.
-    pub(crate) fn enter(&mut self, to: State) -> State {
-        let from = std::mem::replace(&mut self.state, to);
-        debug_assert!(
-            from.name() == self.state.name() && matches!(from, State::Waiting | State::Ended)
-                || TRANSITIONS.iter().any(|(a, b, _)| (*a, *b) == (from.name(), self.state.name())),
-            "{} -> {} is not in the diagram",
-            from.name(),
-            self.state.name()
-        );
-        #[cfg(test)]
-        crate::tests::record_transition(from.name(), self.state.name());
-        from
-    }
-
-    /// Opens a connection for the next request.
-    pub(crate) fn connect(&mut self) {
-        self.enter(State::Connecting);
-        self.link = Link { state: LinkState::Busy, answers: 0, ..self.link };
-        self.counters.connections += 1;
-        self.actions.push_back(Action::Connect(Channel::Feed));
-    }
-
-    pub(crate) fn reconnect(&mut self) {
-        self.hang_up();
-        self.connect();
-    }
-
-    /// Closes the connection. Nothing of it is handled any more.
-    pub(crate) fn hang_up(&mut self) {
-        self.timer = None;
-        self.end_look();
-        if std::mem::replace(&mut self.link.state, LinkState::Closed) != LinkState::Closed {
-            self.actions.push_back(Action::Close(Channel::Feed));
-        }
-    }
-
-    /// Closes the connection and tries again after `pause`.
-    pub(crate) fn wait(&mut self, pause: Duration) {
-        self.hang_up();
-        self.enter(State::Waiting);
-        self.set_timer(pause);
-    }
-
-    /// Reports the last event and ends the feed.
-    pub(crate) fn end(&mut self, event: FeedEvent) {
-        self.hang_up();
-        self.enter(State::Ended);
-        self.tell(event);
     }
 
     pub(crate) fn set_timer(&mut self, after: Duration) {

@@ -1,5 +1,6 @@
 //! Follows a `CouchDB` database.
 
+mod action;
 mod answers;
 mod checkpoint;
 mod cutter;
@@ -13,20 +14,23 @@ mod listening;
 mod look;
 mod loss;
 mod options;
+mod pages;
 mod query;
 mod requests;
 mod retry;
 mod row;
 mod rows;
 mod seen;
+mod state;
 #[cfg(test)]
 mod tests;
 mod url;
 
+pub use action::{Action, Channel, Lost, Urgency};
 pub use checkpoint::{Checkpoint, Mismatch, NoCheckpoint};
 pub use error::{BoxError, FeedError};
 pub use event::{Change, Counters, FeedEnd, FeedEvent, FeedMode};
-pub use follower::{Action, Channel, Follower, Lost, Urgency};
+pub use follower::Follower;
 pub use options::FeedOptions;
 pub use query::{EveryChange, OnMismatch, OnRecreated, Query, QueryError, Start};
 pub use row::{Reason, Row, Seq};

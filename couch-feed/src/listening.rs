@@ -1,16 +1,15 @@
 //! The feed itself: its lines, its pages, and how far they have come.
 
+use crate::action::Action;
 use crate::cutter::{Cutter, Lines, Page};
 use crate::documents::Document;
 use crate::error::FeedError;
-use crate::event::{Change, FeedEvent, FeedMode};
-use crate::follower::{Action, Follower, State, Step};
-use crate::limits::{
-    ANSWER_HEARTBEATS, ANSWER_TIME, ANSWER_TIME_MIN, PROOF_TIME, REREAD_PAUSE, RETRY_FIRST,
-    SECOND_RESPONSE_TIME, SILENCE_MIN,
-};
+use crate::event::{Change, FeedEvent};
+use crate::follower::Follower;
+use crate::limits::{ANSWER_TIME, PROOF_TIME, REREAD_PAUSE, SECOND_RESPONSE_TIME, SILENCE_MIN};
 use crate::requests::Subject;
-use crate::row::{Line, Row, Seq, one_line, parse_document, parse_line};
+use crate::row::{Line, Row, one_line, parse_document, parse_line};
+use crate::state::{State, Step};
 use bytes::Bytes;
 use std::time::{Duration, Instant};
 
@@ -19,12 +18,12 @@ use std::time::{Duration, Instant};
 pub(crate) struct Listening {
     cutter: Cutter,
     /// When its head arrived.
-    began: Instant,
+    pub(crate) began: Instant,
     /// When the unfinished line began to arrive.
     line_began: Option<Instant>,
-    body: Body,
+    pub(crate) body: Body,
     /// The rows that came, and whether anything in them was new.
-    rows: u64,
+    pub(crate) rows: u64,
     pub(crate) has_news: bool,
     /// True if it has shown, later than at its beginning, that it works.
     pub(crate) is_proven: bool,
@@ -33,43 +32,15 @@ pub(crate) struct Listening {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Body {
+pub(crate) enum Body {
     Awaited,
     Arriving,
     /// The server has said that the feed ends here.
     Last,
 }
 
-/// What is known of the answers with the feed, beyond one of them.
-#[derive(Debug, Default)]
-pub(crate) struct Paging {
-    /// The sequence from which the last one was asked for.
-    pub(crate) since: Option<Seq>,
-    /// When it was asked for, and for how many rows at most.
-    pub(crate) asked: Option<(Instant, Option<u64>)>,
-    /// The last pause after an answer without news.
-    pause: Duration,
-    pub(crate) probe: EndProbe,
-    /// True if something seems to buffer answers until they are complete, with their heartbeats.
-    /// The feed is then asked for as answers that end, each after a heartbeat's time.
-    pub(crate) is_held_back: bool,
-    /// True if it was reported since the last loss that the server answers.
-    pub(crate) is_announced: bool,
-    /// True if the next request continues the feed after a probe for its end.
-    is_resumed: bool,
-}
-
-/// Whether the end of the existing changes is asked for, as an answer with an end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum EndProbe {
-    #[default]
-    Unneeded,
-    /// Wanted when all lines that have arrived are processed.
-    Wanted,
-    Running,
-    /// The server has failed at it, and is not asked again.
-    Unsupported,
-}
+/// The part of a malformed line that an error shows.
+const EXCERPT_BYTES: usize = 80;
 
 impl Listening {
     pub(crate) fn feed(&mut self, data: &[u8]) {
@@ -285,64 +256,6 @@ impl Follower {
         }
     }
 
-    /// A row has arrived: is it the last one, or the last one before the end should be probed?
-    fn check_end(&mut self) {
-        if self.subject.rows().is_none() || self.place.is_caught_up {
-            return;
-        }
-        let is_old = match self.state() {
-            State::Following(feed) => self.now - feed.began >= self.heartbeat,
-            _ => false,
-        };
-        if self.is_at_end() {
-            self.catch_up();
-        } else if !self.asked_mode().is_paged() && is_old {
-            self.want_probe();
-        }
-    }
-
-    /// Reports that nothing is left to report, once after each loss.
-    fn catch_up(&mut self) {
-        if !std::mem::replace(&mut self.place.is_caught_up, true) {
-            self.tell(FeedEvent::CaughtUp);
-        }
-    }
-
-    /// Asks for the rest of the existing changes as an answer of its own, if it is not known whether
-    /// there are more: at the end of that answer all are reported.
-    ///
-    /// No line of a feed without an end says so. An empty line comes if a server has had nothing to
-    /// send for some time, because there is nothing, or because a filter has left everything out;
-    /// and while there always is something to send, none comes.
-    fn want_probe(&mut self) {
-        if self.subject.rows().is_some()
-            && !self.place.is_caught_up
-            && self.paging.probe == EndProbe::Unneeded
-        {
-            self.paging.probe = EndProbe::Wanted;
-            self.wants_settle = true;
-        }
-    }
-
-    /// Starts a wanted probe, unless the end has been reached meanwhile.
-    pub(crate) fn probe_end(&mut self) {
-        if self.paging.probe != EndProbe::Wanted {
-            return;
-        }
-        self.paging.probe = EndProbe::Unneeded;
-        let is_last = match self.state() {
-            State::Following(listening) => listening.body == Body::Last,
-            State::Asking(Step::Feed, _) => false,
-            _ => return,
-        };
-        let is_known = self.place.is_caught_up || is_last || self.is_full();
-        let is_asked = self.asked_mode() == FeedMode::Normal || self.omits_documents();
-        if !is_known && !is_asked {
-            self.paging.probe = EndProbe::Running;
-            self.reconnect();
-        }
-    }
-
     /// Reads the documents of rows that came without them, when all lines that have arrived are
     /// processed.
     pub(crate) fn reread_rows(&mut self) {
@@ -362,63 +275,6 @@ impl Follower {
         }
     }
 
-    /// An answer with the feed has ended.
-    pub(crate) fn feed_ended(&mut self) {
-        let State::Following(listening) = self.state() else { return };
-        if listening.body != Body::Last {
-            self.lose(FeedError::Cut);
-        } else if self.has_pages() {
-            self.next_page();
-        } else {
-            let why = self.ended_again();
-            self.lose(why);
-        }
-    }
-
-    /// Asks for the next page, immediately if there is more.
-    fn next_page(&mut self) {
-        let State::Following(listening) = self.state() else { return };
-        let (rows, has_news) = (listening.rows, listening.has_news);
-        let has_moved = self.paging.since != self.place.since && rows > 0;
-        let (asked, at_most) = self.paging.asked.unwrap_or((self.now, None));
-        let is_full = at_most.is_some_and(|most| rows >= most) && has_moved;
-        // An answer without rows shows that the server works if it has taken its time, or as much
-        // of it as the server's settings allow.
-        let has_waited = self.now - asked >= PROOF_TIME.min(self.heartbeat / 2);
-        let is_working = has_news || is_full || (has_waited && (has_moved || self.is_timed()));
-        if is_working {
-            self.paging.pause = Duration::ZERO;
-            self.retry.proven();
-        }
-        if !is_full {
-            self.catch_up();
-        }
-        // Nothing looks at the database between two answers. While there is more, the next look
-        // comes soon enough: what is reported of another database is then reported again.
-        self.place.is_checked = is_full;
-        let mode = self.asked_mode();
-        if is_full {
-            self.ask_next();
-        } else if self.paging.probe == EndProbe::Running {
-            self.paging.probe = EndProbe::Unneeded;
-            self.paging.is_resumed = true;
-            self.ask_next();
-        } else if mode == FeedMode::Normal {
-            self.retry.losses.reset();
-            self.wait(self.heartbeat);
-        } else if is_working {
-            self.ask_next();
-        } else if has_moved {
-            // The rows were known or are not followed: this is no loss, but there is no hurry.
-            let doubled = self.paging.pause.saturating_mul(2);
-            self.paging.pause = doubled.min(self.heartbeat).max(RETRY_FIRST);
-            self.wait(self.paging.pause);
-        } else {
-            let why = self.ended_again();
-            self.lose(why);
-        }
-    }
-
     /// A line is not one of a feed. If nothing frames the body, as in HTTP/1.0, it may be the status
     /// line of a second response.
     fn malformed(&mut self, line: &[u8]) {
@@ -430,8 +286,8 @@ impl Follower {
                 return self.begin_second_response(&[line, b"\r\n", &rest].concat());
             }
         }
-        const SHOWN: usize = 80;
-        let excerpt = one_line(&String::from_utf8_lossy(&line[..line.len().min(SHOWN)]));
+        let excerpt = &line[..line.len().min(EXCERPT_BYTES)];
+        let excerpt = one_line(&String::from_utf8_lossy(excerpt));
         self.lose(FeedError::Line(excerpt));
     }
 
@@ -439,29 +295,6 @@ impl Follower {
         self.enter(State::SecondResponse(vec![]));
         self.set_timer(SECOND_RESPONSE_TIME);
         self.take_second_response(data);
-    }
-
-    /// The error of an answer that ended in good order but should not have.
-    fn ended_again(&self) -> FeedError {
-        match self.state() {
-            State::Following(feed) => {
-                FeedError::Ended { after: self.now - feed.began, rows: feed.rows }
-            }
-            _ => FeedError::Cut,
-        }
-    }
-
-    /// How long to wait for the answer to a request.
-    pub(crate) fn answer_time(&self, step: Step) -> Duration {
-        if step != Step::Feed {
-            return ANSWER_TIME;
-        }
-        let heartbeats = self.heartbeat.saturating_mul(ANSWER_HEARTBEATS);
-        match self.asked_mode() {
-            _ if self.is_timed() => ANSWER_TIME.max(self.silence()),
-            FeedMode::Normal => ANSWER_TIME.max(heartbeats),
-            _ => ANSWER_TIME_MIN.max(heartbeats),
-        }
     }
 
     /// A feed from which nothing arrives for this long is dead. Ordinary jitter is well below.

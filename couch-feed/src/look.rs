@@ -11,11 +11,13 @@
 //! whose credentials are rejected counts as a rejected login: a feed that is lost then waits for the
 //! pause after such a login.
 
+use crate::action::{Action, Channel};
 use crate::answers::{Answer, is_plain};
 use crate::event::FeedEvent;
-use crate::follower::{Action, Channel, Follower, State};
+use crate::follower::Follower;
 use crate::limits::{ANSWER_BYTES, ANSWER_TIME, LOOK_PAUSE};
 use crate::row::{Info, parse_info};
+use crate::state::State;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use std::time::{Instant, SystemTime};

@@ -1,11 +1,13 @@
 //! How a feed is lost: errors, silence, and a second response in the middle of it.
 
+use crate::action::Lost;
 use crate::error::FeedError;
 use crate::event::{FeedEvent, FeedMode};
-use crate::follower::{Follower, Lost, Redirect, State, Step};
+use crate::follower::Follower;
 use crate::limits::{ANSWER_TIME, BYTES_PER_S, SECOND_RESPONSE_BYTES, SECOND_RESPONSE_FIELDS};
-use crate::listening::EndProbe;
+use crate::pages::EndProbe;
 use crate::row::{Info, Seq, parse_reason};
+use crate::state::{Redirect, State, Step};
 use http::StatusCode;
 use std::sync::Arc;
 use std::time::Duration;

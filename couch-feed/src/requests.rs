@@ -1,13 +1,15 @@
 //! The requests of a feed: which one is next, and what it asks for.
 
+use crate::action::{Action, Channel};
 use crate::documents::Document;
 use crate::error::FeedError;
 use crate::event::FeedMode;
-use crate::follower::{Action, Channel, Follower, State, Step};
+use crate::follower::Follower;
 use crate::limits::{ASKED_TIME_MAX, FILTER_BYTES, PAGE_ROWS};
-use crate::listening::EndProbe;
 use crate::options::Liveness;
+use crate::pages::EndProbe;
 use crate::rows::{Rows, ServerUuid};
+use crate::state::{State, Step};
 use crate::url::{DatabaseUrl, encoded, path_of};
 use bytes::Bytes;
 use http::header::SET_COOKIE;
@@ -317,7 +319,7 @@ impl Follower {
     }
 
     pub(crate) fn send(&mut self, channel: Channel, request: http::Request<Bytes>) {
-        self.actions.push_back(Action::Send(channel, request));
+        self.actions.push_back(Action::Send(channel, Box::new(request)));
     }
 }
 

@@ -1,15 +1,17 @@
 //! Following every change: where to begin, which rows to report, and what is acknowledged.
 
+use crate::action::{Action, Urgency};
 use crate::answers::Answer;
 use crate::checkpoint::{Checkpoint, Marks, Mismatch};
 use crate::error::FeedError;
 use crate::event::{FeedEnd, FeedEvent};
-use crate::follower::{Action, Follower, State, Urgency};
+use crate::follower::Follower;
 use crate::ledger::Ledger;
 use crate::limits::WINDOW_BYTES;
 use crate::query::{EveryChange, OnMismatch, OnRecreated, Query, Start};
 use crate::row::{Info, Row, Seq, members, parse_document, parse_uuid};
 use crate::seen::{LatestRows, Recent};
+use crate::state::State;
 use crate::url::{encoded, path_of};
 use bytes::BytesMut;
 use std::sync::Arc;

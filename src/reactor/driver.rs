@@ -1,15 +1,13 @@
 //! The reactor: a kernel with the system's clock, sockets and signals.
 
-use super::error::PostError;
-use super::event::Event;
-use super::kernel::{Kernel, Wait};
-use super::mounts::RawWheel;
-use super::net::Net;
-use super::session::{Session, SessionId};
-use super::sockets::{SIGNALS, Sockets, WAKER};
-use super::wheel::Ready;
-use super::{CallError, To};
-use crate::limits::{Limits, POLL_EVENTS_MAX};
+use crate::limits::POLL_EVENTS_MAX;
+use crate::reactor::config::Limits;
+use crate::reactor::error::{CallError, PostError, To};
+use crate::reactor::event::Event;
+use crate::reactor::ids::{SessionId, WheelToken};
+use crate::reactor::kernel::{Kernel, Wait};
+use crate::reactor::net::{Net, Readiness, SIGNALS, Sockets, WAKER};
+use crate::reactor::session::Session;
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -121,7 +119,7 @@ impl Reactor {
         if let Some(began) = self.turned.take() {
             self.kernel.measured(now - began);
         }
-        let wait = match self.kernel.outlook() {
+        let wait = match self.kernel.next_wait() {
             Wait::Done => return self.done(),
             Wait::Poll => Some(Duration::ZERO),
             Wait::Until(due) => Some(due.saturating_duration_since(now)),
@@ -204,7 +202,7 @@ impl Reactor {
                 WAKER => self.kernel.take_lookups(),
                 SIGNALS => self.kernel.take_signals(),
                 token => {
-                    let wheel = RawWheel::of_token(token.0);
+                    let wheel = WheelToken::of_token(token.0);
                     self.kernel.wake_wheel(wheel, readiness(event));
                 }
             }
@@ -219,22 +217,22 @@ pub(super) fn clock() -> Instant {
 }
 
 /// An error or a hang-up is found by reading or writing, so it makes a socket ready for both.
-fn readiness(event: &mio::event::Event) -> Ready {
-    let mut ready = Ready::default();
+fn readiness(event: &mio::event::Event) -> Readiness {
+    let mut ready = Readiness::default();
     if event.is_readable() {
-        ready = ready.and(Ready::READABLE);
+        ready = ready | Readiness::READABLE;
     }
     if event.is_writable() {
-        ready = ready.and(Ready::WRITABLE);
+        ready = ready | Readiness::WRITABLE;
     }
     if event.is_read_closed() {
-        ready = ready.and(Ready::READABLE).and(Ready::HANGUP);
+        ready = ready | Readiness::READABLE | Readiness::HANGUP;
     }
     if event.is_error() || event.is_write_closed() {
-        ready = ready.and(Ready::READABLE).and(Ready::WRITABLE).and(Ready::HANGUP);
+        ready = ready | Readiness::READABLE | Readiness::WRITABLE | Readiness::HANGUP;
     }
     if event.is_error() {
-        ready = ready.and(Ready::FAILED);
+        ready = ready | Readiness::FAILED;
     }
     ready
 }
@@ -255,7 +253,7 @@ impl Kernel {
     fn take_lookups(&mut self) {
         let mut ended = vec![];
         if let Net::System(sockets) = &mut self.net {
-            sockets.take_lookups(|token| ended.push(RawWheel::of_token(token)));
+            sockets.take_lookups(|token| ended.push(WheelToken::of_token(token)));
         }
         for wheel in ended {
             self.wake_resolved(wheel);
@@ -277,7 +275,7 @@ impl Kernel {
 mod tests {
     use super::*;
     use crate::reactor::net::Socket;
-    use crate::reactor::{Cx, Handlers, Outlet, Wheel, WheelId};
+    use crate::reactor::{Cx, Handlers, Wheel, WheelCx, WheelEvent};
     use std::io::Write;
     use std::os::unix::net::UnixStream;
 
@@ -285,15 +283,18 @@ mod tests {
     const SOCKETS: usize = 7;
 
     /// Reports that its socket can be read.
-    struct Reporter(#[expect(dead_code, reason = "it is there to be watched")] Socket, Outlet<()>);
+    struct Reporter(
+        #[expect(dead_code, reason = "it is there to be watched")] Socket,
+        WheelEvent<()>,
+    );
 
     impl Wheel for Reporter {
-        fn ready(cx: &mut Cx<'_>, me: WheelId<Self>, ready: Ready) {
-            if let Some(reporter) = cx.wheel(me)
-                && ready.has(Ready::READABLE)
+        fn ready(cx: &mut WheelCx<'_, '_, Self>, ready: Readiness) {
+            if let Some(reporter) = cx.state()
+                && ready.intersects(Readiness::READABLE)
             {
-                let outlet = reporter.1;
-                cx.deliver(outlet, ());
+                let wheel_event = reporter.1;
+                cx.deliver(wheel_event, ());
             }
         }
     }
@@ -322,12 +323,12 @@ mod tests {
 
         fn started(&mut self, cx: &mut Cx<'_>) {
             cx.delay(Self::TIMER, Duration::ZERO, ());
-            let outlet = cx.outlet(Self::READABLE);
+            let wheel_event = cx.wheel_event(Self::READABLE);
             for socket in self.sockets.drain(..) {
-                let mut socket = Socket::from(mio::net::UnixStream::from_std(socket));
+                let mut socket = Socket::try_from(socket).expect("it is open");
                 cx.mount(|cx, id| {
-                    cx.register(id, &mut socket)?;
-                    Ok::<_, io::Error>(Reporter(socket, outlet))
+                    id.register(cx, &mut socket)?;
+                    Ok::<_, io::Error>(Reporter(socket, wheel_event))
                 })
                 .expect("the system watches it");
             }
@@ -338,9 +339,6 @@ mod tests {
     fn a_timer_fired_before_sockets_that_were_ready_beyond_two_polls() {
         let pair = || UnixStream::pair().expect("there are descriptors");
         let (mut peers, sockets): (Vec<_>, Vec<_>) = (0..SOCKETS).map(|_| pair()).unzip();
-        for socket in &sockets {
-            socket.set_nonblocking(true).expect("it is open");
-        }
         for peer in &mut peers {
             peer.write_all(b"x").expect("there is room");
         }

@@ -1,6 +1,6 @@
 //! Why a verb of the kernel refused: one small enum each, with both names in it.
 
-use super::session::SessionId;
+use crate::reactor::ids::SessionId;
 use std::fmt;
 
 /// Where a message was to go: a session's id or its alias.
@@ -89,7 +89,7 @@ pub enum PostError {
         /// The payload and reply of the event that was posted.
         given: &'static str,
     },
-    /// The kernel's queue is at its limit ([`Limits::queue`](crate::limits::Limits::queue)).
+    /// The kernel's queue is at its limit ([`Limits::queue`](crate::reactor::Limits::queue)).
     QueueFull {
         /// The receiver's kind.
         session: &'static str,
@@ -131,7 +131,7 @@ pub enum CallError {
         event: &'static str,
     },
     /// Calls are nested as deep as they may be
-    /// ([`Limits::call_depth`](crate::limits::Limits::call_depth)).
+    /// ([`Limits::call_depth`](crate::reactor::Limits::call_depth)).
     TooDeep {
         /// The receiver's kind.
         session: &'static str,

@@ -1,11 +1,10 @@
 //! A rig: a kernel on virtual time and a network in memory, for tests.
 
-use super::kernel::{Kernel, Wait};
-use super::memory::Memory;
-use super::mounts::RawWheel;
-use super::net::{Endpoint, Net};
 use crate::deadline::Deadline;
-use crate::limits::Limits;
+use crate::reactor::config::Limits;
+use crate::reactor::ids::WheelToken;
+use crate::reactor::kernel::{Kernel, Wait};
+use crate::reactor::net::{Endpoint, Memory, Net};
 use std::net::IpAddr;
 use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant, SystemTime};
@@ -102,14 +101,14 @@ impl Rig {
         while let Some(due) = self.settle() {
             self.kernel.advance(due);
         }
-        self.kernel.outlook() == Wait::Done
+        self.kernel.next_wait() == Wait::Done
     }
 
     /// Runs all that can happen without time passing; when the next timer is due.
     pub fn settle(&mut self) -> Option<Instant> {
         loop {
             for (token, ready) in self.network.take_ready() {
-                self.kernel.wake_wheel(RawWheel::of_token(token), ready);
+                self.kernel.wake_wheel(WheelToken::of_token(token), ready);
             }
             self.kernel.date = SystemTime::UNIX_EPOCH + self.elapsed();
             let next = match self.kernel.turn(self.now()) {

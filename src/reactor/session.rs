@@ -1,31 +1,14 @@
 //! Sessions: what a kind of session is, and the table of its handlers.
 
-use super::cx::Cx;
-use super::event::Event;
-use super::kernel::Kernel;
-use super::room::Room;
+use crate::reactor::cx::Cx;
+use crate::reactor::event::Event;
+use crate::reactor::ids::{HandlerRef, SessionId};
+use crate::reactor::kernel::Kernel;
+use crate::reactor::shrink::ShrinkableTable;
 use slab::Slab;
 use std::any::{Any, type_name};
 use std::fmt;
 use std::marker::PhantomData;
-
-/// A session's id. Ids of stopped sessions are never valid again.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
-pub struct SessionId {
-    pub(super) index: u32,
-    pub(super) generation: u32,
-}
-
-impl SessionId {
-    /// The sender of what no session sent.
-    pub(super) const KERNEL: SessionId = SessionId { index: u32::MAX, generation: 0 };
-}
-
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "session {}.{}", self.index, self.generation)
-    }
-}
 
 /// A kind of session: the implementing type is the heap, `events` its table of handlers.
 ///
@@ -123,18 +106,6 @@ pub struct Unhandled {
     pub payload: Box<dyn Any>,
 }
 
-/// Where a handler stands: its kind, and its place in the kind's table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct At {
-    pub(super) kind: u32,
-    pub(super) handler: u32,
-}
-
-impl At {
-    /// No handler: where an inert guard of a stopped session leads.
-    pub(super) const NONE: At = At { kind: u32::MAX, handler: u32::MAX };
-}
-
 /// A kind of session as the kernel knows it.
 pub(super) struct Kind {
     pub(super) name: &'static str,
@@ -170,11 +141,11 @@ pub(super) struct Entry {
     handler: Box<dyn Any>,
     inbox: Box<dyn Any>,
     /// Runs the handler with the payload at this place of the inbox.
-    pub(super) run: fn(&mut dyn Any, &mut Cx<'_>, At, u32),
+    pub(super) run: fn(&mut dyn Any, &mut Cx<'_>, HandlerRef, u32),
     /// Runs the handler with the payload and for the reply of a `(Option<P>, Option<R>)`.
-    pub(super) call: fn(&mut dyn Any, &mut Cx<'_>, At, &mut dyn Any),
+    pub(super) call: fn(&mut dyn Any, &mut Cx<'_>, HandlerRef, &mut dyn Any),
     /// Drops the payload at this place of the inbox, which came from or for a session.
-    pub(super) discard: fn(&mut Kernel, SessionId, At, u32),
+    pub(super) discard: fn(&mut Kernel, SessionId, HandlerRef, u32),
     /// Gives back the inbox's room that is not needed.
     pub(super) shrink: fn(&mut Entry),
     /// Gives back what a burst took; see [`Room::tidy`].
@@ -206,10 +177,10 @@ impl Entry {
                 let payload = entry.inbox::<P, R>().remove(payload as usize);
                 handler(heap.downcast_mut().expect(ONE_HEAP), cx, payload);
             },
-            call: |heap, cx, at, exchange| {
+            call: |heap, cx, at, slot| {
                 let handler = cx.kernel.entry(at).handler::<H, P, R>();
                 let (payload, reply) =
-                    exchange.downcast_mut::<(Option<P>, Option<R>)>().expect(SET_BY_ON);
+                    slot.downcast_mut::<(Option<P>, Option<R>)>().expect(SET_BY_ON);
                 let heap = heap.downcast_mut().expect(ONE_HEAP);
                 *reply = Some(handler(heap, cx, payload.take().expect("the caller filled it")));
             },

@@ -1,104 +1,96 @@
 //! Wheels: what turns a socket's readiness into a session's events.
 //!
-//! A wheel is kept by the kernel for the session that mounted it, and is gone when the session is.
-//! The session's heap keeps a [`WheelId`], typed and copyable, which the wheel's own module wraps
+//! The kernel keeps a wheel for the session that mounted it, and removes it when that session
+//! stops. The session keeps a [`WheelId`], typed and copyable, which the wheel's own module wraps
 //! into a handle such as [`ReadWrite`](crate::wheels::ReadWrite).
 //!
-//! To write one: keep the state in a type, implement [`Wheel`] for it, and borrow the state anew
-//! through [`Cx::wheel`] after every event that was delivered, for its handler may have unmounted
-//! it.
+//! To write a wheel: keep its state in a type and implement [`Wheel`] for it. Borrow the state
+//! again after every event that was delivered, because the event's handler may have unmounted the
+//! wheel.
+//!
+//! ```
+//! use masque::reactor::{Cx, Event, Readiness, Wheel, WheelCx, WheelEvent, WheelId};
+//! use std::time::Duration;
+//!
+//! /// Delivers the numbers from 1 on, one each second.
+//! struct Counter { count: u32, counted: WheelEvent<u32> }
+//!
+//! impl Counter {
+//!     fn mount(cx: &mut Cx<'_>, counted: Event<u32>) -> WheelId<Counter> {
+//!         let counted = cx.wheel_event(counted);
+//!         let mounted = cx.mount(|cx, id| {
+//!             id.delay(cx, Duration::from_secs(1));
+//!             Ok::<_, std::convert::Infallible>(Counter { count: 0, counted })
+//!         });
+//!         let Ok(id) = mounted;
+//!         id
+//!     }
+//! }
+//!
+//! impl Wheel for Counter {
+//!     fn ready(cx: &mut WheelCx<'_, '_, Self>, ready: Readiness) {
+//!         if !ready.intersects(Readiness::TIMER) {
+//!             return;
+//!         }
+//!         let id = cx.wheel();
+//!         id.delay(cx, Duration::from_secs(1));
+//!         let Some(state) = id.state(cx) else { return };
+//!         state.count += 1;
+//!         let (count, counted) = (state.count, state.counted);
+//!         cx.deliver(counted, count);
+//!     }
+//! }
+//! ```
 
-use super::cx::Cx;
-use super::event::Event;
-use super::hold::{Guard, Release};
-use super::lifetime::Refusal;
-use super::mounts::{RawWheel, Verbs};
-use super::net::{Endpoint, ListeningSocket, Socket};
-use super::session::At;
-use super::shelf::Shelf;
+use crate::reactor::cx::Cx;
+use crate::reactor::event::Event;
+use crate::reactor::ids::{HandlerRef, WheelToken};
+use crate::reactor::kernel::dispatch::Refusal;
+use crate::reactor::kernel::wheels::WheelVTable;
+use crate::reactor::net::{Endpoint, ListeningSocket, Readiness, Socket};
+use crate::reactor::release::{Permit, Release};
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::ops::{Deref, DerefMut};
 use std::time::{Duration, SystemTime};
 
-/// The state of a wheel, and what it does when something has come for it.
+/// The state of a wheel, and what it does when there is a reason to run it.
 pub trait Wheel: Sized + 'static {
-    /// Runs the wheel, on behalf of its owner, whose `cx` this is.
-    fn ready(cx: &mut Cx<'_>, me: WheelId<Self>, ready: Ready);
+    /// Runs the wheel for these reasons, as its owner.
+    fn ready(cx: &mut WheelCx<'_, '_, Self>, ready: Readiness);
 
-    /// Its owner has panicked and is gone, and so is the wheel after this: the place for last words
-    /// to a peer. Not called when the owner just stops, nor when the wheel itself panicked.
+    /// Its owner has panicked and is gone, and the wheel is removed after this: the place for a
+    /// last answer to a peer. Not called when the owner stops, nor when the wheel itself panicked.
     fn orphaned(&mut self, _date: SystemTime) {}
 }
 
-/// A mounted wheel's id. It is not valid any more once the wheel is unmounted.
+/// The id of a mounted wheel, and what can be done with the wheel. It is not valid any more when
+/// the wheel is unmounted: then these verbs do nothing.
 pub struct WheelId<W> {
-    raw: RawWheel,
+    token: WheelToken,
     state: PhantomData<fn(W)>,
 }
 
-/// Why a wheel runs: a set of reasons.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ready(u8);
-
-impl Ready {
-    /// There may be bytes, or the end, to read; or a connection to accept.
-    pub const READABLE: Ready = Ready(1);
-    /// There may be room to write; or a connection has been made or refused.
-    pub const WRITABLE: Ready = Ready(2);
-    /// Its timer has fired.
-    pub const TIMER: Ready = Ready(4);
-    /// It has asked for another turn.
-    pub const AGAIN: Ready = Ready(8);
-    /// A permit that it gave out has been dropped.
-    pub const RELEASED: Ready = Ready(16);
-    /// A name that it asked for has been resolved.
-    pub const RESOLVED: Ready = Ready(32);
-    /// The peer has ended its half, or the connection has failed: read until that is found.
-    pub const HANGUP: Ready = Ready(64);
-    /// The connection has failed, as by a reset: what was received before can still be read.
-    pub const FAILED: Ready = Ready(128);
-
-    /// Whether `other` is among the reasons.
-    pub fn has(self, other: Ready) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    /// Both reasons.
-    #[must_use]
-    pub fn and(self, other: Ready) -> Ready {
-        Ready(self.0 | other.0)
-    }
+/// What a wheel can do while it runs: what its owner can do, as [`Cx`], and
+/// [`deliver`](Self::deliver) events to it.
+pub struct WheelCx<'a, 'k, W> {
+    cx: &'a mut Cx<'k>,
+    wheel: WheelId<W>,
 }
 
 /// Where a wheel's event goes: a handler of its owner, found once.
-pub struct Outlet<P> {
-    at: At,
+pub struct WheelEvent<P> {
+    at: HandlerRef,
     payload: PhantomData<fn(P)>,
 }
 
-/// A guard that a wheel gives out; when it is dropped, wherever that is, the wheel runs.
-#[derive(Debug)]
-#[expect(dead_code, reason = "both are there to be dropped")]
-pub struct Permit(Guard, Option<Arc<()>>);
-
-impl Permit {
-    /// Has the permit carry a share of something that counts its shares, until it is dropped.
-    #[must_use]
-    pub fn with_place(mut self, place: Arc<()>) -> Self {
-        self.1 = Some(place);
-        self
-    }
-}
-
 impl Cx<'_> {
-    /// Mounts a wheel that `make` builds from its id, for this session; nothing is mounted when it
-    /// fails. O(1). For a session that has stopped the wheel is unmounted before this returns.
+    /// Mounts a wheel that `make` builds from its id, for this session. If `make` fails, nothing is
+    /// mounted. O(1). For a session that has stopped the wheel is unmounted before this returns.
     ///
     /// # Panics
-    /// When there are as many wheels as there may be
-    /// ([`Limits::wheels`](crate::limits::Limits::wheels)).
+    /// If there are as many wheels as [`Limits::wheels`](crate::reactor::Limits::wheels) allows.
     #[track_caller]
     pub fn mount<W: Wheel, E>(
         &mut self,
@@ -106,142 +98,169 @@ impl Cx<'_> {
     ) -> Result<WheelId<W>, E> {
         let most = self.kernel.limits.wheels;
         assert!(self.kernel.wheels.len() < most, "one wheel too many: there may be {most}");
-        let verbs = const {
-            &Verbs {
-                run: |cx, raw, ready| W::ready(cx, WheelId { raw, state: PhantomData }, ready),
+        let vtable = const {
+            &WheelVTable {
+                run: |cx, token, ready| {
+                    let wheel = WheelId { token, state: PhantomData };
+                    W::ready(&mut WheelCx { cx, wheel }, ready);
+                },
                 orphaned: |kernel, state, date| {
-                    if let Some(wheel) = state.of::<W>(&mut kernel.wheels) {
+                    if let Some(wheel) = kernel.wheels.state_at::<W>(state) {
                         wheel.orphaned(date);
                     }
                 },
-                discard: |kernel, state| drop(state.take::<W>(&mut kernel.wheels)),
-                shrink: |shelf| Shelf::<W>::of(shelf).give_back(),
-                tidy: |shelf| Shelf::<W>::of(shelf).tidy(),
+                discard: |kernel, state| drop(kernel.wheels.take_state::<W>(state)),
             }
         };
-        let raw = self.kernel.mount::<W>(self.me, verbs);
-        let id = WheelId { raw, state: PhantomData };
-        let state = make(self, id).inspect_err(|_| drop(self.kernel.unmount::<W>(raw)))?;
-        self.kernel.furnish(raw, state);
+        let token = self.kernel.mount::<W>(self.me, vtable);
+        let id = WheelId { token, state: PhantomData };
+        let state = make(self, id).inspect_err(|_| drop(self.kernel.unmount::<W>(token)))?;
+        self.kernel.set_state(token, state);
         Ok(id)
     }
 
-    /// The state of a wheel, unless it has been unmounted. O(1).
-    pub fn wheel<W: Wheel>(&mut self, id: WheelId<W>) -> Option<&mut W> {
-        self.kernel.wheels.state(id.raw)
-    }
-
-    /// Takes a wheel off; its sockets close with it. O(wheels of its owner).
-    pub fn unmount<W: Wheel>(&mut self, id: WheelId<W>) -> Option<W> {
-        self.kernel.unmount(id.raw)
-    }
-
-    /// My handler for a wheel's events.
+    /// The handler of this session for a wheel's events.
     ///
     /// # Panics
-    /// When this kind has no handler for the event.
+    /// If this kind of session has no handler for the event.
     #[track_caller]
-    pub fn outlet<P: 'static>(&mut self, event: Event<P>) -> Outlet<P> {
-        // A session that has stopped gets an outlet too: nothing will ever come through it.
-        Outlet { at: self.mine(event).unwrap_or(At::NONE), payload: PhantomData }
+    pub fn wheel_event<P: 'static>(&mut self, event: Event<P>) -> WheelEvent<P> {
+        // A session that has stopped gets one too: no event will be delivered to it.
+        WheelEvent { at: self.mine(event).unwrap_or(HandlerRef::NONE), payload: PhantomData }
     }
 
-    /// Delivers a wheel's event to its owner, now. When the owner has stopped, or stops or panics
-    /// over it, the wheel is gone afterwards.
-    ///
-    /// # Panics
-    /// When a handler of the owner is running: only a wheel that [runs](Wheel::ready) may deliver.
-    #[track_caller]
-    pub fn deliver<P: 'static>(&mut self, outlet: Outlet<P>, payload: P) {
-        let (me, at) = (self.me, outlet.at);
-        let mut exchange = (Some(payload), None::<()>);
-        if let Err(Refusal::Busy) = self.kernel.exchange(me, me, at, &mut exchange) {
-            drop(exchange); // its own panic would be the second one
-            let (session, event) = (self.kernel.kind_name(at), self.kernel.event_name(at));
-            panic!("`{event}` was delivered to `{session}` while a handler of its was running");
-        }
+    /// Takes an object that all wheels of a kernel share, such as a buffer. Give it back with
+    /// [`put_scratch`](Self::put_scratch).
+    pub fn take_scratch<T: Default + 'static>(&mut self) -> Box<T> {
+        self.kernel.scratch.take()
     }
 
-    /// Runs the wheel again in the next turn, for what is left to do. O(1).
-    pub fn again<W: Wheel>(&mut self, id: WheelId<W>) {
-        self.kernel.wake_wheel(id.raw, Ready::AGAIN);
+    /// Gives back what [`take_scratch`](Self::take_scratch) took.
+    pub fn put_scratch<T: 'static>(&mut self, object: Box<T>) {
+        self.kernel.scratch.put_back(object);
+    }
+}
+
+impl<W: Wheel> WheelId<W> {
+    /// The state of the wheel, unless it has been unmounted. O(1).
+    pub fn state<'a>(self, cx: &'a mut Cx<'_>) -> Option<&'a mut W> {
+        cx.kernel.wheels.state(self.token)
     }
 
-    /// Runs the wheel after `after`, in place of an earlier such wish. O(log timers).
-    pub fn wheel_delay<W: Wheel>(&mut self, id: WheelId<W>, after: Duration) {
-        self.kernel.delay_wheel(id.raw, after);
+    /// Unmounts the wheel; its sockets close with its state. O(wheels of its owner).
+    pub fn unmount(self, cx: &mut Cx<'_>) -> Option<W> {
+        cx.kernel.unmount(self.token)
     }
 
-    /// Takes back [`wheel_delay`](Cx::wheel_delay). O(log timers).
-    pub fn wheel_delay_clear<W: Wheel>(&mut self, id: WheelId<W>) {
-        self.kernel.clear_wheel_timer(id.raw);
+    /// Runs the wheel again in the next turn, with [`Readiness::AGAIN`]. O(1).
+    pub fn again(self, cx: &mut Cx<'_>) {
+        cx.kernel.wake_wheel(self.token, Readiness::AGAIN);
     }
 
-    /// A permit whose drop runs the wheel with [`Ready::RELEASED`].
-    pub fn permit<W: Wheel>(&mut self, id: WheelId<W>) -> Permit {
-        if let Some(permits) = self.kernel.permits(id.raw) {
+    /// Runs the wheel after `after`, with [`Readiness::TIMER`]; replaces its earlier timer. O(log
+    /// timers).
+    pub fn delay(self, cx: &mut Cx<'_>, after: Duration) {
+        cx.kernel.delay_wheel(self.token, after);
+    }
+
+    /// Removes the timer of [`delay`](Self::delay). O(log timers).
+    pub fn delay_clear(self, cx: &mut Cx<'_>) {
+        cx.kernel.clear_wheel_timer(self.token);
+    }
+
+    /// A permit whose drop runs the wheel, with [`Readiness::RELEASED`].
+    pub fn permit(self, cx: &mut Cx<'_>) -> Permit {
+        if let Some(permits) = cx.kernel.permits(self.token) {
             *permits += 1;
         }
-        Permit(self.kernel.guard(Release::Permit(id.raw)), None)
+        Permit::new(cx.kernel.guard(Release::Permit(self.token)))
     }
 
-    /// How many permits that the wheel gave out have not been dropped. O(1).
-    pub fn permits<W: Wheel>(&mut self, id: WheelId<W>) -> usize {
-        self.kernel.permits(id.raw).map_or(0, |permits| *permits as usize)
+    /// The number of permits of this wheel that have not been dropped. O(1).
+    pub fn permits(self, cx: &mut Cx<'_>) -> usize {
+        cx.kernel.permits(self.token).map_or(0, |permits| *permits as usize)
     }
 
-    /// Has the readiness of `socket` run the wheel. Edge-triggered: after each run it must be read
-    /// until it would block, or the wheel must ask to run [again](Cx::again).
-    pub fn register<W: Wheel>(&mut self, id: WheelId<W>, socket: &mut Socket) -> io::Result<()> {
-        self.kernel.net.register(socket, id.raw.token())
+    /// Runs the wheel when `socket` is ready. Edge-triggered: after each run it must be read until
+    /// it would block, or the wheel must ask to run [again](Self::again).
+    pub fn register(self, cx: &mut Cx<'_>, socket: &mut Socket) -> io::Result<()> {
+        cx.kernel.net.register(socket, self.token.token())
     }
 
-    /// Opens a listening socket whose readiness runs the wheel.
-    pub fn listen<W: Wheel>(
-        &mut self,
-        id: WheelId<W>,
-        at: &Endpoint,
-    ) -> io::Result<ListeningSocket> {
-        self.kernel.net.listen(at, id.raw.token())
+    /// Opens a listening socket and runs the wheel when it is ready.
+    pub fn listen(self, cx: &mut Cx<'_>, at: &Endpoint) -> io::Result<ListeningSocket> {
+        cx.kernel.net.listen(at, self.token.token())
     }
 
-    /// Has a listening socket that was opened elsewhere run the wheel.
-    pub fn adopt<W: Wheel>(
-        &mut self,
-        id: WheelId<W>,
-        socket: &mut ListeningSocket,
-    ) -> io::Result<()> {
-        self.kernel.net.adopt(socket, id.raw.token())
+    /// Runs the wheel when a listening socket is ready that was opened elsewhere.
+    pub fn adopt(self, cx: &mut Cx<'_>, socket: &mut ListeningSocket) -> io::Result<()> {
+        cx.kernel.net.adopt(socket, self.token.token())
     }
 
-    /// Begins to connect a socket whose readiness runs the wheel.
-    pub fn connect<W: Wheel>(&mut self, id: WheelId<W>, to: &Endpoint) -> io::Result<Socket> {
-        self.kernel.net.connect(to, id.raw.token())
+    /// Starts to connect a socket and runs the wheel when it is ready.
+    pub fn connect(self, cx: &mut Cx<'_>, to: &Endpoint) -> io::Result<Socket> {
+        cx.kernel.net.connect(to, self.token.token())
     }
 
-    /// Has a name resolved off the loop's thread; the wheel runs with [`Ready::RESOLVED`].
-    pub fn resolve_host<W: Wheel>(
-        &mut self,
-        id: WheelId<W>,
-        host: &str,
-        port: u16,
-    ) -> io::Result<()> {
-        self.kernel.net.resolve(host, port, id.raw.token())
+    /// Has a name resolved by another thread, then runs the wheel with [`Readiness::RESOLVED`].
+    pub fn resolve_host(self, cx: &mut Cx<'_>, host: &str, port: u16) -> io::Result<()> {
+        cx.kernel.net.resolve(host, port, self.token.token())
     }
 
-    /// The addresses that the wheel's name was resolved to, once.
-    pub fn resolved<W: Wheel>(&mut self, id: WheelId<W>) -> Option<io::Result<Vec<Endpoint>>> {
-        self.kernel.net.resolved(id.raw.token())
+    /// The addresses of the resolved name, once.
+    pub fn resolved(self, cx: &mut Cx<'_>) -> Option<io::Result<Vec<Endpoint>>> {
+        cx.kernel.net.resolved(self.token.token())
+    }
+}
+
+impl<W: Wheel> WheelCx<'_, '_, W> {
+    /// The wheel that runs.
+    pub fn wheel(&self) -> WheelId<W> {
+        self.wheel
     }
 
-    /// Lends something that all wheels of a kernel share, such as a buffer; give it back.
-    pub fn borrow_spare<T: Default + 'static>(&mut self) -> Box<T> {
-        self.kernel.spares.take()
+    /// The state of the wheel that runs, unless it has been unmounted. O(1).
+    pub fn state(&mut self) -> Option<&mut W> {
+        self.wheel.state(self.cx)
     }
 
-    /// Gives back what [`borrow_spare`](Cx::borrow_spare) lent.
-    pub fn return_spare<T: 'static>(&mut self, spare: Box<T>) {
-        self.kernel.spares.give_back(spare);
+    /// Delivers an event to the owner, now. If the owner has stopped, or stops or panics because of
+    /// it, the wheel is unmounted when this returns.
+    ///
+    /// Only a wheel that runs can deliver, because no handler of its owner is running then:
+    ///
+    /// ```compile_fail,E0599
+    /// # use masque::reactor::{Cx, WheelEvent};
+    /// fn in_a_handler(cx: &mut Cx<'_>, event: WheelEvent<u32>) {
+    ///     cx.deliver(event, 1); // `Cx` has no such method
+    /// }
+    /// ```
+    pub fn deliver<P: 'static>(&mut self, event: WheelEvent<P>, payload: P) {
+        let (me, at) = (self.cx.me, event.at);
+        let mut slot = (Some(payload), None::<()>);
+        if let Err(Refusal::Busy) = self.cx.kernel.call_with_slot(me, me, at, &mut slot) {
+            unreachable!("no handler of a wheel's owner is running while the wheel runs");
+        }
+    }
+}
+
+impl<'k, W> Deref for WheelCx<'_, 'k, W> {
+    type Target = Cx<'k>;
+
+    fn deref(&self) -> &Cx<'k> {
+        self.cx
+    }
+}
+
+impl<W> DerefMut for WheelCx<'_, '_, W> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.cx
+    }
+}
+
+impl<W> fmt::Debug for WheelCx<'_, '_, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WheelCx").field("wheel", &self.wheel).field("cx", &self.cx).finish()
     }
 }
 
@@ -255,7 +274,7 @@ impl<W> Copy for WheelId<W> {}
 
 impl<W> PartialEq for WheelId<W> {
     fn eq(&self, other: &Self) -> bool {
-        self.raw == other.raw
+        self.token == other.token
     }
 }
 
@@ -263,20 +282,20 @@ impl<W> Eq for WheelId<W> {}
 
 impl<W> fmt::Debug for WheelId<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WheelId({})", self.raw)
+        write!(f, "WheelId({})", self.token)
     }
 }
 
-impl<P> Clone for Outlet<P> {
+impl<P> Clone for WheelEvent<P> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<P> Copy for Outlet<P> {}
+impl<P> Copy for WheelEvent<P> {}
 
-impl<P> fmt::Debug for Outlet<P> {
+impl<P> fmt::Debug for WheelEvent<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Outlet({:?})", self.at)
+        write!(f, "WheelEvent({:?})", self.at)
     }
 }

@@ -288,7 +288,7 @@ impl ChangesFeed {
             }
             Action::Send(channel, request) => {
                 if let Wire::Open(wire) = *self.wire(channel) {
-                    wire.put(cx, request);
+                    wire.put(cx, *request);
                 }
             }
             Action::Close(channel) => match std::mem::replace(self.wire(channel), Wire::Closed) {

@@ -266,7 +266,7 @@ impl TcpServer {
     /// Hands a client to the program. Its panic must not end the server, because other clients use
     /// the same listener.
     fn accepted(&mut self, cx: &mut Cx<'_>, accepted: Accepted) {
-        cx.contained(|cx| (self.acceptor.0)(cx, accepted));
+        cx.contain_panic(|cx| (self.acceptor.0)(cx, accepted));
     }
 
     fn set_concurrency(&mut self, cx: &mut Cx<'_>, most: Option<usize>) {

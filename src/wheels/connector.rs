@@ -1,7 +1,7 @@
 //! Making connections: the client side of POE's `Wheel::SocketFactory`.
 
 use crate::deadline::Deadline;
-use crate::reactor::{Cx, Endpoint, Event, Outlet, Ready, Socket, Wheel, WheelId};
+use crate::reactor::{Cx, Endpoint, Event, Readiness, Socket, Wheel, WheelCx, WheelEvent, WheelId};
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -117,7 +117,7 @@ pub(super) struct State {
     addresses: Vec<Endpoint>,
     attempt: Option<Socket>,
     error: Option<io::Error>,
-    connected: Outlet<Result<Socket, ConnectError>>,
+    connected: WheelEvent<Result<Socket, ConnectError>>,
 }
 
 impl Connector {
@@ -133,18 +133,18 @@ impl Connector {
         time: Duration,
         connected: Event<Result<Socket, ConnectError>>,
     ) -> Self {
-        let (to, connected) = (to.into(), cx.outlet(connected));
+        let (to, connected) = (to.into(), cx.wheel_event(connected));
         let deadline = Deadline::after(cx.now(), time);
         let mounted = cx.mount(|cx, id| {
             let (mut addresses, mut error) = (vec![], None);
             match &to {
                 Target::Endpoint(endpoint) => addresses.push(endpoint.clone()),
-                Target::Host(host, port) => error = cx.resolve_host(id, host, *port).err(),
+                Target::Host(host, port) => error = id.resolve_host(cx, host, *port).err(),
             }
             if !addresses.is_empty() || error.is_some() {
-                cx.again(id);
+                id.again(cx);
             }
-            cx.wheel_delay(id, time);
+            id.delay(cx, time);
             Ok::<_, std::convert::Infallible>(State {
                 to,
                 deadline,
@@ -162,25 +162,26 @@ impl Connector {
 
     /// Gives up without a word.
     pub fn close(self, cx: &mut Cx<'_>) {
-        cx.unmount(self.id);
+        self.id.unmount(cx);
     }
 }
 
 impl Wheel for State {
-    fn ready(cx: &mut Cx<'_>, me: WheelId<Self>, ready: Ready) {
-        if ready.has(Ready::RESOLVED) {
-            match cx.resolved(me) {
+    fn ready(cx: &mut WheelCx<'_, '_, Self>, ready: Readiness) {
+        let me = cx.wheel();
+        if ready.intersects(Readiness::RESOLVED) {
+            match me.resolved(cx) {
                 Some(Ok(addresses)) if !addresses.is_empty() => {
-                    let Some(state) = cx.wheel(me) else { return };
+                    let Some(state) = me.state(cx) else { return };
                     state.addresses = addresses;
                     state.addresses.reverse();
                 }
                 found => return end(cx, me, |to| lookup_failed(to, found)),
             }
         }
-        if ready.has(Ready::TIMER) {
+        if ready.intersects(Readiness::TIMER) {
             let now = cx.now();
-            let Some(state) = cx.wheel(me) else { return };
+            let Some(state) = me.state(cx) else { return };
             state.attempt = None;
             if state.deadline.left(now).is_zero() || state.addresses.is_empty() {
                 return end(cx, me, |to| Err(ConnectError::TimedOut { to }));
@@ -191,9 +192,9 @@ impl Wheel for State {
 }
 
 /// Goes on with the attempt under way, and on to the next address when it has failed.
-fn attempt(cx: &mut Cx<'_>, me: WheelId<State>) {
+fn attempt(cx: &mut WheelCx<'_, '_, State>, me: WheelId<State>) {
     loop {
-        let Some(state) = cx.wheel(me) else { return };
+        let Some(state) = me.state(cx) else { return };
         if let Some(mut socket) = state.attempt.take() {
             match socket.connected() {
                 Ok(()) => return end(cx, me, |_| Ok(socket)),
@@ -209,9 +210,10 @@ fn attempt(cx: &mut Cx<'_>, me: WheelId<State>) {
             return end(cx, me, |to| Err(ConnectError::Connect { to, error }));
         };
         let (deadline, share) = (state.deadline, state.addresses.len() as u32 + 1);
-        cx.wheel_delay(me, deadline.left(cx.now()) / share);
-        let connecting = cx.connect(me, &address);
-        let Some(state) = cx.wheel(me) else { return };
+        let time = deadline.left(cx.now()) / share;
+        me.delay(cx, time);
+        let connecting = me.connect(cx, &address);
+        let Some(state) = me.state(cx) else { return };
         match connecting {
             Ok(socket) => state.attempt = Some(socket),
             Err(error) => state.error = Some(error),
@@ -231,11 +233,11 @@ fn lookup_failed(
 }
 
 fn end(
-    cx: &mut Cx<'_>,
+    cx: &mut WheelCx<'_, '_, State>,
     me: WheelId<State>,
     result: impl FnOnce(Target) -> Result<Socket, ConnectError>,
 ) {
-    if let Some(state) = cx.unmount(me) {
+    if let Some(state) = me.unmount(cx) {
         cx.deliver(state.connected, result(state.to));
     }
 }

@@ -5,7 +5,8 @@ use super::crowd::Crowd;
 use super::refusal::Refusal;
 use crate::limits::{ACCEPT_RETRY, ACCEPTS_PER_TURN, CONNECTIONS_MAX, REFUSALS_MAX};
 use crate::reactor::{
-    Cx, Endpoint, Event, ListeningSocket, LogLimit, Outlet, Ready, Socket, Wheel, WheelId,
+    Cx, Endpoint, Event, ListeningSocket, LogLimit, Readiness, Socket, Wheel, WheelCx, WheelEvent,
+    WheelId,
 };
 use bytes::Bytes;
 use std::io::{self, ErrorKind};
@@ -58,7 +59,7 @@ pub struct Counts {
 #[derive(Debug)]
 pub(super) struct State {
     socket: ListeningSocket,
-    accepted: Outlet<Accepted>,
+    accepted: WheelEvent<Accepted>,
     most: usize,
     most_per_address: usize,
     crowd: Crowd,
@@ -82,7 +83,7 @@ impl Listener {
     /// When the session's kind has no handler for the event.
     #[track_caller]
     pub fn new(cx: &mut Cx<'_>, at: &Endpoint, accepted: Event<Accepted>) -> io::Result<Self> {
-        Self::over(cx, accepted, |cx, id| cx.listen(id, at))
+        Self::over(cx, accepted, |cx, id| id.listen(cx, at))
     }
 
     /// Listens by a socket that was opened elsewhere, such as one that a supervisor hands over.
@@ -99,7 +100,7 @@ impl Listener {
         mut socket: ListeningSocket,
         accepted: Event<Accepted>,
     ) -> io::Result<Self> {
-        Self::over(cx, accepted, |cx, id| cx.adopt(id, &mut socket).map(|()| socket))
+        Self::over(cx, accepted, |cx, id| id.adopt(cx, &mut socket).map(|()| socket))
     }
 
     #[track_caller]
@@ -108,7 +109,7 @@ impl Listener {
         accepted: Event<Accepted>,
         open: impl FnOnce(&mut Cx<'_>, WheelId<State>) -> io::Result<ListeningSocket>,
     ) -> io::Result<Self> {
-        let accepted = cx.outlet(accepted);
+        let accepted = cx.wheel_event(accepted);
         let id = cx.mount(|cx, id| {
             let (socket, most) = (open(cx, id)?, CONNECTIONS_MAX);
             Ok::<_, io::Error>(State {
@@ -130,15 +131,15 @@ impl Listener {
 
     /// Where it listens, with the port that the system picked; `None` when it is closed.
     pub fn local(self, cx: &mut Cx<'_>) -> Option<Endpoint> {
-        cx.wheel(self.id)?.socket.local().ok()
+        self.id.state(cx)?.socket.local().ok()
     }
 
     /// Has at most `most` connections be open at a time; 0 accepts none. It takes effect at once
     /// for those to come and closes none of those that are there.
     pub fn limit(self, cx: &mut Cx<'_>, most: usize) {
-        if let Some(state) = cx.wheel(self.id) {
+        if let Some(state) = self.id.state(cx) {
             state.most = most;
-            cx.again(self.id);
+            self.id.again(cx);
         }
     }
 
@@ -146,16 +147,16 @@ impl Listener {
     /// away, for others wait behind them. A network of 64 bits counts as one address of IPv6. A
     /// Unix socket's clients have no address and are not counted.
     pub fn limit_per_address(self, cx: &mut Cx<'_>, most: usize) {
-        if let Some(state) = cx.wheel(self.id) {
+        if let Some(state) = self.id.state(cx) {
             state.most_per_address = most;
         }
     }
 
     /// Says what becomes of clients for whom there is no room. Without it they wait.
     pub fn overload(self, cx: &mut Cx<'_>, overload: Overload) {
-        if let Some(state) = cx.wheel(self.id) {
+        if let Some(state) = self.id.state(cx) {
             state.overload = overload;
-            cx.again(self.id);
+            self.id.again(cx);
         }
     }
 
@@ -163,47 +164,48 @@ impl Listener {
     /// up to [`LINGER_TIME`](crate::limits::LINGER_TIME), in addition to those that are served.
     /// More are closed without an answer. Without this it is [`REFUSALS_MAX`].
     pub fn limit_refusals(self, cx: &mut Cx<'_>, most: usize) {
-        if let Some(state) = cx.wheel(self.id) {
+        if let Some(state) = self.id.state(cx) {
             state.refusals_max = most;
         }
     }
 
     /// What it has done so far.
     pub fn counts(self, cx: &mut Cx<'_>) -> Counts {
-        cx.wheel(self.id).map_or(Counts::default(), |state| state.counts)
+        self.id.state(cx).map_or(Counts::default(), |state| state.counts)
     }
 
     /// How many connections that it accepted are open. Those that were turned away do not count.
     pub fn connections(self, cx: &mut Cx<'_>) -> usize {
-        cx.permits(self.id)
+        self.id.permits(cx)
     }
 
     /// Accepts nothing until [`resume`](Listener::resume); who connects waits in the backlog.
     pub fn pause(self, cx: &mut Cx<'_>) {
-        if let Some(state) = cx.wheel(self.id) {
+        if let Some(state) = self.id.state(cx) {
             state.paused = true;
         }
     }
 
     /// Accepts again.
     pub fn resume(self, cx: &mut Cx<'_>) {
-        if let Some(state) = cx.wheel(self.id) {
+        if let Some(state) = self.id.state(cx) {
             state.paused = false;
-            cx.again(self.id);
+            self.id.again(cx);
         }
     }
 
     /// Stops listening. Connections that were accepted go on.
     pub fn close(self, cx: &mut Cx<'_>) {
-        cx.unmount(self.id);
+        self.id.unmount(cx);
     }
 }
 
 impl Wheel for State {
-    fn ready(cx: &mut Cx<'_>, me: WheelId<Self>, _: Ready) {
+    fn ready(cx: &mut WheelCx<'_, '_, Self>, _: Readiness) {
+        let me = cx.wheel();
         for _ in 0..ACCEPTS_PER_TURN {
-            let open = cx.permits(me);
-            let Some(state) = cx.wheel(me) else { return };
+            let open = me.permits(cx);
+            let Some(state) = me.state(cx) else { return };
             let is_full = open >= state.most;
             if state.paused || (is_full && state.overload == Overload::Backlog) {
                 return; // resume(), limit() or a connection that closes runs this again
@@ -216,7 +218,7 @@ impl Wheel for State {
                     } else if let Some(place) = state.crowd.place(&peer, state.most_per_address) {
                         state.counts.accepted += 1;
                         let accepted = state.accepted;
-                        let socket = socket.with_permit(cx.permit(me).with_place(place));
+                        let socket = socket.with_permit(me.permit(cx).with_share(place));
                         cx.deliver(accepted, Accepted { socket, peer });
                     } else {
                         state.counts.refused_for_address += 1;
@@ -229,20 +231,20 @@ impl Wheel for State {
                 Err(error) => return starve(cx, me, &error),
             }
         }
-        cx.again(me);
+        me.again(cx);
     }
 }
 
 /// Turns a client away: with an answer if there is one, and not too many are being given theirs.
 fn refuse(cx: &mut Cx<'_>, me: WheelId<State>, socket: Socket) {
-    let Some(state) = cx.wheel(me) else { return };
+    let Some(state) = me.state(cx) else { return };
     let Overload::Refuse(answer) = &state.overload else { return };
     if state.refusing >= state.refusals_max {
         return;
     }
     let answer = answer.clone();
     if Refusal::begin(cx, me, socket, &answer)
-        && let Some(state) = cx.wheel(me)
+        && let Some(state) = me.state(cx)
     {
         state.refusing += 1;
     }
@@ -250,7 +252,7 @@ fn refuse(cx: &mut Cx<'_>, me: WheelId<State>, socket: Socket) {
 
 /// A refusal is over.
 pub(super) fn refused(cx: &mut Cx<'_>, me: WheelId<State>) {
-    if let Some(state) = cx.wheel(me) {
+    if let Some(state) = me.state(cx) {
         state.refusing -= 1;
     }
 }
@@ -259,11 +261,11 @@ pub(super) fn refused(cx: &mut Cx<'_>, me: WheelId<State>) {
 /// stays readable: try again later instead of at once for ever.
 fn starve(cx: &mut Cx<'_>, me: WheelId<State>, error: &io::Error) {
     let now = cx.now();
-    if let Some(state) = cx.wheel(me) {
+    if let Some(state) = me.state(cx) {
         state.counts.starved += 1;
         if let Some(more) = state.starved.pass(now) {
             log::warn!("accepting pauses: {error}{more}");
         }
     }
-    cx.wheel_delay(me, ACCEPT_RETRY);
+    me.delay(cx, ACCEPT_RETRY);
 }

@@ -1,6 +1,6 @@
 //! Looking up names without waiting for the answer.
 
-use crate::reactor::{Cx, Endpoint, Event, Outlet, Ready, Wheel, WheelId};
+use crate::reactor::{Cx, Endpoint, Event, Readiness, Wheel, WheelCx, WheelEvent, WheelId};
 use std::convert::Infallible;
 use std::io;
 
@@ -16,7 +16,7 @@ pub struct Lookup {
 #[derive(Debug)]
 pub(super) struct State {
     refused: Option<io::Error>,
-    found: Outlet<io::Result<Vec<Endpoint>>>,
+    found: WheelEvent<io::Result<Vec<Endpoint>>>,
 }
 
 impl Lookup {
@@ -32,11 +32,11 @@ impl Lookup {
         port: u16,
         found: Event<io::Result<Vec<Endpoint>>>,
     ) -> Self {
-        let found = cx.outlet(found);
+        let found = cx.wheel_event(found);
         let Ok(id) = cx.mount(|cx, id| {
-            let refused = cx.resolve_host(id, host, port).err();
+            let refused = id.resolve_host(cx, host, port).err();
             if refused.is_some() {
-                cx.again(id);
+                id.again(cx);
             }
             Ok::<_, Infallible>(State { refused, found })
         });
@@ -45,17 +45,18 @@ impl Lookup {
 
     /// Gives up without a word.
     pub fn close(self, cx: &mut Cx<'_>) {
-        cx.unmount(self.id);
+        self.id.unmount(cx);
     }
 }
 
 impl Wheel for State {
-    fn ready(cx: &mut Cx<'_>, me: WheelId<Self>, _: Ready) {
-        let resolved = cx.resolved(me);
-        let Some(state) = cx.wheel(me) else { return };
+    fn ready(cx: &mut WheelCx<'_, '_, Self>, _: Readiness) {
+        let me = cx.wheel();
+        let resolved = me.resolved(cx);
+        let Some(state) = me.state(cx) else { return };
         let Some(result) = resolved.or(state.refused.take().map(Err)) else { return };
         let found = state.found;
-        cx.unmount(me);
+        me.unmount(cx);
         cx.deliver(found, result);
     }
 }

@@ -14,7 +14,7 @@ pub use ended::Ended;
 
 use crate::filters::{Filter, Output};
 use crate::limits::ITEMS_PER_TURN;
-use crate::reactor::{Cx, Event, Outlet, Ready, Socket, Wheel, WheelId};
+use crate::reactor::{Cx, Event, Readiness, Socket, Wheel, WheelCx, WheelEvent, WheelId};
 use input::Supply;
 use patience::Watch;
 use std::fmt;
@@ -59,8 +59,8 @@ pub(super) struct State<F: Filter> {
     pending: Vec<u8>,
     /// What the socket had no room for, besides what it holds itself.
     unsent: Option<Box<Output>>,
-    input: Outlet<F::In>,
-    ended: Outlet<Ended>,
+    input: WheelEvent<F::In>,
+    ended: WheelEvent<Ended>,
     extra: Option<Box<Extra>>,
     failure: Option<io::Error>,
     source: Source,
@@ -117,9 +117,9 @@ enum Sink {
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one event that is due, or not")]
 struct Extra {
-    flushed: Option<Outlet<()>>,
+    flushed: Option<WheelEvent<()>>,
     flushed_due: bool,
-    marks: Option<(Marks, Outlet<()>, Outlet<()>)>,
+    marks: Option<(Marks, WheelEvent<()>, WheelEvent<()>)>,
     /// When the system had no room for all, while its time to acknowledge is off for that.
     full: Option<Instant>,
     above: bool,
@@ -144,9 +144,9 @@ impl<F: Filter> ReadWrite<F> {
         input: Event<F::In>,
         ended: Event<Ended>,
     ) -> io::Result<Self> {
-        let (input, ended) = (cx.outlet(input), cx.outlet(ended));
+        let (input, ended) = (cx.wheel_event(input), cx.wheel_event(ended));
         let id = cx.mount(|cx, id| {
-            cx.register(id, &mut socket)?;
+            id.register(cx, &mut socket)?;
             let watch = Watch::new(cx.now());
             let state = State {
                 socket,
@@ -183,8 +183,8 @@ impl<F: Filter> ReadWrite<F> {
     /// When the session's kind has no handler for it.
     #[track_caller]
     pub fn on_flushed(self, cx: &mut Cx<'_>, flushed: Event<()>) {
-        let outlet = cx.outlet(flushed);
-        if let Some(state) = cx.wheel(self.id) {
+        let outlet = cx.wheel_event(flushed);
+        if let Some(state) = self.id.state(cx) {
             state.extra().flushed = Some(outlet);
         }
     }
@@ -197,8 +197,8 @@ impl<F: Filter> ReadWrite<F> {
     #[track_caller]
     pub fn on_marks(self, cx: &mut Cx<'_>, marks: Marks, full: Event<()>, drained: Event<()>) {
         assert!(marks.low < marks.high, "the low mark must be below the high mark: {marks:?}");
-        let (full, drained) = (cx.outlet(full), cx.outlet(drained));
-        if let Some(state) = cx.wheel(self.id) {
+        let (full, drained) = (cx.wheel_event(full), cx.wheel_event(drained));
+        if let Some(state) = self.id.state(cx) {
             state.extra().marks = Some((marks, full, drained));
         }
     }
@@ -233,9 +233,9 @@ impl<F: Filter> ReadWrite<F> {
     /// For the handler of [`Ended::Eof`], which may come while requests that were sent before the
     /// end are still unread.
     pub fn finish_after_input(self, cx: &mut Cx<'_>) {
-        if let Some(state) = cx.wheel(self.id) {
+        if let Some(state) = self.id.state(cx) {
             state.ends_with_input = true;
-            cx.again(self.id);
+            self.id.again(cx);
         }
     }
 
@@ -243,7 +243,7 @@ impl<F: Filter> ReadWrite<F> {
     /// something has not been sent, the connection is reset, so that the peer does not mistake what
     /// it received for the whole, and the system keeps no send buffer for it.
     pub fn close(self, cx: &mut Cx<'_>) {
-        cx.unmount(self.id);
+        self.id.unmount(cx);
     }
 
     /// Takes no more items until [`resume`](ReadWrite::resume). It takes effect at once: items that
@@ -253,7 +253,7 @@ impl<F: Filter> ReadWrite<F> {
     /// received but not taken are lost (RFC 9293, section 3.10.7). An orderly end of the peer is
     /// reported after the items before it.
     pub fn pause(self, cx: &mut Cx<'_>) {
-        if let Some(state) = cx.wheel(self.id) {
+        if let Some(state) = self.id.state(cx) {
             state.paused = true;
             patience::arm(cx, self.id);
         }
@@ -261,10 +261,10 @@ impl<F: Filter> ReadWrite<F> {
 
     /// Takes items again.
     pub fn resume(self, cx: &mut Cx<'_>) {
-        if let Some(state) = cx.wheel(self.id)
+        if let Some(state) = self.id.state(cx)
             && std::mem::take(&mut state.paused)
         {
-            cx.again(self.id);
+            self.id.again(cx);
         }
     }
 }
@@ -291,8 +291,9 @@ impl<F: Filter> Drop for State<F> {
 }
 
 impl<F: Filter> Wheel for State<F> {
-    fn ready(cx: &mut Cx<'_>, me: WheelId<Self>, ready: Ready) {
-        let Some(state) = cx.wheel(me) else { return };
+    fn ready(cx: &mut WheelCx<'_, '_, Self>, ready: Readiness) {
+        let me = cx.wheel();
+        let Some(state) = me.state(cx) else { return };
         state.supply = state.supply.max(Supply::of(ready));
         state.running = true;
         state.items_left = ITEMS_PER_TURN;
@@ -302,7 +303,7 @@ impl<F: Filter> Wheel for State<F> {
         state.is_interrupted |= was_lent && !(has_ended && state.pending.is_empty());
         let is_over = was_lent && state.filter.is_finished();
         let (has_output, has_backlog) = (state.has_output(), state.has_backlog());
-        if ready.has(Ready::TIMER) {
+        if ready.intersects(Readiness::TIMER) {
             state.watch.fired();
             output::give_up(cx, me);
         }
@@ -310,7 +311,7 @@ impl<F: Filter> Wheel for State<F> {
             output::finish(cx, me);
         }
         if has_output {
-            output::run(cx, me, ready.has(Ready::WRITABLE));
+            output::run(cx, me, ready.intersects(Readiness::WRITABLE));
         }
         if has_backlog {
             input::drain(cx, me);
@@ -319,18 +320,18 @@ impl<F: Filter> Wheel for State<F> {
         input::report_departure(cx, me);
         output::finish_after_input(cx, me);
         let now = cx.now();
-        let Some(state) = cx.wheel(me) else { return };
+        let Some(state) = me.state(cx) else { return };
         state.running = false;
         let (has_more, reports) = (state.items_left == 0, state.extra.is_some());
         let writes_on = state.socket.writes_on();
         let look = if writes_on {
             output::run(cx, me, true); // which may change what is waited for
-            cx.wheel(me).map_or(patience::Look::Nothing, |state| state.look(now))
+            me.state(cx).map_or(patience::Look::Nothing, |state| state.look(now))
         } else {
             state.look(now)
         };
         if has_more {
-            cx.again(me);
+            me.again(cx);
         }
         patience::act(cx, me, look);
         if reports {
@@ -345,8 +346,8 @@ impl<F: Filter> Wheel for State<F> {
 }
 
 /// Takes the wheel off and tells its session why.
-fn end<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, why: Ended) {
-    if let Some(state) = cx.unmount(me) {
+fn end<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>, why: Ended) {
+    if let Some(state) = me.unmount(cx) {
         let ended = state.ended;
         let why = match why {
             Ended::Finished if state.is_late => Ended::TimedOut,

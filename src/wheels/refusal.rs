@@ -2,7 +2,7 @@
 
 use super::listener;
 use crate::limits::{LINGER_BYTES, LINGER_TIME};
-use crate::reactor::{Cx, Ready, Socket, Wheel, WheelId};
+use crate::reactor::{Cx, Readiness, Socket, Wheel, WheelCx, WheelId};
 use bytes::Bytes;
 use std::convert::Infallible;
 use std::io::IoSlice;
@@ -32,12 +32,12 @@ impl Refusal {
             return false;
         }
         let Ok(mounted) = cx.mount(|cx, id| {
-            let watched = cx.register(id, &mut socket).is_ok();
-            cx.wheel_delay(id, LINGER_TIME);
+            let watched = id.register(cx, &mut socket).is_ok();
+            id.delay(cx, LINGER_TIME);
             let left = if watched { LINGER_BYTES } else { 0 };
             Ok::<_, Infallible>(Refusal { socket, listener, left })
         });
-        cx.again(mounted);
+        mounted.again(cx);
         true
     }
 
@@ -56,11 +56,12 @@ impl Refusal {
 }
 
 impl Wheel for Refusal {
-    fn ready(cx: &mut Cx<'_>, me: WheelId<Self>, ready: Ready) {
-        let Some(refusal) = cx.wheel(me) else { return };
-        if ready.has(Ready::TIMER) || refusal.is_over() {
+    fn ready(cx: &mut WheelCx<'_, '_, Self>, ready: Readiness) {
+        let me = cx.wheel();
+        let Some(refusal) = me.state(cx) else { return };
+        if ready.intersects(Readiness::TIMER) || refusal.is_over() {
             let listener = refusal.listener;
-            cx.unmount(me);
+            me.unmount(cx);
             listener::refused(cx, listener);
         }
     }

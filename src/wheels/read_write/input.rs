@@ -3,7 +3,7 @@
 use super::{Ended, Sink, Source, State, end, output};
 use crate::filters::Filter;
 use crate::limits::{READ_BUFFER, READ_PER_TURN};
-use crate::reactor::{Cx, Ready, WheelId};
+use crate::reactor::{Readiness, WheelCx, WheelId};
 use std::error::Error;
 use std::io::ErrorKind;
 
@@ -24,12 +24,12 @@ pub(super) enum Supply {
 
 impl Supply {
     /// What a socket with this readiness has to be read.
-    pub(super) fn of(ready: Ready) -> Self {
-        if ready.has(Ready::FAILED) {
+    pub(super) fn of(ready: Readiness) -> Self {
+        if ready.intersects(Readiness::FAILED) {
             Supply::Failed
-        } else if ready.has(Ready::HANGUP) {
+        } else if ready.intersects(Readiness::HANGUP) {
             Supply::ToTheEnd
-        } else if ready.has(Ready::READABLE) {
+        } else if ready.intersects(Readiness::READABLE) {
             Supply::Some
         } else {
             Supply::Dry
@@ -47,17 +47,17 @@ impl Default for Buffer {
 }
 
 /// Takes what the socket has, as far as this turn's budget goes.
-pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
-    let mut buffer = cx.borrow_spare::<Buffer>();
+pub(super) fn run<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>) {
+    let mut buffer = cx.take_scratch::<Buffer>();
     let mut budget = READ_PER_TURN;
     let mut is_at_end = false;
-    while let Some(state) = cx.wheel(me) {
+    while let Some(state) = me.state(cx) {
         if !state.wants_bytes() {
             is_at_end = state.source == Source::Eof;
             break;
         }
         if budget == 0 {
-            cx.again(me);
+            me.again(cx);
             break;
         }
         match state.socket.read(&mut buffer.0) {
@@ -87,7 +87,7 @@ pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
             Err(error) => end(cx, me, Ended::Failed(error)),
         }
     }
-    cx.return_spare(buffer);
+    cx.put_scratch(buffer);
     if is_at_end {
         tell_eof(cx, me);
     }
@@ -134,8 +134,8 @@ impl<F: Filter> State<F> {
 }
 
 /// Takes new bytes: straight from the shared buffer when nothing waits before them.
-fn feed<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, bytes: &[u8]) {
-    let Some(state) = cx.wheel(me) else { return };
+fn feed<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>, bytes: &[u8]) {
+    let Some(state) = me.state(cx) else { return };
     if let Source::Discarding(left) = &mut state.source {
         if *left < bytes.len() {
             return end(cx, me, Ended::Finished); // it has had its time to read the answer
@@ -144,7 +144,7 @@ fn feed<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, bytes: &[u8]) {
     } else if state.pending.is_empty() {
         let rest = decode(cx, me, bytes);
         if !rest.is_empty()
-            && let Some(state) = cx.wheel(me)
+            && let Some(state) = me.state(cx)
         {
             state.pending.extend_from_slice(rest);
         }
@@ -155,8 +155,8 @@ fn feed<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, bytes: &[u8]) {
 }
 
 /// Takes items from what waits.
-pub(super) fn drain<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
-    let Some(state) = cx.wheel(me) else { return };
+pub(super) fn drain<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>) {
+    let Some(state) = me.state(cx) else { return };
     if !state.has_backlog() || !state.takes_items() {
         return;
     }
@@ -164,7 +164,7 @@ pub(super) fn drain<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     let mut bytes = std::mem::take(&mut state.pending);
     let rest = decode(cx, me, &bytes).len();
     bytes.drain(..bytes.len() - rest);
-    if let Some(state) = cx.wheel(me)
+    if let Some(state) = me.state(cx)
         && !bytes.is_empty()
     {
         state.pending = bytes;
@@ -173,8 +173,8 @@ pub(super) fn drain<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
 }
 
 /// Takes what is left of an input that has ended once nothing before it waits for an answer.
-fn tell_last<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
-    while let Some(state) = cx.wheel(me)
+fn tell_last<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>) {
+    while let Some(state) = me.state(cx)
         && state.source == Source::Ended
         && !state.pending.is_empty()
         && state.takes_items()
@@ -189,8 +189,12 @@ fn tell_last<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
 }
 
 /// Delivers items until the filter needs more bytes or the session wants no more; what is left.
-fn decode<'a, F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, mut bytes: &'a [u8]) -> &'a [u8] {
-    while let Some(state) = cx.wheel(me) {
+fn decode<'a, F: Filter>(
+    cx: &mut WheelCx<'_, '_, State<F>>,
+    me: WheelId<State<F>>,
+    mut bytes: &'a [u8],
+) -> &'a [u8] {
+    while let Some(state) = me.state(cx) {
         if !state.takes_items() {
             state.is_interrupted = true;
             return bytes;
@@ -224,16 +228,16 @@ fn decode<'a, F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, mut bytes: &'a 
     &[]
 }
 
-fn deliver<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, item: F::In) {
-    let Some(state) = cx.wheel(me) else { return };
+fn deliver<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>, item: F::In) {
+    let Some(state) = me.state(cx) else { return };
     state.items_left -= 1;
     let input = state.input;
     cx.deliver(input, item);
 }
 
 /// The socket has no more, now or ever.
-fn end_of_input<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
-    let Some(state) = cx.wheel(me) else { return };
+fn end_of_input<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>) {
+    let Some(state) = me.state(cx) else { return };
     state.supply = Supply::Dry;
     match (state.source, state.sink) {
         (Source::Discarding(_), Sink::Shut) => end(cx, me, Ended::Finished),
@@ -253,8 +257,11 @@ fn end_of_input<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
 /// A failure is reported immediately. An orderly end is reported early only if an item waits for
 /// its answer, so that no poll is held for a peer that may have gone; otherwise it comes after the
 /// items.
-pub(super) fn report_departure<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
-    let Some(state) = cx.wheel(me) else { return };
+pub(super) fn report_departure<F: Filter>(
+    cx: &mut WheelCx<'_, '_, State<F>>,
+    me: WheelId<State<F>>,
+) {
+    let Some(state) = me.state(cx) else { return };
     if state.supply < Supply::ToTheEnd || state.items_left == 0 || state.wants_bytes() {
         return; // reading will find it
     }
@@ -273,8 +280,8 @@ pub(super) fn report_departure<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>
 
 /// Tells the end of the input once everything before it has been delivered, or at once when that
 /// waits for an answer: the answer may be long in coming, and the peer may have left.
-fn tell_eof<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
-    while let Some(state) = cx.wheel(me)
+fn tell_eof<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>) {
+    while let Some(state) = me.state(cx)
         && state.source == Source::Eof
         && state.takes_items()
     {
@@ -293,8 +300,8 @@ fn tell_eof<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     }
 }
 
-fn malformed<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, error: Fault) {
-    let Some(state) = cx.wheel(me) else { return };
+fn malformed<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>, error: Fault) {
+    let Some(state) = me.state(cx) else { return };
     state.source = match state.source {
         Source::Open | Source::Ending => Source::Malformed,
         _ => Source::Ended,

@@ -3,23 +3,23 @@
 use super::{Ended, Put, Sink, Source, State, end, patience};
 use crate::filters::{Filter, Output};
 use crate::limits::{FINISH_TIME, LINGER_BYTES, LINGER_TIME, OUTPUT_MAX, WRITE_SLICES};
-use crate::reactor::{Cx, Socket, WheelId};
+use crate::reactor::{Cx, Socket, WheelCx, WheelId};
 use std::io::{self, ErrorKind, IoSlice};
 use std::time::Instant;
 
 /// Encodes an item and writes it, behind what is unsent.
 pub(super) fn put<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, item: F::Out) -> Put {
-    let Some(state) = cx.wheel(me) else { return Put::Gone };
+    let Some(state) = me.state(cx) else { return Put::Gone };
     if state.sink != Sink::Open || state.failure.is_some() {
         return Put::Gone;
     }
     if state.unsent() > OUTPUT_MAX {
         state.failure = Some(overfull());
-        cx.again(me);
+        me.again(cx);
         return Put::Gone;
     }
     write_with(cx, me, |filter, output| filter.encode(item, output));
-    let Some(state) = cx.wheel(me) else { return Put::Gone };
+    let Some(state) = me.state(cx) else { return Put::Gone };
     let put = match &state.extra {
         Some(extra) if extra.above => Put::Full,
         _ => Put::Flowing,
@@ -28,7 +28,7 @@ pub(super) fn put<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, item: F::Ou
         finish(cx, me);
     } else if !state.running {
         if !state.pending.is_empty() || state.ends_with_input {
-            cx.again(me); // what waited behind the question that this answers, or the end
+            me.again(cx); // what waited behind the question that this answers, or the end
         }
         patience::arm(cx, me);
     }
@@ -42,15 +42,15 @@ pub(super) fn write_with<F: Filter>(
     me: WheelId<State<F>>,
     say: impl FnOnce(&mut F, &mut Output),
 ) {
-    let (date, now, spare) = (cx.date(), cx.now(), cx.borrow_spare());
-    let Some(state) = cx.wheel(me) else { return cx.return_spare(spare) };
+    let (date, now, spare) = (cx.date(), cx.now(), cx.take_scratch());
+    let Some(state) = me.state(cx) else { return cx.put_scratch(spare) };
     state.filter.set_date(date);
     let (spare, has_news) = state.write(spare, now, say);
     if has_news {
-        cx.again(me); // to tell of a mark that was crossed, or that all is written; or to read on
+        me.again(cx); // to tell of a mark that was crossed, or that all is written; or to read on
     }
     if let Some(spare) = spare {
-        cx.return_spare(spare);
+        cx.put_scratch(spare);
     }
 }
 
@@ -69,15 +69,19 @@ fn flush(socket: &mut Socket, output: &mut Output) -> io::Result<()> {
 }
 
 /// Goes on with what is unsent when there is room, and with an ending that is under way.
-pub(super) fn run<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, is_writable: bool) {
-    let Some(state) = cx.wheel(me) else { return };
+pub(super) fn run<F: Filter>(
+    cx: &mut WheelCx<'_, '_, State<F>>,
+    me: WheelId<State<F>>,
+    is_writable: bool,
+) {
+    let Some(state) = me.state(cx) else { return };
     if let Some(error) = state.failure.take() {
         return end(cx, me, Ended::Failed(error));
     }
     if is_writable && state.unsent() > 0 {
         write_with(cx, me, |_, _| ());
     }
-    let Some(state) = cx.wheel(me) else { return };
+    let Some(state) = me.state(cx) else { return };
     if let Some(error) = state.failure.take() {
         return end(cx, me, Ended::Failed(error));
     }
@@ -93,7 +97,7 @@ fn overfull() -> io::Error {
 /// From now on nothing is put, and input is thrown away.
 pub(super) fn finish<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     let now = cx.now();
-    let Some(state) = cx.wheel(me) else { return };
+    let Some(state) = me.state(cx) else { return };
     if state.sink != Sink::Open {
         return;
     }
@@ -105,13 +109,13 @@ pub(super) fn finish<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
         source => source,
     };
     state.watch.begin_to_end(now);
-    cx.wheel_delay(me, FINISH_TIME);
-    cx.again(me);
+    me.delay(cx, FINISH_TIME);
+    me.again(cx);
 }
 
 /// Finishes a connection that ends with its input, if nothing of that is left to be answered.
 pub(super) fn finish_after_input<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
-    if let Some(state) = cx.wheel(me)
+    if let Some(state) = me.state(cx)
         && state.ends_with_input
         && matches!(state.source, Source::Ended | Source::Malformed)
         && !state.has_backlog()
@@ -122,25 +126,25 @@ pub(super) fn finish_after_input<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F
 }
 
 /// All is written: tells the peer so, and waits for it to have read unless it has ended already.
-fn shut<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+fn shut<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>) {
     report(cx, me); // what is due comes before the end
-    let Some(state) = cx.wheel(me) else { return };
+    let Some(state) = me.state(cx) else { return };
     state.sink = Sink::Shut;
     let is_over = !matches!(state.source, Source::Discarding(_));
     if state.socket.shutdown_write().is_err() || is_over {
         return end(cx, me, Ended::Finished);
     }
-    cx.wheel_delay(me, LINGER_TIME);
+    me.delay(cx, LINGER_TIME);
 }
 
 /// The time for an ending is up, unless the peer has taken some of the last bytes meanwhile.
-pub(super) fn give_up<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+pub(super) fn give_up<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>) {
     let now = cx.now();
-    let Some(state) = cx.wheel(me) else { return };
+    let Some(state) = me.state(cx) else { return };
     let left = FINISH_TIME.saturating_sub(state.watch.elapsed(now));
     match state.sink {
         Sink::Open => {}
-        Sink::Finishing if !left.is_zero() => cx.wheel_delay(me, left),
+        Sink::Finishing if !left.is_zero() => me.delay(cx, left),
         Sink::Finishing => end(cx, me, Ended::Failed(ErrorKind::TimedOut.into())),
         Sink::Shut => end(cx, me, Ended::Finished),
     }
@@ -239,9 +243,10 @@ impl<F: Filter> State<F> {
 }
 
 /// Tells of marks that were crossed and of an empty buffer, each once, if somebody asked for it.
-pub(super) fn report<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
-    let tell = |cx: &mut Cx<'_>, which: fn(&mut super::Extra) -> Option<super::Outlet<()>>| {
-        let outlet = cx.wheel(me).and_then(|state| which(state.extra.as_mut()?));
+pub(super) fn report<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>) {
+    let tell = |cx: &mut WheelCx<'_, '_, State<F>>,
+                which: fn(&mut super::Extra) -> Option<super::WheelEvent<()>>| {
+        let outlet = me.state(cx).and_then(|state| which(state.extra.as_mut()?));
         if let Some(outlet) = outlet {
             cx.deliver(outlet, ());
         }

@@ -7,7 +7,7 @@
 use super::{Ended, Sink, Source, State, end, output};
 use crate::filters::Filter;
 use crate::limits::PEER_ACK_TIME;
-use crate::reactor::{Cx, WheelId};
+use crate::reactor::{Cx, WheelCx, WheelId};
 use std::time::{Duration, Instant};
 
 /// What the peer is waited for, and since when.
@@ -138,11 +138,11 @@ impl<F: Filter> State<F> {
 /// Sees that the wheel runs when the time for what is waited for is up.
 pub(super) fn arm<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
     let now = cx.now();
-    let Some(state) = cx.wheel(me) else { return };
+    let Some(state) = me.state(cx) else { return };
     if let Some((_, deadline)) = state.deadline(now)
         && state.watch.wakes_too_late(deadline)
     {
-        cx.wheel_delay(me, deadline.saturating_duration_since(now));
+        me.delay(cx, deadline.saturating_duration_since(now));
     }
 }
 
@@ -170,20 +170,24 @@ impl<F: Filter> State<F> {
 }
 
 /// Does what a look has asked for. For a wheel that runs, since it may have to tell its session.
-pub(super) fn act<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, look: Look) {
+pub(super) fn act<F: Filter>(
+    cx: &mut WheelCx<'_, '_, State<F>>,
+    me: WheelId<State<F>>,
+    look: Look,
+) {
     match look {
         Look::Nothing => {}
-        Look::Again(after) => cx.wheel_delay(me, after),
+        Look::Again(after) => me.delay(cx, after),
         Look::TimeIsUp(what) => expire(cx, me, what),
     }
 }
 
-fn expire<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, what: Awaited) {
+fn expire<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>, what: Awaited) {
     match what {
         Awaited::Room => end(cx, me, Ended::TimedOut),
         Awaited::Input(_) => {
             output::write_with(cx, me, F::timed_out);
-            if let Some(state) = cx.wheel(me) {
+            if let Some(state) = me.state(cx) {
                 state.is_late = true;
             }
             output::finish(cx, me);

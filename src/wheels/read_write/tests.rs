@@ -54,7 +54,7 @@ mod acks {
 
         fn ack_time(&mut self, cx: &mut Cx<'_>, after: Duration) -> Option<Duration> {
             let now = cx.now();
-            let state = cx.wheel(self.wire?.id)?;
+            let state = self.wire?.id.state(cx)?;
             state.adapt_ack_time(now + after);
             state.socket.ack_time().expect("Linux has it")
         }

@@ -36,7 +36,7 @@ fn a_hundred_thousand_changes_are_told_as_a_few_and_the_newest_is_among_them() {
 
 #[test]
 fn a_queue_that_is_full_delays_what_is_told_and_loses_nothing() {
-    let mut limits = masque::limits::Limits::default();
+    let mut limits = masque::reactor::Limits::default();
     limits.queue = 1;
     let mut stage = Stage::with_feeds(|asked| match asked.feeds {
         1 => vec![begin(), chunk("\n"), Act::wait_s(1.0), chunk(&row("4", "x", "4-d")), Act::Kill],
@@ -103,7 +103,7 @@ fn what_cannot_be_told_is_bounded_and_the_newest_of_it_is_told() {
     let check = |docs: usize, is_logged: bool| {
         let mut told = vec![];
         let records = logged(|| {
-            let mut limits = masque::limits::Limits::default();
+            let mut limits = masque::reactor::Limits::default();
             limits.queue = 1;
             let mut stage = Stage::new(|asked| match asked.target.as_str() {
                 "/db" => vec![info("\"3-c\"", "1")],

@@ -266,7 +266,7 @@ fn a_missing_filter_is_told_apart_from_a_missing_database() {
 
 #[test]
 fn the_last_event_is_told_also_when_the_queue_is_full() {
-    let mut limits = masque::limits::Limits::default();
+    let mut limits = masque::reactor::Limits::default();
     limits.queue = 1;
     let mut stage = Stage::with_feeds(|_| vec![begin(), chunk("\n"), Act::Kill])
         .limited(limits)

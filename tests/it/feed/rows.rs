@@ -2,7 +2,7 @@
 
 use super::*;
 use masque::couch_feed::limits::WINDOW_BYTES;
-use masque::limits::Limits;
+use masque::reactor::Limits;
 use masque::sessions::{ChangesFeed, EveryChange, FeedEvent, OnRecreated, Query, Start};
 
 const URL: &str = "http://couch/db";

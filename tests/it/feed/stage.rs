@@ -1,7 +1,7 @@
 //! A stage for one follower: its server, its watcher, and the timeline of what they did.
 
 use super::server::{Act, Asked, Wire, World, info, json};
-use masque::limits::Limits;
+use masque::reactor::Limits;
 use masque::reactor::{Cx, Event, Handlers, Rig, Session, SessionId};
 use masque::sessions::{ChangesFeed, Checkpoint, Counters, Database, FeedEvent, TcpServer};
 use std::cell::{Cell, RefCell};

@@ -11,7 +11,7 @@ fn who_has_nothing_to_do_stops_at_the_end_of_the_turn() {
     let idle = scene.actor("idle");
     scene.spawn(idle);
     assert_eq!(scene.journal(), [""; 0], "not before");
-    assert_eq!(scene.outlook(), Wait::Poll);
+    assert_eq!(scene.next_wait(), Wait::Poll);
     assert_eq!(scene.turn(), Wait::Done);
     assert_eq!(scene.journal(), ["idle: stopped"]);
     assert_empty(&scene);
@@ -95,7 +95,7 @@ fn a_hold_keeps_a_session_until_the_last_clone_is_dropped() {
     drop(more.0);
     assert!(!scene.run());
     drop(more.1);
-    assert_eq!(scene.outlook(), Wait::Poll, "a hold may be dropped outside a turn");
+    assert_eq!(scene.next_wait(), Wait::Poll, "a hold may be dropped outside a turn");
     assert_ends(&mut scene);
     assert_eq!(scene.journal(), ["guest: stopped", "keeper: stopped"]);
 }
@@ -318,7 +318,7 @@ fn a_kernel_can_be_used_again_after_it_has_ended() {
         assert_ends(&mut scene);
         assert_eq!(scene.journal(), ["b: stopped"]);
     }
-    assert_eq!(scene.outlook(), Wait::Done);
+    assert_eq!(scene.next_wait(), Wait::Done);
 }
 
 #[test]

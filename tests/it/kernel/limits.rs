@@ -1,9 +1,9 @@
 //! Every bound of the kernel, at its exact edge.
 
 use super::{Actor, Scene, assert_ends, panic_of, secs, stop};
-use masque::limits::Limits;
+use masque::reactor::Limits;
 use masque::reactor::{
-    CallError, Cx, Handlers, PostError, Ready, Rig, Session, Topic, Wheel, WheelId,
+    CallError, Cx, Handlers, PostError, Readiness, Rig, Session, Topic, Wheel, WheelCx,
 };
 
 fn scene(set: impl FnOnce(&mut Limits)) -> Scene {
@@ -149,7 +149,7 @@ fn there_are_as_many_timers_as_there_may_be() {
 struct Plain;
 
 impl Wheel for Plain {
-    fn ready(_: &mut Cx<'_>, _: WheelId<Self>, _: Ready) {}
+    fn ready(_: &mut WheelCx<'_, '_, Self>, _: Readiness) {}
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn there_are_as_many_wheels_as_there_may_be() {
         scene.act(a, move |cx| panic_of(|| mount(cx))),
         "one wheel too many: there may be 2"
     );
-    scene.act(a, move |cx| _ = cx.unmount(second));
+    scene.act(a, move |cx| _ = second.unmount(cx));
     scene.act(a, mount);
     assert_eq!(scene.stats().wheels, 2);
 }

@@ -1,7 +1,7 @@
 //! Random scripts on a few sessions, against what must always be true.
 
 use super::{assert_empty, ms};
-use masque::limits::Limits;
+use masque::reactor::Limits;
 use masque::reactor::{Cx, Event, Handlers, Hold, Rig, Session, SessionId, TimerId, Topic};
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -2,8 +2,8 @@
 
 use super::{Actor, Scene, assert_ends, secs};
 use masque::reactor::{
-    AliasError, Cx, Endpoint, Event, Handlers, PostError, Ready, Session, Shift, Signal, Socket,
-    TimerError, TimerId, Topic, Wheel, WheelId,
+    AliasError, Cx, Endpoint, Event, Handlers, PostError, Readiness, Session, Shift, Signal,
+    Socket, TimerError, TimerId, Topic, Wheel, WheelCx,
 };
 use masque::wheels::{Accepted, ConnectError, Connector, Listener, Lookup};
 use std::cell::Cell;
@@ -22,7 +22,7 @@ const SIGNAL: Event<Signal> = Event::new("stopper.signal");
 struct Noted(Rc<Cell<bool>>);
 
 impl Wheel for Noted {
-    fn ready(_: &mut Cx<'_>, _: WheelId<Self>, _: Ready) {}
+    fn ready(_: &mut WheelCx<'_, '_, Self>, _: Readiness) {}
 }
 
 impl Drop for Noted {
@@ -66,15 +66,14 @@ const ROWS: &[(&str, Row)] = &[
         let dropped = Rc::new(Cell::new(false));
         let noted = Noted(Rc::clone(&dropped));
         let id = cx.mount(|_, _| Ok::<_, ()>(noted)).unwrap();
-        assert!(dropped.get() && cx.wheel(id).is_none());
-        cx.again(id);
-        cx.wheel_delay(id, secs(1));
-        drop(cx.permit(id));
-        assert!(cx.permits(id) == 0 && cx.unmount(id).is_none());
+        assert!(dropped.get() && id.state(cx).is_none());
+        id.again(cx);
+        id.delay(cx, secs(1));
+        drop(id.permit(cx));
+        assert!(id.permits(cx) == 0 && id.unmount(cx).is_none());
     }),
-    ("outlet", |cx, _| {
-        let outlet = cx.outlet(Actor::SAY);
-        cx.deliver(outlet, "never");
+    ("wheel_event", |cx, _| {
+        let _ = cx.wheel_event(Actor::SAY); // no wheel is left that could deliver it
     }),
     ("Listener", |cx, _| {
         let at = Endpoint::Tcp(([127, 0, 0, 1], 7).into());

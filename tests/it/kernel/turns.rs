@@ -65,7 +65,7 @@ fn who_yields_to_itself_for_ever_runs_once_a_turn() {
 #[test]
 fn a_kernel_says_what_to_wait_for() {
     let mut scene = Scene::new();
-    assert_eq!(scene.outlook(), Wait::Done);
+    assert_eq!(scene.next_wait(), Wait::Done);
     assert_eq!(scene.turn(), Wait::Done);
     let actor = scene.actor("a").start(|cx| {
         cx.delay_add(Actor::SAY, secs(5), "later");
@@ -73,17 +73,17 @@ fn a_kernel_says_what_to_wait_for() {
     });
     let a = scene.spawn(actor);
     let start = scene.now();
-    assert_eq!(scene.outlook(), Wait::Poll, "there is somebody to look at");
+    assert_eq!(scene.next_wait(), Wait::Poll, "there is somebody to look at");
     scene.turn();
     assert_eq!(scene.turn_at(start + ms(2999)), Wait::Until(start + secs(3)));
     assert_eq!(scene.journal(), [""; 0], "never early");
     assert_eq!(scene.turn_at(start + secs(3)), Wait::Until(start + secs(5)));
     assert_eq!(scene.journal(), ["a: sooner"]);
     scene.post(a, Actor::SAY, "post").unwrap();
-    assert_eq!(scene.outlook(), Wait::Poll);
+    assert_eq!(scene.next_wait(), Wait::Poll);
     let hold = scene.act(a, |cx| cx.hold(cx.id()));
     scene.turn_at(start + secs(9));
-    assert_eq!((scene.outlook(), hold.is_some()), (Wait::Forever, true));
+    assert_eq!((scene.next_wait(), hold.is_some()), (Wait::Forever, true));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_kernel_that_goes_idle_outside_a_turn_has_a_turn_to_end_in() {
     scene.settle();
     scene.settle();
     scene.act(parent, |cx| cx.delay_clear(Actor::SAY));
-    assert_eq!(scene.outlook(), Wait::Poll);
+    assert_eq!(scene.next_wait(), Wait::Poll);
     assert_eq!(scene.turn(), Wait::Done);
     assert_eq!(scene.journal(), ["child: stopped", "parent: stopped"]);
 }

@@ -1,23 +1,26 @@
 //! The life of wheels, whatever they turn.
 
-use super::{Actor, Journal, Scene, assert_empty, assert_ends, ms, panic_of, secs, stop};
-use masque::reactor::{Cx, Event, Handlers, Outlet, Ready, Session, SessionId, Wheel, WheelId};
+use super::{Actor, Journal, Scene, assert_empty, assert_ends, ms, secs, stop};
+use masque::reactor::{
+    Cx, Event, Handlers, Readiness, Session, SessionId, Wheel, WheelCx, WheelEvent, WheelId,
+};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::SystemTime;
 
 /// A wheel that tells its owner why it runs, and notes its own end.
 struct Teller {
-    outlet: Outlet<Ready>,
+    outlet: WheelEvent<Readiness>,
     journal: Journal,
 }
 
 impl Wheel for Teller {
-    fn ready(cx: &mut Cx<'_>, me: WheelId<Self>, ready: Ready) {
-        let Some(teller) = cx.wheel(me) else { return };
+    fn ready(cx: &mut WheelCx<'_, '_, Self>, ready: Readiness) {
+        let me = cx.wheel();
+        let Some(teller) = me.state(cx) else { return };
         let (outlet, journal) = (teller.outlet, teller.journal.clone());
         assert_eq!((cx.sender(), cx.event()), (Some(cx.id()), "_wheel"));
         cx.deliver(outlet, ready);
-        let left = if cx.wheel(me).is_some() { "there" } else { "gone" };
+        let left = if me.state(cx).is_some() { "there" } else { "gone" };
         journal.write(format!("wheel: {left} afterwards"));
     }
 
@@ -40,9 +43,9 @@ struct Owner {
 }
 
 impl Owner {
-    const READY: Event<Ready> = Event::new("owner.ready");
+    const READY: Event<Readiness> = Event::new("owner.ready");
 
-    fn ready(&mut self, cx: &mut Cx<'_>, ready: Ready) {
+    fn ready(&mut self, cx: &mut Cx<'_>, ready: Readiness) {
         self.journal.write(format!("owner: {ready:?}"));
         (self.part)(self, cx);
     }
@@ -53,12 +56,12 @@ impl Session for Owner {
         on.on(Self::READY, Self::ready).on(Actor::ACT, |_, cx, part| part(cx));
     }
     fn started(&mut self, cx: &mut Cx<'_>) {
-        let (outlet, journal) = (cx.outlet(Self::READY), self.journal.clone());
+        let (outlet, journal) = (cx.wheel_event(Self::READY), self.journal.clone());
         self.wheel = cx.mount(|_, _| Ok::<_, ()>(Teller { outlet, journal })).ok();
-        cx.again(self.wheel.expect("it was mounted"));
+        self.wheel.expect("it was mounted").again(cx);
     }
     fn stopped(&mut self, cx: &mut Cx<'_>) {
-        let wheel = self.wheel.and_then(|wheel| cx.wheel(wheel)).map(|_| "with its wheel");
+        let wheel = self.wheel.and_then(|wheel| wheel.state(cx)).map(|_| "with its wheel");
         self.journal.write(format!("owner: stopped {}", wheel.unwrap_or("alone")));
     }
 }
@@ -69,7 +72,7 @@ fn owner(scene: &mut Scene, part: fn(&mut Owner, &mut Cx<'_>)) -> SessionId {
 }
 
 fn again() -> String {
-    format!("owner: {:?}", Ready::AGAIN)
+    format!("owner: {:?}", Readiness::AGAIN)
 }
 
 #[test]
@@ -89,10 +92,10 @@ fn a_wheel_may_be_unmounted_in_its_own_event() {
     let mut scene = Scene::new();
     owner(&mut scene, |owner, cx| {
         let wheel = owner.wheel.expect("it was mounted");
-        assert!(cx.unmount(wheel).is_some());
-        assert!(cx.unmount(wheel).is_none() && cx.wheel(wheel).is_none());
-        cx.again(wheel);
-        cx.wheel_delay(wheel, secs(1));
+        assert!(wheel.unmount(cx).is_some());
+        assert!(wheel.unmount(cx).is_none() && wheel.state(cx).is_none());
+        wheel.again(cx);
+        wheel.delay(cx, secs(1));
     });
     assert_ends(&mut scene);
     let order = [&*again(), "wheel: closed", "wheel: gone afterwards", "owner: stopped alone"];
@@ -119,13 +122,13 @@ fn what_a_wheel_was_told_before_it_runs_comes_together() {
     let mut scene = Scene::new();
     owner(&mut scene, |owner, cx| {
         let wheel = owner.wheel.expect("it was mounted");
-        drop(cx.permit(wheel));
-        cx.again(wheel);
-        cx.again(wheel);
+        drop(wheel.permit(cx));
+        wheel.again(cx);
+        wheel.again(cx);
         owner.part = |_, _| ();
     });
     scene.settle();
-    let both = format!("owner: {:?}", Ready::AGAIN.and(Ready::RELEASED));
+    let both = format!("owner: {:?}", Readiness::AGAIN | Readiness::RELEASED);
     let there = "wheel: there afterwards";
     assert_eq!(scene.journal(), [&*again(), there, &*both, there]);
 }
@@ -135,20 +138,20 @@ fn a_wheels_timer_is_one_and_goes_with_the_wheel() {
     let mut scene = Scene::new();
     owner(&mut scene, |owner, cx| {
         let wheel = owner.wheel.expect("it was mounted");
-        cx.wheel_delay(wheel, secs(1));
-        cx.wheel_delay(wheel, secs(2));
+        wheel.delay(cx, secs(1));
+        wheel.delay(cx, secs(2));
         owner.part = |owner, cx| {
             let wheel = owner.wheel.expect("it was mounted");
-            cx.wheel_delay(wheel, secs(5));
+            wheel.delay(cx, secs(5));
             assert_eq!(cx.stats().timers, 1);
-            cx.unmount(wheel);
+            wheel.unmount(cx);
             assert_eq!(cx.stats().timers, 0);
         };
     });
     scene.run_for(ms(1999));
     assert_eq!(scene.journal().len(), 2);
     assert_ends(&mut scene);
-    assert_eq!(scene.journal()[0], format!("owner: {:?}", Ready::TIMER));
+    assert_eq!(scene.journal()[0], format!("owner: {:?}", Readiness::TIMER));
     assert_eq!(scene.elapsed(), secs(2));
 }
 
@@ -159,15 +162,15 @@ fn a_wheel_counts_the_permits_that_it_gave_out() {
     let outlet = scene.journal.clone();
     let permits = scene.act(a, move |cx| {
         let plain = cx.mount(|_, _| Ok::<_, ()>(Rebel(outlet))).unwrap();
-        let permits = [cx.permit(plain), cx.permit(plain)];
-        assert_eq!(cx.permits(plain), 2);
+        let permits = [plain.permit(cx), plain.permit(cx)];
+        assert_eq!(plain.permits(cx), 2);
         (plain, permits)
     });
     let (rebel, [one, other]) = permits;
     drop(one);
     scene.turn(); // told at its end
-    assert_eq!(scene.act(a, move |cx| cx.permits(rebel)), 1);
-    scene.act(a, move |cx| _ = cx.unmount(rebel));
+    assert_eq!(scene.act(a, move |cx| rebel.permits(cx)), 1);
+    scene.act(a, move |cx| _ = rebel.unmount(cx));
     drop(other);
     assert_ends(&mut scene);
 }
@@ -178,8 +181,8 @@ fn a_wheel_that_cannot_be_made_is_not_mounted() {
     let a = scene.resident("a");
     let error = scene.act(a, |cx| {
         let make = |cx: &mut Cx<'_>, me: WheelId<Teller>| {
-            cx.again(me);
-            cx.wheel_delay(me, secs(1));
+            me.again(cx);
+            me.delay(cx, secs(1));
             Err::<Teller, _>("no")
         };
         cx.mount(make).unwrap_err()
@@ -192,13 +195,14 @@ fn a_wheel_that_cannot_be_made_is_not_mounted() {
 struct Rebel(Journal);
 
 impl Wheel for Rebel {
-    fn ready(cx: &mut Cx<'_>, me: WheelId<Self>, _: Ready) {
-        let Some(rebel) = cx.wheel(me) else { return };
+    fn ready(cx: &mut WheelCx<'_, '_, Self>, _: Readiness) {
+        let me = cx.wheel();
+        let Some(rebel) = me.state(cx) else { return };
         let journal = rebel.0.clone();
         cx.stop();
         journal.write("rebel: said stop");
-        let outlet = cx.outlet(Owner::READY);
-        cx.deliver(outlet, Ready::AGAIN);
+        let outlet = cx.wheel_event(Owner::READY);
+        cx.deliver(outlet, Readiness::AGAIN);
     }
 }
 
@@ -208,7 +212,7 @@ fn a_wheel_may_stop_its_owner() {
     let journal = scene.journal.clone();
     let a = scene.actor("a").start(move |cx| {
         let rebel = cx.mount(|_, _| Ok::<_, ()>(Rebel(journal))).unwrap();
-        cx.again(rebel);
+        rebel.again(cx);
     });
     scene.spawn(a);
     scene.turn();
@@ -219,19 +223,20 @@ fn a_wheel_may_stop_its_owner() {
 
 /// A wheel that goes on when its owner is gone.
 struct Ghost {
-    outlet: Outlet<Ready>,
+    outlet: WheelEvent<Readiness>,
     journal: Journal,
 }
 
 impl Wheel for Ghost {
-    fn ready(cx: &mut Cx<'_>, me: WheelId<Self>, ready: Ready) {
-        let Some(Ghost { outlet, journal }) = cx.wheel(me) else { return };
+    fn ready(cx: &mut WheelCx<'_, '_, Self>, ready: Readiness) {
+        let me = cx.wheel();
+        let Some(Ghost { outlet, journal }) = me.state(cx) else { return };
         let (outlet, journal) = (*outlet, journal.clone());
         cx.deliver(outlet, ready);
-        let next = Teller { outlet: cx.outlet(Owner::READY), journal: journal.clone() };
+        let next = Teller { outlet: cx.wheel_event(Owner::READY), journal: journal.clone() };
         let mounted = cx.mount(|_, _| Ok::<_, ()>(next)).expect("it is made");
-        assert!(cx.wheel(mounted).is_none(), "but not for somebody who is gone");
-        let outlet = cx.outlet(Owner::READY);
+        assert!(mounted.state(cx).is_none(), "but not for somebody who is gone");
+        let outlet = cx.wheel_event(Owner::READY);
         cx.deliver(outlet, ready);
         cx.delay(Owner::READY, secs(1), ready);
         cx.yield_now(Owner::READY, ready);
@@ -248,9 +253,9 @@ fn a_wheel_whose_owner_is_gone_leaves_nothing_behind() {
     scene.journal();
     let journal = scene.journal.clone();
     let mount = |cx: &mut Cx<'_>| {
-        let ghost = Ghost { outlet: cx.outlet(Owner::READY), journal };
+        let ghost = Ghost { outlet: cx.wheel_event(Owner::READY), journal };
         let ghost = cx.mount(|_, _| Ok::<_, ()>(ghost)).expect("it is made");
-        cx.again(ghost);
+        ghost.again(cx);
     };
     scene.call(id, Actor::ACT, Box::new(mount)).unwrap();
     assert_ends(&mut scene);
@@ -265,29 +270,17 @@ fn a_wheel_whose_owner_is_gone_leaves_nothing_behind() {
 }
 
 #[test]
-fn only_a_wheel_that_runs_may_deliver() {
-    let mut scene = Scene::new();
-    let id = owner(&mut scene, |_, _| ());
-    let deliver = |cx: &mut Cx<'_>| {
-        let outlet = cx.outlet(Owner::READY);
-        let message = panic_of(|| cx.deliver(outlet, Ready::AGAIN));
-        assert!(message.starts_with("`owner.ready` was delivered to `"), "{message}");
-    };
-    assert_eq!(scene.call(id, Actor::ACT, Box::new(deliver)), Ok(()));
-}
-
-#[test]
 fn names_are_resolved_on_the_rig_and_nobody_waits_for_an_answer_for_ever() {
     let mut scene = Scene::new();
     scene.name("db.example", &[Ipv4Addr::new(10, 0, 0, 7).into()]);
     let id = owner(&mut scene, |owner, cx| {
         let wheel = owner.wheel.expect("it was mounted");
-        match cx.resolved(wheel) {
-            None => cx.resolve_host(wheel, "db.example", 5984).expect("one may ask"),
+        match wheel.resolved(cx) {
+            None => wheel.resolve_host(cx, "db.example", 5984).expect("one may ask"),
             Some(found) => {
                 let at = SocketAddr::from(([10, 0, 0, 7], 5984));
                 assert_eq!(found.expect("it has a name"), [at.into()]);
-                assert!(cx.resolved(wheel).is_none(), "once");
+                assert!(wheel.resolved(cx).is_none(), "once");
                 cx.stop();
             }
         }

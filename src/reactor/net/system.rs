@@ -1,0 +1,170 @@
+//! The system's network: sockets, names and signals, all told through one poll.
+
+use super::endpoint::Endpoint;
+use super::listener::{Listening, ListeningSocket};
+use super::options::deepen_backlog;
+use super::signal::Signal;
+use super::socket::Socket;
+use super::transport::Transport;
+use crate::limits::NAME_LOOKUPS_MAX;
+use mio::event::Source;
+use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use mio::{Interest, Registry, Token, Waker};
+use signal_hook_mio::v1_0::Signals;
+use socket2::SockRef;
+use std::collections::HashMap;
+use std::io;
+use std::net::ToSocketAddrs;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+/// The token of the waker, which no wheel has.
+pub(in crate::reactor) const WAKER: Token = Token(usize::MAX);
+/// The token of the signals, which no wheel has.
+pub(in crate::reactor) const SIGNALS: Token = Token(usize::MAX - 1);
+
+type Lookup = io::Result<Vec<Endpoint>>;
+
+/// What a kernel needs of the system to open sockets, resolve names and hear signals.
+pub(in crate::reactor) struct Sockets {
+    registry: Registry,
+    waker: Arc<Waker>,
+    signals: Option<Signals>,
+    /// Names that are being looked up, each by a thread of its own.
+    lookups: usize,
+    found: HashMap<usize, Lookup>,
+    tell: Sender<(usize, Lookup)>,
+    told: Receiver<(usize, Lookup)>,
+}
+
+impl Sockets {
+    pub(in crate::reactor) fn new(registry: &Registry) -> io::Result<Self> {
+        let (tell, told) = channel();
+        Ok(Sockets {
+            registry: registry.try_clone()?,
+            waker: Arc::new(Waker::new(registry, WAKER)?),
+            signals: None,
+            lookups: 0,
+            found: HashMap::new(),
+            tell,
+            told,
+        })
+    }
+
+    /// What ends a wait for sockets, from any thread.
+    pub(in crate::reactor) fn waker(&self) -> Arc<Waker> {
+        Arc::clone(&self.waker)
+    }
+
+    pub(in crate::reactor) fn listen(
+        &mut self,
+        at: &Endpoint,
+        token: usize,
+    ) -> io::Result<ListeningSocket> {
+        match at {
+            Endpoint::Tcp(address) => {
+                let mut listener = TcpListener::bind(*address)?;
+                deepen_backlog(SockRef::from(&listener))?;
+                self.register(&mut listener, token)?;
+                Ok(Listening::Tcp(listener).into())
+            }
+            Endpoint::Unix(path) => {
+                let mut listener = UnixListener::bind(path)?;
+                deepen_backlog(SockRef::from(&listener))?;
+                self.register(&mut listener, token)?;
+                Ok(Listening::Unix(listener).into())
+            }
+            Endpoint::Unnamed => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+
+    pub(in crate::reactor) fn connect(
+        &mut self,
+        to: &Endpoint,
+        token: usize,
+    ) -> io::Result<Socket> {
+        match to {
+            Endpoint::Tcp(address) => {
+                let mut stream = TcpStream::connect(*address)?;
+                self.register(&mut stream, token)?;
+                stream.set_nodelay(true)?;
+                Ok(Transport::Tcp(stream).into())
+            }
+            Endpoint::Unix(path) => {
+                let mut stream = UnixStream::connect(path)?;
+                self.register(&mut stream, token)?;
+                Ok(Transport::Unix(stream).into())
+            }
+            Endpoint::Unnamed => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+
+    /// Registers for both directions at once: edges cost nothing while nothing happens.
+    pub(in crate::reactor) fn register(
+        &mut self,
+        source: &mut impl Source,
+        token: usize,
+    ) -> io::Result<()> {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        match self.registry.register(source, Token(token), interest) {
+            // It changes from the wheel that made it to the wheel that uses it.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.registry.reregister(source, Token(token), interest)
+            }
+            result => result,
+        }
+    }
+
+    /// Looks a name up in a thread, for the system's resolver blocks.
+    pub(in crate::reactor) fn resolve(
+        &mut self,
+        host: &str,
+        port: u16,
+        token: usize,
+    ) -> io::Result<()> {
+        if self.lookups >= NAME_LOOKUPS_MAX {
+            return Err(io::Error::other("too many names are being looked up"));
+        }
+        let (host, tell, waker) = (host.to_owned(), self.tell.clone(), Arc::clone(&self.waker));
+        std::thread::Builder::new().name("masque-lookup".into()).spawn(move || {
+            let found = (host.as_str(), port).to_socket_addrs();
+            let found = found.map(|addresses| addresses.map(Endpoint::Tcp).collect());
+            // Nobody hears it when the kernel is gone.
+            if tell.send((token, found)).is_ok() {
+                let _ = waker.wake();
+            }
+        })?;
+        self.lookups += 1;
+        Ok(())
+    }
+
+    pub(in crate::reactor) fn resolved(&mut self, token: usize) -> Option<Lookup> {
+        self.found.remove(&token)
+    }
+
+    /// Which lookups have ended since the last time.
+    pub(in crate::reactor) fn take_lookups(&mut self, mut ended: impl FnMut(usize)) {
+        while let Ok((token, found)) = self.told.try_recv() {
+            self.lookups -= 1;
+            self.found.insert(token, found);
+            ended(token);
+        }
+    }
+
+    /// Has a signal of the process told to this kernel.
+    pub(in crate::reactor) fn hear(&mut self, signal: Signal) -> io::Result<()> {
+        if let Some(signals) = &self.signals {
+            return signals.add_signal(signal.number());
+        }
+        let mut signals = Signals::new([signal.number()])?;
+        self.registry.register(&mut signals, SIGNALS, Interest::READABLE)?;
+        self.signals = Some(signals);
+        Ok(())
+    }
+
+    /// Which signals have come since the last time.
+    pub(in crate::reactor) fn take_signals(&mut self) -> Vec<Signal> {
+        let pending = self.signals.iter_mut().flat_map(Signals::pending);
+        pending.filter_map(Signal::of_number).collect()
+    }
+}
