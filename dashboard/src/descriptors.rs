@@ -33,8 +33,8 @@ const BROWSERS_MIN: u64 = 4;
 /// request is answered. Use several processes for more browsers.
 const BROWSERS_MAX: u64 = 100_000;
 
-/// The largest number of connections that are accepted in addition to those of browsers, and of
-/// connections that are told that the server is full: see [`Capacity`].
+/// The largest number of guests, and of connections that only get an answer that the server is
+/// full: see [`Capacity`].
 const GUESTS_MAX: u64 = 64;
 
 /// Range of the number of clients of the embedded database: the feed, and programs that change

@@ -57,11 +57,11 @@ mod tests {
                 FeedStatus { state, state_age, data_age, silence, changes, losses, outdated };
             let response = health(&status, 60 * second);
             assert_eq!(response.status().as_u16(), expected, "{status:?}");
-            let told: serde_json::Value =
+            let body: serde_json::Value =
                 serde_json::from_slice(response.body()).expect("it is JSON");
-            assert_eq!(told["ok"], expected == 200);
-            assert_eq!(told["data_age_seconds"], 0.5);
-            assert_eq!(told["feed_silence_seconds"], serde_json::Value::Null);
+            assert_eq!(body["ok"], expected == 200);
+            assert_eq!(body["data_age_seconds"], 0.5);
+            assert_eq!(body["feed_silence_seconds"], serde_json::Value::Null);
         }
     }
 }

@@ -139,7 +139,7 @@ fn limits_are_enforced_and_a_rejected_edit_changes_nothing() {
     assert_eq!(db.put("more", None, &Draft::default()), Err(PutError::TooManyDocuments));
     assert_eq!(db.put_local("more", 0, &Draft::default()), Err(PutError::TooManyDocuments));
     let rev = db.get("0", None).unwrap().rev();
-    db.put("0", Some(&rev), &Draft::default()).expect("an edit needs no place");
+    db.put("0", Some(&rev), &Draft::default()).expect("an edit adds no document");
 
     let db = store.database_mut("db1").unwrap();
     let large = Draft { body: format!("\"a\":\"{}\"", "x".repeat(7 << 20)), ..Draft::default() };

@@ -445,7 +445,7 @@ fn the_revision_of_an_event_did_not_count_where_the_document_itself_is_copied() 
         _ => vec![(0, FEED.to_owned())],
     });
     rig.run_for(Duration::from_secs(2));
-    let told = rig.call("overview", Overview::STREAM_STATE, 0).expect("it is there");
-    assert!(told.document.is_some_and(|event| event.len() > OUTPUT_COPIED_BYTES));
-    assert!(told.current.revision.is_kept());
+    let state = rig.call("overview", Overview::STREAM_STATE, 0).expect("it is there");
+    assert!(state.document.is_some_and(|event| event.len() > OUTPUT_COPIED_BYTES));
+    assert!(state.current.revision.is_kept());
 }

@@ -308,7 +308,7 @@ fn a_database_that_is_another_one_begins_again() {
         assert_ne!(database(&poll.text()), database(&before));
         assert!(!poll.text().contains("supersedes"), "the database says it");
     }
-    // What comes after that is of the other database.
+    // Later changes are of the other database.
     assert!(world.get("/x/2-r").is_silent());
 }
 

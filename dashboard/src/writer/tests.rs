@@ -86,11 +86,11 @@ fn the_log_states_how_many_of_its_own_lines_are_lost() {
     disk.room(1000);
     writer.write(b"three\n");
     settle(&writer);
-    let told = "three\ndashboard: writing to stderr again; lost lines: 2\n";
-    assert_eq!(disk.text(), told);
+    let message = "three\ndashboard: writing to stderr again; lost lines: 2\n";
+    assert_eq!(disk.text(), message);
     writer.write(b"four\n");
     settle(&writer);
-    assert_eq!(disk.text(), format!("{told}four\n"), "it is said once");
+    assert_eq!(disk.text(), format!("{message}four\n"), "the message is written once");
 }
 
 /// A pipe that is not read until a test lets it be, and then once.
@@ -148,7 +148,7 @@ fn lines_given_to_a_blocked_output_were_not_counted_as_lost_at_the_exit() {
     writer.write(b"three\n");
     assert_eq!(writer.give_up(), 1..=3, "it may be that the place has taken the first two");
     assert_eq!(writer.lost(), 1);
-    assert_eq!(writer.give_up(), 0..=0, "they are told once");
+    assert_eq!(writer.give_up(), 0..=0, "they are counted once");
 }
 
 #[test]
