@@ -26,7 +26,7 @@ const IDLE_DELAY_MS = 1_000;
 const BEHIND_TIMES = 3;
 
 /**
- * Follows the document at `url`. Calls `told` with each outcome, one of
+ * Follows the document at `url`. Calls `report` with each outcome, one of
  *
  * - `{ kind: "document", text, revision, ageMs, feedLost }`: `text` is JSON
  * - `{ kind: "gone", revision, reason }`: it was deleted; if `reason` is "missing" it never existed
@@ -39,7 +39,7 @@ const BEHIND_TIMES = 3;
  */
 export class Poll {
   #url;
-  #told;
+  #report;
   #turns;
   #shown = new Shown();
   /** The revision of the next request; null for an immediate answer. */
@@ -55,10 +55,10 @@ export class Poll {
   #lastKind = null;
   #olders = 0;
 
-  constructor(url, turns, told) {
+  constructor(url, turns, report) {
     this.#url = url;
     this.#turns = turns;
-    this.#told = told;
+    this.#report = report;
     this.#run();
   }
 
@@ -156,7 +156,7 @@ export class Poll {
 
   #tell(outcome) {
     this.#lastKind = outcome.kind;
-    if (!this.#isStopped) this.#told(outcome);
+    if (!this.#isStopped) this.#report(outcome);
   }
 }
 
@@ -184,7 +184,7 @@ function outcomeOf(response, body) {
     const retryAfterMs = seconds > 0 ? seconds * 1000 : 0;
     return { kind: "waiting", reason: reasonIn(body), retryAfterMs, pollMs };
   }
-  const told = {
+  const state = {
     revision: tagIn(headers),
     database: headers.get("Database"),
     supersedes: headers.get("Supersedes"),
@@ -193,16 +193,16 @@ function outcomeOf(response, body) {
   if (status === 404 || status === 410) {
     // A followed document has an answer in the form of CouchDB.
     if (status === 404 && !isJson(headers)) return { kind: "unfollowed" };
-    return { kind: "gone", reason: reasonIn(body), ...told };
+    return { kind: "gone", reason: reasonIn(body), ...state };
   }
   if (!response.ok) return { kind: "lost", reason: `the server answered ${status}` };
 
   const json = JSON.parse(body);
-  if (typeof json?._rev === "string") told.revision = json._rev;
-  if (json?._deleted === true) return { kind: "gone", reason: "deleted", ...told };
+  if (typeof json?._rev === "string") state.revision = json._rev;
+  if (json?._deleted === true) return { kind: "gone", reason: "deleted", ...state };
   const feedLost = headers.get("Feed-State") === "lost";
   // As text, so that a number that no double can represent is shown as it is written.
-  return { kind: "document", text: body, ageMs: ageMs(headers), feedLost, ...told };
+  return { kind: "document", text: body, ageMs: ageMs(headers), feedLost, ...state };
 }
 
 function isJson(headers) {

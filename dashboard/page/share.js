@@ -14,13 +14,13 @@ const HELLO_MS = 10_000;
 /** After this many hellos without an answer the worker does not exist or has stopped. */
 const MOST_UNANSWERED = 2;
 
-/** Follows the document at `url`; `told` is called with the outcomes listed at `Poll`. */
-export function follow(url, told) {
+/** Follows the document at `url`; `report` is called with the outcomes listed at `Poll`. */
+export function follow(url, report) {
   let poll;
   try {
-    poll = new SharedPoll(url, told, () => { poll = new OwnPoll(url, told); });
+    poll = new SharedPoll(url, report, () => { poll = new OwnPoll(url, report); });
   } catch {
-    poll = new OwnPoll(url, told); // not supported, or not allowed
+    poll = new OwnPoll(url, report); // not supported, or not allowed
   }
   addEventListener("online", () => poll.say("online"));
   addEventListener("offline", () => poll.say("offline"));
@@ -38,7 +38,7 @@ class SharedPoll {
   #timer;
   #failed;
 
-  constructor(url, told, failed) {
+  constructor(url, report, failed) {
     this.#url = url;
     this.#failed = failed;
     const script = new URL("worker.js", import.meta.url);
@@ -47,7 +47,7 @@ class SharedPoll {
     this.#port = worker.port;
     this.#port.onmessage = ({ data: { outcome } }) => {
       this.#unanswered = 0;
-      if (outcome) told(outcome);
+      if (outcome) report(outcome);
     };
     this.#timer = setInterval(() => this.#greet(), HELLO_MS);
     this.#greet();
@@ -76,8 +76,8 @@ class SharedPoll {
 class OwnPoll {
   #poll;
 
-  constructor(url, told) {
-    this.#poll = new Poll(url, new Turns(), told);
+  constructor(url, report) {
+    this.#poll = new Poll(url, new Turns(), report);
     if (document.visibilityState === "hidden") this.#poll.rest();
   }
 

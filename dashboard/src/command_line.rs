@@ -11,6 +11,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 use values::TIME_MIN;
 
+/// The text of `--help`.
+// prose: allow(long): its tables have no sentences.
 pub(crate) const USAGE: &str = "\
 A live performance dashboard. It follows documents in CouchDB and answers browsers' long polls as
 soon as a document changes.

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_whole_answer_with_a_tag_can_be_known() {
+    fn only_a_200_with_a_tag_can_be_known() {
         let mut response = Response::new("content".into());
         assert_eq!(Tagged::new(response.clone()).answer(&known(&["*"])).status(), StatusCode::OK);
         response.headers_mut().insert(ETAG, HeaderValue::from_static("\"a\""));

@@ -33,7 +33,8 @@ impl Console {
 
     /// Sends log records and messages of panics to stderr from now on.
     pub(crate) fn start_log(&self, level: LevelFilter) {
-        log::set_boxed_logger(Box::new(Log(self.stderr.clone()))).expect("it is set once");
+        log::set_boxed_logger(Box::new(Log(self.stderr.clone())))
+            .expect("the program sets the logger once");
         log::set_max_level(level);
         let console = self.clone();
         std::panic::set_hook(Box::new(move |panic| {

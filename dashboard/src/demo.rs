@@ -6,14 +6,13 @@ use couch_mem::Answer;
 use http::{Method, Request, StatusCode};
 use masque::reactor::{Cx, Event, Handlers, Session, SessionId};
 use serde_json::{Value, json};
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 /// Changes the document about once a second, as a client of the database could.
 #[derive(Debug)]
 pub(crate) struct Demo {
     database: SessionId,
-    random: u64,
+    random: fastrand::Rng,
 }
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -35,7 +34,7 @@ impl Demo {
     const TICK: Event<()> = Event::new("demo.tick");
 
     pub(crate) fn new(database: SessionId) -> Self {
-        Demo { database, random: RandomState::new().hash_one(0) | 1 }
+        Demo { database, random: fastrand::Rng::new() }
     }
 
     fn tick(&mut self, cx: &mut Cx<'_>, (): ()) {
@@ -51,13 +50,13 @@ impl Demo {
     fn change(&mut self, document: &mut Value) {
         for (group, name, low, high, has_decimals) in FIGURES {
             let was = document[group][name].as_f64().unwrap_or_else(|| f64::midpoint(low, high));
-            let step = (self.fraction() - 0.5) * (high - low) / 8.0;
+            let step = (self.random.f64() - 0.5) * (high - low) / 8.0;
             let now = (was + step).clamp(low, high);
             let now = if has_decimals { (now * 10.0).round() / 10.0 } else { now.round() };
             put(document, group, name, number(now));
         }
         let today = document["receipts"]["today"].as_f64().unwrap_or(1200.0);
-        let sold = (self.fraction() * 4.0).floor();
+        let sold = (self.random.f64() * 4.0).floor();
         put(document, "receipts", "today", number(today + sold));
     }
 
@@ -77,14 +76,6 @@ impl Demo {
             }
             _ => None,
         }
-    }
-
-    fn fraction(&mut self) -> f64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        f64::from(u32::try_from(self.random >> 32).expect("a shift leaves 32 bits"))
-            / f64::from(u32::MAX)
     }
 }
 

@@ -33,8 +33,8 @@ const BROWSERS_MIN: u64 = 4;
 /// request is answered. Use several processes for more browsers.
 const BROWSERS_MAX: u64 = 100_000;
 
-/// The largest number of connections that are accepted in addition to those of browsers, and of
-/// connections that are told that the server is full: see [`Capacity`].
+/// The largest number of guests, and of connections that only get an answer that the server is
+/// full: see [`Capacity`].
 const GUESTS_MAX: u64 = 64;
 
 /// Range of the number of clients of the embedded database: the feed, and programs that change
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_are_an_error_that_says_how_many_it_takes() {
+    fn too_few_descriptors_are_an_error_with_the_needed_number() {
         for (limit, has_embedded, least) in [(53, false, "54"), (0, false, "54"), (57, true, "58")]
         {
             let error = share(Some(limit), has_embedded).expect_err("there are too few");
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_of_open_files_was_blamed_where_another_one_counts() {
+    fn the_limit_of_open_files_was_blamed_for_another_limit() {
         let because = ", because at most 20000 files may be open";
         for (limit, browsers, because) in
             [(Some(20_000), "19824", because), (Some(1 << 30), "100000", ""), (None, "100000", "")]

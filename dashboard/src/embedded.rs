@@ -8,7 +8,6 @@ use masque::filters::{HttpDate, Httpd, Reply, Response};
 use masque::reactor::{Cx, Event, Handlers, LogLimit, Session, SessionId, Socket, Topic};
 use masque::sessions::TcpServer;
 use masque::wheels::{Ended, Marks, ReadWrite};
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -42,8 +41,7 @@ impl Embedded {
 
     /// Makes an empty database, with a new identity each time.
     pub(crate) fn new(date: SystemTime) -> Self {
-        let random = RandomState::new();
-        let uuid = u128::from(random.hash_one(0)) << 64 | u128::from(random.hash_one(1));
+        let uuid = fastrand::u128(..);
         let start_time_s = HttpDate::from(date).unix_seconds();
         let mut couch = Couch::new(Identity { uuid, start_time_s });
         couch.create_database(DATABASE).expect("the name is valid and the server is empty");

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_count_that_is_no_number_is_not_taken_for_none() {
+    fn a_malformed_count_is_an_error() {
         for (count, is_good) in [
             (None, true),
             (Some("0"), true),

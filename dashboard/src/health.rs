@@ -42,7 +42,7 @@ mod tests {
     use crate::feed::FeedState;
 
     #[test]
-    fn a_feed_that_is_lost_for_too_long_is_ill_and_so_is_an_outdated_document() {
+    fn a_feed_that_is_lost_for_too_long_and_an_outdated_document_are_unhealthy() {
         let second = Duration::from_secs(1);
         for (state, state_age, outdated, expected) in [
             (FeedState::Following, 3600 * second, 0, 200),
@@ -57,11 +57,11 @@ mod tests {
                 FeedStatus { state, state_age, data_age, silence, changes, losses, outdated };
             let response = health(&status, 60 * second);
             assert_eq!(response.status().as_u16(), expected, "{status:?}");
-            let told: serde_json::Value =
+            let body: serde_json::Value =
                 serde_json::from_slice(response.body()).expect("it is JSON");
-            assert_eq!(told["ok"], expected == 200);
-            assert_eq!(told["data_age_seconds"], 0.5);
-            assert_eq!(told["feed_silence_seconds"], serde_json::Value::Null);
+            assert_eq!(body["ok"], expected == 200);
+            assert_eq!(body["data_age_seconds"], 0.5);
+            assert_eq!(body["feed_silence_seconds"], serde_json::Value::Null);
         }
     }
 }

@@ -219,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_counted_is_found_under_its_own_name() {
+    fn counters_are_reported_under_their_names() {
         let metrics = Metrics::default();
         metrics.answered(Kind::Poll, StatusCode::NOT_MODIFIED);
         metrics.answered(Kind::Other, StatusCode::NOT_FOUND);
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn names_stand_in_the_order_of_their_variants() {
+    fn names_are_in_the_order_of_their_variants() {
         for (place, kind) in Kind::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, place);
         }

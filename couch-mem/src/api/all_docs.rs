@@ -9,7 +9,7 @@ use super::bulk::{answer_too_large, push_separator};
 use super::query::Query;
 use super::{Answer, ApiError, Call, Couch, complete};
 use crate::limits::{ANSWER_SIZE_MAX, BULK_ITEMS_MAX};
-use crate::store::{Database, Document, Extras, push_args, push_string};
+use crate::store::{Database, Document, Extra, Extras, push_args, push_string};
 
 impl Couch {
     pub(super) fn all_docs(&mut self, call: &Call<'_>, db: &str) -> Result<Answer, ApiError> {
@@ -63,7 +63,7 @@ impl Selection {
             descending: boolean("descending")?,
             include_docs: boolean("include_docs")?,
             update_seq: boolean("update_seq")?,
-            extras: Extras { conflicts: boolean("conflicts")?, ..Extras::default() },
+            extras: Extras::default().with(Extra::Conflicts, boolean("conflicts")?),
         })
     }
 }

@@ -7,7 +7,7 @@ use super::{Answer, ApiError, Call, Couch, complete, response};
 use crate::if_none_match::IfNoneMatch;
 use crate::percent::decoded;
 use crate::store::{
-    Database, Draft, Extras, GetError, Local, PutError, parse_number, push_args, push_string,
+    Database, Draft, Extra, Extras, GetError, Local, PutError, parse_number, push_args, push_string,
 };
 
 impl Couch {
@@ -264,13 +264,12 @@ impl Call<'_> {
     pub(super) fn extras(&self) -> Extras {
         let is_true = |name| self.query.is_true(name);
         let meta = is_true("meta");
-        Extras {
-            revs: is_true("revs"),
-            conflicts: meta || is_true("conflicts"),
-            deleted_conflicts: meta || is_true("deleted_conflicts"),
-            revs_info: meta || is_true("revs_info"),
-            local_seq: is_true("local_seq"),
-        }
+        Extras::default()
+            .with(Extra::Revs, is_true("revs"))
+            .with(Extra::Conflicts, meta || is_true("conflicts"))
+            .with(Extra::DeletedConflicts, meta || is_true("deleted_conflicts"))
+            .with(Extra::RevsInfo, meta || is_true("revs_info"))
+            .with(Extra::LocalSeq, is_true("local_seq"))
     }
 
     /// Returns the revision that an edit is based on. It may be stated in three places, but all

@@ -9,7 +9,7 @@ use http::{Response, StatusCode, header};
 
 use super::Couch;
 use crate::limits::ROWS_SIZE;
-use crate::store::{Change, Database, Extras, Sequence, push_args, push_string};
+use crate::store::{ChangeRow, Database, Extras, Sequence, push_args, push_string};
 
 /// A `_changes` request that is being answered.
 ///
@@ -175,7 +175,7 @@ impl Feed {
         let mut body = String::from_utf8(feed.opening().to_vec()).ok()?;
         let limit = self.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
         let mut last = database.update_seq().number;
-        let rows: Box<dyn Iterator<Item = Change<'_>>> = match &self.filter {
+        let rows: Box<dyn Iterator<Item = ChangeRow<'_>>> = match &self.filter {
             Filter::Ids(ids) => Box::new(database.changes_of(ids, 0).into_iter().rev()),
             filter => Box::new(database.changes(0).rev().filter(|change| filter.shows(change))),
         };
@@ -209,9 +209,9 @@ impl Feed {
     /// Appends a row. With `seq_interval` only some rows have a sequence: those for which the rest
     /// of the limit is a multiple of the interval. CouchDB counts so, from `LIMIT_DEFAULT` without
     /// a limit.
-    fn push_row(&mut self, out: &mut String, database: &Database, change: Change<'_>) {
+    fn push_row(&mut self, out: &mut String, database: &Database, change: ChangeRow<'_>) {
         const LIMIT_DEFAULT: u64 = 1_000_000_000_000_000;
-        let Change { id, document } = change;
+        let ChangeRow { id, document } = change;
         let left = self.limit.unwrap_or(LIMIT_DEFAULT).saturating_sub(self.sent);
         self.sent += 1;
         if self.seq_interval.is_none_or(|interval| left.is_multiple_of(interval)) {
@@ -250,14 +250,14 @@ impl Filter {
         &'a self,
         database: &'a Database,
         since: u64,
-    ) -> Box<dyn Iterator<Item = Change<'a>> + 'a> {
+    ) -> Box<dyn Iterator<Item = ChangeRow<'a>> + 'a> {
         match self {
             Self::Ids(ids) => Box::new(database.changes_of(ids, since).into_iter()),
             _ => Box::new(database.changes(since).filter(|change| self.shows(change))),
         }
     }
 
-    fn shows(&self, change: &Change<'_>) -> bool {
+    fn shows(&self, change: &ChangeRow<'_>) -> bool {
         match self {
             Self::All => true,
             Self::Ids(ids) => ids.iter().any(|id| id == change.id),

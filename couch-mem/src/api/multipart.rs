@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_part_is_cut_out() {
+    fn the_first_part_is_extracted() {
         let table: [(&str, Option<&str>); 9] = [
             ("--b\r\n\r\n{}\r\n--b--", Some("{}")),
             ("--b\r\nA: b\r\n\r\n{\r\n}\r\n--b\r\n\r\nx\r\n--b--", Some("{\r\n}")),

@@ -52,7 +52,7 @@ impl Local {
 
 /// One row of a changes feed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Change<'a> {
+pub(crate) struct ChangeRow<'a> {
     /// The document's id.
     pub(crate) id: &'a str,
     /// The current document. Its `seq` is that of the row.
@@ -220,20 +220,20 @@ impl Database {
 
     /// Returns the changes after `since`, the oldest first: each document once, at its latest edit.
     /// O(log n) and O(1) for each row.
-    pub(crate) fn changes(&self, since: u64) -> impl DoubleEndedIterator<Item = Change<'_>> {
+    pub(crate) fn changes(&self, since: u64) -> impl DoubleEndedIterator<Item = ChangeRow<'_>> {
         let behind = (Bound::Excluded(since), Bound::Unbounded);
         self.changes.range(behind).filter_map(|(_, id)| {
             let document = self.documents.get(id)?;
-            Some(Change { id, document })
+            Some(ChangeRow { id, document })
         })
     }
 
     /// Returns the changes of some documents after `since`, the oldest first. O(ids), however many
     /// others changed.
-    pub(crate) fn changes_of(&self, ids: &[String], since: u64) -> Vec<Change<'_>> {
+    pub(crate) fn changes_of(&self, ids: &[String], since: u64) -> Vec<ChangeRow<'_>> {
         let known = ids.iter().filter_map(|id| self.documents.get_key_value(id.as_str()));
         let mut rows: Vec<_> = known
-            .map(|(id, document)| Change { id, document })
+            .map(|(id, document)| ChangeRow { id, document })
             .filter(|change| change.document.seq > since)
             .collect();
         rows.sort_by_key(|change| change.document.seq);

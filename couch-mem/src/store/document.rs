@@ -31,20 +31,34 @@ impl Leaf {
     }
 }
 
-/// The optional members that a reader asks for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one parameter of the query")]
-pub(crate) struct Extras {
+/// An optional member of a document's JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extra {
     /// `revs=true`: the ancestors, as `_revisions`.
-    pub(crate) revs: bool,
+    Revs,
     /// `conflicts=true`: the other live leaves, as `_conflicts`.
-    pub(crate) conflicts: bool,
+    Conflicts,
     /// `deleted_conflicts=true`: the other tombstones, as `_deleted_conflicts`.
-    pub(crate) deleted_conflicts: bool,
+    DeletedConflicts,
     /// `revs_info=true`: the ancestors and whether they can be read, as `_revs_info`.
-    pub(crate) revs_info: bool,
+    RevsInfo,
     /// `local_seq=true`: the number of the latest change, as `_local_seq`.
-    pub(crate) local_seq: bool,
+    LocalSeq,
+}
+
+/// The optional members that a reader asks for, one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Extras(u8);
+
+impl Extras {
+    /// Returns these and, if `is_wanted`, one more.
+    pub(crate) fn with(self, extra: Extra, is_wanted: bool) -> Self {
+        Self(self.0 | u8::from(is_wanted) << extra as u8)
+    }
+
+    fn has(self, extra: Extra) -> bool {
+        self.0 & 1 << extra as u8 != 0
+    }
 }
 
 /// A document. Edits on this server produce one leaf; only replication adds more.
@@ -115,19 +129,19 @@ impl Document {
             out.push(',');
             out.push_str(&leaf.body);
         }
-        if extras.revs {
+        if extras.has(Extra::Revs) {
             push_revisions(out, &leaf.history);
         }
-        if extras.revs_info {
+        if extras.has(Extra::RevsInfo) {
             push_revs_info(out, leaf);
         }
-        if extras.conflicts {
+        if extras.has(Extra::Conflicts) {
             self.push_others(out, leaf, "_conflicts", false);
         }
-        if extras.deleted_conflicts {
+        if extras.has(Extra::DeletedConflicts) {
             self.push_others(out, leaf, "_deleted_conflicts", true);
         }
-        if extras.local_seq {
+        if extras.has(Extra::LocalSeq) {
             push_args(out, format_args!(",\"_local_seq\":{}", self.seq));
         }
         out.push('}');
@@ -137,10 +151,10 @@ impl Document {
     /// has no tag, as in CouchDB.
     pub(crate) fn has_more(&self, leaf: &Leaf, extras: Extras) -> bool {
         let has_others = |deleted| self.others(leaf, deleted).next().is_some();
-        extras.revs_info
-            || extras.local_seq
-            || extras.conflicts && has_others(false)
-            || extras.deleted_conflicts && has_others(true)
+        extras.has(Extra::RevsInfo)
+            || extras.has(Extra::LocalSeq)
+            || extras.has(Extra::Conflicts) && has_others(false)
+            || extras.has(Extra::DeletedConflicts) && has_others(true)
     }
 
     /// Returns the other leaves, live or deleted.

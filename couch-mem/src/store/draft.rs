@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_document_is_named() {
+    fn an_invalid_document_is_an_error_with_a_reason() {
         let start = "_revisions.start isn't an integer.";
         let (ids, id) = ("_revisions.ids isn't a array.", "RevId isn't a string");
         let long = format!("{{\"a\":\"{}\"}}", "x".repeat(DOCUMENT_SIZE_MAX));

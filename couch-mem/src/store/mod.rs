@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-pub(crate) use database::{Change, Database, Local, check_id};
-pub(crate) use document::{Document, Extras, Leaf};
+pub(crate) use database::{ChangeRow, Database, Local, check_id};
+pub(crate) use document::{Document, Extra, Extras, Leaf};
 pub(crate) use draft::{Draft, DraftError};
 pub(crate) use members::Members;
 pub(crate) use push::{push_args, push_string};

@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn since_takes_what_couchdb_takes() {
+    fn since_accepts_the_same_as_couchdb() {
         let sequence = Sequence { number: 7, instance: 0xabc };
         assert_eq!(sequence.to_string(), "7-0000000000000abc");
         let table = [

@@ -97,7 +97,7 @@ fn changes_of_ids_are_in_order_and_once() {
 }
 
 #[test]
-fn changes_are_told_once_and_deleted_databases_too() {
+fn changed_and_deleted_databases_are_reported_once() {
     let mut store = store();
     store.create("a").unwrap();
     assert!(store.take_changed().is_empty());
@@ -110,7 +110,7 @@ fn changes_are_told_once_and_deleted_databases_too() {
 }
 
 #[test]
-fn another_life_of_a_name_is_another_database() {
+fn a_recreated_database_is_another_database() {
     let mut store = store();
     let old = store.create("db").unwrap();
     old.put("d", None, &draft("{}")).unwrap();
@@ -126,7 +126,7 @@ fn another_life_of_a_name_is_another_database() {
 }
 
 #[test]
-fn bounds_hold_and_what_was_refused_left_nothing() {
+fn limits_are_enforced_and_a_rejected_edit_changes_nothing() {
     let mut store = store();
     for n in 0..DATABASES_MAX {
         store.create(&format!("db{n}")).unwrap();
@@ -139,7 +139,7 @@ fn bounds_hold_and_what_was_refused_left_nothing() {
     assert_eq!(db.put("more", None, &Draft::default()), Err(PutError::TooManyDocuments));
     assert_eq!(db.put_local("more", 0, &Draft::default()), Err(PutError::TooManyDocuments));
     let rev = db.get("0", None).unwrap().rev();
-    db.put("0", Some(&rev), &Draft::default()).expect("an edit needs no place");
+    db.put("0", Some(&rev), &Draft::default()).expect("an edit adds no document");
 
     let db = store.database_mut("db1").unwrap();
     let large = Draft { body: format!("\"a\":\"{}\"", "x".repeat(7 << 20)), ..Draft::default() };

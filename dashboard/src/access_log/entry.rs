@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_a_request_makes_a_line_of_its_own() {
+    fn no_request_can_forge_a_line() {
         let mut request = Request::new("".into());
         let agent = HeaderValue::from_bytes(b"a\" \\ \t\xff").expect("it can stand in a header");
         request.headers_mut().insert(USER_AGENT, agent);

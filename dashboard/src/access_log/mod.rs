@@ -29,7 +29,7 @@ pub(crate) struct LogLine {
     pub(crate) body_bytes: u64,
 }
 
-/// How long a line waits for others. A person who reads the log does not notice this delay.
+/// How long a line waits for others. This delay is too short to notice.
 const GATHER: Duration = Duration::from_millis(200);
 /// Bytes of a batch that is written immediately.
 const BATCH_BYTES: usize = 64 * 1024;

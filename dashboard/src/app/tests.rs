@@ -59,7 +59,7 @@ fn a_program_that_cannot_listen_stops_every_session_and_reports_why() {
 }
 
 #[test]
-fn it_leaves_as_soon_as_the_last_connection_has_ended() {
+fn it_exits_as_soon_as_the_last_connection_has_ended() {
     let mut rig = running(&[]);
     let idle = browse(&mut rig, "");
     let served = browse(&mut rig, "GET /health HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -90,7 +90,7 @@ fn a_connection_that_was_answered_long_ago_does_not_delay_the_end() {
 }
 
 #[test]
-fn it_leaves_by_the_deadline_whoever_dawdles() {
+fn it_exits_at_the_deadline_although_a_request_is_incomplete() {
     let mut rig = running(&[]);
     browse(&mut rig, "POST /overview HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n");
     rig.raise(Signal::Int);
@@ -102,7 +102,7 @@ fn it_leaves_by_the_deadline_whoever_dawdles() {
 }
 
 #[test]
-fn a_second_signal_leaves_at_once() {
+fn a_second_signal_exits_immediately() {
     let mut rig = running(&[]);
     browse(&mut rig, "POST /overview HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n");
     rig.raise(Signal::Term);
@@ -114,7 +114,7 @@ fn a_second_signal_leaves_at_once() {
 }
 
 #[test]
-fn a_quiet_stream_shows_a_sign_of_life_twice_in_the_time_of_a_poll() {
+fn a_quiet_stream_sends_two_heartbeats_in_the_time_of_a_poll() {
     let mut rig = running(&["--doc", "still", "--long-poll", "20"]);
     let got = browse(&mut rig, "GET /still/events HTTP/1.1\r\nHost: h\r\n\r\n");
     for beats in 0..4 {
@@ -190,7 +190,7 @@ fn a_document_that_is_too_long_is_not_shown_as_current_until_it_is_short_again()
 }
 
 #[test]
-fn a_document_that_cannot_be_read_had_no_other_be_shown() {
+fn a_document_that_cannot_be_read_hid_the_others() {
     let answers: fn(&str) -> _ = |path| match path {
         "/db" => ok(INFO),
         "/db/bad" => ok("what is this?"),
@@ -363,7 +363,7 @@ fn a_sequence_and_a_revision_went_to_the_log_with_their_control_characters() {
 }
 
 #[test]
-fn a_panic_of_a_session_that_all_depend_on_left_a_program_that_answered_nothing() {
+fn a_panic_of_an_essential_session_left_a_program_that_answered_nothing() {
     let mut rig = running(&[]);
     let _idle = browse(&mut rig, "");
     rig.call("overview", Overview::CURRENT, usize::MAX).expect_err("it has no such place");
@@ -417,7 +417,7 @@ fn a_full_server_could_not_be_asked_for_its_health() {
 }
 
 #[test]
-fn a_browser_whose_session_panicked_kept_its_place() {
+fn a_browser_whose_session_panicked_kept_its_slot() {
     let mut rig = Rig::new();
     let mut app = app(&[]);
     (app.capacity.browsers, app.capacity.guests) = (2, 1);
@@ -445,7 +445,7 @@ fn the_revision_of_an_event_did_not_count_where_the_document_itself_is_copied() 
         _ => vec![(0, FEED.to_owned())],
     });
     rig.run_for(Duration::from_secs(2));
-    let told = rig.call("overview", Overview::STREAM_STATE, 0).expect("it is there");
-    assert!(told.document.is_some_and(|event| event.len() > OUTPUT_COPIED_BYTES));
-    assert!(told.current.revision.is_kept());
+    let state = rig.call("overview", Overview::STREAM_STATE, 0).expect("it is there");
+    assert!(state.document.is_some_and(|event| event.len() > OUTPUT_COPIED_BYTES));
+    assert!(state.current.revision.is_kept());
 }

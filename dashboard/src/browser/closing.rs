@@ -9,10 +9,9 @@ use std::time::{Duration, Instant};
 /// Sent to every browser when the server is about to end.
 pub(crate) const CLOSING: Topic<()> = Topic::new("browser.closing");
 
-/// How long the shutdown waits for a request that may be on its way: the rest of a request, the
-/// first request of a new connection, or the next one after an answer that is no older than this.
-/// A client that polls asks again as soon as it is answered. A connection that has been idle for
-/// longer ends immediately: browsers repeat a request that was lost on such a connection.
+/// How long the shutdown waits for a request that may be on its way. This is the rest of a request,
+/// the first request of a new connection, or the next one after an answer that is no older than
+/// this.
 const GRACE: Duration = Duration::from_secs(1);
 
 impl Browser {

@@ -38,8 +38,8 @@ const FILES: [&str; 2] = ["/file/", "/favicon.ico"];
 /// The headers that are in the access log.
 const LOGGED: [&str; 2] = ["referer", "user-agent"];
 
-/// Returns the filter of connections. A browser sends a dozen headers with each poll; those that
-/// are not listed are not stored.
+/// Returns the filter of connections. A browser sends a dozen headers with each poll, and only the
+/// listed ones are stored.
 pub(crate) fn httpd(is_logged: bool) -> Httpd {
     let logged = if is_logged { &LOGGED[..] } else { &[] };
     let httpd = Httpd::new().with_fields(&[&FIELDS, logged].concat());
@@ -86,7 +86,7 @@ enum Waits {
     /// A poll waits until the document at `index` changes.
     Change {
         index: usize,
-        /// The browser was told that the document is up to date.
+        /// The browser knows the document as up to date.
         is_fresh: bool,
         /// Further conditions of the request, if it has any.
         asked: Option<Box<Asked>>,

@@ -9,7 +9,6 @@ use couch_mem::if_none_match::IfNoneMatch;
 use http::Method;
 use masque::filters::Request;
 use masque::reactor::Cx;
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 /// Waiting polls that are answered in one second when the feed is lost or reconnects. All these
@@ -120,8 +119,7 @@ impl Browser {
         if self.has_other_feed_state(cx) {
             let longest = spread(self.site.metrics.parked.read());
             let nanos = u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX);
-            let part = RandomState::new().hash_one(0) % nanos.saturating_add(1);
-            cx.delay(Self::FEED_STATE, Duration::from_nanos(part), ());
+            cx.delay(Self::FEED_STATE, Duration::from_nanos(fastrand::u64(..=nanos)), ());
         }
     }
 
@@ -182,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_crowd_is_answered_over_seconds_and_one_browser_at_once() {
+    fn many_polls_are_answered_over_seconds_and_one_immediately() {
         for (polls, longest_ms) in [(0, 0), (1, 0), (4_000, 1_000), (10_000, 2_500)] {
             assert_eq!(spread(polls), Duration::from_millis(longest_ms), "{polls}");
         }

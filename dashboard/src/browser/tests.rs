@@ -235,7 +235,7 @@ fn without_the_option_a_newer_revision_is_answered_at_once_and_counted() {
 }
 
 #[test]
-fn with_the_option_what_is_no_newer_revision_is_answered_at_once() {
+fn with_the_option_revisions_that_are_not_newer_are_answered_immediately() {
     let mut behind = World::at(Some("7-b"), MONOTONIC);
     for path in ["/x/6-z", "/x/7-a", "/x/8", "/x/x", "/x/99999999999999999999-a", "/x/none", "/x"] {
         behind.get(path).has(&["200 OK", "7-b"]);
@@ -308,12 +308,12 @@ fn a_database_that_is_another_one_begins_again() {
         assert_ne!(database(&poll.text()), database(&before));
         assert!(!poll.text().contains("supersedes"), "the database says it");
     }
-    // What comes after that is of the other database.
+    // Later changes are of the other database.
     assert!(world.get("/x/2-r").is_silent());
 }
 
 #[test]
-fn a_branch_that_was_deleted_takes_the_document_back_rightly() {
+fn a_deleted_branch_rightly_makes_the_document_older() {
     let mut world = World::at(Some("8-x"), MONOTONIC);
     let poll = world.get("/x/8-x");
     let stream = world.ask("/x/events", "Last-Event-ID: 8-x\r\n");
@@ -350,7 +350,7 @@ fn a_page_learned_of_a_lost_feed_only_when_its_poll_was_over() {
 }
 
 #[test]
-fn a_loss_of_a_second_costs_nothing_but_what_was_told_of_it_is_taken_back() {
+fn a_loss_of_a_second_answers_no_poll_and_an_answer_during_it_is_corrected() {
     let mut world = World::at(Some("7-a"), &[]);
     let unaware = world.get("/x/7-a");
     world.database().is_down = true;
@@ -364,7 +364,7 @@ fn a_loss_of_a_second_costs_nothing_but_what_was_told_of_it_is_taken_back() {
 }
 
 #[test]
-fn a_crowd_came_back_at_once_when_the_feed_was_lost() {
+fn all_browsers_polled_at_once_when_the_feed_was_lost() {
     const POLLS: usize = 400; // a tenth of a second's
     let mut world = World::at(Some("7-a"), &[]);
     let polls: Vec<Got> = (0..POLLS).map(|_| world.get("/x/7-a")).collect();

@@ -249,8 +249,8 @@ mod tests {
             asked.insert(ACCEPT_ENCODING, HeaderValue::from_static(coding));
             asked.insert(IF_NONE_MATCH, HeaderValue::from_str(tag).expect("it is a tag"));
             let answer = file.answer(&asked);
-            let told = (answer.status().as_u16(), answer.body_len());
-            assert_eq!(told, (status, bytes), "{coding:?} {tag}");
+            let sent = (answer.status().as_u16(), answer.body_len());
+            assert_eq!(sent, (status, bytes), "{coding:?} {tag}");
         }
     }
 }

@@ -76,9 +76,9 @@ impl Writer {
         open: impl FnOnce() -> io::Result<Output> + Send + 'static,
     ) -> io::Result<Self> {
         let writer = Self::new(name.into(), false);
-        let (tell, told) = sync_channel(1);
-        writer.start(open, Some(tell))?;
-        match told.recv_timeout(OPEN_TIME) {
+        let (opened, is_open) = sync_channel(1);
+        writer.start(open, Some(opened))?;
+        match is_open.recv_timeout(OPEN_TIME) {
             Ok(Err(error)) => return Err(error),
             Ok(Ok(())) => {}
             Err(_) => log::warn!("{} is not open yet; its lines wait", writer.shared().name),
@@ -163,7 +163,7 @@ impl Writer {
     fn start(
         &self,
         open: impl FnOnce() -> io::Result<Output> + Send + 'static,
-        tell: Option<SyncSender<io::Result<()>>>,
+        report: Option<SyncSender<io::Result<()>>>,
     ) -> io::Result<()> {
         let shared = Arc::clone(self.shared());
         let mut state = shared.state();
@@ -179,8 +179,8 @@ impl Writer {
                 Ok(output) => (Ok(()), Some(output)),
                 Err(error) => (Err(error), None),
             };
-            let unheard = match tell {
-                Some(tell) => tell.send(outcome).err().map(|unheard| unheard.0),
+            let unheard = match report {
+                Some(report) => report.send(outcome).err().map(|unheard| unheard.0),
                 None => Some(outcome),
             };
             if let Some(Err(error)) = unheard {
@@ -289,10 +289,10 @@ impl Shared {
         state.is_losing = false;
         let lost = std::mem::take(&mut state.losing);
         drop(state);
-        let told = format!("writing to {} again; lost lines: {lost}", self.name);
+        let message = format!("writing to {} again; lost lines: {lost}", self.name);
         if !self.is_log {
-            log::warn!("{told}");
-        } else if lines.write(format!("dashboard: {told}\n").as_bytes()).is_err() {
+            log::warn!("{message}");
+        } else if lines.write(format!("dashboard: {message}\n").as_bytes()).is_err() {
             let mut state = self.state();
             state.is_losing = true;
             state.losing += lost;

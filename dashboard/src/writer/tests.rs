@@ -77,7 +77,7 @@ fn a_line_was_appended_to_the_half_line_that_a_full_disk_left_and_no_lost_line_w
 }
 
 #[test]
-fn the_log_itself_says_in_its_own_place_how_much_of_it_is_lost() {
+fn the_log_states_how_many_of_its_own_lines_are_lost() {
     let disk = Disk::default();
     let writer = Writer::of_log("stderr", Box::new(disk.clone())).expect("it opens");
     writer.write(b"one\ntwo\n");
@@ -86,11 +86,11 @@ fn the_log_itself_says_in_its_own_place_how_much_of_it_is_lost() {
     disk.room(1000);
     writer.write(b"three\n");
     settle(&writer);
-    let told = "three\ndashboard: writing to stderr again; lost lines: 2\n";
-    assert_eq!(disk.text(), told);
+    let message = "three\ndashboard: writing to stderr again; lost lines: 2\n";
+    assert_eq!(disk.text(), message);
     writer.write(b"four\n");
     settle(&writer);
-    assert_eq!(disk.text(), format!("{told}four\n"), "it is said once");
+    assert_eq!(disk.text(), format!("{message}four\n"), "the message is written once");
 }
 
 /// A pipe that is not read until a test lets it be, and then once.
@@ -119,7 +119,7 @@ impl Write for Pipe {
 }
 
 #[test]
-fn a_place_that_takes_nothing_blocks_no_caller_and_what_does_not_fit_is_counted() {
+fn a_blocked_output_blocks_no_caller_and_dropped_lines_are_counted() {
     let got = Disk::default();
     let (read, pipe) = Pipe::new(&got);
     let writer = Writer::open("pipe", move || Ok(Box::new(pipe))).expect("it opens");
@@ -139,7 +139,7 @@ fn a_place_that_takes_nothing_blocks_no_caller_and_what_does_not_fit_is_counted(
 }
 
 #[test]
-fn lines_that_a_blocked_place_was_being_given_were_not_lost_to_anyone_at_the_end() {
+fn lines_given_to_a_blocked_output_were_not_counted_as_lost_at_the_exit() {
     let got = Disk::default();
     let (_unread, pipe) = Pipe::new(&got);
     let writer = Writer::open("pipe", move || Ok(Box::new(pipe))).expect("it opens");
@@ -148,11 +148,11 @@ fn lines_that_a_blocked_place_was_being_given_were_not_lost_to_anyone_at_the_end
     writer.write(b"three\n");
     assert_eq!(writer.give_up(), 1..=3, "it may be that the place has taken the first two");
     assert_eq!(writer.lost(), 1);
-    assert_eq!(writer.give_up(), 0..=0, "they are told once");
+    assert_eq!(writer.give_up(), 0..=0, "they are counted once");
 }
 
 #[test]
-fn a_place_that_does_not_open_blocks_no_caller_and_is_given_up_for_another() {
+fn an_output_that_does_not_open_blocks_no_caller_and_is_replaced_by_another() {
     let (_stuck, fifo) = channel::<()>();
     let writer = Writer::open("fifo", move || {
         let _ = fifo.recv();
@@ -169,7 +169,7 @@ fn a_place_that_does_not_open_blocks_no_caller_and_is_given_up_for_another() {
 }
 
 #[test]
-fn a_place_that_cannot_be_opened_is_an_error_at_the_start_and_the_old_one_stays_later() {
+fn an_output_that_cannot_be_opened_is_an_error_at_the_start_and_the_old_one_stays_later() {
     let refused = || Err(ErrorKind::PermissionDenied.into());
     let error = Writer::open("file", refused).expect_err("it is refused");
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
@@ -185,7 +185,7 @@ fn a_place_that_cannot_be_opened_is_an_error_at_the_start_and_the_old_one_stays_
 }
 
 #[test]
-fn a_place_is_opened_so_many_times_at_once_and_no_more() {
+fn only_a_few_threads_open_the_same_output() {
     let disk = Disk::default();
     let writer = to(&disk);
     let (stuck, fifo) = channel::<()>();
@@ -223,7 +223,7 @@ impl Write for Unblocked {
 }
 
 #[test]
-fn a_pipe_that_was_set_not_to_block_is_asked_again() {
+fn writing_to_a_nonblocking_pipe_is_retried() {
     let got = Disk::default();
     got.room(100);
     let pipe = Unblocked { has_room: true, got: got.clone() };

@@ -347,14 +347,10 @@ mod tests {
     /// The same steps on a sorted map, which cannot be wrong in the same way; with due times by the
     /// number of the step.
     fn compare(due: fn(u64, u64) -> u64) {
-        let (mut random, mut timers, mut model) = (7_u64, Timers::new(), BTreeMap::new());
+        let mut random = fastrand::Rng::with_seed(7);
+        let (mut timers, mut model) = (Timers::new(), BTreeMap::new());
         let mut set: Vec<(Key, (u64, u64))> = vec![];
-        let mut step = |below: u64| {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            random % below
-        };
+        let mut step = |below: u64| random.u64(..below);
         for number in 0..20_000_u64 {
             let now = number / 100;
             let due = due(now, step(10_000));

@@ -2,6 +2,7 @@
 
 use super::*;
 use masque::sessions::{ChangesFeed, FeedMode};
+use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -154,9 +155,7 @@ fn replay(recording: &Recording, mode: FeedMode, pieces: Vec<Vec<u8>>) -> Stage 
         }
         if !asked.is_feed() {
             let name = asked.target.trim_start_matches("/db/");
-            let found = current
-                .iter()
-                .find(|(id, _)| encoded(id).replacen("_design%2F", "_design/", 1) == name);
+            let found = current.iter().find(|(id, _)| percent_decode_str(name).eq(id.bytes()));
             return vec![match found {
                 Some((id, rev)) if has_begun && rev != "-" => {
                     let id = serde_json::Value::from(id.as_str());
@@ -205,14 +204,11 @@ fn replay(recording: &Recording, mode: FeedMode, pieces: Vec<Vec<u8>>) -> Stage 
 
 /// `bytes` in pieces of random lengths: the same ones for the same seed.
 fn pieces(mut bytes: &[u8], seed: u64) -> Vec<Vec<u8>> {
-    let mut random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let longest = (bytes.len() as u64 / 8).clamp(2, 8192);
+    let mut random = fastrand::Rng::with_seed(seed);
+    let longest = (bytes.len() / 8).clamp(2, 8192);
     let mut pieces = vec![];
     while !bytes.is_empty() {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        let length = usize::try_from(1 + random % longest).unwrap().min(bytes.len());
+        let length = random.usize(1..=longest).min(bytes.len());
         let (piece, rest) = bytes.split_at(length);
         pieces.push(piece.to_vec());
         bytes = rest;
@@ -225,14 +221,6 @@ fn chunk_of(bytes: &[u8]) -> Act {
         return Act::send("");
     }
     Act::send([format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat())
-}
-
-fn encoded(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let encode = |byte: u8| {
-        if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
-    };
-    text.bytes().map(encode).collect()
 }
 
 /// Each document is told at revisions that the recording has, in its order, none twice in a row,

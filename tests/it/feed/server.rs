@@ -5,6 +5,7 @@ use masque::filters::Stream;
 use masque::reactor::{Cx, Event, Handlers};
 use masque::sessions::{Connection, Peer};
 use masque::wheels::{Ended, ReadWrite};
+use percent_encoding::percent_decode_str;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -73,7 +74,8 @@ impl Asked {
     /// The decoded `since`.
     pub(super) fn since(&self) -> String {
         let since = self.target.split("since=").nth(1).unwrap_or_default();
-        decoded(since.split('&').next().unwrap_or_default())
+        let since = since.split('&').next().unwrap_or_default();
+        percent_decode_str(since).decode_utf8().unwrap().into_owned()
     }
 
     /// The request in short: what every feed asks for is left out.
@@ -90,21 +92,6 @@ impl Asked {
             None => format!("{} {}", self.method, self.target),
         }
     }
-}
-
-fn decoded(text: &str) -> String {
-    let mut bytes = text.bytes();
-    let mut decoded = vec![];
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'%' => {
-                let digits = [bytes.next().unwrap(), bytes.next().unwrap()];
-                u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap()
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(decoded).unwrap()
 }
 
 type Answers = dyn FnMut(&Asked) -> Vec<Act>;

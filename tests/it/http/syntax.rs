@@ -29,12 +29,10 @@ const PLACES: [(&str, &str); 3] = [("", ""), (GOOD, ""), ("", GOOD)];
 fn cuts(input: &[u8]) -> Vec<Vec<Vec<u8>>> {
     let mut ways = vec![vec![input.to_vec()], input.iter().map(|byte| vec![*byte]).collect()];
     for seed in 1..=4_u64 {
-        let (mut random, mut rest, mut pieces) = (seed * 0x9E37_79B9, input, vec![]);
+        let (mut random, mut rest) = (fastrand::Rng::with_seed(seed), input);
+        let mut pieces = vec![];
         while !rest.is_empty() {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            let length = usize::try_from(random % 40).expect("it is small").clamp(1, rest.len());
+            let length = random.usize(1..40).min(rest.len());
             let (piece, after) = rest.split_at(length);
             pieces.push(piece.to_vec());
             rest = after;

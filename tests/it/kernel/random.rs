@@ -11,21 +11,9 @@ const ACT: Event<u32> = Event::new("player.act");
 const HEAR: Event<u32> = Event::new("player.hear");
 const ASK: Event<u32, u32> = Event::new("player.ask");
 
-/// xorshift: the same script for the same seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, below: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % below
-    }
-}
-
 /// What all players of a game know.
 struct Table {
-    random: Random,
+    random: fastrand::Rng,
     players: Vec<SessionId>,
     holds: Vec<Hold>,
     alive: usize,
@@ -47,7 +35,7 @@ impl Player {
     }
 
     fn below(&self, below: usize) -> usize {
-        self.table.borrow_mut().random.below(below)
+        self.table.borrow_mut().random.usize(..below)
     }
 
     fn someone(&self) -> SessionId {
@@ -156,7 +144,7 @@ fn random_scripts_leave_nothing_behind() {
         (limits.queue, limits.call_depth) = (200, 100);
         let mut rig = Rig::with_limits(limits);
         let table = Rc::new(RefCell::new(Table {
-            random: Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+            random: fastrand::Rng::with_seed(seed),
             players: vec![],
             holds: vec![],
             alive: 0,

@@ -54,13 +54,9 @@ struct Visit<'a> {
     server: &'a Server,
     connections: usize,
     is_over: &'a AtomicBool,
-    random: &'a mut Random,
+    random: &'a mut fastrand::Rng,
     answers: u64,
 }
-
-/// Xorshift: all that a soak needs, and the same each time.
-#[derive(Debug)]
-struct Random(u64);
 
 impl Kind {
     /// How many connections of this kind there are at a time.
@@ -70,7 +66,7 @@ impl Kind {
 
     /// Visits until it is over. A fault ends a visit, never the others.
     pub(super) fn run(&self, server: &Server, number: usize, is_over: &AtomicBool) -> Tally {
-        let mut random = Random(0x9E37_79B9_7F4A_7C15 ^ (number as u64 + 1));
+        let mut random = fastrand::Rng::with_seed(number as u64);
         let mut tally = Tally::default();
         let Kind { connections, .. } = *self;
         while !is_over.load(Ordering::Relaxed) {
@@ -100,15 +96,6 @@ impl Tally {
     }
 }
 
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).expect("it has 31 bits") % bound
-    }
-}
-
 impl Visit<'_> {
     fn open(&self) -> io::Result<Vec<Wire>> {
         (0..self.connections).map(|_| Wire::open(self.server.address)).collect()
@@ -128,7 +115,7 @@ impl Visit<'_> {
     fn parked(&mut self) -> io::Result<Vec<Wire>> {
         let mut wires = self.open()?;
         for wire in &mut wires {
-            let path = ["/overview", "/board"][self.random.below(2)];
+            let path = ["/overview", "/board"][self.random.usize(..2)];
             wire.ask(path)?;
             // Nothing has been stored yet, the first time.
             let answer = wire.answer()?;
@@ -139,7 +126,7 @@ impl Visit<'_> {
     }
 
     fn pause(&mut self, most_ms: usize) {
-        thread::sleep(Duration::from_millis(self.random.below(most_ms) as u64));
+        thread::sleep(Duration::from_millis(self.random.usize(..most_ms) as u64));
     }
 }
 
@@ -151,8 +138,8 @@ fn store(visit: &mut Visit<'_>) -> io::Result<()> {
     let mut rev = current.tag;
     for _ in 0..20 {
         let query = if rev.is_empty() { String::new() } else { format!("?rev={rev}") };
-        let text = "x".repeat(visit.random.below(4_000));
-        let json = format!(r#"{{"n":{},"text":"{text}"}}"#, visit.random.below(1_000));
+        let text = "x".repeat(visit.random.usize(..4_000));
+        let json = format!(r#"{{"n":{},"text":"{text}"}}"#, visit.random.usize(..1_000));
         let head = format!(
             "PUT {database}/{DOCUMENT}{query} HTTP/1.1\r\nHost: localhost\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
@@ -234,7 +221,7 @@ fn reset(visit: &mut Visit<'_>) -> io::Result<()> {
 
 fn pipeline(visit: &mut Visit<'_>) -> io::Result<()> {
     let paths = ["/board", "/file/page.js", "/health", "/nothing", "/overview"];
-    let paths: Vec<_> = (0..50).map(|_| paths[visit.random.below(paths.len())]).collect();
+    let paths: Vec<_> = (0..50).map(|_| paths[visit.random.usize(..paths.len())]).collect();
     let mut wire = Wire::open(visit.server.address)?;
     let requests =
         paths.iter().map(|path| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
@@ -283,13 +270,13 @@ fn rubbish(visit: &mut Visit<'_>) -> io::Result<()> {
         "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
     ];
     for mut wire in visit.open()? {
-        let is_head = visit.random.below(2) == 0;
+        let is_head = visit.random.usize(..2) == 0;
         let bytes: Vec<u8> = if is_head {
-            HEADS[visit.random.below(HEADS.len())].into()
+            HEADS[visit.random.usize(..HEADS.len())].into()
         } else {
             // Longer than a line may be, now and then.
-            let length = visit.random.below(20_000) + 1;
-            let noise = (0..length).map(|_| visit.random.below(256) as u8);
+            let length = visit.random.usize(..20_000) + 1;
+            let noise = (0..length).map(|_| visit.random.usize(..256) as u8);
             noise.chain(*b"\r\n\r\n").collect()
         };
         // It may be refused and closed before it has all been sent.

@@ -70,7 +70,7 @@ fn all_or_nothing_was_ignored() {
 }
 
 #[test]
-fn a_filter_that_has_no_form_of_one_was_said_to_be_missing() {
+fn a_malformed_filter_was_reported_as_missing() {
     let mut client = Client::with_db();
     client.expect(201, "PUT /db/_design/app", r#"{"filters":{"f":""},"views":7}"#);
     let form = "`filter` must be of the form `designname/filtername`";
@@ -98,7 +98,7 @@ fn a_filter_that_has_no_form_of_one_was_said_to_be_missing() {
 }
 
 #[test]
-fn zero_in_quotes_was_taken_for_a_sequence() {
+fn zero_in_quotes_was_treated_as_a_sequence() {
     let mut client = lettered();
     let malformed = bad_request("Malformed sequence supplied in 'since' parameter.");
     for since in ["%220%22", "%22now%22"] {
@@ -171,7 +171,7 @@ fn startkey_docid_and_the_options_of_a_body_were_ignored() {
 }
 
 #[test]
-fn a_refusal_spoke_of_attachments_and_databases_where_there_are_none() {
+fn an_error_named_attachments_and_databases_that_do_not_exist() {
     let mut client = Client::with_db();
     client.put("d", 1);
     let table = [
@@ -226,7 +226,7 @@ fn a_checkpoint_had_no_tag() {
 }
 
 #[test]
-fn what_was_asked_of_a_document_was_left_out() {
+fn parameters_of_a_document_were_ignored() {
     let mut client = Client::with_db();
     let (a2, b2, dead) = ("2-a", "2-b", "2-c");
     for (rev, deleted) in [(a2, false), (b2, false), (dead, true)] {

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::Client;
 
 #[test]
-fn a_database_lives_and_dies() {
+fn a_database_is_created_and_deleted() {
     let mut client = Client::new();
     assert_eq!(client.expect(200, "GET /_all_dbs", ""), json!([]));
     let made = client.response("PUT /a%2Fb/", "");
@@ -66,7 +66,7 @@ fn a_head_has_the_length_and_no_body() {
 }
 
 #[test]
-fn the_revision_of_an_edit_may_stand_in_three_places() {
+fn the_revision_of_an_edit_may_be_in_three_places() {
     let mut client = Client::with_db();
     let rev = client.put("d", 1);
     let rev = client.expect(201, &format!("PUT /db/d?rev={rev}"), "{}")["rev"].clone();
@@ -88,7 +88,7 @@ fn the_revision_of_an_edit_may_stand_in_three_places() {
 }
 
 #[test]
-fn what_the_client_has_is_not_sent_again() {
+fn content_that_the_client_has_is_not_sent_again() {
     let mut client = Client::with_db();
     let rev = client.put("d", 1);
     let tag = format!("\"{rev}\"");
@@ -112,7 +112,7 @@ fn a_posted_document_gets_an_id() {
 }
 
 #[test]
-fn local_documents_are_apart() {
+fn local_documents_are_in_no_list_and_no_feed() {
     let mut client = Client::with_db();
     client.expect(404, "GET /db/_local/cp", "");
     client.expect(201, "PUT /db/_local/cp", r#"{"seq":"1"}"#);

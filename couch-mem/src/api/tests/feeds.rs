@@ -52,7 +52,7 @@ fn a_long_poll_waits_for_one_row() {
 }
 
 #[test]
-fn the_pace_is_what_was_asked_for() {
+fn the_pace_is_the_requested_one() {
     let heartbeat = |ms| Pace::Heartbeat(Duration::from_millis(ms));
     let timeout = |ms| Pace::Timeout(Duration::from_millis(ms));
     let table = [
@@ -101,7 +101,7 @@ fn limits_count_rows_and_pending_counts_the_rest() {
 }
 
 #[test]
-fn a_feed_of_some_documents_passes_over_the_others() {
+fn a_feed_of_some_documents_skips_the_others() {
     let mut client = Client::with_db();
     for id in ["a", "b", "c"] {
         client.put(id, 1);

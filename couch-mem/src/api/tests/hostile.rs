@@ -121,7 +121,7 @@ fn refuse_all(client: &mut Client, table: &[(&str, &str, u16)]) {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_refused() {
+fn bytes_that_are_not_utf_8_are_rejected() {
     let mut client = Client::with_db();
     for line in ["PUT /db/x", "POST /db", "POST /db/_bulk_docs", "POST /db/_changes"] {
         client.expect(400, line, &b"{\"a\":\"\xff\xfe\"}"[..]);
@@ -153,7 +153,7 @@ fn a_deep_document_is_kept_as_text() {
 
 /// Random bytes in all places, seeded: whatever comes, there is an answer.
 #[test]
-fn noise_is_answered() {
+fn random_requests_are_answered() {
     let mut client = Client::with_db();
     client.put("d", 1);
     let words = [

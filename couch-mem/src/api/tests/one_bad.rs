@@ -24,7 +24,7 @@ fn multipart(document: &Value) -> String {
 }
 
 #[test]
-fn a_document_with_an_attachment_stopped_the_documents_beside_it() {
+fn a_document_with_an_attachment_stopped_the_others() {
     for attachment in [
         json!({"content_type": "text/plain", "data": "YWJj"}),
         json!({"content_type": "text/plain", "stub": true, "revpos": 1, "length": 3}),
@@ -49,7 +49,7 @@ fn a_document_with_an_attachment_stopped_the_documents_beside_it() {
 }
 
 #[test]
-fn a_document_in_parts_was_taken_for_bad_json() {
+fn a_document_in_parts_was_treated_as_bad_json() {
     let mut client = Client::with_db();
     let line = "PUT /db/a?new_edits=false";
     let mut document = json!({"_id": "a", "_rev": HASH, "_revisions": {"start": 1,
@@ -131,7 +131,7 @@ fn revisions_that_are_no_md5_stopped_a_replication() {
 
 /// CouchDB keeps 32 hex digits as 16 bytes and all else as text, and compares bytes.
 #[test]
-fn the_winner_is_the_one_that_couchdb_picks() {
+fn the_winner_is_that_of_couchdb() {
     let table = [
         (["1-abc", "1-abd"], "1-abd"),
         (["1-b", "1-aaaa"], "1-b"),
@@ -152,7 +152,7 @@ fn the_winner_is_the_one_that_couchdb_picks() {
 }
 
 #[test]
-fn what_has_no_form_of_a_revision_failed_those_beside_it() {
+fn a_malformed_revision_failed_the_others() {
     let mut client = Client::with_db();
     // The replicator sends the missing revisions; only the bad one is rejected and counted.
     let asked = json!({"d": ["x", HASH, "1-\u{e9}\""]});
@@ -254,7 +254,7 @@ fn a_lone_surrogate_was_stored_and_could_not_be_read() {
 }
 
 #[test]
-fn one_item_of_a_bulk_read_failed_those_beside_it() {
+fn one_bad_item_of_a_bulk_read_failed_the_others() {
     let mut client = Client::with_db();
     let rev = client.put("d", 1);
     let asked = json!({"docs": [{"id": "d", "rev": rev}, {}, 7, {"id": "d", "rev": 7},

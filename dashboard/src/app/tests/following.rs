@@ -79,7 +79,7 @@ const X: &str = r#"{"_id":"x","_rev":"1-r"}"#;
 const WELL: [&str; 3] = ["HTTP/1.1 200 OK", "\"feed\":\"following\"", "\"outdated_documents\":0"];
 
 #[test]
-fn a_purged_document_was_shown_and_called_well() {
+fn a_purged_document_was_shown_as_current() {
     let mut scene = Scene::new(|target, is_purged| match target {
         "/db" => info(u8::from(is_purged)),
         "/db/x" if is_purged => {
