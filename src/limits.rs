@@ -1,7 +1,6 @@
 //! Every bound in one place, each with its reason. What is reached is always an error or an event,
 //! never a silent drop.
 
-use crate::wheels::Marks;
 use std::time::Duration;
 
 /// Posts that may wait in a kernel's queue. Yields and notices, which cannot be refused, may make
@@ -133,6 +132,9 @@ pub const LINGER_BYTES: usize = 256 * 1024;
 
 // Lines.
 
+/// Unconsumed bytes at which reading pauses, for a filter that does not say another number.
+pub const INPUT_BYTES: usize = 64 * 1024;
+
 /// Longest line that [`Line`](crate::filters::Line) takes, in bytes without its end. Ten times any
 /// line of a text protocol, small enough that thousands of peers cannot exhaust memory with it.
 pub const LINE_BYTES: usize = 64 * 1024;
@@ -210,10 +212,13 @@ pub const OUTPUT_KEPT_BYTES: usize = 4096;
 /// makes a write dearer than that copy.
 pub const OUTPUT_COPIED_BYTES: usize = 1024;
 
-/// When a subscriber to server-sent events counts as one that does not read, and when it can be
-/// sent to again: what a socket of the system holds anyway, so that a slow one is no dearer than a
-/// fast one.
-pub const EVENT_STREAM_MARKS: Marks = Marks { high: 64 * 1024, low: 16 * 1024 };
+/// Unsent bytes at which a subscriber to server-sent events counts as one that does not read: then
+/// events are skipped. A socket of the system holds as much anyway, so a slow subscriber costs no
+/// more than a fast one.
+pub const EVENT_STREAM_HIGH: usize = 64 * 1024;
+
+/// Unsent bytes at which such a subscriber is sent events again.
+pub const EVENT_STREAM_LOW: usize = 16 * 1024;
 
 // Following a changes feed.
 

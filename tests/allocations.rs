@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 use bytes::Bytes;
-use masque::filters::{Httpd, Request, Response, Stall};
+use masque::filters::{Httpd, Marks, Request, Response, Stall};
 use masque::limits::{READ_BUFFER, SHRINK_PAUSE};
 use masque::reactor::{
     Cx, Endpoint, Event, Handlers, Postback, Reactor, Readiness, Rig, Session, SessionId, Shift,
@@ -393,7 +393,7 @@ fn the_worst_connections_hold_what_their_limits_allow_and_leave_nothing() {
     const BODY: usize = 32 * 1024;
     const HIGH: usize = 32 * 1024;
     const ANSWER: usize = 16 * 1024;
-    let stall = Stall { high: HIGH, low: 1024, time: Duration::from_secs(3600) };
+    let stall = Stall { marks: Marks { high: HIGH, low: 1024 }, time: Duration::from_secs(3600) };
     let httpd = Httpd::new().with_body_max(BODY).with_stall(stall);
     let mut crowd = Crowd::new(httpd, ANSWER);
     let head = format!("GET / HTTP/1.1\r\nHost: h\r\nA: {}", "x".repeat(HEAD - 30));

@@ -37,32 +37,74 @@ pub use httpd::{Httpd, Mode, Prepared, Reply, Request, RequestPart, Response, St
 pub use line::{Line, LineError};
 pub use lines::{LineTooLong, Lines};
 pub use output::Output;
-pub use patience::{Patience, Stall};
+pub use patience::{Marks, Patience, Stall};
 pub use stream::Stream;
 
+use crate::limits::INPUT_BYTES;
 use bytes::Bytes;
+use std::error::Error;
 use std::time::SystemTime;
 
 /// A codec between a byte stream and items: POE's `POE::Filter`.
+///
+/// Two methods and the types are a filter. A protocol with turns or time limits also implements
+/// [`Protocol`].
+///
+/// ```
+/// use bytes::Bytes;
+/// use masque::filters::{Filter, Output};
+/// use std::io::{Error, ErrorKind};
+///
+/// /// Frames of up to 100 bytes, each after a byte with its length.
+/// struct Frames;
+///
+/// impl Filter for Frames {
+///     type In = Bytes;
+///     type Out = Bytes;
+///     type Error = Error;
+///
+///     fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Bytes>, Error> {
+///         let [length, rest @ ..] = *input else { return Ok(None) };
+///         let length = usize::from(*length);
+///         if length > 100 {
+///             return Err(Error::new(ErrorKind::InvalidData, "a frame is too long"));
+///         }
+///         let Some((frame, rest)) = rest.split_at_checked(length) else { return Ok(None) };
+///         *input = rest;
+///         Ok(Some(Bytes::copy_from_slice(frame)))
+///     }
+///
+///     fn encode(&mut self, frame: Bytes, output: &mut Output) {
+///         output.text(&[frame.len() as u8]);
+///         output.shared(frame);
+///     }
+/// }
+///
+/// let mut input = &b"\x02hi\x03you"[..];
+/// assert_eq!(Frames.decode(&mut input).unwrap().unwrap(), "hi");
+/// assert_eq!(Frames.decode(&mut input).unwrap(), None, "the rest has not arrived");
+/// ```
 pub trait Filter: 'static {
     /// What arrives from the peer.
     type In: 'static;
-    /// What is put for the peer.
+    /// What is sent to the peer.
     type Out: 'static;
-    /// Why the stream cannot be understood any further.
-    type Error: std::error::Error + Send + Sync + 'static;
+    /// Why the stream cannot be decoded any further.
+    type Error: Into<Box<dyn Error + Send + Sync>>;
 
-    /// Takes the next item off the front of `input`, or `None` when it needs more bytes.
+    /// Takes the next item off the front of `input`, or `None` if it needs more bytes.
     ///
-    /// Consumed bytes are cut off the front of `input` (also when there is no item yet); the rest
-    /// is shown again, with more behind it. After an error the filter is not asked again.
+    /// The filter removes the bytes that it has consumed from the front of `input`, also if there is
+    /// no item yet. It is given the rest again, with more bytes after it. After an error it is not
+    /// called again.
     ///
-    /// It may give items without consuming any, such as the end of a body, but not more than
-    /// [`ITEMS_WITHOUT_INPUT`](crate::limits::ITEMS_WITHOUT_INPUT) in a row: the wheel takes that
-    /// for an endless loop.
+    /// It may return items without consuming bytes, such as the end of a body, but at most
+    /// [`ITEMS_WITHOUT_INPUT`](crate::limits::ITEMS_WITHOUT_INPUT) in a row. The wheel treats more
+    /// as an endless loop.
     fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Self::In>, Self::Error>;
 
-    /// Takes what is left when the peer has sent its last byte; asked until it gives `None`.
+    /// Takes the items that are left when the peer has sent its last byte; called until it returns
+    /// `None`.
     ///
     /// An unterminated last line is an item here; a body that ends too early is an error.
     fn decode_end(&mut self, input: &mut &[u8]) -> Result<Option<Self::In>, Self::Error> {
@@ -72,47 +114,65 @@ pub trait Filter: 'static {
     /// Writes one item.
     fn encode(&mut self, item: Self::Out, output: &mut Output);
 
-    /// What the protocol itself has to say after a `decode`, as HTTP's `100 Continue`. Said once.
+    /// The number of unconsumed bytes at which reading pauses.
+    ///
+    /// It must be more than the longest run of bytes that `decode` needs at once: the wheel ends
+    /// the connection of a filter that has so many bytes and needs more.
+    fn input_max(&self) -> usize {
+        INPUT_BYTES
+    }
+
+    /// The filter as a protocol, if it is one.
+    fn protocol(&self) -> Option<&dyn Protocol> {
+        None
+    }
+
+    /// The same for changes. It must be a protocol if and only if [`protocol`](Self::protocol) is.
+    fn protocol_mut(&mut self) -> Option<&mut dyn Protocol> {
+        None
+    }
+}
+
+/// What a protocol with turns and time limits tells its wheel, as HTTP's server does. Each method
+/// has a default that does nothing.
+pub trait Protocol {
+    /// What the protocol itself must send after a `decode`, such as HTTP's `100 Continue`. Returned
+    /// once.
     fn respond(&mut self) -> Option<Bytes> {
         None
     }
 
-    /// Tells the time of day before an `encode`, for protocols that say it, as HTTP's `Date` does.
+    /// Sets the time of day before an `encode`, for protocols that send it, as HTTP's `Date` does.
     ///
-    /// The wheel hands in the time that its turn began: a filter reads no clock.
+    /// It is the time at which the wheel's turn began, because a filter reads no clock.
     fn set_date(&mut self, _now: SystemTime) {}
 
-    /// How many unconsumed bytes may wait in front of this filter before reading pauses.
+    /// Returns true while the filter takes no further item, because an earlier one must be answered
+    /// first.
     ///
-    /// It must be more than the longest run that `decode` needs at once: the wheel ends the
-    /// connection of a filter that has so many bytes before it and needs more.
-    fn input_max(&self) -> usize;
-
-    /// Whether the filter takes no further item because an earlier one has to be answered first.
-    ///
-    /// `decode` gives `None` meanwhile and is asked again after the next `encode`.
+    /// `decode` returns `None` during that time, and is called again after the next `encode`.
     fn is_waiting(&self) -> bool {
         false
     }
 
-    /// Whether all has been said: the wheel flushes and then closes the connection.
+    /// Returns true when the conversation is over: the wheel flushes and then closes the
+    /// connection.
     fn is_finished(&self) -> bool {
         false
     }
 
-    /// What the peer is waited for, and how long; `None` for as long as it takes, which is right
-    /// while this side has yet to answer. Asked whenever something has come or was put.
+    /// What the filter waits for the peer to send, and how long; `None` for no limit, which is right
+    /// while this side must answer. Called whenever bytes have arrived or an item was put.
     fn patience(&self) -> Option<Patience> {
         None
     }
 
-    /// The time that [`patience`](Filter::patience) gave is up: writes what there is to say, as
-    /// HTTP's
-    /// 408. The wheel then ends the connection.
+    /// The time that [`patience`](Self::patience) returned is over: writes a last answer, such as
+    /// HTTP's 408. The wheel then ends the connection.
     fn timed_out(&mut self, _output: &mut Output) {}
 
-    /// The session has panicked: writes what there is to say, as HTTP's 500. The wheel sends what
-    /// the socket has room for and closes the connection.
+    /// The session has panicked: writes a last answer, such as HTTP's 500. The wheel sends as much
+    /// as the socket takes and closes the connection.
     fn orphaned(&mut self, _output: &mut Output) {}
 
     /// When a peer counts as one that does not read; `None` for a protocol whose peers may send

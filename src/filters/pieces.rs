@@ -1,6 +1,6 @@
 //! For tests: shows a filter its input in pieces, the way a wheel does.
 
-use super::{Filter, Output};
+use super::{Filter, Output, Protocol};
 
 /// One way of cutting an input into the pieces that reads bring.
 #[derive(Debug)]
@@ -114,7 +114,8 @@ impl<'a> Pieces<'a> {
                     if ended { filter.decode_end(&mut rest) } else { filter.decode(&mut rest) };
                 let consumed = pending.len() - rest.len();
                 pending.drain(..consumed);
-                output.shared(filter.respond().unwrap_or_default());
+                let response = filter.protocol_mut().and_then(Protocol::respond);
+                output.shared(response.unwrap_or_default());
                 match result {
                     Ok(Some(item)) => {
                         answer(filter, &item, &mut output);
@@ -123,7 +124,10 @@ impl<'a> Pieces<'a> {
                     Ok(None) => {
                         // Or a wheel would stop reading and wait for ever.
                         let waits = pending.len() >= filter.input_max();
-                        assert!(!waits || filter.is_waiting(), "it wants more than is let wait");
+                        assert!(
+                            !waits || filter.protocol().is_some_and(Protocol::is_waiting),
+                            "it wants more than is let wait"
+                        );
                         break;
                     }
                     Err(error) => {

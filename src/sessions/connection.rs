@@ -2,8 +2,9 @@
 
 use super::peer::Peer;
 use crate::filters::Filter;
+use crate::filters::Marks;
 use crate::reactor::{Cx, Handlers};
-use crate::wheels::{BrokenFilter, ConnectError, Ended, Marks, ReadWrite};
+use crate::wheels::{BrokenFilter, ConnectError, Ended, ReadWrite};
 
 /// What a program does with one connection, on the server's side or the client's: the callbacks of
 /// POE's `Server::TCP` (`ClientInput` and so on) and `Client::TCP` (`ServerInput` and so on) as

@@ -1,7 +1,8 @@
 //! One subscriber's stream of server-sent events.
 
+use crate::filters::Marks;
 use crate::filters::{Httpd, Reply, ServerSentEvent};
-use crate::limits::EVENT_STREAM_MARKS;
+use crate::limits::{EVENT_STREAM_HIGH, EVENT_STREAM_LOW};
 use crate::reactor::{Cx, Event};
 use crate::wheels::{Put, ReadWrite};
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use bytes::Bytes;
 /// it.
 ///
 /// Every subscriber shares the bytes of an event. One that does not read as fast as they come is
-/// not queued for without end: once its buffer is over the high mark of [`EVENT_STREAM_MARKS`],
+/// not queued for without end: once its buffer has [`EVENT_STREAM_HIGH`] bytes,
 /// only the newest event of each kind waits for it, and it is told nothing of those between. So a
 /// subscriber costs at most the mark, one event more, and a reference for each kind.
 ///
@@ -51,6 +52,8 @@ pub struct EventStream {
     sent_bytes: u64,
 }
 
+const MARKS: Marks = Marks { high: EVENT_STREAM_HIGH, low: EVENT_STREAM_LOW };
+
 impl EventStream {
     /// Answers the request at work with the beginning of a stream. The wire's marks become the
     /// stream's: pass what comes as `drained` on to [`EventStream::drained`]; `full` may be
@@ -65,7 +68,7 @@ impl EventStream {
         full: Event<()>,
         drained: Event<()>,
     ) -> Self {
-        wire.on_marks(cx, EVENT_STREAM_MARKS, full, drained);
+        wire.on_marks(cx, MARKS, full, drained);
         wire.put(cx, Reply::Start(ServerSentEvent::head()));
         EventStream { wire, is_full: false, waiting: vec![], sent_bytes: 0 }
     }

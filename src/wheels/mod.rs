@@ -13,4 +13,4 @@ mod refusal;
 pub use connector::{ConnectError, Connector, Target};
 pub use listener::{Accepted, Counts, Listener, Overload};
 pub use lookup::Lookup;
-pub use read_write::{BrokenFilter, Ended, Marks, Put, ReadWrite};
+pub use read_write::{BrokenFilter, Ended, Put, ReadWrite};

@@ -12,9 +12,10 @@ mod tests;
 pub use contract::BrokenFilter;
 pub use ended::Ended;
 
-use crate::filters::{Filter, Output};
+use crate::filters::{Filter, Marks, Output};
 use crate::limits::ITEMS_PER_TURN;
 use crate::reactor::{Cx, Event, Readiness, Socket, Wheel, WheelCx, WheelEvent, WheelId};
+use contract::AskProtocol;
 use input::Supply;
 use patience::Watch;
 use std::fmt;
@@ -39,15 +40,6 @@ pub enum Put {
     Full,
     /// The connection has ended or is ending: the item is dropped.
     Gone,
-}
-
-/// When a buffer of unsent bytes counts as full, and when as empty enough to go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Marks {
-    /// At so many unsent bytes or more, it is full.
-    pub high: usize,
-    /// At so many or less, it can be put to again. Less than `high`.
-    pub low: usize,
 }
 
 /// What the kernel keeps for a connection.

@@ -9,7 +9,7 @@ pub use error::HttpClientError;
 
 use super::chunked::{ChunkError, Decoder, Piece};
 use super::head::HeadScan;
-use super::{Filter, Output};
+use super::{Filter, Output, Protocol};
 use crate::limits::{HTTP_HEAD_BYTES, HTTP_HEADERS};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
@@ -251,6 +251,16 @@ impl Filter for HttpClient {
         self.head_max + 1
     }
 
+    fn protocol(&self) -> Option<&dyn Protocol> {
+        Some(self)
+    }
+
+    fn protocol_mut(&mut self) -> Option<&mut dyn Protocol> {
+        Some(self)
+    }
+}
+
+impl Protocol for HttpClient {
     fn is_finished(&self) -> bool {
         matches!(self.state, State::Over)
     }

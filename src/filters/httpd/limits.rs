@@ -1,8 +1,8 @@
 //! What a server lets a client ask for, and how long it waits.
 
 use super::{Httpd, Mode};
-use crate::filters::Stall;
 use crate::filters::head::Kept;
+use crate::filters::{Marks, Stall};
 use crate::limits::{
     HTTP_BODY_BYTES, HTTP_BODY_BYTES_PER_S, HTTP_BODY_TIME, HTTP_HEAD_BYTES, HTTP_HEAD_TIME,
     HTTP_HEADERS, HTTP_IDLE_TIME, HTTP_OUTPUT_HIGH, HTTP_OUTPUT_LOW, HTTP_STALL_TIME,
@@ -42,7 +42,10 @@ static DEFAULT: Limits = Limits {
     body_time: HTTP_BODY_TIME,
     body_bytes_per_s: HTTP_BODY_BYTES_PER_S,
     idle_time: HTTP_IDLE_TIME,
-    stall: Stall { high: HTTP_OUTPUT_HIGH, low: HTTP_OUTPUT_LOW, time: HTTP_STALL_TIME },
+    stall: Stall {
+        marks: Marks { high: HTTP_OUTPUT_HIGH, low: HTTP_OUTPUT_LOW },
+        time: HTTP_STALL_TIME,
+    },
 };
 
 impl Limits {
@@ -136,7 +139,10 @@ impl<M: Mode> Httpd<M> {
     /// When `low` is not less than `high`.
     #[track_caller]
     pub fn with_stall(self, stall: Stall) -> Self {
-        assert!(stall.low < stall.high, "the low mark must be below the high mark: {stall:?}");
+        assert!(
+            stall.marks.low < stall.marks.high,
+            "the low mark must be below the high mark: {stall:?}"
+        );
         self.with(|limits| limits.stall = stall)
     }
 

@@ -13,7 +13,7 @@ pub use mode::{Mode, RequestPart, Streamed, Whole};
 pub use reply::{Prepared, Reply};
 
 use super::head::HeadScan;
-use super::{Filter, Output, Patience, Stall};
+use super::{Filter, Output, Patience, Protocol, Stall};
 use bytes::Bytes;
 use http::StatusCode;
 use incoming::Incoming;
@@ -286,6 +286,21 @@ impl<M: Mode> Filter for Httpd<M> {
         }
     }
 
+    /// The longest head; bodies are taken as they come.
+    fn input_max(&self) -> usize {
+        self.limits().head + 1
+    }
+
+    fn protocol(&self) -> Option<&dyn Protocol> {
+        Some(self)
+    }
+
+    fn protocol_mut(&mut self) -> Option<&mut dyn Protocol> {
+        Some(self)
+    }
+}
+
+impl<M: Mode> Protocol for Httpd<M> {
     /// `100 Continue`, when the client waits for it with a body that is taken whole.
     fn respond(&mut self) -> Option<Bytes> {
         if M::STREAMS { None } else { self.call_for_body() }
@@ -293,11 +308,6 @@ impl<M: Mode> Filter for Httpd<M> {
 
     fn set_date(&mut self, now: SystemTime) {
         self.date = Some(now);
-    }
-
-    /// The longest head; bodies are taken as they come.
-    fn input_max(&self) -> usize {
-        self.limits().head + 1
     }
 
     fn is_waiting(&self) -> bool {

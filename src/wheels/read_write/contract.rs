@@ -2,10 +2,12 @@
 //! busy without end.
 
 use super::{Sink, Source, State};
-use crate::filters::Filter;
+use crate::filters::{Filter, Output, Patience, Protocol, Stall};
 use crate::limits::ITEMS_WITHOUT_INPUT;
+use bytes::Bytes;
 use std::any::type_name;
 use std::fmt;
+use std::time::SystemTime;
 
 /// How a filter has broken the contract of [`Filter`]: the error of an
 /// [`Ended::Malformed`](super::Ended::Malformed) that is the program's mistake and not the peer's.
@@ -40,6 +42,49 @@ impl fmt::Display for BrokenFilter {
 }
 
 impl std::error::Error for BrokenFilter {}
+
+/// What a wheel asks of any filter: a filter that is no protocol gives the defaults.
+pub(super) trait AskProtocol: Filter {
+    fn respond(&mut self) -> Option<Bytes> {
+        self.protocol_mut().and_then(Protocol::respond)
+    }
+
+    fn set_date(&mut self, now: SystemTime) {
+        if let Some(protocol) = self.protocol_mut() {
+            protocol.set_date(now);
+        }
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.protocol().is_some_and(Protocol::is_waiting)
+    }
+
+    fn is_finished(&self) -> bool {
+        self.protocol().is_some_and(Protocol::is_finished)
+    }
+
+    fn patience(&self) -> Option<Patience> {
+        self.protocol().and_then(Protocol::patience)
+    }
+
+    fn timed_out(&mut self, output: &mut Output) {
+        if let Some(protocol) = self.protocol_mut() {
+            protocol.timed_out(output);
+        }
+    }
+
+    fn orphaned(&mut self, output: &mut Output) {
+        if let Some(protocol) = self.protocol_mut() {
+            protocol.orphaned(output);
+        }
+    }
+
+    fn stall(&self) -> Option<Stall> {
+        self.protocol().and_then(Protocol::stall)
+    }
+}
+
+impl<F: Filter> AskProtocol for F {}
 
 impl<F: Filter> State<F> {
     /// Counts an item for which the filter has taken so many bytes.

@@ -1,5 +1,6 @@
 //! The way in: reads until the socket would block, decodes, delivers.
 
+use super::contract::AskProtocol;
 use super::{Ended, Sink, Source, State, end, output};
 use crate::filters::Filter;
 use crate::limits::{READ_BUFFER, READ_PER_TURN};
@@ -109,7 +110,7 @@ impl<F: Filter> State<F> {
     fn decode_end(&mut self) -> Result<Option<F::In>, Fault> {
         let pending = std::mem::take(&mut self.pending);
         let mut bytes = &*pending;
-        let decoded = self.filter.decode_end(&mut bytes)?;
+        let decoded = self.filter.decode_end(&mut bytes).map_err(Into::into)?;
         if decoded.is_some()
             && let Some(fault) = self.count_item(pending.len() - bytes.len())
         {

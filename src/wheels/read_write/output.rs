@@ -1,5 +1,6 @@
 //! The way out: encodes, writes at once, keeps what the socket has no room for.
 
+use super::contract::AskProtocol;
 use super::{Ended, Put, Sink, Source, State, end, patience};
 use crate::filters::{Filter, Output};
 use crate::limits::{FINISH_TIME, LINGER_BYTES, LINGER_TIME, OUTPUT_MAX, WRITE_SLICES};
@@ -220,7 +221,7 @@ impl<F: Filter> State<F> {
         }
         let Some(stall) = self.filter.stall() else { return false };
         let was_clogged = self.is_clogged;
-        self.is_clogged = unsent >= stall.high || (was_clogged && unsent > stall.low);
+        self.is_clogged = unsent >= stall.marks.high || (was_clogged && unsent > stall.marks.low);
         was_clogged && !self.is_clogged
     }
 

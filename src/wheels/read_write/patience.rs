@@ -4,6 +4,7 @@
 //! that is early enough, and when it fires it is set again for what is left. So a request costs a
 //! comparison, and a connection an occasional look at its watch.
 
+use super::contract::AskProtocol;
 use super::{Ended, Sink, Source, State, end, output};
 use crate::filters::Filter;
 use crate::limits::PEER_ACK_TIME;

@@ -3,7 +3,7 @@
 use super::{Caller, GOOD, TICK, Talk, before, secs};
 use crate::support::actor::{Actor, Journal, direct, local};
 use bytes::Bytes;
-use masque::filters::{Httpd, Line, Response, Stall};
+use masque::filters::{Httpd, Line, Marks, Response, Stall};
 use masque::limits::{LINGER_TIME, REFUSALS_MAX};
 use masque::reactor::{Rig, SessionId};
 use masque::sessions::{Peer, TcpClient, TcpServer};
@@ -161,7 +161,7 @@ fn a_server_that_is_shut_down_while_it_refuses_ends_with_the_last_refusal() {
 fn clogged(bytes: usize, low: usize, high: usize) -> (Talk, Rc<Cell<usize>>) {
     let served = Rc::<Cell<usize>>::default();
     let count = Rc::clone(&served);
-    let stall = Stall { high, low, time: secs(30) };
+    let stall = Stall { marks: Marks { high, low }, time: secs(30) };
     let mut talk = Talk::new(Httpd::new().with_stall(stall), move |cx, wire, _| {
         count.set(count.get() + 1);
         wire.put(cx, Response::new(vec![b'x'; bytes].into()));

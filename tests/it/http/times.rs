@@ -3,7 +3,7 @@
 use super::{GOOD, LATER, TICK, Talk, answer, before, echo, ok, refused, secs};
 use crate::support::actor::{Actor, Journal, direct, local};
 use bytes::Bytes;
-use masque::filters::{Filter, HttpClient, Httpd, Response, Stall, Stream};
+use masque::filters::{Filter, HttpClient, Httpd, Marks, Protocol, Response, Stall, Stream};
 use masque::limits::{
     FINISH_TIME, HTTP_BODY_BYTES_PER_S, HTTP_BODY_TIME, HTTP_HEAD_TIME, HTTP_IDLE_TIME,
     HTTP_STALL_TIME, LINGER_TIME,
@@ -269,7 +269,7 @@ fn each_time_can_be_set_and_be_for_ever() {
     talk.nothing_until(five);
     ends_with(&mut talk, "");
 
-    let stall = Stall { high: 2, low: 1, time: five };
+    let stall = Stall { marks: Marks { high: 2, low: 1 }, time: five };
     let mut talk = stalled(Httpd::new().with_stall(stall), PIPE);
     talk.run_for(before(five));
     assert_eq!(talk.connections(), 1);
@@ -277,7 +277,7 @@ fn each_time_can_be_set_and_be_for_ever() {
     assert_eq!(talk.connections(), 0);
 
     let for_ever = Duration::MAX;
-    let stall = Stall { high: 2, low: 1, time: for_ever };
+    let stall = Stall { marks: Marks { high: 2, low: 1 }, time: for_ever };
     let patient = Httpd::new().with_head_time(for_ever).with_body_time(for_ever);
     let patient = patient.with_idle_time(for_ever).with_stall(stall);
     for start in ["", "GET", PUT, GOOD] {
@@ -308,5 +308,6 @@ fn other_protocols_and_clients_have_all_the_time_there_is() {
     rig.run_for(secs(100_000));
     assert!(!journal.take().iter().any(|line| line.contains("disconnected")));
     assert_eq!(rig.stats().timers, 0);
-    assert_eq!(HttpClient::new().patience(), None);
+    let patience = HttpClient::new().protocol().and_then(Protocol::patience);
+    assert_eq!(patience, None);
 }

@@ -1,9 +1,10 @@
 //! A connection that does what a test says and writes down what happens to it.
 
+use masque::filters::Marks;
 use masque::filters::{Filter, Httpd, Line, Request, Response, Stream};
 use masque::reactor::{Cx, Endpoint, Event, Handlers, Rig, To};
 use masque::sessions::{Connection, Peer};
-use masque::wheels::{ConnectError, Ended, Marks, ReadWrite};
+use masque::wheels::{ConnectError, Ended, ReadWrite};
 use std::cell::RefCell;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;

@@ -4,7 +4,7 @@ use super::certificates::{Authority, of};
 use super::stage::{SERVER, serve};
 use crate::support::actor::local;
 use bytes::Bytes;
-use masque::filters::{Filter, Output, Patience, Stall, Stream};
+use masque::filters::{Filter, Marks, Output, Patience, Protocol, Stall, Stream};
 use masque::reactor::{Cx, Event, Handlers, Session, Socket, Trust};
 use masque::wheels::{ConnectError, Connector, Ended, ReadWrite};
 use rustls::version::TLS12;
@@ -28,11 +28,23 @@ impl Filter for Hurried {
     fn input_max(&self) -> usize {
         1 << 16
     }
+
+    fn protocol(&self) -> Option<&dyn Protocol> {
+        Some(self)
+    }
+
+    fn protocol_mut(&mut self) -> Option<&mut dyn Protocol> {
+        Some(self)
+    }
+}
+
+impl Protocol for Hurried {
     fn patience(&self) -> Option<Patience> {
         Some(Patience { wait: 1, time: Duration::from_secs(1) })
     }
+
     fn stall(&self) -> Option<Stall> {
-        Some(Stall { high: 1 << 20, low: 0, time: self.0 })
+        Some(Stall { marks: Marks { high: 1 << 20, low: 0 }, time: self.0 })
     }
 }
 

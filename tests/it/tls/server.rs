@@ -2,7 +2,7 @@
 //! say.
 
 use bytes::Bytes;
-use masque::filters::{Filter, Output};
+use masque::filters::{Filter, Output, Protocol};
 use masque::reactor::Cx;
 use masque::sessions::Connection;
 use masque::wheels::{Ended, ReadWrite};
@@ -87,14 +87,24 @@ impl Filter for Secure {
         self.send(output);
     }
 
+    fn input_max(&self) -> usize {
+        64 * 1024
+    }
+
+    fn protocol(&self) -> Option<&dyn Protocol> {
+        Some(self)
+    }
+
+    fn protocol_mut(&mut self) -> Option<&mut dyn Protocol> {
+        Some(self)
+    }
+}
+
+impl Protocol for Secure {
     fn respond(&mut self) -> Option<Bytes> {
         let mut output = Output::new();
         self.send(&mut output);
         Some(output.to_vec().into())
-    }
-
-    fn input_max(&self) -> usize {
-        64 * 1024
     }
 }
 

@@ -3,7 +3,7 @@
 use super::read_write::{pair, put};
 use crate::support::actor::{Actor, Journal, Moment, Script, direct};
 use bytes::Bytes;
-use masque::filters::{Filter, Output, Stream};
+use masque::filters::{Filter, Output, Protocol, Stream};
 use masque::limits::ITEMS_WITHOUT_INPUT;
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -52,12 +52,22 @@ impl Filter for Rogue {
         output.shared(item);
     }
 
-    fn is_waiting(&self) -> bool {
-        self.asks
-    }
-
     fn input_max(&self) -> usize {
         4
+    }
+
+    fn protocol(&self) -> Option<&dyn Protocol> {
+        Some(self)
+    }
+
+    fn protocol_mut(&mut self) -> Option<&mut dyn Protocol> {
+        Some(self)
+    }
+}
+
+impl Protocol for Rogue {
+    fn is_waiting(&self) -> bool {
+        self.asks
     }
 }
 

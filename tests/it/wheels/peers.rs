@@ -3,7 +3,7 @@
 use crate::support::folder::Folder;
 use crate::support::{PATIENCE, wait_until};
 use bytes::Bytes;
-use masque::filters::{Httpd, Line, Request, Response, Stall};
+use masque::filters::{Httpd, Line, Marks, Request, Response, Stall};
 use masque::limits::{HTTP_OUTPUT_HIGH, HTTP_OUTPUT_LOW};
 use masque::reactor::{Cx, Endpoint, ListeningSocket, Reactor, SessionId};
 use masque::sessions::{Connection, TcpServer};
@@ -33,7 +33,7 @@ impl Connection for Library {
 
     fn filter(&self) -> Httpd {
         let (high, low) = (HTTP_OUTPUT_HIGH, HTTP_OUTPUT_LOW);
-        Httpd::new().with_stall(Stall { high, low, time: STALL_TIME })
+        Httpd::new().with_stall(Stall { marks: Marks { high, low }, time: STALL_TIME })
     }
 
     fn input(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Httpd>, _: Result<Request, Response>) {
