@@ -43,15 +43,22 @@ impl Cutter {
     }
 }
 
-/// The complete lines, consecutive empty lines as one. After a line that is too long there are no
-/// more, and nothing is kept.
-impl Iterator for Cutter {
-    type Item = Result<Bytes, TooLong>;
-
-    fn next(&mut self) -> Option<Self::Item> {
+impl Cutter {
+    /// The next complete line; consecutive empty lines count as one. Lines that `skip` returns true
+    /// for are skipped without a copy. After a line that is too long there are no more, and nothing
+    /// is kept.
+    pub(crate) fn next(
+        &mut self,
+        mut skip: impl FnMut(&[u8]) -> bool,
+    ) -> Option<Result<Bytes, TooLong>> {
         let item = match self {
-            Cutter::Lines(lines) => lines.next(),
-            Cutter::Page(page) => page.next(),
+            Cutter::Lines(lines) => lines.next(skip),
+            Cutter::Page(page) => loop {
+                match page.next() {
+                    Some(Ok(row)) if skip(&row) => {}
+                    item => break item,
+                }
+            },
         };
         if matches!(&item, Some(Ok(line)) if line.is_empty()) {
             match self {
@@ -85,18 +92,30 @@ impl Lines {
         }
     }
 
-    fn next(&mut self) -> Option<Result<Bytes, TooLong>> {
-        let found = memchr::memchr(b'\n', &self.buffer[self.scanned..]);
-        let lf = found.map_or(self.buffer.len(), |found| self.scanned + found);
-        // A CR at the very end may belong to the line's end.
-        let line = without_cr(&self.buffer[..lf]).len();
-        self.scanned = if found.is_some() { 0 } else { lf };
-        if line > self.max {
-            *self = Lines { has_failed: true, ..Lines::new(self.max) };
-            return Some(Err(TooLong));
-        }
-        found?;
-        let mut cut = self.buffer.split_to(lf + 1);
+    fn next(&mut self, mut skip: impl FnMut(&[u8]) -> bool) -> Option<Result<Bytes, TooLong>> {
+        let mut start = 0;
+        let item = loop {
+            let rest = &self.buffer[start..];
+            let found = memchr::memchr(b'\n', &rest[self.scanned..]);
+            let lf = found.map_or(rest.len(), |found| self.scanned + found);
+            // A CR at the very end may belong to the line's end.
+            let line = without_cr(&rest[..lf]);
+            self.scanned = if found.is_some() { 0 } else { lf };
+            if line.len() > self.max {
+                *self = Lines { has_failed: true, ..Lines::new(self.max) };
+                return Some(Err(TooLong));
+            }
+            if found.is_none() {
+                break None;
+            }
+            if !skip(line) {
+                break Some((line.len(), lf + 1));
+            }
+            start += lf + 1;
+        };
+        self.buffer.advance(start);
+        let (line, end) = item?;
+        let mut cut = self.buffer.split_to(end);
         if line <= COPIED_BYTES {
             // A short line must not keep the buffer of all its neighbours in memory.
             return Some(Ok(Bytes::copy_from_slice(&cut[..line])));

@@ -1,14 +1,14 @@
 //! The feed itself: its lines, its pages, and how far they have come.
 
 use crate::action::Action;
-use crate::cutter::{Cutter, Lines, Page};
+use crate::cutter::{Cutter, Lines, Page, TooLong};
 use crate::documents::Document;
 use crate::error::FeedError;
 use crate::event::{Change, FeedEvent};
 use crate::follower::Follower;
 use crate::limits::{ANSWER_TIME, PROOF_TIME, REREAD_PAUSE, SECOND_RESPONSE_TIME, SILENCE_MIN};
 use crate::requests::Subject;
-use crate::row::{Line, Row, one_line, parse_document, parse_line};
+use crate::row::{Line, Row, Seq, one_line, parse_document, parse_line, skim};
 use crate::state::{State, Step};
 use bytes::Bytes;
 use std::time::{Duration, Instant};
@@ -22,6 +22,8 @@ pub(crate) struct Listening {
     /// When the unfinished line began to arrive.
     line_began: Option<Instant>,
     pub(crate) body: Body,
+    /// The sequence of the last skipped row, as JSON.
+    skipped_seq: Vec<u8>,
     /// The rows that came, and whether anything in them was new.
     pub(crate) rows: u64,
     pub(crate) has_news: bool,
@@ -74,6 +76,7 @@ impl Follower {
             began: self.now,
             line_began: None,
             body: Body::Awaited,
+            skipped_seq: vec![],
             rows: 0,
             has_news: false,
             is_proven: false,
@@ -100,19 +103,41 @@ impl Follower {
         self.pause_if_full();
     }
 
-    fn next_line(&mut self) -> Option<Result<Bytes, crate::cutter::TooLong>> {
+    /// The next line, except rows of documents that are not followed.
+    fn next_line(&mut self) -> Option<Result<Bytes, TooLong>> {
         if self.is_full() {
             return None;
         }
-        let State::Following(listening) = self.state_mut() else { return None };
-        let line = listening.cutter.next()?;
-        listening.line_began = None;
-        Some(line)
+        let State::Following(listening) = &mut self.state else { return None };
+        let Listening { cutter, skipped_seq, rows, line_began, .. } = &mut **listening;
+        let (subject, mut skipped) = (&self.subject, 0);
+        let is_selective = subject.rows().is_none();
+        let line = cutter.next(|line| {
+            let row = if is_selective { skim(line) } else { None };
+            let Some((_, seq)) = row.filter(|(id, _)| !subject.wants(id)) else { return false };
+            skipped += 1;
+            if seq != b"null" && seq != b"\"\"" {
+                skipped_seq.clear();
+                skipped_seq.extend_from_slice(seq);
+            }
+            true
+        });
+        if skipped > 0 {
+            *rows += skipped;
+            self.counters.rows += skipped;
+            self.counters.last_row = Some(self.now);
+            self.place.since = Seq::parse(skipped_seq).or(self.place.since.take());
+            skipped_seq.clear();
+        }
+        if skipped > 0 || line.is_some() {
+            *line_began = None;
+            self.prove_by_time();
+        }
+        line
     }
 
     pub(crate) fn take_lines(&mut self) {
         while let Some(line) = self.next_line() {
-            self.prove_by_time();
             let Ok(line) = line else {
                 self.place.too_long_after.clone_from(&self.place.since);
                 self.lose(FeedError::LineTooLong { max: self.line_max });

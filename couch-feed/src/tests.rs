@@ -10,6 +10,7 @@ mod members;
 mod query;
 mod row;
 mod seen;
+mod skim;
 mod url;
 
 /// Notes that a follower has changed its state.

@@ -11,7 +11,7 @@ use super::chunked::{ChunkError, Decoder, Piece};
 use super::head::HeadScan;
 use super::{Filter, Output};
 use crate::limits::{HTTP_HEAD_BYTES, HTTP_HEADERS};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Method, Request, Response, Version};
 use response::{Body, Head};
@@ -63,6 +63,8 @@ enum State {
     /// A body of so many more bytes.
     Length(u64),
     Chunked(Decoder),
+    /// The data before this error was delivered.
+    ChunksFailed(ChunkError),
     /// A body up to the connection's end.
     ToEnd,
     /// After a status line in place of a chunk.
@@ -134,6 +136,37 @@ impl HttpClient {
         }
     }
 
+    /// The data of all chunks in `input`, as one part: a server that writes many small chunks, as
+    /// CouchDB does for its feed, must not cost an event for each.
+    fn chunks(&mut self, input: &mut &[u8]) -> Result<Option<Part>, HttpClientError> {
+        let State::Chunked(decoder) = &mut self.state else { return Ok(None) };
+        let mut data = BytesMut::new();
+        let failure = loop {
+            match decoder.decode(input) {
+                Ok(Some(Piece::Data(piece))) => {
+                    if data.is_empty() {
+                        data.reserve(piece.len() + input.len());
+                    }
+                    data.extend_from_slice(piece);
+                }
+                Ok(Some(Piece::End)) if data.is_empty() => return Ok(Some(self.end())),
+                // The decoder says so again when it is asked next.
+                Ok(Some(Piece::End) | None) => break None,
+                Err(error) => break Some(error),
+            }
+        };
+        match failure {
+            Some(ChunkError::StatusLine) if self.passes_unframed => self.state = State::Unframed,
+            Some(error) if data.is_empty() => return Err(HttpClientError::Chunk(error)),
+            Some(error) => self.state = State::ChunksFailed(error),
+            None => {}
+        }
+        if data.is_empty() && failure.is_some() {
+            return Ok(take_all(input).map(Part::Unframed));
+        }
+        Ok(Some(data.freeze()).filter(|data| !data.is_empty()).map(Part::Data))
+    }
+
     fn end(&mut self) -> Part {
         self.state = if self.keep_alive { State::Idle } else { State::Over };
         Part::End
@@ -162,16 +195,8 @@ impl Filter for HttpClient {
                 *left -= length as u64;
                 Ok(take(input, length))
             }
-            State::Chunked(decoder) => match decoder.decode(input) {
-                Ok(None) => Ok(None),
-                Ok(Some(Piece::Data(data))) => Ok(Some(Part::Data(Bytes::copy_from_slice(data)))),
-                Ok(Some(Piece::End)) => Ok(Some(self.end())),
-                Err(ChunkError::StatusLine) if self.passes_unframed => {
-                    self.state = State::Unframed;
-                    Ok(take_all(input).map(Part::Unframed))
-                }
-                Err(error) => Err(HttpClientError::Chunk(error)),
-            },
+            State::Chunked(_) => self.chunks(input),
+            State::ChunksFailed(error) => Err(HttpClientError::Chunk(*error)),
             State::ToEnd => Ok(take_all(input).map(Part::Data)),
             State::Unframed => Ok(take_all(input).map(Part::Unframed)),
             State::Over => {
@@ -189,6 +214,7 @@ impl Filter for HttpClient {
             State::Idle | State::Over => Ok(None),
             State::Head if input.is_empty() => Err(HttpClientError::Closed),
             State::Head | State::Length(_) | State::Chunked(_) => Err(HttpClientError::Cut),
+            State::ChunksFailed(error) => Err(HttpClientError::Chunk(error)),
             State::ToEnd => Ok(Some(self.end())),
             State::Unframed => Err(HttpClientError::Chunk(ChunkError::StatusLine)),
         }
