@@ -1,8 +1,10 @@
-//! What no honest client sends: always a clear refusal, never a panic.
+//! Requests of hostile clients: always an error with a reason, never a panic.
 
 use super::Client;
 use crate::api::Answer;
-use crate::limits::{BULK_ITEMS_MAX, DOCUMENT_SIZE_MAX, FILTER_IDS_MAX};
+use crate::limits::{
+    ANSWER_SIZE_MAX, BULK_ITEMS_MAX, DOCUMENT_SIZE_MAX, FILTER_IDS_MAX, ID_LENGTH_MAX,
+};
 
 #[test]
 fn bad_queries_are_refused_with_a_reason() {
@@ -140,6 +142,38 @@ fn a_document_has_a_largest_size() {
     assert_eq!(refusal["error"], "document_too_large");
     let full = (0..9).map(|n| client.response(&format!("PUT /db/d{n}"), json(DOCUMENT_SIZE_MAX)));
     assert_eq!(full.last().unwrap().status(), 507);
+}
+
+#[test]
+fn an_id_has_a_largest_length() {
+    let mut client = Client::with_db();
+    assert_eq!(ID_LENGTH_MAX, 1_024, "as DIFFERENCES.md says");
+    for prefix in ["", "_local/"] {
+        let id = |length| format!("PUT /db/{prefix}{}", "x".repeat(length));
+        client.expect(201, &id(1_024), "{}");
+        let refused = client.expect(400, &id(1_025), "{}");
+        assert_eq!(refused["reason"], "Document id is too long");
+    }
+}
+
+#[test]
+fn an_answer_has_a_largest_size() {
+    const TAIL: &str = "\r\n]}\n";
+    let mut client = Client::with_db();
+    assert_eq!(ANSWER_SIZE_MAX, 64 << 20);
+    let json = |length: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(length));
+    client.expect(201, "PUT /db/long", json(7_000_000));
+    let mut query = String::new();
+    let mut read = |length: usize| {
+        let stored = client.expect(201, &format!("PUT /db/fill{query}"), json(length));
+        query = format!("?rev={}", stored["rev"].as_str().unwrap());
+        let keys = format!("{{\"keys\":[{}\"fill\"]}}", "\"long\",".repeat(9));
+        client.response("POST /db/_all_docs?include_docs=true", keys)
+    };
+    let rest = ANSWER_SIZE_MAX + TAIL.len() - read(0).body().len();
+    let longest = read(rest);
+    assert_eq!((longest.status().as_u16(), longest.body().len()), (200, ANSWER_SIZE_MAX + 5));
+    assert_eq!(read(rest + 1).status(), 413);
 }
 
 #[test]
