@@ -9,6 +9,12 @@ mod fnv;
 pub mod limits;
 pub mod reactor;
 pub mod sessions;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod wheels;
 
+pub use bytes;
+#[cfg(feature = "couch")]
 pub use couch_feed;
+#[cfg(feature = "http")]
+pub use http;

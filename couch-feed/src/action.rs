@@ -18,9 +18,10 @@ pub enum Channel {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Action {
-    /// Open a new connection, then call [`Follower::handle_connected`](crate::Follower::handle_connected), or
-    /// [`Follower::handle_lost`](crate::Follower::handle_lost) if that fails. A client that manages its connections itself can
-    /// call the former at once.
+    /// Open a new connection, then call
+    /// [`Follower::handle_connected`](crate::Follower::handle_connected), or
+    /// [`Follower::handle_lost`](crate::Follower::handle_lost) if that fails. A client that manages
+    /// its connections itself can call the former at once.
     Connect(Channel),
     /// Send a request on the open connection.
     Send(Channel, Box<Request<Bytes>>),

@@ -280,7 +280,8 @@ impl Follower {
         let status = answer.status.unwrap_or_default();
         let is_temporary = answer.is_temporary_error();
         let must_wait = status.is_client_error() || status == StatusCode::SERVICE_UNAVAILABLE;
-        // A wrong password is rejected for every path, and each rejection counts towards a lock-out.
+        // A wrong password is rejected for every path, and each rejection counts towards a
+        // lock-out.
         let is_rejected = answer.is_wrong_password() && self.url.has_credentials();
         if is_temporary && must_wait || is_rejected {
             return self.fail(answer, answer.error());

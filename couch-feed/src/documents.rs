@@ -158,8 +158,8 @@ impl Follower {
         self.reconnect();
     }
 
-    /// Continues without this document, and reads it later: after a pause that doubles each time, up
-    /// to the cap.
+    /// Continues without this document, and reads it later: after a pause that doubles each time,
+    /// up to the cap.
     pub(crate) fn postpone(&mut self, index: usize) {
         let doc = &mut self.subject.docs_mut()[index];
         let factor = 1 << doc.tries.min(16);

@@ -49,8 +49,8 @@ pub enum FeedEvent {
         since: Option<Seq>,
     },
     /// The feed is lost and not tried again, because of
-    /// [`retry_limit`](crate::FeedOptions::retry_limit) or [`retry_if`](crate::FeedOptions::retry_if).
-    /// This is the last event.
+    /// [`retry_limit`](crate::FeedOptions::retry_limit) or
+    /// [`retry_if`](crate::FeedOptions::retry_if). This is the last event.
     GaveUp {
         /// Why.
         why: Arc<FeedError>,
@@ -122,8 +122,8 @@ pub enum FeedEvent {
         /// Why.
         why: Arc<FeedError>,
     },
-    /// A document is longer than [`line_max`](crate::FeedOptions::line_max) and was skipped: what was
-    /// reported of it before is outdated, until it is reported again. For every change its row
+    /// A document is longer than [`line_max`](crate::FeedOptions::line_max) and was skipped: what
+    /// was reported of it before is outdated, until it is reported again. For every change its row
     /// follows, without the document.
     TooLong {
         /// Its id.
@@ -224,8 +224,8 @@ pub enum FeedMode {
     /// a heartbeat.
     LongPoll,
     /// An answer with what has changed (`feed=normal`), for servers and proxies that do not let a
-    /// request wait. A change arrives within a [`heartbeat`](crate::FeedOptions::heartbeat), which is
-    /// the pause between two requests if there is nothing new.
+    /// request wait. A change arrives within a [`heartbeat`](crate::FeedOptions::heartbeat), which
+    /// is the pause between two requests if there is nothing new.
     Normal,
 }
 

@@ -1,5 +1,7 @@
 //! Follows a `CouchDB` database.
 
+#![forbid(unsafe_code)]
+
 mod action;
 mod answers;
 mod checkpoint;
@@ -21,6 +23,7 @@ mod retry;
 mod row;
 mod rows;
 mod seen;
+mod skim;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,8 @@ use crate::event::{Change, FeedEvent};
 use crate::follower::Follower;
 use crate::limits::{ANSWER_TIME, PROOF_TIME, REREAD_PAUSE, SECOND_RESPONSE_TIME, SILENCE_MIN};
 use crate::requests::Subject;
-use crate::row::{Line, Row, Seq, one_line, parse_document, parse_line, skim};
+use crate::row::{Line, Row, Seq, one_line, parse_document, parse_line};
+use crate::skim::skim;
 use crate::state::{State, Step};
 use bytes::Bytes;
 use std::time::{Duration, Instant};
@@ -300,8 +301,8 @@ impl Follower {
         }
     }
 
-    /// A line is not one of a feed. If nothing frames the body, as in HTTP/1.0, it may be the status
-    /// line of a second response.
+    /// A line is not one of a feed. If nothing frames the body, as in HTTP/1.0, it may be the
+    /// status line of a second response.
     fn malformed(&mut self, line: &[u8]) {
         if line.starts_with(b"HTTP/1.")
             && let State::Following(listening) = self.state_mut()

@@ -8,8 +8,8 @@
 //!
 //! A look that fails does not harm the feed, and is repeated after the next pause. It follows no
 //! redirect; if `GET /db` is redirected, a purge is noticed when the feed is next asked for. A look
-//! whose credentials are rejected counts as a rejected login: a feed that is lost then waits for the
-//! pause after such a login.
+//! whose credentials are rejected counts as a rejected login: a feed that is lost then waits for
+//! the pause after such a login.
 
 use crate::action::{Action, Channel};
 use crate::answers::{Answer, is_plain};

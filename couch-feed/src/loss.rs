@@ -186,10 +186,10 @@ impl Follower {
     }
 
     /// Returns true if the database is certainly another one than before. A server that sends
-    /// neither a creation time nor a uuid does so only if its sequences are numbers: then a database
-    /// with fewer changes than were reported is another one, or has lost its last changes in a
-    /// crash; and so is one that was missing for a time. One that was created again unseen, and has
-    /// as many changes, is not recognised.
+    /// neither a creation time nor a uuid does so only if its sequences are numbers: then a
+    /// database with fewer changes than were reported is another one, or has lost its last changes
+    /// in a crash; and so is one that was missing for a time. One that was created again unseen,
+    /// and has as many changes, is not recognised.
     pub(crate) fn is_recreated(&self, info: &Info) -> bool {
         match (&self.place.identity, &info.identity) {
             (Some(before), Some(now)) => before != now,

@@ -210,8 +210,8 @@ impl FeedOptions {
     /// // Ends at whatever needs an operator.
     /// let _ = feed().retry_if(|why| !why.is_permanent());
     /// // The same, but the database may be created later, or created again.
-    /// let _ = feed().retry_if(|why| !why.is_permanent() || matches!(why, FeedError::NoDatabase(_)));
-    /// // Ends when the database is deleted.
+    /// let _ = feed().retry_if(|why| !why.is_permanent() || matches!(why,
+    /// FeedError::NoDatabase(_))); // Ends when the database is deleted.
     /// let _ = feed().retry_if(|why| !matches!(why, FeedError::NoDatabase(_)));
     /// # }
     /// ```

@@ -64,8 +64,8 @@ impl Follower {
         }
     }
 
-    /// Asks for the rest of the existing changes as an answer of its own, if it is not known whether
-    /// there are more: at the end of that answer all are reported.
+    /// Asks for the rest of the existing changes as an answer of its own, if it is not known
+    /// whether there are more: at the end of that answer all are reported.
     ///
     /// No line of a feed without an end says so. An empty line comes if a server has had nothing to
     /// send for some time, because there is nothing, or because a filter has left everything out;

@@ -165,8 +165,8 @@ impl Follower {
         true
     }
 
-    /// Where to continue after a checkpoint, and what was acknowledged before, if it belongs to what
-    /// is followed. `None` if the feed has ended because it does not.
+    /// Where to continue after a checkpoint, and what was acknowledged before, if it belongs to
+    /// what is followed. `None` if the feed has ended because it does not.
     fn place_of(&mut self, kept: Checkpoint, info: &Info) -> Option<(Seq, Marks)> {
         let rows = self.subject.rows()?;
         let now = self.checkpoint_at(rows, kept.seq.clone(), info.identity.clone());

@@ -114,8 +114,8 @@ fn text(line: &[u8]) -> Result<String, LineError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::pieces::each_way;
     use super::*;
+    use crate::testing::each_way;
 
     #[track_caller]
     fn check(input: &[u8], lines: &[&str], error: &str) {

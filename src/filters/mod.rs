@@ -15,24 +15,33 @@
 //! [`Lines`] and [`chunked`] are the machines within, for bodies that come through a filter;
 //! [`ServerSentEvent`] is what a body can be made of.
 
+#[cfg(feature = "http")]
 pub mod chunked;
+#[cfg(feature = "http")]
 mod date;
+#[cfg(feature = "http")]
 mod event_stream;
+#[cfg(feature = "http")]
 mod framing;
+#[cfg(feature = "http")]
 mod head;
+#[cfg(feature = "http")]
 mod http_client;
+#[cfg(feature = "http")]
 mod httpd;
 mod line;
 mod lines;
 mod output;
 mod patience;
-#[cfg(test)]
-mod pieces;
 mod stream;
 
+#[cfg(feature = "http")]
 pub use date::HttpDate;
+#[cfg(feature = "http")]
 pub use event_stream::ServerSentEvent;
+#[cfg(feature = "http")]
 pub use http_client::{HttpClient, HttpClientError, Part};
+#[cfg(feature = "http")]
 pub use httpd::{Httpd, Mode, Prepared, Reply, Request, RequestPart, Response, Streamed, Whole};
 pub use line::{Line, LineError};
 pub use lines::{LineTooLong, Lines};
@@ -80,7 +89,7 @@ use std::time::SystemTime;
 ///     }
 /// }
 ///
-/// let mut input = &b"\x02hi\x03you"[..];
+/// let mut input = &b"\x02hi\x05you"[..];
 /// assert_eq!(Frames.decode(&mut input).unwrap().unwrap(), "hi");
 /// assert_eq!(Frames.decode(&mut input).unwrap(), None, "the rest has not arrived");
 /// ```
@@ -94,9 +103,9 @@ pub trait Filter: 'static {
 
     /// Takes the next item off the front of `input`, or `None` if it needs more bytes.
     ///
-    /// The filter removes the bytes that it has consumed from the front of `input`, also if there is
-    /// no item yet. It is given the rest again, with more bytes after it. After an error it is not
-    /// called again.
+    /// The filter removes the bytes that it has consumed from the front of `input`, also if there
+    /// is no item yet. It is given the rest again, with more bytes after it. After an error it is
+    /// not called again.
     ///
     /// It may return items without consuming bytes, such as the end of a body, but at most
     /// [`ITEMS_WITHOUT_INPUT`](crate::limits::ITEMS_WITHOUT_INPUT) in a row. The wheel treats more
@@ -161,8 +170,8 @@ pub trait Protocol {
         false
     }
 
-    /// What the filter waits for the peer to send, and how long; `None` for no limit, which is right
-    /// while this side must answer. Called whenever bytes have arrived or an item was put.
+    /// What the filter waits for the peer to send, and how long; `None` for no limit, which is
+    /// right while this side must answer. Called whenever bytes have arrived or an item was put.
     fn patience(&self) -> Option<Patience> {
         None
     }

@@ -1,11 +1,13 @@
 //! Bytes on their way out: small text that is copied and large shared buffers that are not.
 
+#[cfg(feature = "http")]
 use super::HttpDate;
 use crate::limits::{OUTPUT_COPIED_BYTES, OUTPUT_KEPT_BYTES};
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, IoSlice};
+#[cfg(feature = "http")]
 use std::time::SystemTime;
 
 /// What is still to be written, in order: copied text and shared buffers.
@@ -21,10 +23,12 @@ pub struct Output {
     shared: VecDeque<Shared>,
     len: usize,
     /// The date that was appended last, and its text.
+    #[cfg(feature = "http")]
     date: Option<(HttpDate, [u8; DATE_BYTES])>,
 }
 
 /// What a date of HTTP takes: `Sun, 06 Nov 1994 08:49:37 GMT`.
+#[cfg(feature = "http")]
 const DATE_BYTES: usize = 29;
 
 /// A shared buffer, written when the text before `at` has been.
@@ -37,7 +41,14 @@ struct Shared {
 impl Output {
     /// An empty output; allocates nothing.
     pub const fn new() -> Self {
-        Self { text: Vec::new(), written: 0, shared: VecDeque::new(), len: 0, date: None }
+        Self {
+            text: Vec::new(),
+            written: 0,
+            shared: VecDeque::new(),
+            len: 0,
+            #[cfg(feature = "http")]
+            date: None,
+        }
     }
 
     /// Appends a copy of `text`. O(`text`).
@@ -57,6 +68,7 @@ impl Output {
         }
     }
 
+    #[cfg(feature = "http")]
     /// Appends a date as HTTP writes it (RFC 9110, section 5.6.7). It is put together once a
     /// second; for the rest of it, a copy. A time that HTTP cannot write becomes the closest one
     /// that it can: [`HttpDate`].
@@ -279,6 +291,7 @@ mod tests {
         assert_eq!(slices[0].len(), 5 + OUTPUT_COPIED_BYTES);
     }
 
+    #[cfg(feature = "http")]
     #[test]
     fn a_date_is_that_of_its_second() {
         let mut output = Output::new();
@@ -292,6 +305,7 @@ mod tests {
         assert!(written.starts_with("Sun, 06 Nov 1994 08:49:37 GMT\n"), "{written}");
     }
 
+    #[cfg(feature = "http")]
     #[test]
     fn a_clock_that_no_date_of_http_can_show_panicked() {
         let mut output = Output::new();

@@ -32,8 +32,8 @@ impl Filter for Stream {
 
 #[cfg(test)]
 mod tests {
-    use super::super::pieces::each_way;
     use super::*;
+    use crate::testing::each_way;
 
     #[test]
     fn all_passes_through() {

@@ -2,6 +2,8 @@
 
 mod checkpoint_file;
 mod database;
+mod saving;
+mod wires;
 
 pub use checkpoint_file::{CheckpointError, CheckpointFile};
 pub use couch_feed::{
@@ -11,16 +13,13 @@ pub use couch_feed::{
 };
 pub use database::{AuthorityError, Database, DatabaseError};
 
-use crate::filters::{HttpClient, HttpClientError, Part};
-use crate::limits::{
-    CHECKPOINT_PAUSE, FEED_CONNECT_TIME, FEED_KEEPALIVE_IDLE, FEED_KEEPALIVE_INTERVAL,
-};
-use crate::reactor::{Cx, Event, Handlers, PostError, Postback, Session, Socket, TlsError};
-use crate::wheels::{ConnectError, Connector, Ended, ReadWrite};
-use checkpoint_file::Writer;
-use couch_feed::{Action, Channel, FeedOptions, Follower, Lost, Urgency};
-use std::io;
+use crate::filters::Part;
+use crate::reactor::{Cx, Event, Handlers, PostError, Postback, Session, Socket};
+use crate::wheels::{ConnectError, Ended};
+use couch_feed::{Channel, FeedOptions, Follower};
+use saving::Saving;
 use std::time::{Duration, Instant};
+use wires::Wire;
 
 /// Follows a database: [documents](Self::doc) of it, or [every change](Self::every_change), each
 /// reported at least once. It is [`couch_feed::Follower`] as a session, which describes what is
@@ -63,29 +62,10 @@ pub struct ChangesFeed {
 
 #[derive(Debug)]
 enum State {
-    Unstarted(FeedOptions),
+    Unstarted(Box<FeedOptions>),
     /// While the options become a follower.
     Starting,
     Following(Box<Follower>),
-}
-
-/// One of the follower's connections.
-#[derive(Debug)]
-enum Wire {
-    Closed,
-    Connecting(Connector),
-    Open(ReadWrite<HttpClient>),
-}
-
-/// Where checkpoints are saved.
-#[derive(Debug, Default)]
-struct Saving {
-    /// Until the session starts.
-    file: Option<CheckpointFile>,
-    writer: Option<Writer>,
-    is_due: bool,
-    /// True if it was reported that a checkpoint could not be written.
-    is_failing: bool,
 }
 
 impl ChangesFeed {
@@ -119,7 +99,7 @@ impl ChangesFeed {
     #[must_use]
     pub fn new(database: Database, postback: Postback<FeedEvent>) -> Self {
         ChangesFeed {
-            state: State::Unstarted(FeedOptions::new(database.url.clone())),
+            state: State::Unstarted(Box::new(FeedOptions::new(database.url.clone()))),
             database,
             postback,
             feed: Wire::Closed,
@@ -132,7 +112,7 @@ impl ChangesFeed {
 
     fn set(mut self, set: impl FnOnce(FeedOptions) -> FeedOptions) -> Self {
         if let State::Unstarted(options) = std::mem::replace(&mut self.state, State::Starting) {
-            self.state = State::Unstarted(set(options));
+            self.state = State::Unstarted(Box::new(set(*options)));
         }
         self
     }
@@ -275,122 +255,6 @@ impl ChangesFeed {
         }
     }
 
-    fn act(&mut self, cx: &mut Cx<'_>, action: Action) {
-        match action {
-            Action::Connect(channel) => {
-                let target = self.database.target();
-                let event = match channel {
-                    Channel::Feed => Self::CONNECTED,
-                    Channel::Look => Self::LOOK_CONNECTED,
-                };
-                let connector = Connector::new(cx, target, FEED_CONNECT_TIME, event);
-                *self.wire(channel) = Wire::Connecting(connector);
-            }
-            Action::Send(channel, request) => {
-                if let Wire::Open(wire) = *self.wire(channel) {
-                    wire.put(cx, *request);
-                }
-            }
-            Action::Close(channel) => match std::mem::replace(self.wire(channel), Wire::Closed) {
-                Wire::Connecting(connector) => connector.close(cx),
-                Wire::Open(wire) => wire.close(cx),
-                Wire::Closed => {}
-            },
-            Action::Pause => {
-                if let Wire::Open(wire) = self.feed {
-                    wire.pause(cx);
-                }
-            }
-            Action::Resume => {
-                if let Wire::Open(wire) = self.feed {
-                    wire.resume(cx);
-                }
-            }
-            Action::Save(Urgency::Now) => self.save(cx, ()),
-            Action::Save(_) => self.save_soon(cx),
-            _ => {}
-        }
-    }
-
-    fn wire(&mut self, channel: Channel) -> &mut Wire {
-        match channel {
-            Channel::Feed => &mut self.feed,
-            Channel::Look => &mut self.look,
-        }
-    }
-
-    fn connected(
-        &mut self,
-        cx: &mut Cx<'_>,
-        channel: Channel,
-        result: Result<Socket, ConnectError>,
-    ) {
-        *self.wire(channel) = Wire::Closed;
-        match self.open(cx, channel, result) {
-            Ok(wire) => {
-                *self.wire(channel) = Wire::Open(wire);
-                self.drive(cx, |follower, now| follower.handle_connected(now, channel));
-            }
-            Err(lost) => self.drive(cx, |follower, now| follower.handle_lost(now, channel, lost)),
-        }
-    }
-
-    fn open(
-        &mut self,
-        cx: &mut Cx<'_>,
-        channel: Channel,
-        result: Result<Socket, ConnectError>,
-    ) -> Result<ReadWrite<HttpClient>, Lost> {
-        let socket = result.map_err(|error| Lost::Connect(error.into()))?;
-        let (part, ended) = match channel {
-            Channel::Feed => (Self::PART, Self::ENDED),
-            Channel::Look => (Self::LOOK_PART, Self::LOOK_ENDED),
-        };
-        if channel == Channel::Feed
-            && let Err(error) = socket.set_keepalive(FEED_KEEPALIVE_IDLE, FEED_KEEPALIVE_INTERVAL)
-        {
-            log::debug!("TCP keep-alive is off for {}: {error}", self.database);
-        }
-        let socket = self.database.wrap_tls(socket, cx.date()).map_err(lost_by_tls)?;
-        let filter = HttpClient::new().pass_unframed();
-        ReadWrite::new(cx, socket, filter, part, ended).map_err(Lost::Io)
-    }
-
-    fn part(&mut self, cx: &mut Cx<'_>, channel: Channel, part: Part) {
-        match part {
-            Part::Head(head) => {
-                let date = cx.date();
-                self.drive(cx, |follower, now| follower.handle_head(now, date, channel, &head));
-            }
-            Part::Data(data) => {
-                self.drive(cx, |follower, now| follower.handle_data(now, channel, &data));
-            }
-            Part::Unframed(data) => {
-                self.drive(cx, |follower, now| follower.handle_unframed(now, channel, &data));
-            }
-            Part::End => {
-                let is_idle = match self.wire(channel) {
-                    Wire::Open(wire) => wire.filter(cx).is_some_and(HttpClient::is_idle),
-                    Wire::Closed | Wire::Connecting(_) => false,
-                };
-                self.drive(cx, |follower, now| follower.handle_end(now, channel, is_idle));
-            }
-        }
-    }
-
-    fn ended(&mut self, cx: &mut Cx<'_>, channel: Channel, ended: Ended) {
-        let lost = match ended {
-            Ended::Failed(error) => error.downcast().map_or_else(Lost::Io, lost_by_tls),
-            Ended::Malformed(error) => match error.downcast_ref() {
-                Some(HttpClientError::Closed) => Lost::Unanswered,
-                Some(HttpClientError::Cut) => Lost::Cut,
-                _ => Lost::Http(error),
-            },
-            _ => Lost::Cut,
-        };
-        self.drive(cx, |follower, now| follower.handle_lost(now, channel, lost));
-    }
-
     fn tick(&mut self, cx: &mut Cx<'_>, (): ()) {
         self.timer = None;
         let is_paused = self.follower().is_some_and(Follower::is_paused);
@@ -411,62 +275,6 @@ impl ChangesFeed {
         self.drive(cx, Follower::shut_down);
         cx.stop();
     }
-
-    fn save_soon(&mut self, cx: &mut Cx<'_>) {
-        if self.saving.writer.is_some() && !std::mem::replace(&mut self.saving.is_due, true) {
-            cx.delay(Self::SAVE, CHECKPOINT_PAUSE, ());
-        }
-    }
-
-    /// Has the checkpoint written if it has moved. One is written at a time; moves until then are
-    /// written together.
-    fn save(&mut self, cx: &mut Cx<'_>, (): ()) {
-        let checkpoint = self.follower().and_then(Follower::checkpoint);
-        let Saving { writer: Some(writer), is_due, is_failing, .. } = &mut self.saving else {
-            return;
-        };
-        *is_due = false;
-        let mut failure = None;
-        match writer.outcome() {
-            Some(Ok(())) => *is_failing = false,
-            Some(Err(error)) => {
-                failure = Some(error).filter(|_| !std::mem::replace(is_failing, true));
-            }
-            None => {}
-        }
-        if let Some(checkpoint) = checkpoint
-            && !writer.is_busy()
-        {
-            writer.write(checkpoint);
-        }
-        if writer.is_busy() {
-            self.save_soon(cx);
-        }
-        if let Some(error) = failure {
-            self.unsaved(cx, error);
-        }
-    }
-
-    fn unsaved(&mut self, cx: &mut Cx<'_>, error: io::Error) {
-        self.drive(cx, |follower, now| follower.handle_unsaved(now, error));
-    }
-
-    /// Starts the thread that writes checkpoints, and makes the options start where the file says.
-    fn open_file(&mut self, options: &mut FeedOptions) -> Option<io::Error> {
-        let file = self.saving.file.take()?;
-        if let Some(checkpoint) = file.checkpoint() {
-            options.start_at(Start::Checkpoint(checkpoint.clone()));
-        }
-        match Writer::start(file) {
-            Ok(writer) => self.saving.writer = Some(writer),
-            Err(error) => return Some(error),
-        }
-        None
-    }
-}
-
-fn lost_by_tls(error: TlsError) -> Lost {
-    Lost::Tls { is_permanent: error.is_permanent(), error: error.into() }
 }
 
 impl Session for ChangesFeed {
@@ -504,16 +312,7 @@ impl Session for ChangesFeed {
         }
     }
 
-    /// Writes the last checkpoint and waits for it.
     fn stopped(&mut self, _: &mut Cx<'_>) {
-        let checkpoint = self.follower().and_then(Follower::checkpoint);
-        if let Some(mut writer) = self.saving.writer.take() {
-            if let Some(checkpoint) = checkpoint {
-                writer.write(checkpoint);
-            }
-            if let Err(error) = writer.finish() {
-                log::error!("the checkpoint of {} is not written: {error}", self.database);
-            }
-        }
+        self.save_at_last();
     }
 }

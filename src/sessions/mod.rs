@@ -4,14 +4,17 @@
 //! each client that connects, a [`TcpClient`] has one that it connects, and again if need be.
 
 mod backoff;
+#[cfg(feature = "couch")]
 mod changes_feed;
 mod connection;
+#[cfg(feature = "http")]
 mod event_stream;
 mod peer;
 mod tcp_client;
 mod tcp_server;
 
 pub use backoff::Backoff;
+#[cfg(feature = "couch")]
 pub use changes_feed::{
     AuthorityError, Change, ChangesFeed, Checkpoint, CheckpointError, CheckpointFile, Counters,
     Database, DatabaseError, DatabaseUrlError, EveryChange, FeedEnd, FeedError, FeedEvent,
@@ -19,6 +22,7 @@ pub use changes_feed::{
     Start,
 };
 pub use connection::Connection;
+#[cfg(feature = "http")]
 pub use event_stream::EventStream;
 pub use peer::Peer;
 pub use tcp_client::TcpClient;

@@ -7,10 +7,7 @@ use masque::filters::{Filter, HttpClient, Lines, Output, Part};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-#[path = "../../src/filters/pieces.rs"]
-#[allow(dead_code, reason = "shared with the unit tests of the filters, which use more of it")]
-mod pieces;
-use pieces::{Pieces, damaged, each_way};
+use masque::testing::{Pieces, damaged, each_way};
 
 /// Captures up to this many bytes are cut at every point; longer ones at seeded random points.
 const EVERY_POINT_BYTES: usize = 4096;

@@ -7,6 +7,7 @@
 
 mod bench;
 mod browser;
+mod features;
 mod limits;
 mod run;
 mod soak;

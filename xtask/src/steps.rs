@@ -2,7 +2,7 @@
 //! failures first.
 
 use crate::run::{Failure, cargo};
-use crate::{browser, limits, tidy, tools};
+use crate::{browser, features, limits, tidy, tools};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -24,6 +24,11 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "fmt", about: "the code is formatted", work: fmt },
     Step { name: "tidy", about: "the house rules hold", work: tidy::check },
     Step { name: "clippy", about: "the lints are silent", work: clippy },
+    Step {
+        name: "features",
+        about: "the library builds without a warning with each feature, none and all",
+        work: features::check,
+    },
     Step { name: "doc", about: "the documentation builds, every link resolves", work: doc },
     Step { name: "unit", about: "the tests beside the code", work: unit },
     Step { name: "examples", about: "the examples build", work: examples },

@@ -1,6 +1,7 @@
 //! Skimming a row finds the same as parsing it.
 
-use crate::row::{members, skim, text_of};
+use crate::row::{members, text_of};
+use crate::skim::skim;
 use serde_json::value::RawValue;
 
 /// What parsing finds: id and sequence.
@@ -77,7 +78,7 @@ fn rows_with_members_in_any_order_are_skimmed_as_they_are_parsed() {
         let space = |n: usize| [" ", "", "", "\t"][n];
         let mut row = String::from("{");
         let mut names = vec![];
-        for _ in 0..1 + next(6) {
+        for _ in 0..=next(6) {
             let (name, value) = values[next(values.len())];
             if names.contains(&name) {
                 continue;
@@ -87,8 +88,8 @@ fn rows_with_members_in_any_order_are_skimmed_as_they_are_parsed() {
             }
             names.push(name);
             let spaces = [next(4), next(4), next(4), next(4)].map(space);
-            row +=
-                &format!("{}\"{name}\"{}:{}{value}{}", spaces[0], spaces[1], spaces[2], spaces[3]);
+            let [a, b, c, d] = spaces;
+            row = format!("{row}{a}\"{name}\"{b}:{c}{value}{d}");
         }
         row += "}";
         if let Some(found) = skimmed(&row) {

@@ -1,8 +1,8 @@
 //! Chunked bodies, sound and not, in pieces of every kind.
 
-use super::super::pieces::{Pieces, damaged, each_way};
 use super::super::{Filter, Output};
 use super::*;
+use crate::testing::{Pieces, damaged, each_way};
 
 /// A chunked body as a filter, so that it can be shown in pieces.
 struct Body {

@@ -1,7 +1,7 @@
 //! Answers as servers send them, sound and not, in pieces of every kind.
 
-use super::super::pieces::each_way;
 use super::*;
+use crate::testing::each_way;
 
 /// What comes of `input` as the answer to a request of `method`: the status, the body, `.` for an
 /// end, or the error. After each end the same request is put again while input is left.
@@ -154,7 +154,7 @@ fn after_a_chunk(filter: HttpClient, second: &str) -> String {
     let mut filter = filter;
     filter.encode(request(&Method::GET), &mut Output::new());
     let input = format!("{CHUNKED}1\r\nx\r\n{second}");
-    let seen = super::super::pieces::Pieces::random(input.as_bytes(), 1).feed(&mut filter);
+    let seen = crate::testing::Pieces::random(input.as_bytes(), 1).feed(&mut filter);
     let unframed = seen.items.iter().filter_map(|part| match part {
         Part::Unframed(data) => Some(String::from_utf8_lossy(&data[..]).into_owned()),
         _ => None,

@@ -39,7 +39,7 @@ pub type Response = http::Response<Bytes>;
 /// Keep-alive, chunked bodies both ways, HEAD, `Expect: 100-continue`, `Content-Length`, `Date` and
 /// `Connection` are seen to here; what is ambiguous in a request is refused (RFC 9112 section 11).
 ///
-/// `Date` is sent once [`set_date`](Filter::set_date) has told the time: a filter reads no clock,
+/// `Date` is sent once [`set_date`](Protocol::set_date) has told the time: a filter reads no clock,
 /// and RFC 9110 section 6.6.1 wants no `Date` of a server without one.
 ///
 /// ```

@@ -1,8 +1,8 @@
 //! Requests as browsers send them, sound and not, in pieces of every kind; the answers to them.
 
-use super::super::pieces::{Pieces, damaged, each_way};
 use super::*;
 use crate::limits::HTTP_HEAD_BYTES;
+use crate::testing::{Pieces, damaged, each_way};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Answers each request with `200` and its method, target and body; each refusal with itself.

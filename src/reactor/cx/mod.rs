@@ -32,9 +32,10 @@ use std::time::{Instant, SystemTime};
 /// for itself any more. No verb panics for that reason:
 ///
 /// - Verbs without a value (`yield_now`, `delay`, `watch`, …) do nothing.
-/// - Verbs with a value give one that does nothing: a [`TimerId`](crate::reactor::TimerId) whose timer is
-///   gone, a [`Postback`] that holds nothing and is not live, a wheel that is unmounted at once,
-///   an [`WheelEvent`](crate::reactor::WheelEvent) through which nothing comes; [`hold`](Cx::hold) gives `None`.
+/// - Verbs with a value give one that does nothing: a [`TimerId`](crate::reactor::TimerId) whose
+///   timer is gone, a [`Postback`] that holds nothing and is not live, a wheel that is unmounted at
+///   once, an [`WheelEvent`](crate::reactor::WheelEvent) through which nothing comes;
+///   [`hold`](Cx::hold) gives `None`.
 /// - Verbs with a `Result` whose error is the kernel's (`alias`, `signal`, `delay_adjust`, `post`,
 ///   …) give an error.
 ///

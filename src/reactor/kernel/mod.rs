@@ -37,8 +37,8 @@ use std::time::{Duration, Instant, SystemTime};
 /// Sessions, their queue, timers, aliases, watchers and wheels: `POE::Kernel`.
 ///
 /// A kernel reads no clock and waits for nothing: [`turn`](Kernel::turn) is told the time and says
-/// what to wait for. A [`Reactor`](crate::reactor::Reactor) drives one with the system's clock and sockets,
-/// a [`Rig`](crate::reactor::Rig) with virtual ones.
+/// what to wait for. A [`Reactor`](crate::reactor::Reactor) drives one with the system's clock and
+/// sockets, a [`Rig`](crate::reactor::Rig) with virtual ones.
 ///
 /// # A turn
 /// 1. `now` is taken once; it does not change within a turn and never goes back.

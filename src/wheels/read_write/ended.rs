@@ -19,9 +19,10 @@ pub enum Ended {
     /// Everything has been sent after [`finish`](ReadWrite::finish) or
     /// [`put_last`](ReadWrite::put_last). The connection is gone.
     Finished,
-    /// The peer was waited for too long: for what the filter has [`patience`](Filter::patience)
-    /// for, or to read ([`stall`](Filter::stall)). The connection is gone, after the filter's last
-    /// words; if output still waited for the peer, it was reset.
+    /// The peer was waited for too long: for what the filter has
+    /// [`patience`](crate::filters::Protocol::patience) for, or to read
+    /// ([`stall`](crate::filters::Protocol::stall)). The connection is gone, after the filter's
+    /// last words; if output still waited for the peer, it was reset.
     TimedOut,
     /// Reading or writing failed. The connection is gone, and so is what had not been sent.
     Failed(io::Error),

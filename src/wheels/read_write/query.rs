@@ -29,8 +29,9 @@ impl<F: Filter> ReadWrite<F> {
     }
 
     /// The filter, to be changed or exchanged, unless the connection is gone. In the next turn the
-    /// wheel looks at it again: if it is [finished](Filter::is_finished), the connection ends; if
-    /// not, it is shown what has come and is not consumed, and waited for as it says.
+    /// wheel looks at it again: if it is [finished](crate::filters::Protocol::is_finished), the
+    /// connection ends; if not, it is shown what has come and is not consumed, and waited for as it
+    /// says.
     pub fn filter_mut<'a>(self, cx: &'a mut Cx<'_>) -> Option<&'a mut F> {
         self.id.state(cx)?;
         self.id.again(cx);

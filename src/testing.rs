@@ -1,30 +1,41 @@
-//! For tests: shows a filter its input in pieces, the way a wheel does.
+//! For tests of filters: gives a filter its input in pieces, as a wheel does. Feature `testing`.
+//!
+//! ```
+//! use masque::filters::Line;
+//! use masque::testing::each_way;
+//!
+//! each_way(b"one\ntwo\n", |pieces| {
+//!     let seen = pieces.feed(&mut Line::new());
+//!     assert_eq!(seen.items, ["one", "two"], "{pieces:?}");
+//!     assert!(seen.error.is_none() && seen.left == 0);
+//! });
+//! ```
 
-use super::{Filter, Output, Protocol};
+use crate::filters::{Filter, Output, Protocol};
 
-/// One way of cutting an input into the pieces that reads bring.
+/// An input, and one way to split it into pieces, as reads do.
 #[derive(Debug)]
-pub(crate) struct Pieces<'a> {
+pub struct Pieces<'a> {
     input: &'a [u8],
     /// The offsets before which a new piece begins, ascending.
     cuts: Vec<usize>,
 }
 
-/// What came of an input.
+/// What a filter made of an input.
 #[derive(Debug)]
-pub(crate) struct Seen<F: Filter> {
+pub struct Seen<F: Filter> {
     /// The items in order.
-    pub(crate) items: Vec<F::In>,
+    pub items: Vec<F::In>,
     /// The error that ended them.
-    pub(crate) error: Option<F::Error>,
+    pub error: Option<F::Error>,
     /// What the filter wrote.
-    pub(crate) output: Vec<u8>,
-    /// What it left unconsumed.
-    pub(crate) left: usize,
+    pub output: Vec<u8>,
+    /// The number of bytes that it did not consume.
+    pub left: usize,
 }
 
-/// Runs `check` on `input` whole, byte by byte, and in seeded random pieces.
-pub(crate) fn each_way(input: &[u8], mut check: impl FnMut(&Pieces<'_>)) {
+/// Runs `check` for `input` as a whole, byte by byte, and in seeded random pieces.
+pub fn each_way(input: &[u8], mut check: impl FnMut(&Pieces<'_>)) {
     check(&Pieces::cut(input, Vec::new()));
     check(&Pieces::cut(input, (1..input.len()).collect()));
     for seed in 1..=20 {
@@ -32,54 +43,38 @@ pub(crate) fn each_way(input: &[u8], mut check: impl FnMut(&Pieces<'_>)) {
     }
 }
 
-/// `input` with a few bytes lost, doubled or replaced: the same ones for the same seed.
-pub(crate) fn damaged(input: &[u8], seed: u64) -> Vec<u8> {
-    /// What parsers stumble over.
+/// `input` with a few bytes removed, doubled or replaced. The same seed gives the same result.
+pub fn damaged(input: &[u8], seed: u64) -> Vec<u8> {
+    /// Bytes that parsers often mishandle.
     const ODD: &[u8] = b"\r\n :;,\0\t0fH/.\"\xff";
-    let mut random = Random::new(seed);
+    let mut random = fastrand::Rng::with_seed(seed);
     let mut damaged = input.to_vec();
-    for _ in 0..=random.below(3) {
-        let at = random.below(damaged.len());
-        match random.below(3) {
+    for _ in 0..=random.usize(..3) {
+        let at = random.usize(..damaged.len());
+        match random.usize(..3) {
             0 => drop(damaged.remove(at)),
             1 => damaged.insert(at, damaged[at]),
-            _ => damaged[at] = ODD[random.below(ODD.len())],
+            _ => damaged[at] = ODD[random.usize(..ODD.len())],
         }
     }
     damaged
 }
 
-/// Marsaglia's xorshift: all the chance that tests need, from a seed.
-struct Random(u64);
-
-impl Random {
-    fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15))
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % limit as u64).unwrap_or_default()
-    }
-}
-
 impl<'a> Pieces<'a> {
     /// `input` with a new piece before each of `cuts`.
-    pub(crate) fn cut(input: &'a [u8], cuts: Vec<usize>) -> Self {
+    pub fn cut(input: &'a [u8], cuts: Vec<usize>) -> Self {
         Self { input, cuts }
     }
 
-    /// `input` in pieces of random lengths: the same ones for the same seed.
-    pub(crate) fn random(input: &'a [u8], seed: u64) -> Self {
-        let mut random = Random::new(seed);
+    /// `input` in pieces of random lengths. The same seed gives the same lengths.
+    pub fn random(input: &'a [u8], seed: u64) -> Self {
+        let mut random = fastrand::Rng::with_seed(seed);
         // Short inputs in pieces of a few bytes, long ones in pieces of up to two pages.
         let longest = (input.len() / 4).clamp(2, 8192);
         let mut cuts = Vec::new();
         let mut at = 0;
         loop {
-            at += 1 + random.below(longest);
+            at += 1 + random.usize(..longest);
             if at >= input.len() {
                 return Self { input, cuts };
             }
@@ -87,13 +82,14 @@ impl<'a> Pieces<'a> {
         }
     }
 
-    /// Feeds them to `filter` and then the end, answering nothing.
-    pub(crate) fn feed<F: Filter>(&self, filter: &mut F) -> Seen<F> {
+    /// Gives the pieces and then the end to `filter`, and answers nothing.
+    pub fn feed<F: Filter>(&self, filter: &mut F) -> Seen<F> {
         self.converse(filter, |_, _, _| {})
     }
 
-    /// Feeds them to `filter` and then the end; `answer` sees each item and may encode.
-    pub(crate) fn converse<F: Filter>(
+    /// Gives the pieces and then the end to `filter`. `answer` is called with each item and may
+    /// encode.
+    pub fn converse<F: Filter>(
         &self,
         filter: &mut F,
         mut answer: impl FnMut(&mut F, &F::In, &mut Output),
@@ -122,11 +118,11 @@ impl<'a> Pieces<'a> {
                         seen.items.push(item);
                     }
                     Ok(None) => {
-                        // Or a wheel would stop reading and wait for ever.
+                        // Otherwise a wheel would stop reading and wait forever.
                         let waits = pending.len() >= filter.input_max();
                         assert!(
                             !waits || filter.protocol().is_some_and(Protocol::is_waiting),
-                            "it wants more than is let wait"
+                            "it needs more bytes than may wait"
                         );
                         break;
                     }
