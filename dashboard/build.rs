@@ -1,5 +1,5 @@
-//! Makes the page's files a table of the program, without the comments of its scripts and style
-//! sheet, each with its gzip where that is smaller.
+//! Builds the files of the page into the program as a table. It removes the comments of scripts and
+//! of the style sheet, and adds a gzip of each file if that is smaller.
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -8,10 +8,10 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-/// What the page is made of. Texts for its programmers stay outside.
+/// The extensions of the files that are served. Notes for programmers are not.
 const SERVED: [&str; 7] = ["LICENSE", "css", "html", "ico", "js", "png", "svg"];
 
-/// What a gzip must save to be worth its head, in bytes.
+/// The smallest saving of a gzip, in bytes, because its `Content-Encoding` costs a header.
 const LEAST_SAVED_BYTES: usize = 64;
 
 fn main() -> io::Result<()> {
@@ -23,14 +23,14 @@ fn main() -> io::Result<()> {
     files.sort();
 
     let mut table = String::from("&[\n");
-    for (place, name) in files.iter().enumerate() {
+    for (index, name) in files.iter().enumerate() {
         let path = page.join(name);
         let content = shortened(name, fs::read(&path)?);
-        let plain = Path::new(&out).join(format!("{place}.plain"));
+        let plain = Path::new(&out).join(format!("{index}.plain"));
         fs::write(&plain, &content)?;
         let gzip = match smaller(&content)? {
             Some(bytes) => {
-                let gzip = Path::new(&out).join(format!("{place}.gz"));
+                let gzip = Path::new(&out).join(format!("{index}.gz"));
                 fs::write(&gzip, bytes)?;
                 format!("Some(include_bytes!({:?}))", text(&gzip))
             }
@@ -51,7 +51,7 @@ fn text(path: &Path) -> &str {
 }
 
 fn variable(name: &str) -> String {
-    std::env::var(name).expect("cargo sets it")
+    std::env::var(name).expect("cargo sets this variable")
 }
 
 fn collect(folder: &Path, prefix: &str, files: &mut Vec<String>) -> io::Result<()> {
@@ -67,11 +67,11 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<String>) -> io::Result<(
     Ok(())
 }
 
-/// Leaves out indentation and comments that have lines of their own. They are a third of the page,
-/// which the program contains twice. What others wrote (`vendor/`) stays as it is.
+/// Removes indentation, and comments on lines of their own. They are a third of the page, which the
+/// program contains twice. Files of others (`vendor/`) stay unchanged.
 ///
-/// A script must therefore not have a text of several lines, and no line of code begins with `//`
-/// or `/*`.
+/// Therefore a script must not contain a text of several lines, and no line of code may start with
+/// `//` or `/*`.
 fn shortened(name: &str, content: Vec<u8>) -> Vec<u8> {
     let kind = name.rsplit_once('.').map(|(_, kind)| kind);
     let is_ours = !name.contains('/') && matches!(kind, Some("js" | "css"));
@@ -92,7 +92,7 @@ fn shortened(name: &str, content: Vec<u8>) -> Vec<u8> {
     kept.into_bytes()
 }
 
-/// The gzip of `content`, the same each time, unless it saves too little.
+/// Returns the gzip of `content`, which is always the same. `None` if it saves too little.
 fn smaller(content: &[u8]) -> io::Result<Option<Vec<u8>>> {
     let mut gzip = GzEncoder::new(vec![], Compression::best());
     gzip.write_all(content)?;

@@ -11,9 +11,9 @@ const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g;
 
 /**
  * Returns the figures of a JSON text in document order, at most `MOST_FIGURES`, and the number of
- * further figures. Each has `key`, its JSON Pointer (RFC 6901), which is unique for any names;
- * `parent`, the key of the object or array around it; `group`, the names above it; `label`, its own
- * name; and a `kind`:
+ * further figures. Each has `key`, its JSON Pointer (RFC 6901), which is unique for any names.
+ * `parent` is the key of the object or array around it, `group` the names above it, and `label` its
+ * own name. Its `kind` is one of:
  *
  * - `number`: `value` is the double for the chart, `written` the number as the text has it
  * - `series`: a whole array of numbers, in `values`

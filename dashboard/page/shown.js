@@ -1,9 +1,9 @@
 // The shown revisions of a document. An older answer must not be shown after a newer one.
 //
 // Several dashboards may have one address, and one of them may know a change later than the others.
-// An older revision is shown only if the server states that it is right: because a branch of the
-// document was deleted (`Supersedes`), or because the database was deleted and created again
-// (`Database`); and after the document was deleted.
+// An older revision is shown only if the server states that it is right. It states that after a
+// branch of the document was deleted (`Supersedes`), and after the database was deleted and created
+// again (`Database`). After the document was deleted, any revision is shown.
 
 /** For this time, an answer from a replaced database comes from a dashboard that is late. */
 const LATE_MS = 60_000;

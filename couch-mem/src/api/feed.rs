@@ -17,6 +17,29 @@ use crate::store::{ChangeRow, Database, Extras, Sequence, push_args, push_string
 /// now and each time the [`database`](Self::database) has changed, until [`Rows::then`] is
 /// [`Then::End`]. It then sends [`end`](Self::end). While there are no rows it keeps the
 /// [`pace`](Self::pace). If the client disconnects, drop the feed.
+///
+/// ```
+/// use bytes::Bytes;
+/// use couch_mem::{Answer, Couch, Feed, Identity, Pace, Then};
+/// use http::Request;
+/// use std::time::Duration;
+///
+/// let mut couch = Couch::new(Identity { uuid: 1, start_time_s: 1_800_000_000 });
+/// couch.create_database("db").unwrap();
+/// let poll = Request::get("/db/_changes?feed=longpoll&heartbeat=10000").body(Bytes::new());
+/// let Answer::Feed(mut feed) = couch.answer(&poll.unwrap()) else { unreachable!() };
+///
+/// assert_eq!(Feed::head().status(), 200);
+/// assert_eq!(feed.opening(), b"{\"results\":[\n");
+/// assert_eq!(feed.rows(&couch).then, Then::Wait);
+/// assert_eq!(feed.pace(), Pace::Heartbeat(Duration::from_secs(10)));
+///
+/// let put = Request::put("/db/a").body(Bytes::from("{}")).unwrap();
+/// couch.answer(&put);
+/// assert!(couch.take_changed().iter().any(|name| **name == *feed.database()));
+/// assert_eq!(feed.rows(&couch).then, Then::End);
+/// assert!(feed.end(&couch).starts_with(b"\n],\n\"last_seq\":\"1-"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Feed {
     pub(super) db: Arc<str>,

@@ -21,14 +21,14 @@ struct Ban {
 const BANS: &[Ban] = &[
     Ban {
         words: &["mio"],
-        under: &["src/", "couch-mem/src/", "dashboard/src/", "examples/"],
+        under: &["src/", "couch-feed/src/", "couch-mem/src/", "dashboard/src/", "examples/"],
         except: &["src/reactor/"],
         tests_too: true,
         rule: "only src/reactor names mio",
     },
     Ban {
         words: &["Instant::now", "SystemTime::now"],
-        under: &["src/", "couch-mem/src/", "dashboard/src/"],
+        under: &["src/", "couch-feed/src/", "couch-mem/src/", "dashboard/src/"],
         except: &["src/reactor/driver.rs"],
         tests_too: false,
         rule: "only src/reactor/driver.rs reads the clock; elsewhere the time is given",
@@ -42,7 +42,7 @@ const BANS: &[Ban] = &[
     },
     Ban {
         words: &[".unwrap()"],
-        under: &["src/", "couch-mem/src/", "dashboard/src/"],
+        under: &["src/", "couch-feed/src/", "couch-mem/src/", "dashboard/src/"],
         except: &[],
         tests_too: false,
         rule: "no unwrap: an error, or expect with the reason why it cannot happen",
@@ -51,6 +51,7 @@ const BANS: &[Ban] = &[
         words: &["sleep("],
         under: &[
             "src/",
+            "couch-feed/src/",
             "couch-mem/src/",
             "dashboard/src/",
             "examples/",
@@ -60,6 +61,20 @@ const BANS: &[Ban] = &[
         except: &["tests/it/support/wait.rs"],
         tests_too: true,
         rule: "nothing sleeps: a handler sets a timer, a test waits for a condition",
+    },
+    Ban {
+        words: &["std::net", "std::fs", "std::thread", "masque::"],
+        under: &["couch-feed/src/", "couch-mem/src/"],
+        except: &[],
+        tests_too: false,
+        rule: "couch-feed and couch-mem do no I/O, and do not depend on masque",
+    },
+    Ban {
+        words: &["http::", "crate::api"],
+        under: &["couch-mem/src/store/"],
+        except: &[],
+        tests_too: true,
+        rule: "the store is below the API and knows no HTTP",
     },
     Ban {
         words: &["crate::wheels", "crate::sessions", "crate::reactor"],
