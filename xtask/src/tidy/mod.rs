@@ -3,6 +3,7 @@
 //! What takes a reader to be seen (names, structure, whether a comment gives a reason) is for
 //! reviewers, and in CONTRIBUTING.md.
 
+mod layers;
 mod rules;
 mod source;
 #[cfg(test)]
@@ -59,6 +60,9 @@ fn findings(sources: &[Source]) -> Vec<Finding> {
             findings.push(Finding { path: limits.path.clone(), line, rule });
         }
     }
+    layers::check(sources, &mut |path, line, rule| {
+        findings.push(Finding { path: path.to_owned(), line, rule });
+    });
     findings
 }
 

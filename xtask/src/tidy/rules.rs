@@ -63,39 +63,18 @@ const BANS: &[Ban] = &[
         rule: "nothing sleeps: a handler sets a timer, a test waits for a condition",
     },
     Ban {
-        words: &["std::net", "std::fs", "std::thread", "masque::"],
+        words: &["std::net", "std::fs", "std::thread"],
         under: &["couch-feed/src/", "couch-mem/src/"],
         except: &[],
         tests_too: false,
-        rule: "couch-feed and couch-mem do no I/O, and do not depend on masque",
+        rule: "couch-feed and couch-mem do no I/O",
     },
     Ban {
-        words: &["http::", "crate::api"],
+        words: &["http::"],
         under: &["couch-mem/src/store/"],
         except: &[],
         tests_too: true,
         rule: "the store is below the API and knows no HTTP",
-    },
-    Ban {
-        words: &["crate::wheels", "crate::sessions", "crate::reactor"],
-        under: &["src/filters/"],
-        except: &[],
-        tests_too: true,
-        rule: "filters are below wheels, sessions and the reactor",
-    },
-    Ban {
-        words: &["crate::wheels", "crate::sessions"],
-        under: &["src/reactor/"],
-        except: &[],
-        tests_too: true,
-        rule: "the reactor is below wheels and sessions",
-    },
-    Ban {
-        words: &["crate::sessions"],
-        under: &["src/wheels/"],
-        except: &[],
-        tests_too: true,
-        rule: "wheels are below sessions",
     },
 ];
 
