@@ -96,11 +96,11 @@ fn words_that_a_part_of_the_code_does_without() {
         ("couch-feed/src/a.rs", "use masque::sessions::Seq;", &["may name no other part"]),
         ("couch-mem/src/store/a.rs", "use http::Request;", &["knows no HTTP"]),
         ("couch-mem/src/api/a.rs", "use http::Request;", &[]),
-        ("src/filters/a.rs", "use crate::reactor::Cx;", &["filters are below"]),
+        ("src/filters/a.rs", "use crate::reactor::Cx;", &["masque::filters names"]),
         ("src/filters/a.rs", "//! See [wheels](crate::wheels).", &[]),
-        ("src/reactor/a.rs", "use crate::wheels::Listener;", &["the reactor is below"]),
-        ("src/reactor/a.rs", "use crate::filters::Filter;", &[]),
-        ("src/wheels/a.rs", "use crate::sessions::TcpServer;", &["wheels are below"]),
+        ("src/reactor/a.rs", "use crate::wheels::Listener;", &["may name"]),
+        ("src/reactor/a.rs", "use crate::filters::Filter;", &["masque::reactor names"]),
+        ("src/wheels/a.rs", "use crate::sessions::TcpServer;", &["masque::wheels names"]),
         ("src/sessions/a.rs", "use crate::wheels::Listener;", &[]),
     ];
     for (path, code, expected) in rows {
