@@ -1,5 +1,6 @@
-//! Follows a `CouchDB` database.
-
+//! A follower of `CouchDB` databases, without I/O.
+//!
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod action;

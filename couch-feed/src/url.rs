@@ -162,6 +162,13 @@ impl DatabaseUrl {
         self.scheme == Scheme::Https
     }
 
+    /// The scheme, host and port: what a client that wants absolute URLs puts before the target of
+    /// a request.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        format!("{}://{}", self.scheme.name(), host_and_port(&self.host, self.port))
+    }
+
     /// The target of a request for the database itself (`tail` is empty) or for a path below it.
     pub(crate) fn path_in_database(&self, tail: &str) -> String {
         format!("{}{tail}", self.path)
@@ -248,8 +255,7 @@ const AGENT: &str = concat!("couch-feed/", env!("CARGO_PKG_VERSION"));
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let DatabaseUrl { scheme, host, port, path, .. } = self;
-        write!(f, "{}://{}{path}", scheme.name(), host_and_port(host, *port))
+        write!(f, "{}{}", self.origin(), self.path)
     }
 }
 
