@@ -30,7 +30,8 @@ fn check_refused(
     rig.spawn(watcher);
     rig.run_for(Duration::from_secs(1));
     let (why, retry_after) = told.loss();
-    let FeedError::Tls(error) = &*why else { panic!("{why:?}") };
+    let FeedError::Tls { error, .. } = &*why else { panic!("{why:?}") };
+    let error: &TlsError = error.downcast_ref().expect("the driver reports masque's error");
     assert_eq!(discriminant(error), discriminant(&reason(String::new())), "{error:?}");
     let shown = why.to_string();
     assert!(words.iter().all(|words| shown.contains(words)), "{shown}");
