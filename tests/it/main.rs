@@ -7,6 +7,7 @@ mod examples;
 mod feed;
 mod http;
 mod kernel;
+mod limits;
 mod sessions;
 mod support;
 #[cfg(feature = "tls")]

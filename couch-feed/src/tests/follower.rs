@@ -1,5 +1,6 @@
 //! The follower, driven call by call.
 
+use crate::FeedEvent as E;
 use crate::state::TRANSITIONS;
 use crate::{
     Action, Channel, EveryChange, FeedEvent, FeedMode, FeedOptions, Follower, Lost, Start, Urgency,
@@ -125,8 +126,7 @@ fn reason(events: &[FeedEvent]) -> String {
 fn a_document_is_read_and_followed_over_one_connection() {
     let mut talk = Talk::of_x().following();
     let events = talk.events();
-    use FeedEvent::{CaughtUp, Change, Connected};
-    let [Change(first), Connected { connection: 1, .. }, CaughtUp] = &events[..] else {
+    let [E::Change(first), E::Connected { connection: 1, .. }, E::CaughtUp] = &events[..] else {
         panic!("{events:?}")
     };
     assert_eq!(first.rev.as_deref(), Some("1-a"));
