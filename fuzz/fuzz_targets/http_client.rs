@@ -19,7 +19,7 @@ fuzz_target!(|input: &[u8]| {
 /// What came of `bytes` in pieces of `step`: each answer's head and body, whether it ended, and the
 /// error.
 fn converse(bytes: &[u8], step: usize) -> (Vec<(String, Vec<u8>, bool)>, Option<String>) {
-    let mut filter = HttpClient::new();
+    let mut filter = HttpClient::new().pass_unframed();
     let mut output = Output::new();
     let mut answers: Vec<(String, Vec<u8>, bool)> = vec![];
     let put = |filter: &mut HttpClient, output: &mut Output| {
@@ -42,7 +42,7 @@ fn converse(bytes: &[u8], step: usize) -> (Vec<(String, Vec<u8>, bool)>, Option<
             pending.drain(..consumed);
             match decoded {
                 Ok(Some(Part::Head(head))) => answers.push((format!("{head:?}"), vec![], false)),
-                Ok(Some(Part::Data(data))) => answers.last_mut().unwrap().1.extend(data),
+                Ok(Some(Part::Data(data) | Part::Unframed(data))) => answers.last_mut().unwrap().1.extend(data),
                 Ok(Some(Part::End)) => {
                     answers.last_mut().unwrap().2 = true;
                     if filter.is_idle() {

@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use masque::filters::{Filter, Httpd, Mode, Output, RequestPart, Response};
+use masque::filters::{Filter, Httpd, Mode, Output, Protocol, RequestPart, Response};
 
 /// Small, so that the fuzzer reaches them.
 fn httpd() -> Httpd {
