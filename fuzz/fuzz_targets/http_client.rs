@@ -42,7 +42,9 @@ fn converse(bytes: &[u8], step: usize) -> (Vec<(String, Vec<u8>, bool)>, Option<
             pending.drain(..consumed);
             match decoded {
                 Ok(Some(Part::Head(head))) => answers.push((format!("{head:?}"), vec![], false)),
-                Ok(Some(Part::Data(data) | Part::Unframed(data))) => answers.last_mut().unwrap().1.extend(data),
+                Ok(Some(Part::Data(data) | Part::Unframed(data))) => {
+                    answers.last_mut().unwrap().1.extend(data)
+                }
                 Ok(Some(Part::End)) => {
                     answers.last_mut().unwrap().2 = true;
                     if filter.is_idle() {

@@ -37,7 +37,7 @@ macro_rules! values {
 
 #[rustfmt::skip]
 fn of_masque() -> BTreeMap<&'static str, u128> {
-    values!(masque::limits: 
+    values!(masque::limits:
         QUEUE_MAX SESSIONS_MAX SESSIONS_KEPT SHRINK_PAUSE TIMERS_MAX WHEELS_MAX
         CALL_DEPTH_MAX POLL_EVENTS_MAX NAME_LOOKUPS_MAX ACCEPTS_PER_TURN ACCEPT_RETRY
         LOG_PAUSE LISTEN_BACKLOG SEND_BUFFER_BYTES SEND_UNSENT_BYTES PEER_KEEPALIVE_IDLE
@@ -56,7 +56,7 @@ fn of_masque() -> BTreeMap<&'static str, u128> {
 
 #[rustfmt::skip]
 fn of_couch_feed() -> BTreeMap<&'static str, u128> {
-    values!(couch_feed::limits: 
+    values!(couch_feed::limits:
         HEARTBEAT ASKED_TIME_MAX SILENCE_MIN ANSWER_TIME ANSWER_HEARTBEATS ANSWER_TIME_MIN
         BYTES_PER_S PROOF_TIME SECOND_RESPONSE_TIME LOOK_PAUSE LINE_BYTES ANSWER_BYTES
         SECOND_RESPONSE_BYTES REASON_CHARS EVENTS_MAX WINDOW_ROWS WINDOW_BYTES RECENT_ROWS
@@ -68,7 +68,7 @@ fn of_couch_feed() -> BTreeMap<&'static str, u128> {
 
 #[rustfmt::skip]
 fn of_couch_mem() -> BTreeMap<&'static str, u128> {
-    values!(couch_mem::limits: 
+    values!(couch_mem::limits:
         DATABASES_MAX DATABASE_SIZE_MAX DOCUMENTS_MAX DOCUMENT_SIZE_MAX ID_LENGTH_MAX
         DATABASE_NAME_LENGTH_MAX HISTORY_LENGTH_MAX REVISION_LENGTH_MAX LEAVES_MAX
         BULK_ITEMS_MAX UUIDS_MAX FILTER_IDS_MAX ANSWER_SIZE_MAX ROWS_SIZE HEARTBEAT_MIN_MS

@@ -1,5 +1,5 @@
 //! The project's own commands: `cargo xtask test`, `cargo xtask bench`, `cargo xtask soak`,
-//! `cargo xtask picture`, `cargo xtask tidy`.
+//! `cargo xtask picture`, `cargo xtask tidy`, `cargo xtask prose`.
 //!
 //! All that is automated is here, in the language of the project, so that it runs wherever the
 //! project does: no make, no shell scripts.
@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         },
         ["picture"] => steps::take_alone("picture", browser::renew_picture),
         ["tidy"] => steps::take_alone("tidy", tidy::check),
+        ["prose", paths @ ..] => steps::take_alone("prose", || tidy::prose(paths)),
         _ => usage(),
     }
 }
@@ -45,6 +46,7 @@ fn usage() -> ExitCode {
     eprintln!("                                    minutes of every kind of browser, the feed cut");
     eprintln!("       cargo xtask picture          renew the README's picture of the page");
     eprintln!("       cargo xtask tidy             check the house rules that a text search can");
+    eprintln!("       cargo xtask prose [PATH...]  print sentences that are not plain English");
     eprintln!("\nsteps of the test:");
     for step in steps::ALL {
         eprintln!("  {:9} {}", step.name, step.about);

@@ -4,12 +4,14 @@
 //! reviewers, and in CONTRIBUTING.md.
 
 mod layers;
+mod prose;
 mod rules;
 mod source;
 #[cfg(test)]
 mod tests;
 
 use crate::run::{Failure, root};
+use prose::Prose;
 use source::Source;
 use std::path::Path;
 use std::{fmt, fs, io};
@@ -43,8 +45,27 @@ pub(crate) fn check() -> Result<(), Failure> {
     }
 }
 
+/// Prints every sentence under `paths` that is not plain English; under no path, in all texts.
+pub(crate) fn prose(paths: &[&str]) -> Result<(), Failure> {
+    let sources = read(root())
+        .map_err(|error| Failure(format!("cannot read {}: {error}", root().display())))?;
+    let prose = Prose::new();
+    let mut count = 0;
+    for source in sources.iter().filter(|source| paths.is_empty() || source.is_under(paths)) {
+        prose.check(source, &mut |line, rule| {
+            println!("{}:{line}: {rule}", source.path);
+            count += 1;
+        });
+    }
+    match count {
+        0 => Ok(()),
+        _ => Err(Failure(format!("{count} sentences are not plain English"))),
+    }
+}
+
 fn findings(sources: &[Source]) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let prose = Prose::new();
     for source in sources {
         let mut report = |line: usize, rule: String| {
             findings.push(Finding { path: source.path.clone(), line, rule });
@@ -53,6 +74,9 @@ fn findings(sources: &[Source]) -> Vec<Finding> {
         rules::length(source, &mut report);
         rules::names(source, &mut report);
         rules::opening(source, &mut report);
+        if source.is_under(prose::CLEAN) {
+            prose.check(source, &mut report);
+        }
     }
     let text_of = |path: &str| sources.iter().find(|source| source.path == path);
     if let (Some(limits), Some(table)) = (text_of("src/limits.rs"), text_of("docs/limits.md")) {
