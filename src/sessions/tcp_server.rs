@@ -8,18 +8,19 @@ use crate::wheels::{Accepted, Counts, Listener, Lookup, Overload, Target};
 use std::fmt;
 use std::io::{self, ErrorKind};
 
-/// Listens at an address and has each client that connects served by a session of its own.
+/// Listens at an address and serves each client in a session of its own.
 ///
-/// It takes what POE's `Server::TCP` takes, and becomes a session by being told what to do with a
-/// client: [`serve`](TcpServer::serve) has a [`Connection`] for each, [`accept`](TcpServer::accept)
-/// leaves it to the program.
+/// It has the options of POE's `Server::TCP`. It becomes a session when the program says what to do
+/// with a client: [`serve`](TcpServer::serve) makes a [`Connection`] for each client, and
+/// [`accept`](TcpServer::accept) gives each accepted socket to the program.
 ///
-/// The sessions of clients are children of this one, so that it is there while any of them is. It
-/// ends when it was told to [shut down](TcpServer::SHUTDOWN) and the last client has gone, or when
+/// The sessions of clients are children of the server's session, so the server exists while any of
+/// them does. It ends after a [shutdown](TcpServer::SHUTDOWN) when the last client has gone, or when
 /// it cannot listen.
 ///
-/// A system that is out of descriptors does not end it: it accepts again when there are some. Nor
-/// does a panic over one client: that client is closed, and the panic is counted and logged.
+/// The server survives a lack of file descriptors: it accepts again when some are free. It also
+/// survives a panic that one client causes: that client is closed, and the panic is counted and
+/// logged.
 ///
 /// ```
 /// # use masque::{filters::Line, reactor::*, sessions::*, wheels::ReadWrite};
@@ -44,10 +45,20 @@ use std::io::{self, ErrorKind};
 /// reactor.run()
 /// # }
 /// ```
+#[must_use = "a server listens only once it is spawned as a session"]
 pub struct TcpServer<A = Acceptor> {
+    options: ServerOptions,
+    acceptor: A,
+    lookup: Option<Lookup>,
+    listener: Option<Listener>,
+}
+
+/// What the builder sets. It does not depend on the acceptor, so it moves as one value when a
+/// server gets its acceptor.
+struct ServerOptions {
     at: Target,
-    /// What was opened elsewhere, until the session starts.
-    handed: Option<ListeningSocket>,
+    /// A socket that was opened elsewhere. The session takes it when it starts.
+    adopted: Option<ListeningSocket>,
     alias: Option<Box<str>>,
     most: Option<usize>,
     most_per_address: usize,
@@ -56,12 +67,9 @@ pub struct TcpServer<A = Acceptor> {
     started: Option<Box<Started>>,
     stopped: Option<Box<Stopped>>,
     failed: Option<Box<Failed>>,
-    acceptor: A,
-    lookup: Option<Lookup>,
-    listener: Option<Listener>,
 }
 
-/// What a server does with a client. A server that has none is no session yet.
+/// What a server does with each client. A server without an acceptor is not a session yet.
 pub struct Acceptor(Box<Accept>);
 
 type Accept = dyn FnMut(&mut Cx<'_>, Accepted);
@@ -70,13 +78,13 @@ type Stopped = dyn FnOnce(&mut Cx<'_>);
 type Failed = dyn FnOnce(&mut Cx<'_>, io::Error);
 
 impl TcpServer<()> {
-    /// A server that listens at `at`: an address or a host's name with a port, a port of this
-    /// machine alone, or an [`Endpoint`]. Port 0 has the system pick one. Of a host's addresses it
-    /// takes the first one that can be listened at.
+    /// Creates a server that listens at `at`: an address or host name with a port, a port of the
+    /// loopback address, or an [`Endpoint`]. With port 0 the system picks a port. If a host name has
+    /// several addresses, the server uses the first at which it can listen.
     pub fn new(at: impl Into<Target>) -> Self {
-        TcpServer {
+        let options = ServerOptions {
             at: at.into(),
-            handed: None,
+            adopted: None,
             alias: None,
             most: Some(CONNECTIONS_MAX),
             most_per_address: usize::MAX,
@@ -85,14 +93,12 @@ impl TcpServer<()> {
             started: None,
             stopped: None,
             failed: None,
-            acceptor: (),
-            lookup: None,
-            listener: None,
-        }
+        };
+        TcpServer { options, acceptor: (), lookup: None, listener: None }
     }
 
-    /// A server that listens by a socket that was opened elsewhere: one that a supervisor hands
-    /// over (systemd's socket activation), or that was bound before privileges were dropped.
+    /// Creates a server from a listening socket that was opened elsewhere: for example by a
+    /// supervisor (systemd's socket activation), or before the program dropped its privileges.
     ///
     /// ```
     /// # use masque::sessions::TcpServer;
@@ -104,11 +110,13 @@ impl TcpServer<()> {
     /// ```
     pub fn adopt(socket: ListeningSocket) -> Self {
         let at = socket.local().unwrap_or(Endpoint::Unnamed);
-        TcpServer { handed: Some(socket), ..Self::new(at) }
+        let mut server = Self::new(at);
+        server.options.adopted = Some(socket);
+        server
     }
 
-    /// Has each client served by the connection that `connection` makes of its address, in a
-    /// [`Peer`], which is a session of its own. A panic in `connection` costs that client only.
+    /// Serves each client in a [`Peer`], which is a session of its own. `connection` makes the
+    /// [`Connection`] from the client's address. A panic in `connection` closes only that client.
     pub fn serve<C: Connection>(
         self,
         mut connection: impl FnMut(Endpoint) -> C + 'static,
@@ -119,106 +127,95 @@ impl TcpServer<()> {
         })
     }
 
-    /// Has `accept` see to each client (POE's `Acceptor`). It runs in the server's session; a
-    /// session that it spawns is that one's child. The client counts for as long as its socket is
-    /// open. A panic in `accept` costs that client only: `accept` is called again for the next one,
-    /// with what it has captured as the panic left it.
+    /// Gives each accepted socket to `accept` (POE's `Acceptor`). `accept` runs in the server's
+    /// session, so a session that it spawns is a child of the server. A client counts as connected
+    /// while its socket is open. A panic in `accept` closes only that client: `accept` is called
+    /// again for the next one, and its captured values are as the panic left them.
     pub fn accept(self, accept: impl FnMut(&mut Cx<'_>, Accepted) + 'static) -> TcpServer {
-        TcpServer {
-            at: self.at,
-            handed: self.handed,
-            alias: self.alias,
-            most: self.most,
-            most_per_address: self.most_per_address,
-            overload: self.overload,
-            refusals_max: self.refusals_max,
-            started: self.started,
-            stopped: self.stopped,
-            failed: self.failed,
-            acceptor: Acceptor(Box::new(accept)),
-            lookup: self.lookup,
-            listener: self.listener,
-        }
+        let acceptor = Acceptor(Box::new(accept));
+        TcpServer { options: self.options, acceptor, lookup: None, listener: None }
     }
 }
 
 impl<A> TcpServer<A> {
-    /// Lets the server's session go by `alias`, until it is told to shut down. Where it is taken,
-    /// the server fails.
+    /// Gives the server's session the name `alias` until its shutdown. The server fails if another
+    /// session has this alias.
     pub fn alias(mut self, alias: impl Into<Box<str>>) -> Self {
-        self.alias = Some(alias.into());
+        self.options.alias = Some(alias.into());
         self
     }
 
-    /// Has at most `most` clients be connected at a time; 0 accepts none, `None` any number. More
-    /// clients wait in the system's backlog, or are turned away: [`overload`](TcpServer::overload).
-    /// Without this it is [`CONNECTIONS_MAX`].
+    /// Limits how many clients are connected at a time; 0 accepts none, `None` sets no limit. Further
+    /// clients wait in the system's backlog or are refused: see [`overload`](TcpServer::overload).
+    /// The default is [`CONNECTIONS_MAX`].
     pub fn concurrency(mut self, most: impl Into<Option<usize>>) -> Self {
-        self.most = most.into();
+        self.options.most = most.into();
         self
     }
 
-    /// Has at most `most` clients of one address be connected at a time; more are turned away, also
-    /// where others would wait. Without this there may be any number: whole companies and towns
-    /// share one address. See [`Listener::limit_per_address`].
+    /// Limits how many clients of one address are connected at a time. Further clients of that address
+    /// are refused, even if [`overload`](TcpServer::overload) lets others wait. There is no limit by
+    /// default, because whole companies and towns share one address. See
+    /// [`Listener::limit_per_address`].
     pub fn concurrency_per_address(mut self, most: usize) -> Self {
-        self.most_per_address = most;
+        self.options.most_per_address = most;
         self
     }
 
-    /// Says what becomes of clients for whom there is no room: they wait, or are told so and
-    /// closed. Without this they wait.
+    /// Sets what happens to clients above the limit: they wait, or they get a refusal and are
+    /// closed. By default they wait.
     pub fn overload(mut self, overload: Overload) -> Self {
-        self.overload = overload;
+        self.options.overload = overload;
         self
     }
 
-    /// Limits the clients that are being told that there is no room; see
-    /// [`Listener::limit_refusals`]. Without this it is [`REFUSALS_MAX`].
+    /// Limits how many refusals are being sent at a time; see [`Listener::limit_refusals`]. The
+    /// default is [`REFUSALS_MAX`].
     pub fn refusals(mut self, most: usize) -> Self {
-        self.refusals_max = most;
+        self.options.refusals_max = most;
         self
     }
 
-    /// Runs `started` once the server listens, with the port that the system picked.
+    /// Runs `started` once the server listens. Its argument has the port that the system picked.
     pub fn started(mut self, started: impl FnOnce(&mut Cx<'_>, &Endpoint) + 'static) -> Self {
-        self.started = Some(Box::new(started));
+        self.options.started = Some(Box::new(started));
         self
     }
 
     /// Runs `stopped` when the session ends: after a shutdown, after [`failed`](Self::failed), or
     /// with the program. If `started` or `failed` panics, the session ends without it.
     pub fn stopped(mut self, stopped: impl FnOnce(&mut Cx<'_>) + 'static) -> Self {
-        self.stopped = Some(Box::new(stopped));
+        self.options.stopped = Some(Box::new(stopped));
         self
     }
 
-    /// Runs `failed` when the server cannot listen, or its alias is taken; then the session ends.
-    /// Without this the log is told.
+    /// Runs `failed` if the server cannot listen or its alias is taken; then the session ends. By
+    /// default the error is logged.
     pub fn failed(mut self, failed: impl FnOnce(&mut Cx<'_>, io::Error) + 'static) -> Self {
-        self.failed = Some(Box::new(failed));
+        self.options.failed = Some(Box::new(failed));
         self
     }
 }
 
 impl TcpServer {
-    /// Stops listening and gives the alias back. Clients that are connected go on; the session ends
-    /// with the last of them.
+    /// Stops listening and releases the alias. Connected clients continue; the session ends with the
+    /// last of them.
     pub const SHUTDOWN: Event<()> = Event::new("server.shutdown");
 
     /// Changes how many clients may be connected at a time; see
     /// [`concurrency`](TcpServer::concurrency). It takes effect at once and ends no connection.
     pub const SET_CONCURRENCY: Event<Option<usize>> = Event::new("server.set_concurrency");
 
-    /// Call it to learn where the server listens, with the port that the system picked; `None`
-    /// while its name is being looked up and when it listens no more.
+    /// A call of this event returns the address at which the server listens, with the port that the
+    /// system picked. The answer is `None` while the host name is looked up, and after a shutdown.
     pub const LOCAL: Event<(), Option<Endpoint>> = Event::new("server.local");
 
-    /// Call it to learn how many clients are connected. A server that was shut down does not count.
+    /// A call of this event returns how many clients are connected: 0 after a shutdown, because then
+    /// the server no longer counts.
     pub const CONNECTIONS: Event<(), usize> = Event::new("server.connections");
 
-    /// Call it to learn how many clients were accepted and refused, by cause. A server that was
-    /// shut down has forgotten.
+    /// A call of this event returns how many clients were accepted and refused, by cause. All counts
+    /// are 0 after a shutdown.
     pub const COUNTS: Event<(), Counts> = Event::new("server.counts");
 
     const FOUND: Event<io::Result<Vec<Endpoint>>> = Event::new("server.found");
@@ -245,20 +242,20 @@ impl TcpServer {
 
     fn listening(&mut self, cx: &mut Cx<'_>, listener: Listener) {
         self.listener = Some(listener);
-        listener.limit(cx, self.most.unwrap_or(usize::MAX));
-        listener.limit_per_address(cx, self.most_per_address);
-        listener.overload(cx, std::mem::take(&mut self.overload));
-        listener.limit_refusals(cx, self.refusals_max);
+        listener.limit(cx, self.options.most.unwrap_or(usize::MAX));
+        listener.limit_per_address(cx, self.options.most_per_address);
+        listener.overload(cx, std::mem::take(&mut self.options.overload));
+        listener.limit_refusals(cx, self.options.refusals_max);
         let local = listener.local(cx);
-        if let (Some(started), Some(local)) = (self.started.take(), local) {
+        if let (Some(started), Some(local)) = (self.options.started.take(), local) {
             started(cx, &local);
         }
     }
 
     fn fail(&mut self, cx: &mut Cx<'_>, error: io::Error) {
-        match self.failed.take() {
+        match self.options.failed.take() {
             Some(failed) => failed(cx, error),
-            None => log::error!("cannot listen at {}: {error}", self.at),
+            None => log::error!("cannot listen at {}: {error}", self.options.at),
         }
         cx.stop();
     }
@@ -270,7 +267,7 @@ impl TcpServer {
     }
 
     fn set_concurrency(&mut self, cx: &mut Cx<'_>, most: Option<usize>) {
-        self.most = most;
+        self.options.most = most;
         if let Some(listener) = self.listener {
             listener.limit(cx, most.unwrap_or(usize::MAX));
         }
@@ -283,7 +280,7 @@ impl TcpServer {
         if let Some(listener) = self.listener.take() {
             listener.close(cx);
         }
-        if let Some(alias) = self.alias.take() {
+        if let Some(alias) = self.options.alias.take() {
             cx.alias_remove(&alias);
         }
     }
@@ -305,18 +302,18 @@ impl Session for TcpServer {
     }
 
     fn started(&mut self, cx: &mut Cx<'_>) {
-        if let Some(alias) = &self.alias
+        if let Some(alias) = &self.options.alias
             && let Err(error) = cx.alias(alias.clone())
         {
             return self.fail(cx, io::Error::new(ErrorKind::AlreadyExists, error));
         }
-        if let Some(socket) = self.handed.take() {
+        if let Some(socket) = self.options.adopted.take() {
             return match Listener::adopt(cx, socket, Self::ACCEPTED) {
                 Ok(listener) => self.listening(cx, listener),
                 Err(error) => self.fail(cx, error),
             };
         }
-        match self.at.clone() {
+        match self.options.at.clone() {
             Target::Endpoint(endpoint) => self.listen(cx, &[endpoint]),
             Target::Host(host, port) => {
                 self.lookup = Some(Lookup::new(cx, &host, port, Self::FOUND));
@@ -325,7 +322,7 @@ impl Session for TcpServer {
     }
 
     fn stopped(&mut self, cx: &mut Cx<'_>) {
-        if let Some(stopped) = self.stopped.take() {
+        if let Some(stopped) = self.options.stopped.take() {
             stopped(cx);
         }
     }
@@ -334,8 +331,8 @@ impl Session for TcpServer {
 impl<A> fmt::Debug for TcpServer<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TcpServer")
-            .field("at", &self.at)
-            .field("alias", &self.alias)
+            .field("at", &self.options.at)
+            .field("alias", &self.options.alias)
             .field("listener", &self.listener)
             .finish_non_exhaustive()
     }
