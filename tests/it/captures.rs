@@ -147,7 +147,7 @@ fn answers_without_a_body_and_without_an_answer() {
     check("pouchdb/err_401_not_member", CLOSED);
 }
 
-/// What came over one connection.
+/// The bytes received over one connection.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     answers: Vec<Answer>,

@@ -36,7 +36,7 @@ fn transcript(source: &str) -> Option<String> {
         .then(|| lines.iter().fold(String::new(), |text, line| text + &line[1..] + "\n"))
 }
 
-/// What an example prints. `cargo test` builds them beside this test.
+/// What an example prints. `cargo test` builds them next to this test.
 #[track_caller]
 fn run(name: &str) -> String {
     let test = std::env::current_exe().expect("it runs");

@@ -1,4 +1,4 @@
-//! The integration tests: one program, because every further one is linked anew.
+//! The integration tests: one program, because every further one is linked separately.
 #![forbid(unsafe_code)]
 
 mod captures;

@@ -2,7 +2,7 @@
 
 use crate::run::{Failure, cargo};
 
-/// What is built: no feature, each one, and all.
+/// The combinations to build: no feature, each one, and all.
 const SETS: &[&str] = &["", "http", "couch", "tls", "testing", "http,couch,tls,testing"];
 
 /// Builds the library with each set of features, without a warning.

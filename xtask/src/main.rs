@@ -1,8 +1,8 @@
 //! The project's own commands: `cargo xtask test`, `cargo xtask bench`, `cargo xtask soak`,
 //! `cargo xtask picture`, `cargo xtask tidy`, `cargo xtask prose`.
 //!
-//! All that is automated is here, in the language of the project, so that it runs wherever the
-//! project does: no make, no shell scripts.
+//! All automation is here, in the language of the project, so that it runs wherever the project
+//! does: no make, no shell scripts.
 #![forbid(unsafe_code)]
 
 mod bench;

@@ -6,7 +6,7 @@ use crate::{browser, features, limits, tidy, tools};
 use std::process::ExitCode;
 use std::time::Instant;
 
-/// A part of the tests that can be run alone.
+/// A part of the tests that can be run by itself.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
     pub(crate) name: &'static str,

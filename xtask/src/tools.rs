@@ -1,5 +1,5 @@
-//! What the tests need and Cargo does not bring: Node with two sets of packages, Chromium, and
-//! the programs of others that stand before a server or attack it.
+//! The programs that the tests need and Cargo does not bring: Node with two sets of packages,
+//! Chromium, and proxies and attackers of other projects.
 
 use crate::run::{Failure, cargo, program, root};
 use std::fs;
@@ -49,14 +49,14 @@ pub(crate) fn prepare() -> Result<(), Failure> {
 
 /// A Chromium that starts, by its whole path: `$CHROMIUM`, or else the first of the usual names.
 pub(crate) fn chromium() -> Option<PathBuf> {
-    // Some systems install a stub that only tells how to get the real one: so it has to answer.
+    // Some systems install a stub that only explains how to get the real one, so it must answer.
     let answers = |path: &PathBuf| program(path, "--version").read().is_ok();
     if let Some(named) = std::env::var_os("CHROMIUM") {
         return Some(PathBuf::from(named)).filter(answers);
     }
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = std::env::split_paths(&folders).collect();
-    // Joined to a folder, a whole path stays what it is.
+    // Joining an absolute path to a folder returns the path itself.
     let usual = CHROMIUM.iter().flat_map(|name| folders.iter().map(move |at| at.join(name)));
     usual.filter(|path| path.is_file()).find(answers)
 }
@@ -79,7 +79,7 @@ fn node_major(version: &str) -> Option<u32> {
     version.strip_prefix('v')?.split('.').next()?.parse().ok()
 }
 
-/// Installs the packages of `folder`, unless what is there came from the same lock.
+/// Installs the packages of `folder`, unless the installed ones came from the same lock.
 fn packages(folder: &Path) -> Result<(), Failure> {
     let lock = folder.join("package-lock.json");
     let lock = fs::read(&lock)
@@ -106,7 +106,7 @@ pub(crate) fn prepare_peers() -> Result<(), Failure> {
     if packages.is_empty() {
         return Ok(());
     }
-    let wanted = format!("what is in Debian's packages {}", packages.join(", "));
+    let wanted = format!("Debian's packages {}", packages.join(", "));
     install(&packages.join(" "), &wanted)?;
     if absent().is_empty() { Ok(()) } else { missing(&wanted) }
 }
@@ -130,7 +130,7 @@ fn install_chromium() -> Result<(), Failure> {
     }
 }
 
-/// Installs packages in Debian's way, where it is open to us; else `wanted` is what is missing.
+/// Installs packages as Debian does, if that is possible; otherwise reports `wanted` as missing.
 fn install(packages: &str, wanted: &str) -> Result<(), Failure> {
     let is_root = program(Path::new("id"), "-u").read().is_ok_and(|user| user == "0");
     let can_sudo = || program(Path::new("sudo"), "-n true").read().is_ok();

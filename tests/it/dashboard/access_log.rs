@@ -31,7 +31,7 @@ fn each_answer_is_a_line() {
     assert!(!log.contains("c2VjcmV0") && !log.contains('\x1b'), "{log}");
     assert!(of(&rev).is_none(), "the poll has not been answered");
 
-    // Moved away, as logrotate does it, and written anew; at the end nothing is lost.
+    // Moved away, as logrotate does it, and written again; at the end nothing is lost.
     let moved = folder.path().join("moved");
     fs::rename(&file, &moved).expect("it is ours");
     dashboard.program.signal("HUP");

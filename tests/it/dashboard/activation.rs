@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::process::Command;
 
 /// Hands over so many listening sockets, or a Unix one at a path, from descriptor 3 on, and becomes
-/// the program in its arguments. In Perl, which every Debian has, for std cannot give a child a
+/// the program in its arguments. In Perl, which every Debian has, because std cannot give a child a
 /// descriptor.
 const SUPERVISOR: &str = r#"
     use Socket;

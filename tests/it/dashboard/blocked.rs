@@ -99,8 +99,8 @@ fn a_stdout_that_is_not_read_stopped_everything() {
     wait_until(PATIENCE, || is_served(&address));
     running.signal("TERM");
     assert_eq!(running.wait_for_end(), Some(0));
-    // Once, and with those that the program was in the middle of writing: two addresses, the line
-    // that writes a document, and one answer.
+    // Once, together with the lines that the program was writing at that time: two addresses, the
+    // line that writes a document, and one answer.
     let log = std::io::read_to_string(running.0.stderr.take().expect("it is a pipe"));
     let log = log.expect("it is text");
     let told: Vec<_> = log.lines().filter(|line| line.contains("before the exit")).collect();
@@ -197,7 +197,8 @@ fn a_stdout_that_takes_nothing_is_counted() {
     let address = free_address();
     let program = Program::start(shell.args(["--listen", &address]));
     wait_until(PATIENCE, || is_served(&address));
-    // Where the embedded database is, the line for a document of one's own, and where it listens.
+    // The address of the embedded database, the line for one's own document, and the address at
+    // which it listens.
     let told = "dashboard_unlogged_total{log=\"stdout\"} 3\n";
     wait_until(PATIENCE, || http::get(&format!("http://{address}/metrics")).text().contains(told));
     assert!(program.log().contains("stdout: "), "{}", program.log());

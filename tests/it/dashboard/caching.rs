@@ -48,7 +48,7 @@ fn a_connection_goes_on_behind_a_304() {
     assert_eq!(statuses, [304, 304, 200]);
 }
 
-/// The revision in the path says what to wait for; the tag goes by the answer that comes of it.
+/// The revision in the path says what to wait for; the tag is that of the resulting answer.
 #[test]
 fn a_poll_that_has_waited_in_vain_is_told_so_in_short() {
     let (dashboard, rev) = program::with_board(r#"{"n":1}"#, &["--long-poll", "0.2"]);

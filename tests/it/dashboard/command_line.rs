@@ -1,4 +1,4 @@
-//! The command line: what is wrong is said in one line, with the status that scripts look at.
+//! The command line: an error is one line, with the status that scripts check.
 
 use super::program::{self, outcome};
 use crate::support::process::Program;
@@ -159,7 +159,8 @@ fn a_stdout_that_takes_nothing_stops_nothing() {
         assert!(status.code().is_some_and(|code| code < 2), "{arguments}: {status}");
         assert!(!program.log().contains("panicked"), "{arguments}: {}", program.log());
     }
-    // The port that it picks could not be told, so it is given one that was free a moment ago.
+    // The test could not learn which port the program selects, so it passes one that was free just
+    // before.
     let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let address = address.expect("the system has a port").to_string();
     let mut program = unheard(&["--listen", &address]);

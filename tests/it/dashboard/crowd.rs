@@ -21,7 +21,7 @@ fn thousands_have_each_change_once_and_leave_nothing() {
     let mut browsers = connect(&dashboard, as_many_as_the_system_lets(BROWSERS));
     for n in 1..=ROUNDS {
         park(&dashboard, &mut browsers, &rev);
-        // As large as a real overview, and told from every other by its content.
+        // As large as a real overview, and distinguished from every other by its content.
         let figures: Vec<_> = (0..200).map(|i| json!({ "name": i, "value": i * n })).collect();
         let document = json!({ "n": n, "figures": figures });
         rev = dashboard.store("board", &document.to_string());
@@ -39,7 +39,7 @@ fn thousands_have_each_change_once_and_leave_nothing() {
     }
     dashboard.catch_up();
     for browser in &mut browsers {
-        assert!(browser.is_silent().expect("it stays open"), "nobody is told twice");
+        assert!(browser.is_silent().expect("it stays open"), "no browser is answered twice");
         browser.end_sending().expect("it is open");
     }
     for browser in &mut browsers {
@@ -68,7 +68,7 @@ pub(super) fn connect(dashboard: &Dashboard, count: usize) -> Vec<Connection> {
     (0..count).map(|_| dashboard.connect()).collect()
 }
 
-/// Has all of them ask for what comes after `rev`, and makes sure that all of them wait.
+/// Has all of them ask for the revision after `rev`, and makes sure that all of them wait.
 #[track_caller]
 pub(super) fn park(dashboard: &Dashboard, browsers: &mut [Connection], rev: &str) {
     for browser in browsers.iter_mut() {
@@ -76,7 +76,7 @@ pub(super) fn park(dashboard: &Dashboard, browsers: &mut [Connection], rev: &str
     }
     dashboard.catch_up();
     for browser in browsers {
-        assert!(browser.is_silent().expect("it stays open"), "everybody waits");
+        assert!(browser.is_silent().expect("it stays open"), "all browsers wait");
     }
 }
 

@@ -8,7 +8,7 @@ use masque::limits::HTTP_HEAD_BYTES;
 /// More than is read of a connection while a poll waits.
 const BEHIND: usize = 2 * HTTP_HEAD_BYTES;
 
-/// A connection whose poll waits, with much behind it. What comes before the poll is not read.
+/// A connection whose poll waits, with much behind it. Bytes before the poll are not read.
 fn park_with_much_behind(dashboard: &Dashboard, rev: &str) -> Connection {
     let mut connection = dashboard.connect();
     dashboard.send(&mut connection, "/favicon.ico");

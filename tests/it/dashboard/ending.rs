@@ -1,13 +1,13 @@
-//! How it ends: everybody who waits is answered, nobody is waited for.
+//! How it ends: it answers all waiting requests, and waits for no client.
 
 use super::program::{self, FOR_EVER, answer, tag};
 use crate::support::{PATIENCE, wait_until};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// The program ends within three seconds: one for requests that are still coming, two for who does
-/// not close. This is for a busy machine, and less than the ten seconds after which nobody is
-/// spared.
+/// The program ends within three seconds: one for requests that are still arriving, two for clients
+/// that do not close. This is for a busy machine, and less than the ten seconds after which every
+/// connection is closed.
 const LEAVE: Duration = Duration::from_secs(8);
 
 fn ends_well(signal: &str) {

@@ -74,7 +74,8 @@ fn a_feed_that_is_lost_is_told_at_once() {
     let couch = database.couch.clone().expect("it has one");
     let dashboard = program::follow(&couch, &["--doc", "board", "--long-poll", "3600"]);
     let mut stream = subscribe(&dashboard, None);
-    // It may or may not have been followed when the stream began: what is not yet is not lost.
+    // The database may or may not have been followed when the stream began: a later change is not
+    // lost.
     let (mut is_told, mut is_followed) = (false, false);
     while !(is_told && is_followed) {
         let event = event(&mut stream);
@@ -119,7 +120,8 @@ fn head_shows_what_a_stream_would_begin_with() {
     assert_eq!(dashboard.get("/other/events").status, 404);
 }
 
-/// One that does not read is told the newest when it reads again, and not all that it missed.
+/// A client that does not read receives only the latest revision when it reads again, not every
+/// missed one.
 #[test]
 fn who_reads_slowly_skips_what_is_old() {
     let (dashboard, _) = program::with_board(r#"{"n":0}"#, &FOR_EVER);

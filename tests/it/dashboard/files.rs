@@ -1,4 +1,4 @@
-//! The page's files, and that nothing else of the machine can be had.
+//! The page's files, and that no other file of the machine can be read.
 
 use super::program;
 use crate::support::PATIENCE;
@@ -37,8 +37,7 @@ fn every_file_of_the_page_is_built_in_with_its_type() {
     assert!(dashboard.get("/favicon.ico").body == icon);
 }
 
-/// Checks that what is served of a script or style sheet is the file without comments and
-/// indentation.
+/// Checks that a script or style sheet is served without comments and indentation.
 fn check_without_comments(name: &str, served: &[u8], content: &[u8]) {
     let text = |bytes| std::str::from_utf8(bytes).expect("it is text");
     let mut served = text(served).lines().peekable();
@@ -67,7 +66,7 @@ fn check_all(folder: &Path, prefix: &str, check: &dyn Fn(&str, &[u8])) -> usize 
     count
 }
 
-/// `outside/site` is served; `outside/secret.txt` is beside it.
+/// `outside/site` is served; `outside/secret.txt` is next to it.
 fn site() -> Folder {
     let outside = Folder::new("site");
     let site = outside.path().join("site");

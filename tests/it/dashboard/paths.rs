@@ -1,4 +1,4 @@
-//! What is under every path, for every method.
+//! The answer of every path, for every method.
 
 use super::program::{self, tag};
 use crate::support::http::Reply;

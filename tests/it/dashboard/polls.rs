@@ -1,4 +1,4 @@
-//! The long poll: who waits, what ends the wait, and what is left afterwards.
+//! The long poll: which requests wait, what ends the wait, and which state is left afterwards.
 
 use super::program::{self, Dashboard, FOR_EVER, answer, tag};
 use crate::support::{PATIENCE, http, wait_until};
@@ -150,7 +150,7 @@ fn the_first_instruction_of_the_readme_failed_for_a_person() {
     assert_eq!(dashboard.get("/mine").json()["figure"], 42);
     assert_eq!(dashboard.get("/file/index.html?doc=mine").status, 200);
 
-    // Then once more, with the revision that the first answer named, as the README says.
+    // Then again, with the revision that the first answer named, as the README says.
     let again =
         printed.replace("{\"figure\": 42}", &format!("{{\"_rev\": \"{rev}\", \"figure\": 43}}"));
     dashboard.wait_for("mine", &paste(&again));

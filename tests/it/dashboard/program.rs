@@ -11,9 +11,9 @@ use std::process::Command;
 pub(super) struct Dashboard {
     /// `http://127.0.0.1:PORT`, with no slash at its end.
     pub(super) url: String,
-    /// The embedded database, where that is followed.
+    /// The embedded database, if the program follows that.
     pub(super) couch: Option<String>,
-    /// The line that it prints to be pasted into a shell, where it prints one.
+    /// The line that it prints to be pasted into a shell, if it prints one.
     pub(super) curl: Option<String>,
     pub(super) program: Program,
 }
@@ -83,13 +83,14 @@ impl Dashboard {
         reply.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
-    /// Stores a document in the embedded database, over what is there; its new revision.
+    /// Stores a document in the embedded database, replacing the current one. Returns its new
+    /// revision.
     #[track_caller]
     pub(super) fn store(&self, id: &str, json: &str) -> String {
         store(self.couch.as_ref().expect("it has one"), id, json)
     }
 
-    /// Waits until `id` is served at this revision as what is current. A document is served before
+    /// Waits until `id` is served at this revision as the current one. A document is served before
     /// the feed has begun, and a poll that waits by then is answered when it begins.
     #[track_caller]
     pub(super) fn wait_for(&self, id: &str, rev: &str) {
@@ -122,8 +123,8 @@ impl Dashboard {
         connection.send(request.as_bytes()).expect("it reads");
     }
 
-    /// Returns when all that was sent before has been read: the program has one loop, and a new
-    /// connection comes behind the old ones.
+    /// Returns when everything sent before has been read: the program has one loop, and serves a
+    /// new connection after the old ones.
     #[track_caller]
     pub(super) fn catch_up(&self) {
         assert_eq!(self.get("/favicon.ico").status, 200);
@@ -136,8 +137,8 @@ impl Dashboard {
         folder.read_dir().expect("it runs").count()
     }
 
-    /// How many it has when nobody is connected, or nobody further: those that have left are gone
-    /// from its sight when a connection that stays is answered after that.
+    /// The number of its descriptors when no client, or no further one, is connected. It has
+    /// noticed all departures when it answers a later request on a connection that stays.
     #[track_caller]
     pub(super) fn descriptors_at_rest(&self) -> usize {
         let mut stays = self.connect();
@@ -154,7 +155,7 @@ impl Dashboard {
     }
 }
 
-/// Stores a document in a database, over what is there; its new revision.
+/// Stores a document in a database, replacing the current one. Returns its new revision.
 #[track_caller]
 pub(super) fn store(database: &str, id: &str, json: &str) -> String {
     let url = format!("{database}/{id}");

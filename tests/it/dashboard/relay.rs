@@ -5,8 +5,8 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// Passes on what comes to its port. The threads end with their connections, and the one that
-/// accepts with the test's process.
+/// Forwards the bytes that arrive at its port. The threads end with their connections, and the one
+/// that accepts with the test's process.
 #[derive(Debug)]
 pub(super) struct Relay {
     address: String,

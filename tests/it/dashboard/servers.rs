@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 const ARGUMENTS: [&str; 6] = ["--doc", "board", "--retry-cap", "0.1", "--heartbeat", "1"];
 
-/// Makes the database anew, as after each start of a server that keeps it in memory.
+/// Creates the database again, as after each start of a server that keeps it in memory.
 #[track_caller]
 fn create(database: &str) {
     let created = http::put(database, "");
@@ -128,7 +128,10 @@ fn a_crowd_outlives_ten_deaths_of_the_server() {
     }
     dashboard.catch_up();
     for browser in &mut browsers {
-        assert!(browser.is_silent().expect("it stays open"), "everybody waits at the newest");
+        assert!(
+            browser.is_silent().expect("it stays open"),
+            "all browsers wait at the latest revision"
+        );
     }
     drop(browsers);
     dashboard.wait_for_descriptors(before);
@@ -143,7 +146,7 @@ fn a_client_follows_and_is_followed(client: &str) {
     let mut follower = follow(client, database);
     for n in 1..=20 {
         rev = dashboard.store("board", &json!({ "n": n }).to_string());
-        // The embedded overview moves too, and is told as well.
+        // The embedded overview changes too, and is sent as well.
         let change = follower.wait_for_line(r#"{"id":"board""#, PATIENCE);
         let change: serde_json::Value = serde_json::from_str(&change).expect("a line of JSON");
         assert_eq!((&change["rev"], &change["doc"]["n"]), (&json!(rev), &json!(n)));

@@ -1,4 +1,4 @@
-//! Signals that do not end it, and how an end spares those who are in the middle of something.
+//! Signals that do not end it, and how an end spares requests in progress.
 
 use super::program::{self, FOR_EVER, answer, tag};
 use crate::support::folder::Folder;

@@ -7,7 +7,7 @@ use std::net::TcpListener;
 /// Neither the password nor the header that carries it.
 const SECRETS: [&str; 4] = ["s3cret", "s3cr", "dXNlcjpzM2NyZXQ", "Basic "];
 
-/// A port at which nobody listens.
+/// A port at which no program listens.
 fn closed_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("the system has a port");
     listener.local_addr().expect("it is bound").port()

@@ -1,4 +1,4 @@
-//! What those see who watch over the program: its health, its figures.
+//! The health and the metrics that monitoring of the program reads.
 
 use super::program::{self, Dashboard, FOR_EVER, answer};
 use crate::support::{PATIENCE, wait_until};

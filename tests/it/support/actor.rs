@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
-/// What happened, in order, as all who share it wrote it down.
+/// The events, in order, as all its owners recorded them.
 #[derive(Clone, Default)]
 pub(crate) struct Journal(Rc<RefCell<Vec<String>>>);
 
@@ -33,7 +33,7 @@ impl Journal {
     }
 }
 
-/// What a connection is told.
+/// The commands for a connection.
 #[derive(Debug)]
 pub(crate) enum Moment<I> {
     Connected,
@@ -47,7 +47,7 @@ pub(crate) enum Moment<I> {
 type Act<F> = dyn FnMut(&mut Cx<'_>, ReadWrite<F>, Moment<<F as Filter>::In>);
 type Deed<F> = dyn FnOnce(&mut Peer<Actor<F>>, &mut Cx<'_>);
 
-/// The connection. While it is there, its session goes by its name.
+/// The connection. While it exists, its session has its name.
 pub(crate) struct Actor<F: Script> {
     name: &'static str,
     journal: Journal,

@@ -11,7 +11,7 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Makes one; `name` only helps whoever finds it after a crash.
+    /// Makes a folder; `name` only helps a person to identify it after a crash.
     pub(crate) fn new(name: &str) -> Folder {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);

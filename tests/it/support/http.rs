@@ -14,7 +14,7 @@ pub(crate) struct Reply {
     pub(crate) body: Vec<u8>,
 }
 
-/// Asks for what is at `url`.
+/// Sends a GET request for `url`.
 #[track_caller]
 pub(crate) fn get(url: &str) -> Reply {
     request("GET", url, &[], b"").unwrap_or_else(|error| panic!("GET {url}: {error}"))
@@ -70,7 +70,7 @@ impl Reply {
     }
 }
 
-/// A connection, for tests of what happens on one: several requests, broken ones, none.
+/// A connection, for tests of several requests on it, of broken ones and of none.
 #[derive(Debug)]
 pub(crate) struct Connection {
     input: BufReader<Timed>,
@@ -95,7 +95,7 @@ impl Connection {
         self.input.get_mut().stream.shutdown(Shutdown::Write)
     }
 
-    /// Whether nothing has come that has not been read: no answer, and no end.
+    /// Returns true if no unread input has arrived: no answer, and no end.
     pub(crate) fn is_silent(&mut self) -> io::Result<bool> {
         if !self.input.buffer().is_empty() {
             return Ok(false);
@@ -146,7 +146,7 @@ impl Connection {
         }
     }
 
-    /// All that still comes until the other side closes.
+    /// The remaining bytes until the other side closes.
     pub(crate) fn rest(&mut self, within: Duration) -> io::Result<Vec<u8>> {
         self.input.get_mut().end = Instant::now() + within;
         let mut rest = Vec::new();

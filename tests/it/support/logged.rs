@@ -8,7 +8,7 @@ thread_local! {
     static RECORDS: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
-/// The logger of the whole program, for there can be only one; threads that do not ask cost it
+/// The logger of the whole program, because there can be only one. Threads that do not use it cost
 /// nothing.
 struct Records;
 

@@ -40,7 +40,7 @@ impl Program {
         let (said, lines) = channel();
         let listener = thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                // Nobody listens any more, but the pipe is read on.
+                // The receiver is gone, but the pipe must still be read.
                 let _ = said.send(line);
             }
         });
@@ -51,7 +51,7 @@ impl Program {
         Program { name, child, stdin, lines, heard: Vec::new(), log, readers }
     }
 
-    /// The next line of stdout that begins with `prefix`; the lines before it are passed over.
+    /// The next line of stdout that begins with `prefix`; earlier lines are skipped.
     #[track_caller]
     pub(crate) fn wait_for_line(&mut self, prefix: &str, within: Duration) -> String {
         let end = Instant::now() + within;
@@ -75,12 +75,12 @@ impl Program {
         self.log.lock().expect("the reader does not panic").clone()
     }
 
-    /// The lines of stdout that were passed over while a later one was waited for.
+    /// The lines of stdout that were skipped before a later one.
     pub(crate) fn heard(&self) -> &[String] {
         &self.heard
     }
 
-    /// The lines of stdout that have come and nobody has waited for.
+    /// The lines of stdout that have arrived and that no call has waited for.
     pub(crate) fn unheard(&mut self) -> Vec<String> {
         self.lines.try_iter().collect()
     }
@@ -110,12 +110,12 @@ impl Program {
         assert!(status.is_ok_and(|status| status.success()), "{} has ended already", self.name);
     }
 
-    /// Whether it has ended by itself and all that it said is there to be read.
+    /// Returns true if it has ended by itself and its whole output can be read.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.status().is_some()
     }
 
-    /// Waits until it has ended by itself and all that it said is there to be read.
+    /// Waits until it has ended by itself and its whole output can be read.
     #[track_caller]
     pub(crate) fn wait_for_end(&mut self, within: Duration) -> ExitStatus {
         wait_until(within, || self.has_ended());
@@ -127,9 +127,9 @@ impl Program {
         status.filter(|_| self.readers.iter().all(JoinHandle::is_finished))
     }
 
-    /// Ends it at once; it is told nothing.
+    /// Kills it immediately, without a signal that it could handle.
     pub(crate) fn kill(&mut self) {
-        // It may have ended by itself, and that is what is wanted.
+        // It may have ended by itself, which is fine.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -109,7 +109,7 @@ fn a_program_is_heard_and_spoken_to() {
     assert_eq!(shell.wait_for_end(PATIENCE).code(), Some(3));
     wait_until(PATIENCE, || shell.log() == "bad\n");
 
-    // Not INT: whoever started the tests may have had it ignored, as shells do for the background.
+    // Not INT: the process that started the tests may ignore it, as shells do for the background.
     let mut signalled = Program::start(&mut Command::new("cat"));
     signalled.signal("TERM");
     assert_eq!(signalled.wait_for_end(PATIENCE).code(), None, "a signal ended it");

@@ -12,7 +12,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// Looks at `condition` until it holds; panics when that is not within the time given.
 ///
-/// It looks once more after the time is up, so a test that was held up itself does not fail for it.
+/// It checks again after the deadline, so that a test that was itself delayed does not fail.
 #[track_caller]
 pub(crate) fn wait_until(within: Duration, mut condition: impl FnMut() -> bool) {
     let end = Instant::now() + within;

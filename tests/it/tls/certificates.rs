@@ -8,10 +8,10 @@ use rustls::{ServerConfig, SupportedProtocolVersion};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Who signs certificates.
+/// An authority that signs certificates.
 pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
-/// A certificate with its key, and what was signed between it and the authority.
+/// A certificate with its key, and the certificates between it and the authority.
 pub(super) struct Identity {
     chain: Vec<CertificateDer<'static>>,
     key: Vec<u8>,
@@ -66,7 +66,7 @@ impl Authority {
     }
 }
 
-/// A certificate that nobody else has signed, and its PEM.
+/// A self-signed certificate and its PEM.
 pub(super) fn self_signed(wanted: &Wanted<'_>, is_ca: IsCa) -> (Identity, String) {
     let (key, mut params) = (KeyPair::generate().unwrap(), wanted.params());
     params.is_ca = is_ca;

@@ -1,5 +1,5 @@
-//! Servers that are not to be trusted, or are none: what is told of them, and that they are sent
-//! nothing.
+//! Servers that are not trusted, or do not speak TLS: the error of each, and that it receives no
+//! request.
 
 use super::certificates::{Authority, Identity, LONG_S, Wanted, of, self_signed};
 use super::stage::{SERVER, TROUBLED, Trouble, Watcher, couch, row, say, serve};

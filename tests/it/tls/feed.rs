@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const DOC: &str = r#"{"_id":"x","_rev":"1-a"}"#;
 
-/// What is told of a server that sends two rows, over a network that does `trouble`.
+/// The events of a feed whose server sends two rows, over a network that does `trouble`.
 #[track_caller]
 fn check_follows(host: &str, trouble: Option<Trouble>) {
     let authority = Authority::new();
@@ -65,7 +65,7 @@ fn a_long_document_comes_whole() {
     assert_eq!(told.take(), ["x is 1-a", "connected", "caught up"]);
 }
 
-/// What is told when the feed, once it has begun, goes as `feed` has it go.
+/// The events of a feed that behaves as `feed` says after its start.
 fn lost(feed: impl Fn(&mut Cx<'_>, ReadWrite<Secure>) + 'static) -> Vec<String> {
     let authority = Authority::new();
     let config = authority.sign(&of(&["couch"])).server();

@@ -1,4 +1,4 @@
-//! TLS on the client's side: whom it trusts, what it makes of the bytes, and how it fails.
+//! TLS on the client's side: the certificates it trusts, the bytes it reads and how it fails.
 
 mod certificates;
 mod failures;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// TLS as a filter: bytes in, bytes out.
 pub(super) struct Secure {
     connection: ServerConnection,
-    /// Whether the client has said that it ends.
+    /// True if the client has announced its end.
     is_ended: bool,
 }
 
@@ -137,8 +137,8 @@ impl Heard {
 }
 
 impl Served {
-    /// With what has not been consumed of what was heard, `act` says what to do; called first with
-    /// nothing.
+    /// `act` decides what to do with the received bytes that are not consumed; the first call has
+    /// none.
     pub(super) fn new(config: &Arc<ServerConfig>, heard: &Heard, act: &Rc<RefCell<Act>>) -> Self {
         Served { config: config.clone(), heard: heard.clone(), act: act.clone() }
     }

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// Where the server is.
 pub(super) const SERVER: u16 = 1;
-/// Where the same server is, behind a troubled network.
+/// The address of the same server, behind a troubled network.
 pub(super) const TROUBLED: u16 = 2;
 
 /// A rig whose host `couch` has a server at [`SERVER`].
@@ -45,9 +45,9 @@ pub(super) fn say(cx: &mut Cx<'_>, wire: ReadWrite<Secure>, bytes: impl Into<Vec
 pub(super) struct Trouble {
     /// The sizes of the pieces in which bytes go on, in both directions, again and again.
     pieces: Vec<usize>,
-    /// Whether the connection is cut.
+    /// True if the connection is closed.
     is_cut: Rc<Cell<bool>>,
-    /// Whether the next bytes of the server become others.
+    /// True if the network changes the next bytes of the server.
     is_garbled: Rc<Cell<bool>>,
 }
 
@@ -96,9 +96,9 @@ struct Relay {
 #[derive(Default)]
 struct Half {
     wire: Option<ReadWrite<Stream>>,
-    /// What is on its way to it.
+    /// The bytes on their way to it.
     waiting: VecDeque<u8>,
-    /// Whether nothing more will be on its way to it.
+    /// True if no more bytes will be sent to it.
     is_last: bool,
 }
 
@@ -208,7 +208,7 @@ impl<C: Connection> Dialer<C> {
 impl<C: Connection> Session for Dialer<C> {
     fn events(on: &mut Handlers<Self>) {
         on.on(Self::CONNECTED, |dialer, cx, result| {
-            let start = dialer.start.take().expect("it is told once");
+            let start = dialer.start.take().expect("the watcher reports once");
             let (connection, socket) = start(cx, result.expect("the server is there"));
             cx.spawn(masque::sessions::Peer::new(connection, socket));
         });
@@ -252,13 +252,13 @@ pub(super) fn row(rev: &str) -> String {
     format!("{:x}\r\n{row}\n\r\n", row.len() + 1)
 }
 
-/// Follows `x`, and keeps what it is told.
+/// Follows `x`, and keeps the events it receives.
 pub(super) struct Watcher {
     database: Database,
     told: Told,
 }
 
-/// What a watcher was told.
+/// The events that a watcher received.
 #[derive(Clone, Default)]
 pub(super) struct Told(Rc<RefCell<Vec<FeedEvent>>>);
 

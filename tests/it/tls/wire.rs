@@ -1,4 +1,4 @@
-//! What goes over a wire is the same with TLS as without, however the network cuts the bytes.
+//! The bytes of a connection are the same with TLS as without, however the network splits them.
 
 use super::certificates::{Authority, of};
 use super::server::{Heard, Say, Secure};
@@ -21,7 +21,7 @@ pub(super) struct Client {
     came: Came,
 }
 
-/// What came, and what happened.
+/// The received bytes and the events.
 #[derive(Clone, Default)]
 pub(super) struct Came(Rc<RefCell<Vec<u8>>>, Rc<RefCell<Vec<String>>>);
 

@@ -19,7 +19,7 @@ pub(super) struct Kind {
     visit: fn(&mut Visit<'_>) -> io::Result<()>,
 }
 
-/// Everyone.
+/// All browsers.
 pub(super) const ALL: &[Kind] = &[
     Kind { about: "store documents", threads: 1, connections: 1, visit: store },
     Kind { about: "park and stay", threads: 4, connections: 100, visit: park },
@@ -35,7 +35,7 @@ pub(super) const ALL: &[Kind] = &[
     Kind { about: "listen and never read", threads: 1, connections: 10, visit: ignore_events },
 ];
 
-/// What is sent behind a poll: more than a head may have, so that the server stops to read.
+/// Bytes sent after a poll: more than a head may have, so that the server stops reading.
 const PIPELINED_BYTES: usize = 20 * 1024;
 
 /// What became of a kind's visits.
@@ -207,7 +207,7 @@ fn half_close(visit: &mut Visit<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// What is unread when a socket is closed makes the system reset the connection.
+/// Closing a socket that has unread bytes makes the system reset the connection.
 fn reset(visit: &mut Visit<'_>) -> io::Result<()> {
     let mut wires = visit.open()?;
     for wire in &mut wires {
@@ -304,7 +304,7 @@ fn trickle(visit: &mut Visit<'_>) -> io::Result<()> {
         }
         visit.pause(100);
     }
-    // Half of them leave; the others are told that they took too long.
+    // Half of them leave; the others receive the answer that they took too long.
     wires.truncate(visit.connections / 2);
     for wire in &mut wires {
         visit.answer(wire, 408)?;

@@ -17,8 +17,8 @@ const NOT_MORE: [&str; 1] = ["masque_timers"];
 const NEVER: [&str; 3] =
     ["masque_panics_total", "dashboard_unserved_total", "dashboard_starved_total"];
 
-/// What is told, too.
-const TOLD: [&str; 6] = [
+/// Counters that are printed too.
+const PRINTED: [&str; 6] = [
     "dashboard_connections_total",
     "dashboard_changes_total",
     FEED_UP,
@@ -64,7 +64,8 @@ impl Figures {
         }
     }
 
-    /// The lower of both, one by one; of what only grows, that is the earlier.
+    /// The lower of both values, for each counter; for a counter that only grows, that is the
+    /// earlier one.
     pub(super) fn least(&self, other: &Figures) -> Figures {
         // They are the same rows, unless a figure has come or gone: then the others' do.
         let least = |(name, value): &(String, u64)| {
@@ -88,10 +89,10 @@ impl Figures {
 }
 
 fn names() -> Vec<&'static str> {
-    [&NONE_AT_REST[..], &KEPT, &NOT_MORE, &NEVER, &TOLD].concat()
+    [&NONE_AT_REST[..], &KEPT, &NOT_MORE, &NEVER, &PRINTED].concat()
 }
 
-/// The figures that are told, side by side.
+/// The printed counters, side by side.
 pub(super) fn table(moments: [&Figures; 3]) -> Vec<Row> {
     let row = |name| Row { name, values: moments.map(|figures| figures.of(name)) };
     names().into_iter().map(row).collect()
@@ -102,7 +103,7 @@ pub(super) fn was_cut(before: &Figures, after: &Figures) -> bool {
     before.of(LOSSES) < after.of(LOSSES)
 }
 
-/// What is not as it was.
+/// The counters that did not return to their earlier values.
 pub(super) fn complaints(before: &Figures, after: &Figures, memory_kib_max: u64) -> Vec<String> {
     let kept = KEPT.iter().filter(|name| before.of(name) != after.of(name));
     let more = NOT_MORE.iter().filter(|name| before.of(name) < after.of(name));

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long it takes when nobody says.
+/// Default duration of a soak.
 pub(crate) const DEFAULT_TIME: Duration = Duration::from_secs(180);
 
 /// The same load, before the figures are taken for the first time: tables and the allocator keep
@@ -41,7 +41,7 @@ const MEMORY_KIB_MAX: u64 = 4 * 1024;
 /// Between two looks at the figures.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What is soaked, and for how long.
+/// The program to soak and the duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Plan {
     time: Duration,
@@ -140,7 +140,7 @@ fn rest(server: &Server) -> Result<Figures, Failure> {
             break figures;
         }
         if Instant::now() > end {
-            return Err(Failure(format!("after {REST_TIME:?} somebody is left: {figures:?}")));
+            return Err(Failure(format!("connections are left after {REST_TIME:?}: {figures:?}")));
         }
         thread::sleep(PAUSE);
     };

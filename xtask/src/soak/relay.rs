@@ -1,5 +1,5 @@
-//! What is between the dashboard and its database: a relay that closes every connection now and
-//! then, as a proxy does that is restarted.
+//! A relay between the dashboard and its database. From time to time it closes every connection, as
+//! a proxy does that is restarted.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

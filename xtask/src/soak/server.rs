@@ -15,7 +15,7 @@ use std::{fs, io, thread};
 /// The time in which the dashboard must have its documents.
 const START_TIME: Duration = Duration::from_secs(20);
 
-/// What a log line has that tells of a feed which was cut: that is what the relay does.
+/// Text of the log lines that report a disconnected feed: the relay disconnects it on purpose.
 const CUT_IS_LOGGED: &str = "retrying in";
 
 /// The document that the soak changes; `overview` moves by itself.
@@ -25,7 +25,7 @@ pub(super) const DOCUMENT: &str = "board";
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) address: SocketAddr,
-    /// Where the database is, past the relay, and its path.
+    /// The address of the database, without the relay, and its path.
     pub(super) couch: (SocketAddr, String),
     program: Program,
     _source: Program,
@@ -101,7 +101,7 @@ impl Server {
     }
 }
 
-/// The lines of a log, without those that are meant to be there.
+/// The lines of a log, without the expected ones.
 fn complaints(log: &str) -> String {
     log.lines().filter(|line| !line.contains(CUT_IS_LOGGED)).collect::<Vec<_>>().join("\n")
 }
@@ -120,13 +120,13 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have ended by itself, and that is what is wanted.
+        // It may have ended by itself, which is fine.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// An address that the program tells in a line of its own.
+/// An address that the program prints in its own line.
 fn place(said: &mut BufReader<ChildStdout>, prefix: &str) -> Result<(SocketAddr, String), Failure> {
     let mut line = String::new();
     said.read_line(&mut line).map_err(|error| Failure(error.to_string()))?;

@@ -11,7 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
-    /// The revision, where it is tagged with one.
+    /// The revision, if it is tagged with one.
     pub(super) tag: String,
     pub(super) closes: bool,
     pub(super) body: Vec<u8>,
@@ -80,7 +80,7 @@ impl Wire {
         self.0.read(bytes)
     }
 
-    /// All that comes until the server closes; how much it was.
+    /// Reads until the server closes. Returns the number of bytes.
     pub(super) fn rest(&mut self) -> io::Result<u64> {
         io::copy(&mut self.0, &mut io::sink())
     }

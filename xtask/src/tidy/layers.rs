@@ -57,7 +57,7 @@ const PARTS: &[Part] = &[
     Part { path: "masque::reactor::driver", may_name: DRIVER },
     Part { path: "masque::reactor::rig", may_name: DRIVER },
     Part { path: "masque::reactor", may_name: &["masque::reactor"] },
-    // Above the reactor, and beside it.
+    // Above the reactor, and next to it.
     Part { path: "masque::filters", may_name: &["masque::limits"] },
     Part { path: "masque::testing", may_name: &["masque::filters"] },
     Part {

@@ -1,8 +1,8 @@
-//! The rules. Most are rows of a table; to change one is to change its row.
+//! The rules. Most are rows of a table: change the row to change the rule.
 
 use super::source::{Source, holds};
 
-/// Columns of a line that somebody reads.
+/// Most columns of a line in a text that people read.
 const COLUMNS_MAX: usize = 100;
 
 /// Words that some part of the code does without.
@@ -12,9 +12,9 @@ struct Ban {
     under: &'static [&'static str],
     /// Where not.
     except: &'static [&'static str],
-    /// Whether tests do without them, too.
+    /// True if tests must not use them either.
     tests_too: bool,
-    /// The rule, as it is told to who breaks it.
+    /// The rule, as a finding prints it.
     rule: &'static str,
 }
 
@@ -154,7 +154,7 @@ pub(super) fn names(source: &Source, report: &mut dyn FnMut(usize, String)) {
     }
 }
 
-/// A file says first what it is for; a crate without unsafe code says so.
+/// A file begins with its purpose; a crate without unsafe code forbids it.
 pub(super) fn opening(source: &Source, report: &mut dyn FnMut(usize, String)) {
     if source.ending() != "rs" {
         return;

@@ -1,6 +1,6 @@
 //! A text of the repository, split as the rules look at it: code, comment, test.
 
-/// Folders of what others wrote, or what a tool makes.
+/// Folders with files that others wrote or that a tool makes.
 pub(super) const FOREIGN_FOLDERS: &[&str] =
     &[".git", "target", "node_modules", "captures", "vendor"];
 
@@ -8,7 +8,7 @@ pub(super) const FOREIGN_FOLDERS: &[&str] =
 const TEXT: &[&str] =
     &["rs", "md", "toml", "mjs", "js", "css", "html", "json", "npmrc", "gitignore"];
 
-/// Whether a file of this name is a text that the rules are about.
+/// Returns true if the rules apply to a file with this name.
 pub(super) fn is_text(name: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(_, ending)| TEXT.contains(&ending))
 }
@@ -27,15 +27,15 @@ pub(super) struct Source {
 pub(super) struct Line {
     /// All of it.
     pub(super) text: String,
-    /// What is left of it without a comment.
+    /// The line without its comment.
     pub(super) code: String,
-    /// Whether it belongs to tests alone.
+    /// True if the line belongs only to tests.
     pub(super) is_test: bool,
 }
 
 impl Source {
-    /// Splits a file. In Rust, tests are last: all that follows `#[cfg(test)]` before a
-    /// `mod NAME {` is test code.
+    /// Splits a file. In Rust, tests are last: every line after `#[cfg(test)]` before a `mod NAME
+    /// {` is test code.
     pub(super) fn new(path: &str, text: &str) -> Source {
         let path = path.replace('\\', "/");
         let rows: Vec<&str> = text.split('\n').collect();
@@ -56,7 +56,7 @@ impl Source {
         self.path.rsplit_once('.').map_or("", |(_, ending)| ending)
     }
 
-    /// Whether it lies in one of these folders, or is one of these files.
+    /// Returns true if it is in one of these folders, or is one of these files.
     pub(super) fn is_under(&self, places: &[&str]) -> bool {
         places.iter().any(|place| self.path.starts_with(place))
     }
@@ -66,14 +66,14 @@ fn is_test_path(path: &str) -> bool {
     path.split('/').any(|part| part == "tests") || path.ends_with("/tests.rs")
 }
 
-/// Cuts a comment off. A `//` that follows anything but a blank is taken for part of an address.
+/// Cuts a comment off. A `//` that does not follow white space is treated as part of an address.
 fn without_comment(row: &str) -> &str {
     let starts =
         |&(at, _): &(usize, &str)| row[..at].chars().next_back().is_none_or(char::is_whitespace);
     row.match_indices("//").find(starts).map_or(row, |(at, _)| &row[..at])
 }
 
-/// Whether `code` holds `word` as a word of its own: `Rc<` is not in `Arc<`.
+/// Returns true if `code` contains `word` as a separate word: `Rc<` is not in `Arc<`.
 pub(super) fn holds(code: &str, word: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     let starts_a_word = word.starts_with(is_part);

@@ -7,7 +7,7 @@ use crate::support::folder::Folder;
 use masque::limits::{HTTP_BODY_BYTES, HTTP_HEAD_BYTES};
 use std::fs;
 
-/// The form of the last line of what curl says.
+/// The format of the last line that curl prints.
 const SUMMARY: &str = "\n%{http_code} %{http_version} %{size_download} %{num_connects}\n";
 
 /// A script of the page, as the repository has it.
@@ -73,7 +73,7 @@ fn curl_is_answered_whatever_it_asks_for() {
     check("/board", &["--haproxy-protocol"], "400 1.1 *");
     check("/board", &["--header", &tag], "304 1.1 0 1");
 
-    // Files: as they are or compressed, whole even for who asks for a range of them.
+    // Files: as they are or compressed, whole even for a request for a range of them.
     let path = "/file/vendor/uPlot.iife.min.js";
     check(path, &[], "200 1.1 SCRIPT 1");
     check(path, &["--range", "0-9"], "200 1.1 SCRIPT 1");
@@ -82,7 +82,7 @@ fn curl_is_answered_whatever_it_asks_for() {
     let output = file.to_str().expect("it is text");
     check(path, &["--compressed", "--output", output], "200 1.1 *");
     let script = fs::read(program::root().join(SCRIPT)).expect("it is there");
-    assert!(fs::read(&file).expect("curl wrote it") == script, "what is unpacked is the same");
+    assert!(fs::read(&file).expect("curl wrote it") == script, "the unpacked file is the same");
     let etag = folder.path().join("etag");
     let etag = etag.to_str().expect("it is text");
     check(path, &["--etag-save", etag], "200 1.1 SCRIPT 1");

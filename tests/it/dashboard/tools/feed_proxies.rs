@@ -112,8 +112,8 @@ impl Session for Follower {
     }
 }
 
-/// Follows every change of the database through a proxy, and compares what is told with what was
-/// stored: all of it, in order.
+/// Follows every change of the database through a proxy, and compares the delivered changes with
+/// the stored ones: all of them, in order.
 #[track_caller]
 fn tells_every_change(couch: &Dashboard, proxy: &Proxy, mode: FeedMode, losses: &[&str]) {
     let revs = Arc::new(Mutex::new(vec![]));
@@ -222,7 +222,7 @@ impl Stream {
 }
 
 /// Compares the delay of changes through haproxy, as it is documented for `what`, with the delay
-/// without `option http-no-delay`, in one run. `to` is what stands behind, and `path` the stream.
+/// without `option http-no-delay`, in one run. `to` is the server behind it, and `path` the stream.
 #[track_caller]
 fn is_not_delayed(couch: &Dashboard, what: &str, to: &str, path: &str) {
     let settings = documented(what);

@@ -4,7 +4,7 @@ use super::{said, tool};
 use crate::dashboard::program;
 use crate::support::PATIENCE;
 
-/// Whether a report has a line of these words, whatever is between them.
+/// Returns true if a report has a line with these words, with any text between them.
 fn has(report: &str, line: &str) -> bool {
     report.lines().any(|found| found.split_whitespace().eq(line.split(' ')))
 }

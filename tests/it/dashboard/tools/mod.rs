@@ -1,7 +1,7 @@
-//! The dashboard before tools that others wrote: to break servers, to measure them, to ask them for
-//! odd things, and to stand in front of them.
+//! The dashboard tested with tools that others wrote: to break servers, to measure them, to ask
+//! them for odd things, and to proxy for them.
 //!
-//! All of them run on this machine alone, for seconds, and end with their test.
+//! All of them run only on this machine, for seconds, and end with their test.
 
 mod curl;
 mod feed_proxies;
@@ -43,7 +43,7 @@ fn plain(text: &str) -> String {
     rest.fold(first, |text, piece| text + piece)
 }
 
-/// A figure of `/metrics`, by its name and labels as they stand there.
+/// A value of `/metrics`, by its name and labels exactly as they are printed there.
 #[track_caller]
 pub(super) fn figure(dashboard: &Dashboard, name: &str) -> u64 {
     let page = dashboard.get("/metrics");

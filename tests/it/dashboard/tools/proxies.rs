@@ -107,7 +107,7 @@ fn holds(start: Start) {
     wait_for_parked(&[&dashboard], 0);
 }
 
-/// Of two dashboards one is ended while everybody is served. Nobody notices.
+/// One of two dashboards is ended while all browsers are served. No browser notices.
 #[track_caller]
 fn drains(start: Start) {
     let (stays, rev) = program::with_board(r#"{"n":1}"#, &FOR_EVER);
@@ -158,7 +158,7 @@ fn drains(start: Start) {
         assert_eq!(status.code(), Some(0), "{}", leaves.program.log());
     });
 
-    // Those who waited where it ended have been answered, and the others wait on.
+    // The requests that waited at the ended dashboard have been answered; the others still wait.
     let (mut told, mut waiting) = (vec![], vec![]);
     for mut poll in polls.drain(..) {
         let is_silent = poll.is_silent().expect("it is open");

@@ -57,7 +57,8 @@ pub(super) struct Proxy {
 /// Starts nginx in front of the dashboards at these addresses.
 #[track_caller]
 pub(super) fn nginx(dashboards: &[&str]) -> Proxy {
-    // One that has failed is asked again at once: the test's requests are not to hide there.
+    // With 0 nginx asks a failed server again immediately; otherwise some requests would not reach
+    // it.
     let servers: Vec<_> = dashboards.iter().map(|to| format!("server {to} max_fails=0;")).collect();
     let settings = documented("nginx in front of the dashboard");
     nginx_with(&set(&settings, "server 127.0.0.1:8080;", &servers.join("\n")))
@@ -94,8 +95,7 @@ pub(super) fn set(settings: &str, from: &str, to: &str) -> String {
     settings.replace(from, to)
 }
 
-/// Starts a proxy that listens at a free port, which replaces what stands between `before` and
-/// `behind`.
+/// Starts a proxy at a free port. The port replaces the text between `before` and `behind`.
 #[track_caller]
 fn start(name: &str, form: &str, before: &str, behind: &str, arguments: &[&str]) -> Proxy {
     let folder = Folder::new(name);
@@ -114,7 +114,7 @@ fn start(name: &str, form: &str, before: &str, behind: &str, arguments: &[&str])
     Proxy { address, program, _folder: folder }
 }
 
-/// A port that the system has just had free. Neither proxy can tell which one it was given.
+/// A port that the system has just had free. Neither proxy can report which one it was given.
 fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there are free ports");
     listener.local_addr().expect("it is bound").port()

@@ -1,5 +1,5 @@
-//! `slowhttptest`: hundreds that send or read as slowly as they can. The limits close them, and
-//! everybody else is served meanwhile.
+//! `slowhttptest`: hundreds that send or read as slowly as they can. The limits close them, and all
+//! other clients are served during this time.
 
 use super::{figure, plain, tool};
 use crate::dashboard::program::{self, Dashboard};
@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 const CONNECTIONS: &str = "300";
 
-/// The longest that anybody else may wait for an answer: what the tool itself allows its probe.
+/// The longest that any other client may wait for an answer: what the tool itself allows its probe.
 const SERVICE_TIME: Duration = Duration::from_secs(5);
 
-/// What nobody slow can take out of a socket's buffers.
+/// More bytes than a slow client can take out of a socket's buffers.
 const LARGE: usize = 8 << 20;
 
 /// What happens to the tool's connections, as the dashboard counts it.
@@ -44,7 +44,7 @@ fn attack(dashboard: &Dashboard, path: &str, words: &str, limit: Duration) -> St
     said
 }
 
-/// Those that are still there are no more than the one who asks.
+/// The only remaining connection is the one that asks.
 #[track_caller]
 fn all_timed_out(dashboard: &Dashboard) {
     wait_until(PATIENCE, || figure(dashboard, "dashboard_connections") == 1);
@@ -69,7 +69,7 @@ fn slow_bodies_are_closed() {
     all_timed_out(&dashboard);
 }
 
-/// The tool does not notice that it has been left: it never comes to the end of what is there.
+/// The tool does not notice that it was disconnected: it never reads to the end of its input.
 #[test]
 #[ignore = "needs slowhttptest"]
 fn slow_readers_are_closed() {
