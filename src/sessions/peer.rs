@@ -49,7 +49,8 @@ impl<C: Connection> Peer<C> {
     const DRAINED: Event<()> = Event::new("peer.drained");
 
     /// Creates the session of `connection` over a socket that was
-    /// [accepted](super::TcpServer::accept) or made elsewhere. The session ends with the connection.
+    /// [accepted](super::TcpServer::accept) or made elsewhere. The session ends with the
+    /// connection.
     ///
     /// ```
     /// # use masque::{filters::Line, reactor::Cx, sessions::{Connection, Peer, TcpServer}};

@@ -15,8 +15,8 @@ use std::io::{self, ErrorKind};
 /// [`accept`](TcpServer::accept) gives each accepted socket to the program.
 ///
 /// The sessions of clients are children of the server's session, so the server exists while any of
-/// them does. It ends after a [shutdown](TcpServer::SHUTDOWN) when the last client has gone, or when
-/// it cannot listen.
+/// them does. It ends after a [shutdown](TcpServer::SHUTDOWN) when the last client has gone, or
+/// when it cannot listen.
 ///
 /// The server survives a lack of file descriptors: it accepts again when some are free. It also
 /// survives a panic that one client causes: that client is closed, and the panic is counted and
@@ -79,8 +79,8 @@ type Failed = dyn FnOnce(&mut Cx<'_>, io::Error);
 
 impl TcpServer<()> {
     /// Creates a server that listens at `at`: an address or host name with a port, a port of the
-    /// loopback address, or an [`Endpoint`]. With port 0 the system picks a port. If a host name has
-    /// several addresses, the server uses the first at which it can listen.
+    /// loopback address, or an [`Endpoint`]. With port 0 the system picks a port. If a host name
+    /// has several addresses, the server uses the first at which it can listen.
     pub fn new(at: impl Into<Target>) -> Self {
         let options = ServerOptions {
             at: at.into(),
@@ -145,17 +145,17 @@ impl<A> TcpServer<A> {
         self
     }
 
-    /// Limits how many clients are connected at a time; 0 accepts none, `None` sets no limit. Further
-    /// clients wait in the system's backlog or are refused: see [`overload`](TcpServer::overload).
-    /// The default is [`CONNECTIONS_MAX`].
+    /// Limits how many clients are connected at a time; 0 accepts none, `None` sets no limit.
+    /// Further clients wait in the system's backlog or are refused: see
+    /// [`overload`](TcpServer::overload). The default is [`CONNECTIONS_MAX`].
     pub fn concurrency(mut self, most: impl Into<Option<usize>>) -> Self {
         self.options.most = most.into();
         self
     }
 
-    /// Limits how many clients of one address are connected at a time. Further clients of that address
-    /// are refused, even if [`overload`](TcpServer::overload) lets others wait. There is no limit by
-    /// default, because whole companies and towns share one address. See
+    /// Limits how many clients of one address are connected at a time. Further clients of that
+    /// address are refused, even if [`overload`](TcpServer::overload) lets others wait. There is no
+    /// limit by default, because whole companies and towns share one address. See
     /// [`Listener::limit_per_address`].
     pub fn concurrency_per_address(mut self, most: usize) -> Self {
         self.options.most_per_address = most;
@@ -198,8 +198,8 @@ impl<A> TcpServer<A> {
 }
 
 impl TcpServer {
-    /// Stops listening and releases the alias. Connected clients continue; the session ends with the
-    /// last of them.
+    /// Stops listening and releases the alias. Connected clients continue; the session ends with
+    /// the last of them.
     pub const SHUTDOWN: Event<()> = Event::new("server.shutdown");
 
     /// Changes how many clients may be connected at a time; see
@@ -210,12 +210,12 @@ impl TcpServer {
     /// system picked. The answer is `None` while the host name is looked up, and after a shutdown.
     pub const LOCAL: Event<(), Option<Endpoint>> = Event::new("server.local");
 
-    /// A call of this event returns how many clients are connected: 0 after a shutdown, because then
-    /// the server no longer counts.
+    /// A call of this event returns how many clients are connected: 0 after a shutdown, because
+    /// then the server no longer counts.
     pub const CONNECTIONS: Event<(), usize> = Event::new("server.connections");
 
-    /// A call of this event returns how many clients were accepted and refused, by cause. All counts
-    /// are 0 after a shutdown.
+    /// A call of this event returns how many clients were accepted and refused, by cause. All
+    /// counts are 0 after a shutdown.
     pub const COUNTS: Event<(), Counts> = Event::new("server.counts");
 
     const FOUND: Event<io::Result<Vec<Endpoint>>> = Event::new("server.found");
