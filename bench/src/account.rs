@@ -1,4 +1,4 @@
-//! What a server has cost, as the system counts it: its process and those that it started.
+//! The cost of a server, as the system counts it: its process and its children.
 
 use crate::{Failure, sys};
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ const IDLE_LOOKS: usize = 4;
 const LOOK: Duration = Duration::from_millis(5);
 
 impl Account {
-    /// The account of this process and of all that it has started so far.
+    /// The account of this process and of all processes that it has started.
     pub fn of(process: u32) -> Self {
         let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -43,7 +43,7 @@ impl Account {
         Account { processes }
     }
 
-    /// Asks its last process to end: the server itself, if somebody profiles it.
+    /// Asks its last process to end: the server itself, if it runs under a profiler.
     pub fn terminate(&self) {
         if let Some(last) = self.processes.last() {
             sys::terminate(*last);

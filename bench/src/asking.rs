@@ -2,7 +2,7 @@
 
 use crate::reply::field;
 
-/// How a browser tells which revision it has.
+/// How a browser states which revision it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asking {
     /// In the path: `GET /overview/REV`.

@@ -1,4 +1,4 @@
-//! Who takes part, and how each is started.
+//! The programs that are compared, and how each is started.
 
 use crate::account::Account;
 use crate::asking::Asking;
@@ -15,19 +15,19 @@ use std::time::{Duration, Instant};
 pub struct Contestant {
     /// The column's name.
     pub name: &'static str,
-    /// What it is, for the table's legend.
+    /// A description for the table's legend.
     pub about: &'static str,
-    /// How a browser tells it what it has.
+    /// How a browser states its revision to it.
     pub asking: Asking,
     /// With more it takes minutes to begin: it is left out.
     pub browsers_max: usize,
     command: fn(&Path, &str) -> Result<Command, Missing>,
 }
 
-/// What is not installed.
+/// The program that is not installed.
 pub type Missing = &'static str;
 
-/// Everyone, in the order of the columns.
+/// All programs, in the order of the columns.
 pub const ALL: &[Contestant] = &[
     Contestant {
         name: "floor",
@@ -132,7 +132,7 @@ impl Contestant {
         let mut server = Server { child, address: SocketAddrV4::new(0.into(), 0) };
         server.address = server
             .read_address()
-            .ok_or_else(|| Failure(format!("{} told no address", self.name)))?;
+            .ok_or_else(|| Failure(format!("{} printed no address", self.name)))?;
         Ok(server)
     }
 }
@@ -162,7 +162,7 @@ impl Server {
     }
 }
 
-/// The time that a server, or who profiles it, has to write what it found.
+/// The time that a server, or its profiler, has to write its results.
 const END: Duration = Duration::from_secs(5);
 
 impl Drop for Server {

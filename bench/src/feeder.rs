@@ -1,4 +1,4 @@
-//! Just enough CouchDB for everyone who follows it: one document, which changes on command.
+//! Just enough CouchDB for the programs that follow it: one document, which changes on command.
 
 use crate::Failure;
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ pub struct Feeder {
     standing: Arc<Mutex<Standing>>,
 }
 
-/// How the document stands, and who is told when it changes.
+/// The document's current state, and the followers that receive its changes.
 #[derive(Debug)]
 struct Standing {
     sequence: u64,
@@ -55,7 +55,7 @@ const HEARTBEAT: Duration = Duration::from_secs(4);
 /// A follower that does not read for so long is given up.
 const WRITE: Duration = Duration::from_secs(10);
 
-/// Requests are of one segment; whoever sends more of a head is no follower.
+/// Requests are of one segment; a client that sends a longer head is no follower.
 const HEAD_BYTES: usize = 16 * 1024;
 
 impl Feeder {
@@ -90,7 +90,7 @@ impl Feeder {
         format!("http://{}/bench", self.address)
     }
 
-    /// The document as it stands.
+    /// The current document.
     pub fn document(&self) -> Document {
         self.lock().document.clone()
     }
@@ -100,7 +100,7 @@ impl Feeder {
         self.lock().followers.len()
     }
 
-    /// Forgets everyone who follows: their connections are closed.
+    /// Forgets all followers: their connections are closed.
     pub fn hang_up(&self) {
         self.lock().followers.clear();
     }
@@ -181,7 +181,7 @@ impl Feeder {
 /// Lines of the feed of which one is the followed document.
 pub const PER_FOLLOWED: usize = 1000;
 
-/// A revision that is about to be told.
+/// A revision that is about to be sent.
 #[derive(Debug)]
 pub struct Prepared {
     feeder: Feeder,
@@ -192,7 +192,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Writes the one line to everyone who follows.
+    /// Writes the one line to all followers.
     pub fn tell(self) {
         let mut standing = self.feeder.lock();
         standing.sequence = self.sequence;

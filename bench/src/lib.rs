@@ -1,7 +1,8 @@
-//! The benchmark: the dashboard beside others that do its job, on one machine and in one run.
+//! The benchmark: the dashboard compared with others that do its job, on one machine and in one
+//! run.
 //!
-//! A server has one core and the load another. Every reply is read whole and compared. What is told
-//! of a server is its own account with the system: nanoseconds on a core, bytes of memory.
+//! A server has one core and the load another. Every reply is read whole and compared. The figures
+//! of a server are its own account with the system: nanoseconds on a core, bytes of memory.
 
 pub mod account;
 pub mod asking;

@@ -29,7 +29,7 @@ struct Rev<'a> {
     rev: Cow<'a, str>,
 }
 
-/// The followed document, if this line is of it. Lines that are no rows are passed over: sizes of
+/// The followed document, if this line is of it. Lines that are not rows are skipped: sizes of
 /// chunks, empty ones, the head of the response.
 pub fn followed(line: &[u8]) -> Option<Change> {
     if line.first() != Some(&b'{') {

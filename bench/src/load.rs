@@ -27,12 +27,12 @@ pub struct Load {
 #[derive(Debug)]
 struct Browser {
     stream: TcpStream,
-    /// What has come of a reply that is not whole yet.
+    /// The received part of an incomplete reply.
     partial: Vec<u8>,
     has_answer: bool,
 }
 
-/// One change, told to everyone.
+/// One change, sent to all browsers.
 #[derive(Debug, Clone, Copy)]
 pub struct Round {
     /// From the change to the first complete reply.
@@ -50,7 +50,7 @@ pub struct Round {
 pub enum Again {
     /// As soon as it is answered, as browsers do.
     AtOnce,
-    /// When all have been answered: so the load does little beside the server's fan-out, and the
+    /// When all have been answered: so the load does little during the server's fan-out, and the
     /// time of the last reply is the server's own.
     AfterAll,
 }
@@ -71,7 +71,8 @@ type HeadAndBody = (Vec<u8>, Vec<u8>);
 /// Longest that any one thing may take before the benchmark gives up on a server.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Requests one after the other end after this: those who are parked meanwhile must not time out.
+/// The time after which requests one after the other end: the parked requests must not time out
+/// before.
 const RUN: Duration = Duration::from_secs(10);
 
 /// Connections opened before the server is let answer them, well below any backlog.
@@ -102,7 +103,8 @@ impl Load {
         self.browsers.len()
     }
 
-    /// Opens further browsers: each connects and asks for what there is, as a page does first.
+    /// Opens further browsers: each connects and asks for the current revision, as a page does
+    /// first.
     pub fn open(&mut self, count: usize, document: &Document) -> Result<(), Failure> {
         let request = self.asking.request(None);
         let end = self.browsers.len() + count;
@@ -120,7 +122,7 @@ impl Load {
         Ok(())
     }
 
-    /// Every browser from this place on asks for what is newer than it has: they are parked.
+    /// Every browser from this index on asks for a later revision than it has: they are parked.
     pub fn park(&mut self, from: usize) -> Result<(), Failure> {
         for browser in &mut self.browsers[from..] {
             browser.send(&self.poll_request)?;
@@ -128,7 +130,8 @@ impl Load {
         Ok(())
     }
 
-    /// Tells a change and reads everyone's reply; each browser polls again with what it has got.
+    /// Sends a change and reads all replies; each browser polls again with the revision it
+    /// received.
     pub fn round(
         &mut self,
         again: Again,
@@ -240,7 +243,7 @@ impl Load {
         }
     }
 
-    /// Whether anything has come that nobody asked for.
+    /// Returns true if bytes have arrived that no browser asked for.
     pub fn is_quiet(&mut self) -> Result<bool, Failure> {
         Ok(self.poll.wait(Duration::ZERO)? == 0)
     }
@@ -275,7 +278,7 @@ impl Load {
         Ok(())
     }
 
-    /// Reads what has come; whether it is the whole reply, which then is right.
+    /// Reads the received bytes. Returns true if they are the whole reply, which is then checked.
     fn receive(&mut self, place: usize, document: &Document) -> Result<bool, Failure> {
         let browser = &mut self.browsers[place];
         let length = match browser.stream.read(&mut self.buffer) {

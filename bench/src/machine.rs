@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::process::Command;
 
-/// The machine, and what else it was doing.
+/// The machine, and its other load.
 #[derive(Debug)]
 pub struct Machine {
     processor: String,

@@ -48,7 +48,7 @@ fn run(options: Options) -> Result<(), Failure> {
     bench.under = under;
     for measure in &measures {
         bench.take(measure, &mut report);
-        // What there is so far is worth keeping, whatever comes next.
+        // The results until now are worth keeping, whatever happens next.
         report.write(&out)?;
     }
     println!("written to {}", out.display());

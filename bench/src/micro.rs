@@ -1,5 +1,5 @@
-//! What the kernel's verbs cost, beside the same by hand, in calloop and in actix, where they have
-//! the like.
+//! The cost of the kernel's verbs, compared with the same by hand, in calloop and in actix, if they
+//! have it.
 
 mod actors;
 mod messages;
@@ -9,14 +9,14 @@ mod timers;
 use crate::spread::Spread;
 use std::time::{Duration, Instant};
 
-/// A verb, and who does it.
+/// A verb, and the code that does it.
 #[derive(Debug, Clone, Copy)]
 pub struct Case {
-    /// What is done.
+    /// The verb.
     pub name: &'static str,
     /// How often a batch does it.
     pub batch: usize,
-    /// Who does it, and how its batch is made ready.
+    /// The library that does it, and how its batch is prepared.
     pub columns: &'static [(&'static str, MakeBatch)],
 }
 

@@ -13,7 +13,7 @@ pub struct Plan {
     pub browsers: Vec<usize>,
     /// Browsers of the growth.
     pub growth: Vec<usize>,
-    /// Changes told to everyone in a turn.
+    /// Changes sent to all browsers in a turn.
     pub rounds: usize,
     /// Bytes of the document.
     pub document_bytes: usize,
@@ -32,7 +32,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The run whose figures are told.
+    /// The run whose figures are published.
     pub fn full() -> Self {
         Plan {
             visits: 5,

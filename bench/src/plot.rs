@@ -5,10 +5,10 @@ use crate::report::thousands;
 use plotters::prelude::*;
 use std::path::Path;
 
-/// One of several charts beside each other, all over the number of browsers.
+/// One of several charts next to each other, all over the number of browsers.
 #[derive(Debug)]
 pub struct Panel {
-    /// What is shown, and its unit.
+    /// The quantity shown, and its unit.
     pub title: String,
     /// One for each contestant.
     pub lines: Vec<Line>,
@@ -17,13 +17,13 @@ pub struct Panel {
 /// How one contestant does.
 #[derive(Debug)]
 pub struct Line {
-    /// Who.
+    /// The program.
     pub name: &'static str,
     /// Browsers, and the figure.
     pub points: Vec<(f64, f64)>,
 }
 
-/// Readable for everyone, colour-blind or not (Okabe and Ito's palette).
+/// Readable for all people, colour-blind or not (Okabe and Ito's palette).
 const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 0, 0),
     RGBColor(213, 94, 0),

@@ -26,7 +26,7 @@ pub enum Reply<'a> {
 }
 
 impl Replies {
-    /// Looks at all that has come since the last reply.
+    /// Looks at all bytes received since the last reply.
     pub fn read<'a>(&mut self, bytes: &'a [u8]) -> Reply<'a> {
         if self.head.is_empty() || !bytes.starts_with(&self.head) {
             let Some(end) = memmem::find(bytes, b"\r\n\r\n") else { return Reply::Partial };

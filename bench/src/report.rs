@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-/// All that a run has found.
+/// All results of a run.
 #[derive(Debug)]
 pub struct Report {
     machine: Machine,
@@ -45,7 +45,7 @@ impl Report {
         self.notes.push(note);
     }
 
-    /// Says who does not take part, and why.
+    /// Lists the programs that do not take part, and why.
     pub fn leave_out(&mut self, name: &str, why: &str) {
         self.note(format!("{name} is left out: {why}"));
     }

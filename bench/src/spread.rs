@@ -1,4 +1,4 @@
-//! Samples, and what is told of them.
+//! Samples, and the figures computed from them.
 
 /// The median of some samples, with the smallest and the largest.
 #[derive(Debug, Clone, Copy, PartialEq)]

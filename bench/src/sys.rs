@@ -44,7 +44,7 @@ pub fn terminate(process: u32) {
     unsafe { libc::kill(process.cast_signed(), libc::SIGTERM) };
 }
 
-/// Has this process killed after so long, so that nothing runs on for ever.
+/// Has this process killed after this time, so that nothing runs forever.
 pub fn end_after(time: Duration) {
     // SAFETY: no memory is involved.
     unsafe { libc::alarm(u32::try_from(time.as_secs()).unwrap_or(u32::MAX)) };
@@ -136,7 +136,7 @@ impl Epoll {
         Ok(())
     }
 
-    /// Waits; the tokens of those that are ready are in [`ready`](Epoll::ready).
+    /// Waits. The tokens of the ready sockets are then in [`ready`](Epoll::ready).
     pub fn wait(&mut self, most: Duration) -> io::Result<usize> {
         let timeout = i32::try_from(most.as_millis()).unwrap_or(i32::MAX);
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; EVENTS as usize];

@@ -1,5 +1,5 @@
-//! The same odd requests to three who read them: masque's `Httpd`, hyper's server, and httparse,
-//! with which both of them parse. Where they differ, the table says why; a difference that it does
+//! The same odd requests to three parsers: masque's `Httpd`, hyper's server, and httparse,
+//! with which both of them parse. If they differ, the table says why; a difference that it does
 //! not list fails.
 
 #[path = "heads/readers.rs"]
@@ -9,10 +9,10 @@ mod table;
 
 use readers::{httparse_says, hyper_says, masque_says};
 
-/// A request behind each row: whether it is answered tells whether the row ended where it seems to.
+/// A request after each row: its answer shows that the row ended at the expected byte.
 const NEXT: &[u8] = b"GET /next HTTP/1.1\r\nHost: next\r\n\r\n";
 
-/// A request, and what is made of it.
+/// A request, and the results of the parsers.
 struct Row {
     /// The rule: a section of RFC 9112, unless another is named.
     rule: &'static str,
@@ -27,7 +27,7 @@ struct Row {
 }
 
 impl Row {
-    /// Whether the three do not agree: on the answers, or on whether it is a request.
+    /// Returns true if the three disagree, on the answers or on whether it is a request.
     fn differs(&self) -> bool {
         let is_taken = self.masque.starts_with("200");
         self.masque != self.hyper || is_taken != (self.httparse == "ok")

@@ -1,6 +1,6 @@
 //! The floor: the same job as the least code on bare epoll. One read and one write a reply; of a
 //! request, only its end and its revision are looked at. No timers, no limits, no second thoughts:
-//! it is what the system calls cost, and nothing that anybody should run.
+//! it measures only the cost of the system calls, and is not for use.
 
 use libc::{c_int, c_void};
 use std::io::{self, Write};
@@ -12,7 +12,7 @@ const EVENTS: usize = 1024;
 struct Floor {
     poll: c_int,
     rev: Vec<u8>,
-    /// Head and body of what everyone is answered.
+    /// Head and body of every answer.
     reply: Vec<u8>,
     parked: Vec<RawFd>,
     is_parked: Vec<bool>,

@@ -1,5 +1,5 @@
-//! `micro SAMPLES` times every verb, a line of JSON each; `micro CASE COLUMN BATCHES` does one, for
-//! who counts its instructions.
+//! `micro SAMPLES` times every verb, a line of JSON each; `micro CASE COLUMN BATCHES` runs one, so
+//! that its instructions can be counted.
 
 use bench::micro::CASES;
 use serde_json::json;

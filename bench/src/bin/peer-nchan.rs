@@ -25,7 +25,8 @@ fn main() -> Result<(), Failure> {
     let mut feed = TcpStream::connect(host)?;
     feed.write_all(bench::line::request(path, host).as_bytes())?;
     let mut publisher = connect(port)?;
-    // What it writes last, so it has all open by then; and who is killed cleans nothing up.
+    // The last file that it writes, so everything else is open by then. A killed nginx cleans
+    // nothing up.
     until(|| fs::read(folder.join("pid")).is_ok_and(|pid| !pid.is_empty()).then_some(()))?;
     fs::remove_dir_all(&folder)?;
     println!("http://127.0.0.1:{port}/");
@@ -42,7 +43,7 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// One process, as everyone here is; the channel keeps the newest document alone.
+/// One process, as every program here; the channel keeps only the latest document.
 fn configuration(folder: &Path, port: u16) -> String {
     let folder = folder.display();
     format!(
@@ -93,8 +94,8 @@ fn start(folder: &Path) -> Result<std::process::Child, Failure> {
     Ok(command.spawn()?)
 }
 
-/// A port that nobody has now, below those that systems give to clients: nginx takes it a little
-/// later, and must find it free still.
+/// A free port, below the range that systems give to clients: nginx opens it a little later, and it
+/// must still be free then.
 fn free_port() -> Result<u16, Failure> {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 10_000;

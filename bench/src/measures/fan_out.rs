@@ -1,4 +1,4 @@
-//! One change told to everyone, and the memory that waiting takes.
+//! One change sent to all browsers, and the memory that waiting takes.
 
 use super::Bench;
 use super::visits::{Visit, kib};

@@ -1,5 +1,5 @@
-//! What the kernel's verbs cost, beside the like by hand and elsewhere: timed by a program of its
-//! own, on the server's core, and counted in instructions where valgrind is.
+//! The cost of the kernel's verbs, compared with the same by hand and in other libraries: timed by
+//! a separate program, on the server's core, and counted in instructions if valgrind is installed.
 
 use super::Bench;
 use crate::micro::CASES;

@@ -1,4 +1,4 @@
-//! What is measured.
+//! The measures.
 
 mod connections;
 mod fan_out;
@@ -20,7 +20,7 @@ use visits::Visits;
 pub struct Bench {
     /// How much is done.
     pub plan: Plan,
-    /// Who takes part.
+    /// The programs to compare.
     pub who: Vec<Contestant>,
     /// The server's core; `None` when there is one core for all.
     pub core: Option<usize>,
@@ -29,7 +29,7 @@ pub struct Bench {
     visits: Visits,
 }
 
-/// A measure that can be taken alone.
+/// A measure that can be taken by itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Measure {
     /// Its name on the command line.
@@ -74,7 +74,7 @@ impl Bench {
         (measure.take)(self, report);
     }
 
-    /// Has everyone do the same in turn, so many times over; a contestant that fails is told and
+    /// Has all programs do the same in turn, this many times. A program that fails is reported and
     /// left out of this measure.
     fn alternate<T>(
         &self,

@@ -54,8 +54,8 @@ impl Stage {
         self.quiet()
     }
 
-    /// One change, told to everyone; with it, the server's time from that to when everyone is
-    /// parked again.
+    /// One change, sent to all browsers, with the server's time until all browsers are parked
+    /// again.
     pub(super) fn round(&mut self, again: Again) -> Result<(Round, Duration), Failure> {
         let before = self.account.settled()?;
         let change = self.feeder.prepare();
@@ -73,7 +73,7 @@ impl Stage {
         Ok((run, self.account.settled_since(before)?))
     }
 
-    /// Nobody gets what it has not asked for.
+    /// No browser receives bytes that it has not asked for.
     fn quiet(&mut self) -> Result<(), Failure> {
         if self.load.is_quiet()? {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What one contestant does with so many browsers; several measures tell of it.
+//! The visit of this many browsers to one program; several measures use it.
 
 use super::Bench;
 use super::stage::Stage;
@@ -26,12 +26,13 @@ pub(super) struct Visit {
 /// Memory as it goes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stages {
-    /// Before anyone came, one connection warm.
+    /// Before any browser connected, with one warm connection.
     pub(super) start: Memory,
     pub(super) parked: Memory,
     pub(super) after_rounds: Memory,
     pub(super) after_leaving: Memory,
-    /// After as many have come, parked and left once more: what grows here is lost.
+    /// After the same number have connected, parked and left again: memory that grows here is
+    /// leaked.
     pub(super) after_second: Memory,
 }
 

@@ -34,7 +34,7 @@ pub(super) const WATCHERS: usize = 10_000;
 
 const NEWS: Topic<u64> = Topic::new("news");
 
-/// Adds up what it is told.
+/// Adds up the numbers it receives.
 struct Adder {
     sum: u64,
     watches: bool,

@@ -64,7 +64,7 @@ const PAUSE: Duration = Duration::from_micros(10);
 
 type Delay = fn(&mut Random) -> Duration;
 
-/// Everyone's delay is equal.
+/// All delays are equal.
 fn same(_: &mut Random) -> Duration {
     LONG_POLL
 }
@@ -139,7 +139,7 @@ fn rearm(count: usize, delay: Delay) -> Batch {
     })
 }
 
-/// A sorted map, and in it what is due: what one would write by hand.
+/// A sorted map of the due times, as one would write by hand.
 struct Hand {
     due: BTreeMap<(Duration, u64), usize>,
     timers: Vec<(Duration, u64)>,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
-/// Figures of everyone who took part.
+/// Figures of all programs that took part.
 #[derive(Debug)]
 pub struct Table {
     title: String,
@@ -58,7 +58,7 @@ impl Figure {
     }
 }
 
-/// From this part of its core on, the load may be what is waited for.
+/// From this part of its core on, the load may be the bottleneck.
 const LOAD_LIMIT_PERCENT: f64 = 85.0;
 
 const LOAD_IS_LIMIT: &str = "† The load's own core was busy for at least 85 % of the time: the \
@@ -71,8 +71,8 @@ impl Table {
     }
 
     /// Adds a row: the figure of each contestant that has taken turns. The ratio is the median of
-    /// the turns' own, each to the first contestant's turn beside it: the machine's speed changes
-    /// from one minute to the next, and with it would change who is compared with whom.
+    /// the turns' ratios, each to the first contestant's turn next to it. The machine's speed
+    /// changes from one minute to the next, so turns that are far apart cannot be compared.
     pub fn add<T>(
         &mut self,
         figure: Figure,
@@ -173,7 +173,7 @@ impl Table {
 }
 
 impl Row {
-    /// What a column is to the first, where that is to be told.
+    /// The ratio of a column to the first, if it is shown.
     fn ratio(&self, cell: &Cell) -> Option<f64> {
         cell.ratio.filter(|_| self.figure.is_compared)
     }

@@ -11,14 +11,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use masque::filters::{Filter, Httpd, Output};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// The statuses of masque's answers to a row and what is behind it.
+/// The statuses of masque's answers to a row and the request after it.
 pub(super) fn masque_says(row: &[u8]) -> String {
     let bytes = [row, NEXT].concat();
     let (mut httpd, mut output, mut input) = (Httpd::new(), Output::new(), bytes.as_slice());
     loop {
-        let item = match httpd.decode(&mut input).expect("it has no errors but its answers") {
+        let item = match httpd.decode(&mut input).expect("its answers are its only errors") {
             Some(item) => Some(item),
-            None => httpd.decode_end(&mut input).expect("it has no errors but its answers"),
+            None => httpd.decode_end(&mut input).expect("its answers are its only errors"),
         };
         let answer = match item {
             Some(Ok(_)) => masque::filters::Response::default(),
@@ -45,7 +45,7 @@ pub(super) fn hyper_says(row: &[u8]) -> String {
         let mut http = http1::Builder::new();
         // A client that has sent all is still answered, as masque does.
         http.timer(TokioTimer::new()).half_close(true);
-        // What is wrong is told to the client, or it is not.
+        // The client may or may not receive the error.
         let _ = http.serve_connection(TokioIo::new(server), service).await;
         let mut answers = vec![];
         from_server.read_to_end(&mut answers).await.expect("it is closed in good order");
@@ -53,7 +53,7 @@ pub(super) fn hyper_says(row: &[u8]) -> String {
     })
 }
 
-/// Whether httparse takes the head.
+/// Returns true if httparse accepts the head.
 pub(super) fn httparse_says(row: &[u8]) -> String {
     let mut headers = [httparse::EMPTY_HEADER; 100];
     match httparse::Request::new(&mut headers).parse(row) {

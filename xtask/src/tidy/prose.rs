@@ -11,6 +11,7 @@ use patterns::Patterns;
 
 /// The folders and files without findings. The list only grows.
 pub(super) const CLEAN: &[&str] = &[
+    "bench/",
     "couch-mem/",
     "dashboard/",
     "tests/it/dashboard/",
