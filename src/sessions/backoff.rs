@@ -67,7 +67,7 @@ impl Backoff {
         self.tries
     }
 
-    /// Starts over: what was tried has proven itself.
+    /// Starts with the first delay again, because an attempt has succeeded.
     pub fn reset(&mut self) {
         if self.tries > 0 {
             self.tries = 0;

@@ -66,7 +66,7 @@ pub trait Connection: Sized + 'static {
         item: <Self::Filter as Filter>::In,
     );
 
-    /// Everything that was put has been written: told in the turn after the last byte went.
+    /// All output was written. This runs in the turn after the last byte was sent.
     fn flushed(&mut self, _cx: &mut Cx<'_>, _wire: ReadWrite<Self::Filter>) {}
 
     /// The unsent bytes have reached the high mark: put no more.
@@ -93,7 +93,7 @@ pub trait Connection: Sized + 'static {
     /// [`Ended::TimedOut`], [`Ended::Failed`] or [`Ended::Closed`].
     fn disconnected(&mut self, _cx: &mut Cx<'_>, _why: &Ended) {}
 
-    /// The client could not connect; a server's connections are never told this. Unless this is
+    /// The client could not connect; this never runs for a server's connection. Unless this is
     /// written anew, it goes to the log.
     fn connect_failed(&mut self, _cx: &mut Cx<'_>, why: &ConnectError) {
         log::warn!("{why}");

@@ -83,14 +83,14 @@ impl EventStream {
         }
     }
 
-    /// Sends a sign of life, unless events wait: then the connection is not quiet.
+    /// Sends a sign of life, unless events wait, because then the connection is not idle.
     pub fn heartbeat(&mut self, cx: &mut Cx<'_>) {
         if !self.is_full {
             self.put(cx, ServerSentEvent::HEARTBEAT);
         }
     }
 
-    /// Goes on with what waits: there is room again.
+    /// Sends the waiting events, because there is room again.
     pub fn drained(&mut self, cx: &mut Cx<'_>) {
         self.is_full = false;
         for (kind, event) in std::mem::take(&mut self.waiting) {

@@ -52,7 +52,7 @@ impl TcpClient {
     /// does that well.
     pub const RECONNECT: Event<()> = Event::new("peer.reconnect");
 
-    /// As [`RECONNECT`](TcpClient::RECONNECT), to another server from now on.
+    /// Like [`RECONNECT`](TcpClient::RECONNECT), but to another server from now on.
     pub const CONNECT: Event<Target> = Event::new("peer.connect");
 
     /// A client of the server at `to`: a name or an address with a port, a port of this machine, or
@@ -69,7 +69,7 @@ impl TcpClient {
         TcpClient { dial }
     }
 
-    /// Lets the session go by `alias`, from its start to its end. Where it is taken,
+    /// Gives the session the name `alias`, from its start to its end. Where it is taken,
     /// `connect_failed` is told and the session ends.
     pub fn alias(mut self, alias: impl Into<Box<str>>) -> Self {
         self.dial.alias = Some(alias.into());
@@ -104,7 +104,7 @@ pub(super) struct Dial {
     time: Duration,
     backoff: Option<Backoff>,
     connector: Option<Connector>,
-    /// Whether the session ends with the connection.
+    /// True if the session ends with the connection.
     is_ending: bool,
 }
 
@@ -124,7 +124,7 @@ impl Dial {
         self.connector = Some(Connector::new(cx, self.to.clone(), self.time, dialed));
     }
 
-    /// Has nothing follow what is there.
+    /// Ends the session after the current connection.
     pub(super) fn end(&mut self, cx: &mut Cx<'_>) {
         self.is_ending = true;
         if let Some(connector) = self.connector.take() {
