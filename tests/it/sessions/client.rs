@@ -8,7 +8,7 @@ use masque::wheels::{ConnectError, Ended, ReadWrite, Target};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// A server at `port` that goes by `server` and says its port to everyone.
+/// A server at `port` that has the alias `server` and sends its port to every client.
 fn serve(rig: &mut Rig, port: u16) {
     rig.spawn(TcpServer::new(local(port)).alias("server").serve(move |_| {
         Actor::<Line>::doing("peer", &Journal::default(), move |cx, wire, moment| match moment {
@@ -146,7 +146,7 @@ fn shutdown_sends_everything_first_and_takes_no_more_input() {
         peer.put(cx, vec![0; 200_000]);
     });
     rig.post(client, TcpClient::SHUTDOWN, ()).expect("it is there");
-    rig.post(client, TcpClient::SHUTDOWN, ()).expect("it may be told twice");
+    rig.post(client, TcpClient::SHUTDOWN, ()).expect("it may be called twice");
     rig.run_for(Duration::from_secs(1));
     assert_eq!(journal.take_of("client"), ["connected"]);
     assert_eq!(rig.resolve("the client"), Some(client), "its alias is there to the end");
@@ -292,7 +292,7 @@ fn a_delay_for_reconnect_comes_back_too_and_further_events_reach_the_connection(
     let client = rig.spawn(TcpClient::new(1).run(Faq(journal.clone())));
     rig.run_for(Duration::from_secs(59));
     assert_eq!(journal.take(), ["cannot connect to 127.0.0.1:1: connection refused"]);
-    rig.post(client, Faq::SAY, "nobody hears it".to_owned()).expect("it is there");
+    rig.post(client, Faq::SAY, "no session receives it".to_owned()).expect("it is there");
     serve(&mut rig, 1);
     rig.run_for(Duration::from_secs(1));
     assert_eq!(journal.take(), ["Gone", "1", "this side has closed it"]);

@@ -1,4 +1,4 @@
-//! Streams of server-sent events: who reads slowly costs little and misses what is old.
+//! Streams of server-sent events: a slow reader costs little and misses old events.
 
 use crate::support::actor::local;
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::rc::Rc;
 
-/// One that is told what the test has told.
+/// A session that sends the events that the test gives it.
 struct Subscriber {
     wire: ReadWrite<Httpd>,
     stream: Option<EventStream>,

@@ -1,4 +1,5 @@
-//! A server as its program sees it: who is served, how many at a time, and how it ends.
+//! A server as its program sees it: which clients it serves, how many at the same time, and how it
+//! ends.
 
 use crate::support::actor::{Actor, Journal, Moment, direct, local};
 use masque::filters::Line;
@@ -20,7 +21,7 @@ fn echo(journal: &Journal) -> Actor<Line> {
     })
 }
 
-/// An echo server at port 1 that goes by `echo`.
+/// An echo server at port 1 that has the alias `echo`.
 fn echo_server(journal: &Journal) -> TcpServer {
     let journal = journal.clone();
     TcpServer::new(local(1)).alias("echo").serve(move |_| echo(&journal))
@@ -226,7 +227,7 @@ fn a_shutdown_leaves_the_clients_that_are_there() {
     rig.spawn(client("hello", &journal));
     rig.settle();
     rig.post("echo", TcpServer::SHUTDOWN, ()).expect("it is there");
-    rig.post("echo", TcpServer::SHUTDOWN, ()).expect("it may be told twice");
+    rig.post("echo", TcpServer::SHUTDOWN, ()).expect("it may be called twice");
     rig.settle();
     assert_eq!(rig.resolve("echo"), None, "another server can have the alias");
     assert_eq!(rig.call(server, TcpServer::LOCAL, ()), Ok(None));

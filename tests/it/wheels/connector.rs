@@ -35,7 +35,7 @@ impl Session for Caller {
     }
 }
 
-/// Listens, and lets whoever connects go again.
+/// Listens, and closes each connection.
 struct Answerer(Endpoint);
 
 impl Answerer {
@@ -60,7 +60,8 @@ fn endpoint(text: &str) -> Endpoint {
     text.parse::<SocketAddr>().expect("it is an address").into()
 }
 
-/// A world with someone at 10.0.0.1:80 and 10.0.0.2:80, nobody at 10.0.0.3, silence at .8 and .9.
+/// A world with listeners at 10.0.0.1:80 and 10.0.0.2:80, none at 10.0.0.3, and silence at .8 and
+/// .9.
 fn world() -> Rig {
     let mut rig = Rig::new();
     rig.spawn(Answerer(endpoint("10.0.0.1:80")));
@@ -76,7 +77,7 @@ fn world() -> Rig {
     rig
 }
 
-/// Connects within three seconds; how it went, and when it was told.
+/// Connects within three seconds. Returns the result and its time.
 #[track_caller]
 fn check(to: impl Into<Target>, expected: Result<&str, &str>, after_ms: u64) {
     let mut rig = world();
@@ -87,10 +88,10 @@ fn check(to: impl Into<Target>, expected: Result<&str, &str>, after_ms: u64) {
     let told = |rig: &mut Rig| rig.call("caller", Caller::RESULT, ()).expect("its alias keeps it");
     if after_ms > 0 {
         rig.run_for(Duration::from_millis(after_ms).saturating_sub(Duration::from_nanos(1)));
-        assert!(told(&mut rig).is_none(), "it was told too early");
+        assert!(told(&mut rig).is_none(), "the result has arrived too early");
     }
     rig.run_for(Duration::from_nanos(1));
-    let result = told(&mut rig).expect("it is told in time");
+    let result = told(&mut rig).expect("the result comes within the time");
     let result = result.map(|peer| peer.to_string()).map_err(|error| error.to_string());
     assert_eq!(result.as_deref().map_err(|error| &**error), expected);
     rig.run_for(Duration::from_secs(60));
@@ -176,7 +177,9 @@ fn a_lookup_tells_all_addresses_or_why_there_are_none() {
         let mut rig = world();
         rig.spawn(Asker(name, None));
         rig.settle();
-        rig.call("asker", Asker::RESULT, ()).expect("its alias keeps it").expect("it was told")
+        rig.call("asker", Asker::RESULT, ())
+            .expect("its alias keeps it")
+            .expect("the result has arrived")
     };
     let two = ask("second").expect("it is known");
     assert_eq!(two, [endpoint("10.0.0.3:80"), endpoint("10.0.0.2:80")]);

@@ -10,13 +10,13 @@ use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A filter that breaks its contract: it takes the first byte, and then goes by that.
+/// A filter that breaks its contract: it takes the first byte, which selects its behaviour.
 #[derive(Default)]
 struct Rogue {
     kind: u8,
     /// How many items it still gives without taking a byte.
     left: u32,
-    /// Whether an item waits for its answer.
+    /// True if an item waits for its answer.
     asks: bool,
 }
 
@@ -81,7 +81,7 @@ impl Script for Rogue {
     }
 }
 
-/// What an actor with a [`Rogue`] is told when its peer sends `pieces`, and how many items came.
+/// The events of an actor with a [`Rogue`] when its peer sends `pieces`, and the number of items.
 fn go_rogue(pieces: &[&'static str]) -> (Vec<String>, u32) {
     let (journal, count) = (Journal::default(), Rc::new(Cell::new(0)));
     let counted = Rc::clone(&count);

@@ -7,7 +7,7 @@ use masque::sessions::TcpClient;
 use masque::wheels::{Accepted, Listener};
 use std::io;
 
-/// Listens, and keeps who connects.
+/// Listens, and keeps each connection.
 struct Keeper {
     at: Endpoint,
     journal: Journal,
@@ -35,7 +35,7 @@ impl Session for Keeper {
     }
 
     fn started(&mut self, cx: &mut Cx<'_>) {
-        cx.alias("keeper").expect("it is alone");
+        cx.alias("keeper").expect("no other session has this alias");
         match Listener::new(cx, &self.at, Self::ACCEPTED) {
             Ok(listener) => self.listener = Some(listener),
             Err(error) => self.journal.note(format!("cannot listen: {error}")),

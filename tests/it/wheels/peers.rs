@@ -62,7 +62,7 @@ fn tcp(reactor: &mut Reactor, server: SessionId) -> SocketAddr {
     }
 }
 
-/// Asks for a document by a socket that receives little beyond what is read.
+/// Requests a document through a socket that buffers few unread bytes.
 fn ask(at: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("there are descriptors");
     socket.set_recv_buffer_size(32 * 1024).expect("the system takes it");
@@ -119,7 +119,7 @@ fn the_system_kept_megabytes_for_a_reader_that_had_been_given_up() {
     assert!(rest.len() < 1024 * 1024, "{} bytes came after that", rest.len());
 }
 
-/// Leaves its client alone.
+/// Sends nothing to its client.
 struct Mute;
 
 impl Connection for Mute {

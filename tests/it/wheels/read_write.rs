@@ -17,7 +17,7 @@ use std::time::Duration;
 /// What the network in memory takes for a peer that does not read.
 const PIPE: usize = 64 * 1024;
 
-/// Two actors, connected; the server's goes by its name, too.
+/// Two connected actors; the server's also has an alias.
 pub(super) fn pair<S: Script, C: Script>(server: Actor<S>, client: Actor<C>) -> Rig {
     let mut rig = Rig::new();
     let mut server = Some(server);
@@ -150,7 +150,7 @@ fn an_item_without_bytes_behind_a_pause_was_left_until_more_bytes_came() {
     put(&mut rig, "client", "2");
     rig.settle();
     assert_eq!(journal.take_of("server"), ["2"]);
-    // So it is when nothing can come any more.
+    // The same applies when no more input can arrive.
     direct::<Stream>(&mut rig, "client", Peer::close);
     for expected in [&[""; 0][..], &["2"], &["2"], &["the peer has ended"]] {
         rig.settle();

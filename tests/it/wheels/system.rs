@@ -199,7 +199,7 @@ fn a_firehose_does_not_starve_the_others() {
     let server = Server::start();
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
-        // Empty lines are the most work for the least bytes; their echo is read and thrown away.
+        // Empty lines are the most work for the least bytes; their echo is read and discarded.
         let mut firehose = server.connect();
         let mut echo = firehose.try_clone().expect("there are descriptors");
         let is_over = &is_over;
@@ -420,7 +420,7 @@ fn last_bytes_were_lost_when_the_peer_ended_its_half_before_it_had_them() {
     reactor.spawn(server.started(started).serve(|_| Orator));
     let listener = thread::spawn(move || {
         let Ok(Endpoint::Tcp(at)) = told.recv() else { panic!("it listens at an address") };
-        let mut peer = TcpStream::connect(at).expect("somebody listens");
+        let mut peer = TcpStream::connect(at).expect("a program listens");
         peer.set_read_timeout(Some(PATIENCE)).expect("it is a time");
         let mut first = [0; 1];
         peer.read_exact(&mut first).expect("the speech has begun");

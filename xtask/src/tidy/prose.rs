@@ -16,8 +16,10 @@ pub(super) const CLEAN: &[&str] = &[
     "dashboard/",
     "fuzz/",
     "tests/it/dashboard/",
+    "tests/it/sessions/",
     "tests/it/support/",
     "tests/it/tls/",
+    "tests/it/wheels/",
     "xtask/",
 ];
 
