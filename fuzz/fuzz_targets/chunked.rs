@@ -1,6 +1,5 @@
-//! Whatever comes as a chunked body, it is understood in one way only, however it is cut into
-//! pieces; the decoder hands on no more than it was shown, and what it calls a body is one by the
-//! grammar.
+//! A chunked body is understood in one way only, however it is split into pieces. The decoder
+//! returns no more bytes than it received, and every body that it accepts is valid by the grammar.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -167,7 +167,7 @@ impl World<'_> {
         }
     }
 
-    /// What is new after the sequence that is asked from.
+    /// The rows after the requested sequence.
     fn feed(&self, query: &str) -> String {
         let since = query.split("since=").nth(1).and_then(|rest| rest.split('&').next());
         let known = ROWS.iter().position(|(seq, _)| Some(*seq) == since);

@@ -16,8 +16,8 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// What came of `bytes` in pieces of `step`: each answer's head and body, whether it ended, and the
-/// error.
+/// The result of `bytes` in pieces of `step`: each answer's head and body, whether it ended, and
+/// the error.
 fn converse(bytes: &[u8], step: usize) -> (Vec<(String, Vec<u8>, bool)>, Option<String>) {
     let mut filter = HttpClient::new().pass_unframed();
     let mut output = Output::new();

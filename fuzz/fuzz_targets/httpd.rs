@@ -1,7 +1,6 @@
-//! Whatever a client sends, the server's filter understands it in one way only, however it is cut
-//! into pieces and whether bodies are taken whole or in parts; it never waits for more than it lets
-//! wait; it says nothing after a refusal; and no refusal has a byte of what was sent in it that it
-//! would not have without.
+//! The server's filter understands any input in one way only, however it is split into pieces, and
+//! with bodies read whole or in parts. It never waits for more bytes than it allows to wait. It
+//! sends nothing after an error answer, and no error answer echoes bytes of the request.
 #![no_main]
 
 use bytes::Bytes;
@@ -56,7 +55,7 @@ fn part_answer() -> impl FnMut(Result<RequestPart, Response>) -> Option<Response
     }
 }
 
-/// What comes back for `bytes`, in pieces of `step`, and the end.
+/// The answers to `bytes`, in pieces of `step`, and the end.
 fn converse<M: Mode>(
     mut filter: Httpd<M>,
     bytes: &[u8],

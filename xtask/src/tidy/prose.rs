@@ -14,6 +14,7 @@ pub(super) const CLEAN: &[&str] = &[
     "bench/",
     "couch-mem/",
     "dashboard/",
+    "fuzz/",
     "tests/it/dashboard/",
     "tests/it/support/",
     "tests/it/tls/",
