@@ -11,6 +11,8 @@ use patterns::Patterns;
 
 /// The folders and files without findings. The list only grows.
 pub(super) const CLEAN: &[&str] = &[
+    "ARCHITECTURE.md",
+    "README.md",
     "bench/",
     "couch-mem/",
     "dashboard/",
