@@ -17,6 +17,7 @@ pub(super) const CLEAN: &[&str] = &[
     "couch-mem/",
     "dashboard/",
     "fuzz/",
+    "src/reactor/",
     "tests/it/dashboard/",
     "tests/it/sessions/",
     "tests/it/support/",
