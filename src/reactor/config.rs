@@ -1,4 +1,4 @@
-//! What a program can set of a kernel.
+//! The settings of a kernel: its limits, and what it does when a handler panics.
 
 use crate::limits::{CALL_DEPTH_MAX, QUEUE_MAX, SESSIONS_MAX, TIMERS_MAX, WHEELS_MAX};
 
@@ -6,15 +6,17 @@ use crate::limits::{CALL_DEPTH_MAX, QUEUE_MAX, SESSIONS_MAX, TIMERS_MAX, WHEELS_
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Posts that may wait; yields and notices may be as many again: [`QUEUE_MAX`].
+    /// The largest number of posts in the queue; yields and notices may add the same number again.
+    /// Default: [`QUEUE_MAX`].
     pub queue: usize,
-    /// Sessions at a time: [`SESSIONS_MAX`].
+    /// The largest number of sessions. Default: [`SESSIONS_MAX`].
     pub sessions: usize,
-    /// Timers at a time: [`TIMERS_MAX`].
+    /// The largest number of timers. Default: [`TIMERS_MAX`].
     pub timers: usize,
-    /// Wheels at a time: [`WHEELS_MAX`].
+    /// The largest number of wheels. Default: [`WHEELS_MAX`].
     pub wheels: usize,
-    /// Handlers that may be on the stack, by calls and spawns in calls: [`CALL_DEPTH_MAX`].
+    /// The largest number of handlers on the stack, nested by `call` and `spawn`. Default:
+    /// [`CALL_DEPTH_MAX`].
     pub call_depth: usize,
     /// What happens when a handler panics.
     pub panics: PanicPolicy,
@@ -35,10 +37,12 @@ impl Default for Limits {
 
 /// What happens when a handler panics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PanicPolicy {
-    /// The session is stopped: its heap dropped, its wheels closed. Everyone else is served on.
+    /// The session is stopped: its heap is dropped and its wheels are closed. All other sessions go
+    /// on.
     #[default]
     Isolate,
-    /// The process is aborted, for programs that would rather be started anew.
+    /// The process is aborted, for programs that a supervisor starts again.
     Abort,
 }

@@ -13,8 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Runs a [`Kernel`] on the system: POE's loop.
 ///
-/// It is the only one to read the clock and to wait. Several may be in one process, each in a
-/// thread of its own.
+/// Only the reactor reads the clock and waits. A process may have several, each in its own thread.
 ///
 /// ```
 /// use masque::reactor::{Cx, Event, Handlers, Reactor, Session};
@@ -45,7 +44,7 @@ pub struct Reactor {
     kernel: Kernel,
     poll: mio::Poll,
     events: mio::Events,
-    /// When the turn began that has not been measured yet.
+    /// When the latest turn began, if its time has not been recorded yet.
     turned: Option<Instant>,
 }
 
@@ -98,24 +97,24 @@ impl Reactor {
     ///
     /// # Errors
     /// A [`RunError`](super::RunError) if an [essential](super::Cx::mark_essential) session
-    /// panicked: every session has been stopped then. Other errors are the poll's own, such as a
-    /// lack of memory; what sockets meet are events.
+    /// panicked: all sessions have been stopped then. Other errors are those of the system's poll,
+    /// such as a lack of memory. Errors of sockets are events.
     pub fn run(&mut self) -> io::Result<()> {
-        self.turned = None; // what was between two runs is no turn's time
+        self.turned = None; // the time between two runs belongs to no turn
         while self.turn(None)? {}
         Ok(())
     }
 
-    /// Waits for readiness, a timer or `at_most`, then runs one turn; whether a session is left.
-    /// For programs that have a loop of their own (POE's `run_one_timeslice`). What such a loop
-    /// does between two turns counts as the time of the first, for it keeps everybody waiting as
-    /// well.
+    /// Waits for readiness or a timer, at most for `at_most`, then runs one turn. Returns false if
+    /// no session is left. It is for programs with their own loop (POE's `run_one_timeslice`). The
+    /// time between two turns counts as a part of the first, because sessions wait during that time
+    /// too.
     ///
     /// # Errors
-    /// As [`run`](Reactor::run).
+    /// Like [`run`](Reactor::run).
     pub fn turn(&mut self, at_most: Option<Duration>) -> io::Result<bool> {
         let now = clock();
-        // The reading that the wait needs is the end of the turn before it.
+        // One reading of the clock serves both: the end of the last turn and the start of the wait.
         if let Some(began) = self.turned.take() {
             self.kernel.measured(now - began);
         }
@@ -150,14 +149,14 @@ impl Reactor {
         self.kernel.stop();
     }
 
-    /// The kernel that is run.
+    /// The kernel that this reactor runs.
     pub fn kernel(&self) -> &Kernel {
         &self.kernel
     }
 
-    /// Notes everything that is ready, without waiting: bytes that came before a timer was due are
-    /// read before it fires. The process may have been stopped since the last poll, and one poll
-    /// reports only [`POLL_EVENTS_MAX`] sockets.
+    /// Collects all readiness without waiting, so that bytes which came before a timer was due are
+    /// read before it fires. The process may have been suspended since the last poll, and one poll
+    /// reports at most [`POLL_EVENTS_MAX`] sockets.
     ///
     /// A system reports each ready socket before it reports one again, so the number of wheels
     /// bounds the number of polls.
@@ -178,9 +177,9 @@ impl Reactor {
         self.kernel.take_failure().map_or(Ok(false), |error| Err(io::Error::other(error)))
     }
 
-    /// Waits for readiness and notes what is ready. Returns true if more may be ready than one poll
-    /// can report. A wait that a signal interrupts looks again, without waiting: an interrupted
-    /// wait does not say whether anything is ready.
+    /// Waits for readiness and wakes the wheels that are ready. Returns true if more may be ready
+    /// than one poll can report. If a signal interrupts the wait, the driver polls again without
+    /// waiting, because an interrupted wait does not report readiness.
     fn wait(&mut self, mut timeout: Option<Duration>) -> io::Result<bool> {
         if timeout != Some(Duration::ZERO) && !self.kernel.releases.fall_asleep() {
             timeout = Some(Duration::ZERO);
@@ -211,7 +210,7 @@ impl Reactor {
     }
 }
 
-/// The system's clock, which nobody else reads.
+/// Reads the system's clock. Nothing else in the library does.
 pub(super) fn clock() -> Instant {
     Instant::now()
 }

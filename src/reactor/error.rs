@@ -1,16 +1,17 @@
-//! Why a verb of the kernel refused: one small enum each, with both names in it.
+//! Why a verb of the kernel failed: one enum for each group of verbs. Messages name the session and
+//! the event.
 
 use crate::reactor::ids::SessionId;
 use std::fmt;
 
-/// Where a message was to go: a session's id or its alias.
+/// The address of a message: a session's id or its alias.
 ///
-/// Made from either by `into()`, so that `post` and `call` take both.
+/// Both convert into it, so that `post` and `call` accept both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum To<'a> {
     /// The session with this id.
     Id(SessionId),
-    /// The session that goes by this alias.
+    /// The session that has this alias.
     Alias(&'a str),
 }
 
@@ -32,13 +33,13 @@ impl<'a> From<&'a String> for To<'a> {
     }
 }
 
-/// The address of a session that is not there, kept for the message.
+/// The address of a session that does not exist, for the error's message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Missing {
     /// No session has this id any more.
     Id(SessionId),
-    /// No session goes by this alias.
+    /// No session has this alias.
     Alias(Box<str>),
 }
 
@@ -60,40 +61,40 @@ impl fmt::Display for Missing {
     }
 }
 
-/// Why a post was refused. The poster is told at once, never the receiver.
+/// Why a post failed. The poster gets the error at once; the receiver is not informed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PostError {
     /// There is no such session: an unknown alias, or one that has stopped (POE's `ESRCH`).
     NoSession {
-        /// Where it was to go.
+        /// The address of the post.
         to: Missing,
-        /// What was posted.
+        /// The name of the event.
         event: &'static str,
     },
     /// The session's kind handles no event of that name and has no default handler.
     NoHandler {
         /// The receiver's kind.
         session: &'static str,
-        /// What was posted.
+        /// The name of the event.
         event: &'static str,
     },
     /// The session's kind handles an event of that name with other types.
     WrongType {
         /// The receiver's kind.
         session: &'static str,
-        /// What was posted.
+        /// The name of the event.
         event: &'static str,
-        /// The payload and reply that the handler is for.
+        /// The types of payload and reply that the handler has.
         handled: &'static str,
-        /// The payload and reply of the event that was posted.
+        /// The types of payload and reply of the event that was posted.
         given: &'static str,
     },
     /// The kernel's queue is at its limit ([`Limits::queue`](crate::reactor::Limits::queue)).
     QueueFull {
         /// The receiver's kind.
         session: &'static str,
-        /// What was posted.
+        /// The name of the event.
         event: &'static str,
     },
 }
@@ -117,32 +118,32 @@ impl fmt::Display for PostError {
 
 impl std::error::Error for PostError {}
 
-/// Why a call was not answered.
+/// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CallError {
-    /// It could not have been posted either.
+    /// A post would have failed as well, for this reason.
     Undeliverable(PostError),
     /// The session is already running further up this call stack; post to it instead.
     Busy {
         /// The receiver's kind.
         session: &'static str,
-        /// What was called.
+        /// The name of the event.
         event: &'static str,
     },
-    /// Calls are nested as deep as they may be
+    /// The nesting of calls is at its limit
     /// ([`Limits::call_depth`](crate::reactor::Limits::call_depth)).
     TooDeep {
         /// The receiver's kind.
         session: &'static str,
-        /// What was called.
+        /// The name of the event.
         event: &'static str,
     },
     /// The handler panicked, and its session has been stopped.
     Panicked {
         /// The receiver's kind.
         session: &'static str,
-        /// What was called.
+        /// The name of the event.
         event: &'static str,
     },
 }
@@ -179,20 +180,20 @@ impl From<PostError> for CallError {
     }
 }
 
-/// Why a session did not get an alias.
+/// Why an alias could not be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AliasError {
-    /// It belongs to another session (POE's `EEXIST`).
+    /// The alias belongs to another session (POE's `EEXIST`).
     Taken {
-        /// The alias that was asked for.
+        /// The requested alias.
         alias: Box<str>,
         /// The session that has it.
         owner: SessionId,
     },
     /// The session has [stopped](super::Cx::stop).
     Stopped {
-        /// The alias that was asked for.
+        /// The requested alias.
         alias: Box<str>,
     },
 }
@@ -212,15 +213,15 @@ impl fmt::Display for AliasError {
 
 impl std::error::Error for AliasError {}
 
-/// Why a timer could not be changed by its id.
+/// Why a timer could not be changed through its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimerError {
-    /// It has fired or was removed (POE's `ESRCH`).
+    /// The timer has fired or was removed (POE's `ESRCH`).
     Gone,
-    /// It belongs to another session (POE's `EPERM`).
+    /// The timer belongs to another session (POE's `EPERM`).
     NotMine,
-    /// The session has [stopped](super::Cx::stop): no timer of it will fire.
+    /// The session has [stopped](super::Cx::stop): none of its timers will fire.
     Stopped,
 }
 

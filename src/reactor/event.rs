@@ -6,8 +6,8 @@ use std::marker::PhantomData;
 
 /// A named, typed event: a handler for it takes a `P` and answers with an `R`.
 ///
-/// POE's event name, with the types that POE leaves to luck. An event is a `const`, `Copy` and
-/// costs nothing to pass. By convention its name is `kind.event`, as in `browser.request`.
+/// This is POE's event name with types, which POE does not check. An event is a `const` and `Copy`,
+/// and costs nothing to pass. By convention its name is `kind.event`, as in `browser.request`.
 ///
 /// ```
 /// use masque::reactor::Event;
@@ -28,7 +28,7 @@ impl<P: 'static, R: 'static> Event<P, R> {
         Event { name, key: key_of(name), types: PhantomData }
     }
 
-    /// The name, as it stands in traces and errors.
+    /// The name, as it appears in logs and errors.
     pub const fn name(self) -> &'static str {
         self.name
     }
@@ -38,10 +38,40 @@ impl<P: 'static, R: 'static> Event<P, R> {
     }
 }
 
-/// A named, typed subject of notices: what is told to it reaches every session that watches it.
+/// A named, typed subject of notices: a notice reaches every session that watches the topic.
 ///
-/// The program that POE was shown with kept such a registry by hand
-/// (`start_watcher`, `stop_watcher`, `send_message`); here it is the kernel's.
+/// Programs for POE keep such a registry themselves (`start_watcher`, `stop_watcher`,
+/// `send_message`). Here the kernel has it.
+///
+/// ```
+/// use masque::reactor::{Cx, Event, Handlers, Rig, Session, Topic};
+///
+/// const PRICE: Topic<u32> = Topic::new("price");
+///
+/// struct Watcher { last: u32 }
+///
+/// impl Watcher {
+///     const NEW: Event<u32> = Event::new("watcher.new");
+/// }
+///
+/// impl Session for Watcher {
+///     fn events(on: &mut Handlers<Self>) {
+///         on.on(Self::NEW, |watcher, _, price| watcher.last = price);
+///     }
+///     fn started(&mut self, cx: &mut Cx<'_>) {
+///         cx.watch(PRICE, Self::NEW);
+///         assert_eq!(cx.notify(PRICE, 42), 1, "one session watches");
+///     }
+///     fn stopped(&mut self, _: &mut Cx<'_>) {
+///         assert_eq!(self.last, 42);
+///     }
+/// }
+///
+/// let mut rig = Rig::new();
+/// rig.spawn(Watcher { last: 0 });
+/// assert!(rig.run(), "the watcher stops because no other notice can occur");
+/// assert_eq!(rig.stats().panics, 0);
+/// ```
 pub struct Topic<M> {
     name: &'static str,
     key: u64,
@@ -54,7 +84,7 @@ impl<M: Clone + 'static> Topic<M> {
         Topic { name, key: key_of(name), message: PhantomData }
     }
 
-    /// The name, as it stands in traces and errors.
+    /// The name, as it appears in logs and errors.
     pub const fn name(self) -> &'static str {
         self.name
     }
@@ -92,7 +122,7 @@ impl<M> fmt::Debug for Topic<M> {
     }
 }
 
-/// A hash, so that a lookup compares one word and the name can still be a constant.
+/// A hash of the name, so that a lookup compares one word, and a name can be a constant.
 const fn key_of(name: &str) -> u64 {
     assert!(!name.is_empty(), "an event or a topic needs a name");
     fnv_1a(name.as_bytes())

@@ -1,21 +1,21 @@
-//! Counting durations, for figures that a program shows.
+//! A histogram of durations, for the figures of a program.
 
 use std::time::Duration;
 
-/// How many durations fell into which range, and their sum: what Prometheus calls a histogram.
+/// The number of durations in each range, and their sum: a histogram as Prometheus has it.
 ///
-/// A value of a hundred bytes that is copied as it stands; recording allocates nothing.
+/// A value of about a hundred bytes, `Copy`. Recording allocates nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Histogram {
-    /// How many were recorded up to each bound and above the one before it; the last counts those
-    /// above every bound.
+    /// For each bound, the number of durations up to it and above the one before; the last number
+    /// counts those above all bounds.
     counts: [u64; Histogram::BOUNDS.len() + 1],
     sum_ns: u64,
 }
 
 impl Histogram {
-    /// The upper bounds of the ranges, each inclusive: from a turn that did one thing to one that
-    /// everybody has noticed.
+    /// The upper bounds of the ranges, inclusive: from a turn with a single event to a pause that
+    /// users notice.
     pub const BOUNDS: [Duration; 10] = [
         Duration::from_micros(10),
         Duration::from_micros(50),
@@ -29,24 +29,24 @@ impl Histogram {
         Duration::from_secs(1),
     ];
 
-    /// Counts one. O(bounds below it): short ones cost least.
+    /// Counts a duration. O(bounds below it), so short durations cost least.
     pub(super) fn record(&mut self, nanos: u64) {
         let range = BOUNDS_NS.iter().take_while(|bound| nanos > **bound).count();
         self.counts[range] += 1;
         self.sum_ns = self.sum_ns.saturating_add(nanos);
     }
 
-    /// How many were recorded.
+    /// The number of recorded durations.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// All of them together.
+    /// The sum of all recorded durations.
     pub fn sum(&self) -> Duration {
         Duration::from_nanos(self.sum_ns)
     }
 
-    /// For each bound, how many were not above it.
+    /// For each bound, the number of durations that are not above it.
     pub fn cumulative(&self) -> impl Iterator<Item = (Duration, u64)> {
         let mut total = 0;
         Self::BOUNDS.into_iter().zip(self.counts).map(move |(bound, count)| {

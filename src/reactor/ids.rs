@@ -1,8 +1,8 @@
-//! The ids that everything in the kernel is known by. This module imports nothing of the reactor.
+//! The ids of everything in the kernel. This module imports nothing from the reactor.
 
 use std::fmt;
 
-/// A session's id. Ids of stopped sessions are never valid again.
+/// A session's id. The id of a stopped session never becomes valid again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub struct SessionId {
     pub(super) index: u32,
@@ -10,7 +10,7 @@ pub struct SessionId {
 }
 
 impl SessionId {
-    /// The sender of what no session sent.
+    /// The sender of events that no session sent.
     pub(super) const KERNEL: SessionId = SessionId { index: u32::MAX, generation: 0 };
 }
 
@@ -20,7 +20,7 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// Where a handler stands: its kind, and its place in the kind's table.
+/// The address of a handler: its kind, and its index in the kind's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct HandlerRef {
     pub(super) kind: u32,
@@ -28,11 +28,11 @@ pub(super) struct HandlerRef {
 }
 
 impl HandlerRef {
-    /// No handler: where an inert guard of a stopped session leads.
+    /// No handler: the address in a handle that a stopped session got.
     pub(super) const NONE: HandlerRef = HandlerRef { kind: u32::MAX, handler: u32::MAX };
 }
 
-/// A wheel's place, with its type erased.
+/// A wheel's index and generation, without its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WheelToken {
     pub(super) index: u32,
@@ -56,7 +56,7 @@ impl fmt::Display for WheelToken {
     }
 }
 
-/// A watch of a session: its place in a topic. Those of one session are a list.
+/// A watch of a session: its index in a topic. The watches of a session are a linked list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WatchRef {
     pub(super) topic: u32,

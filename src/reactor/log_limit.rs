@@ -1,10 +1,10 @@
-//! What would fill the log is logged once a minute.
+//! A limit on log messages that repeat: one line a minute.
 
 use crate::limits::LOG_PAUSE;
 use std::fmt;
 use std::time::Instant;
 
-/// Keeps a message that may repeat thousands of times a second to one line in [`LOG_PAUSE`].
+/// Limits a message that may repeat thousands of times a second to one line in each [`LOG_PAUSE`].
 ///
 /// ```
 /// use masque::reactor::LogLimit;
@@ -22,13 +22,14 @@ pub struct LogLimit {
     left_out: u64,
 }
 
-/// How often a message was left out since it was logged last. `Display` writes nothing for never,
-/// and otherwise the number, to stand at the end of the message.
+/// The number of times that a message was left out since it was last logged. `Display` writes
+/// nothing for zero, and otherwise the number, as the end of the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeftOut(u64);
 
 impl LogLimit {
-    /// Returns `Some` if the message may be logged at `now`, with how often it was left out before.
+    /// Returns `Some` if the message may be logged at `now`, with the number of times that it was
+    /// left out.
     pub fn pass(&mut self, now: Instant) -> Option<LeftOut> {
         if self.last.is_some_and(|last| now.saturating_duration_since(last) < LOG_PAUSE) {
             self.left_out += 1;

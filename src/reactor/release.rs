@@ -1,4 +1,4 @@
-//! What tells the kernel that a guard was dropped, wherever that happened.
+//! Guards, and the list through which the kernel learns that one was dropped.
 
 use crate::reactor::ids::{SessionId, WheelToken};
 use crate::reactor::shrink::ShrinkableTable;
@@ -7,23 +7,23 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// What is told to the kernel when a guard is dropped, wherever that happens.
+/// The entry that a guard adds to the kernel's list when it is dropped.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Release {
     Hold(SessionId),
     Permit(WheelToken),
 }
 
-/// The releases that a kernel has yet to hear of. It is shared with the guards, which may be
-/// dropped while the kernel is lent out, in another thread, or outlive it.
+/// The releases that a kernel has not read yet. The list is shared with the guards, because they
+/// may be dropped while the kernel is borrowed, in another thread, or after the kernel.
 #[derive(Clone)]
 pub(super) struct Releases(Arc<Mutex<Waiting>>);
 
 struct Waiting {
     releases: VecDeque<Release>,
-    /// Ends the wait of the driver, if there is one that waits for sockets.
+    /// Wakes the driver, if it waits for sockets.
     waker: Option<Arc<Waker>>,
-    /// Whether the driver waits, and has to be woken.
+    /// True if the driver waits, so that a release must wake it.
     is_asleep: bool,
 }
 
@@ -41,7 +41,7 @@ impl Releases {
         self.waiting().releases.pop_front()
     }
 
-    /// Gives back the room that is not needed.
+    /// Releases the capacity that is not needed.
     pub(super) fn shrink(&self) {
         self.waiting().releases.shrink();
     }
@@ -50,13 +50,13 @@ impl Releases {
         self.waiting().releases.is_large()
     }
 
-    /// Gives back what a burst took. Returns true if there is still more than a block.
+    /// Releases what a burst took. Returns true if the list is still longer than a block.
     pub(super) fn tidy(&self) -> bool {
         self.waiting().releases.tidy()
     }
 
-    /// Notes that the driver is about to wait: from now on a release wakes it. Returns false if
-    /// there is one already, for which the driver must not wait.
+    /// Notes that the driver is about to wait: from now on a release wakes it. Returns false if a
+    /// release is in the list already, so that the driver must not wait.
     pub(super) fn fall_asleep(&self) -> bool {
         let mut waiting = self.waiting();
         waiting.is_asleep = waiting.releases.is_empty();
@@ -75,7 +75,7 @@ impl Releases {
         if std::mem::take(&mut waiting.is_asleep)
             && let Some(waker) = &waiting.waker
         {
-            // The only failure is a counter that is full, and then the driver wakes anyway.
+            // The only failure is a full counter, and then the driver wakes anyway.
             let _ = waker.wake();
         }
     }
@@ -102,10 +102,10 @@ impl fmt::Debug for Guard {
     }
 }
 
-/// A guard that a wheel gives out. When it is dropped, wherever that is, the wheel runs.
+/// A guard of a wheel. When it is dropped, in any thread, the wheel runs.
 #[derive(Debug)]
 #[must_use = "the wheel runs as soon as it is dropped"]
-#[expect(dead_code, reason = "both are there to be dropped")]
+#[expect(dead_code, reason = "the fields are only dropped")]
 pub struct Permit(Guard, Option<Arc<()>>);
 
 impl Permit {
@@ -113,7 +113,7 @@ impl Permit {
         Permit(guard, None)
     }
 
-    /// Keeps a share of something that counts its shares, until the permit is dropped.
+    /// Stores a clone of an `Arc`, whose count then includes this permit until it is dropped.
     pub fn with_share(mut self, share: Arc<()>) -> Self {
         self.1 = Some(share);
         self

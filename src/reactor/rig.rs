@@ -9,11 +9,11 @@ use std::net::IpAddr;
 use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant, SystemTime};
 
-/// Drives a [`Kernel`] whose hours pass in milliseconds.
+/// Drives a [`Kernel`] on virtual time: hours take milliseconds.
 ///
-/// Time stands still while there is work and then jumps to what is due next, so that a scenario
-/// runs the same each time. Sessions listen and connect as they do on the system; every address is
-/// free and belongs to the rig alone. The rig dereferences to its kernel.
+/// Time does not pass while there is work. Then it jumps to the next timer, so a scenario is the
+/// same in each run. Sessions listen and connect as on the system. Every address is free, because
+/// each rig has its own network. A rig dereferences to its kernel.
 ///
 /// ```
 /// use masque::reactor::{Cx, Event, Handlers, Rig, Session};
@@ -58,32 +58,31 @@ impl Rig {
         Self::with_limits(Limits::default())
     }
 
-    /// A rig with limits of its own.
+    /// A rig with these limits.
     pub fn with_limits(limits: Limits) -> Self {
-        // Where virtual time begins makes no difference, so it may as well be now.
+        // The start of virtual time makes no difference, so it is now.
         let start = super::driver::clock();
         let network = Memory::default();
         let kernel = Kernel::on(Net::Memory(network.clone()), start, limits);
         Rig { kernel, network, start }
     }
 
-    /// How much virtual time has passed.
+    /// The virtual time that has passed.
     pub fn elapsed(&self) -> Duration {
         self.now() - self.start
     }
 
-    /// Gives a host of this network a name.
+    /// Sets the addresses of a host name in this network.
     pub fn name(&mut self, host: &str, addresses: &[IpAddr]) {
         self.network.name(host, addresses);
     }
 
-    /// Has an endpoint neither accept nor refuse who connects, as a host that is switched off.
+    /// Makes an endpoint neither accept nor refuse connections, like a host that is switched off.
     pub fn silence(&mut self, endpoint: impl Into<Endpoint>) {
         self.network.silence(endpoint.into());
     }
 
-    /// Runs until `time` has passed. For a time that never comes, such as [`Duration::MAX`], this
-    /// is [`run`](Rig::run).
+    /// Runs until `time` has passed. With [`Duration::MAX`] it is the same as [`run`](Rig::run).
     pub fn run_for(&mut self, time: Duration) {
         let end = Deadline::after(self.now(), time);
         while let Some(due) = self.settle()
@@ -96,7 +95,8 @@ impl Rig {
         }
     }
 
-    /// Runs until no session is left, or nothing will ever happen again; whether none is left.
+    /// Runs until no session is left, or no event can occur any more. Returns true if no session is
+    /// left.
     pub fn run(&mut self) -> bool {
         while let Some(due) = self.settle() {
             self.kernel.advance(due);
@@ -104,7 +104,7 @@ impl Rig {
         self.kernel.next_wait() == Wait::Done
     }
 
-    /// Runs all that can happen without time passing; when the next timer is due.
+    /// Runs everything that can happen without time passing. Returns when the next timer is due.
     pub fn settle(&mut self) -> Option<Instant> {
         loop {
             for (token, ready) in self.network.take_ready() {

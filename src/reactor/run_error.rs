@@ -1,4 +1,4 @@
-//! Essential sessions: those without which the program is of no use.
+//! Essential sessions: a program ends if one of them panics.
 
 use crate::reactor::cx::Cx;
 use crate::reactor::ids::SessionId;
@@ -46,10 +46,10 @@ impl std::error::Error for RunError {}
 impl Cx<'_> {
     /// Makes a panic that ends this session the end of the kernel: every session is stopped, and
     /// the driver's `run` returns a [`RunError`]. A panic of any other session still ends only that
-    /// session, and a panic that is contained, as that of a server over one client, ends none.
+    /// session, and a panic that is contained, such as that of a server for one client, ends none.
     ///
-    /// A program marks the sessions that all others depend on. If one of them has panicked, what is
-    /// left would answer nothing, and a supervisor starts the process again only after it has
+    /// A program marks the sessions that all others depend on. If one of them has panicked, the
+    /// rest of the program is useless, and a supervisor starts the process again only after it has
     /// ended. If the session has ended already, the kernel ends as well. A session may mark itself.
     ///
     /// O(1).
@@ -62,7 +62,7 @@ impl Cx<'_> {
 }
 
 impl Kernel {
-    /// Returns why the kernel is ending, or has ended, although nothing asked it to: an
+    /// Returns why the kernel is ending, or has ended, without a request: an
     /// [essential](Cx::mark_essential) session panicked. `None` otherwise.
     pub fn failure(&self) -> Option<&RunError> {
         self.failure.as_ref()

@@ -1,4 +1,4 @@
-//! Sessions: what a kind of session is, and the table of its handlers.
+//! Sessions: the trait of a kind of session, and the table of its handlers.
 
 use crate::reactor::cx::Cx;
 use crate::reactor::event::Event;
@@ -12,9 +12,9 @@ use std::marker::PhantomData;
 
 /// A kind of session: the implementing type is the heap, `events` its table of handlers.
 ///
-/// A session's state and the kernel come to a handler as two separate `&mut`, so nothing needs to
-/// be shared or borrowed at run time: a running session's heap is lent out of the kernel, and what
-/// must outlive the handler is an id.
+/// A handler gets the session's state and the kernel as two separate `&mut`, so nothing is shared
+/// and no borrow is checked at run time. The kernel lends the heap to the handler. A reference that
+/// must live longer than the handler is an id.
 ///
 /// ```
 /// use masque::reactor::{Cx, Event, Handlers, Session};
@@ -37,22 +37,23 @@ use std::marker::PhantomData;
 /// }
 /// ```
 pub trait Session: Sized + 'static {
-    /// Names the handlers. Asked once for each kind, not for each session.
+    /// Registers the handlers. It is called once for each kind, not for each session.
     fn events(on: &mut Handlers<Self>);
 
     /// Runs inside `spawn`, before anything else of this session (POE's `_start`).
     fn started(&mut self, _cx: &mut Cx<'_>) {}
 
-    /// Runs when the session ends, with its wheels, timers and aliases still there (POE's `_stop`).
+    /// Runs when the session ends, while it still has its wheels, timers and aliases (POE's
+    /// `_stop`).
     ///
-    /// What is posted to others goes out; what is posted to itself is dropped.
+    /// Posts to other sessions are sent; posts to itself are dropped.
     fn stopped(&mut self, _cx: &mut Cx<'_>) {}
 }
 
-/// A handler: a method or a closure that captures nothing, for what it would capture is the heap's.
+/// A handler: a method, or a closure that captures nothing, because state belongs into the heap.
 pub type Handler<H, P, R = ()> = fn(&mut H, &mut Cx<'_>, P) -> R;
 
-/// The events of a kind of session, as [`Session::events`] names them.
+/// The handlers of a kind of session, as [`Session::events`] registers them.
 pub struct Handlers<H> {
     table: Vec<Entry>,
     fallback: Option<u32>,
@@ -63,7 +64,7 @@ impl<H: 'static> Handlers<H> {
     /// Runs `handler` for `event`, posted or called.
     ///
     /// # Panics
-    /// When the kind has a handler for an event of that name already.
+    /// If the kind has a handler for an event of that name already.
     #[track_caller]
     pub fn on<P: 'static, R: 'static>(
         &mut self,
@@ -77,12 +78,12 @@ impl<H: 'static> Handlers<H> {
         self
     }
 
-    /// Runs `handler` for whatever is posted without a handler of its own (POE's `_default`).
+    /// Runs `handler` for all posts that have no other handler (POE's `_default`).
     ///
-    /// A call without a handler is refused all the same: nobody could give its reply.
+    /// A call without a handler still fails, because a default handler has no reply.
     ///
     /// # Panics
-    /// When the kind has a default handler already.
+    /// If the kind has a default handler already.
     #[track_caller]
     pub fn default(&mut self, handler: Handler<H, Unhandled>) -> &mut Self {
         assert!(self.fallback.is_none(), "`{}` has two default handlers", type_name::<H>());
@@ -110,7 +111,7 @@ pub struct Unhandled {
 pub(super) struct Kind {
     pub(super) name: &'static str,
     pub(super) table: Vec<Entry>,
-    /// The entries' keys, close together: each message looks through them.
+    /// The entries' keys, next to each other, because each post searches them.
     pub(super) keys: Vec<u64>,
     pub(super) fallback: Option<u32>,
     pub(super) stopped: fn(&mut dyn Any, &mut Cx<'_>),
@@ -130,25 +131,25 @@ impl Kind {
     }
 }
 
-/// One handler, its type erased, with the payloads that wait for it.
+/// One handler, with its types erased, and the payloads that wait for it.
 ///
-/// Payloads lie in a typed slab for each kind and event: a post allocates nothing once the slab is
-/// warm, and a payload's type is checked where it is posted, so that a dispatch cannot fail on it.
+/// There is a typed slab of payloads for each kind and event. A post allocates nothing once the
+/// slab is warm. The type is checked when the event is posted, so a dispatch cannot fail.
 pub(super) struct Entry {
     pub(super) key: u64,
     pub(super) name: &'static str,
     pub(super) types: &'static str,
     handler: Box<dyn Any>,
     inbox: Box<dyn Any>,
-    /// Runs the handler with the payload at this place of the inbox.
+    /// Runs the handler with the payload at this index of the inbox.
     pub(super) run: fn(&mut dyn Any, &mut Cx<'_>, HandlerRef, u32),
-    /// Runs the handler with the payload and for the reply of a `(Option<P>, Option<R>)`.
+    /// Runs the handler with the payload of a `(Option<P>, Option<R>)`, and stores the reply in it.
     pub(super) call: fn(&mut dyn Any, &mut Cx<'_>, HandlerRef, &mut dyn Any),
-    /// Drops the payload at this place of the inbox, which came from or for a session.
+    /// Drops the payload at this index of the inbox, as the session that it belongs to.
     pub(super) discard: fn(&mut Kernel, SessionId, HandlerRef, u32),
-    /// Gives back the inbox's room that is not needed.
+    /// Releases the inbox's capacity that is not needed.
     pub(super) shrink: fn(&mut Entry),
-    /// Gives back what a burst took; see [`Room::tidy`].
+    /// Releases what a burst took; see [`ShrinkableTable::tidy`].
     pub(super) tidy: fn(&mut Entry) -> bool,
 }
 
@@ -185,7 +186,7 @@ impl Entry {
                 *reply = Some(handler(heap, cx, payload.take().expect("the caller filled it")));
             },
             discard: |kernel, owner, at, payload| {
-                // Out of the kernel before it is dropped: dropping may run a payload's own code.
+                // It is taken out of the kernel first, because dropping it runs the program's code.
                 let payload = kernel.entry(at).take::<P, R>(payload);
                 if std::mem::needs_drop::<P>() {
                     kernel.dropping(owner, |_| drop(payload));
@@ -204,17 +205,17 @@ impl Entry {
         &mut self.inbox.downcast_mut::<Inbox<P, R>>().expect(SET_BY_ON).payloads
     }
 
-    /// Whether the handler takes a `P` and answers with an `R`.
+    /// Returns true if the handler takes a `P` and returns an `R`.
     pub(super) fn takes<P: 'static, R: 'static>(&self) -> bool {
         self.inbox.is::<Inbox<P, R>>()
     }
 
-    /// Keeps `payload` until its turn comes. O(1), no allocation once warm.
-    pub(super) fn keep<P: 'static, R: 'static>(&mut self, payload: P) -> u32 {
+    /// Stores `payload` until it is dispatched. O(1), no allocation once warm.
+    pub(super) fn store<P: 'static, R: 'static>(&mut self, payload: P) -> u32 {
         self.inbox::<P, R>().insert(payload) as u32
     }
 
-    /// Takes a kept payload back.
+    /// Removes a stored payload.
     pub(super) fn take<P: 'static, R: 'static>(&mut self, payload: u32) -> P {
         self.inbox::<P, R>().remove(payload as usize)
     }

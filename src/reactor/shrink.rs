@@ -1,39 +1,39 @@
-//! Room in the kernel's tables, so that what a crowd took goes back when it has left.
+//! Tables that return their memory to the system when a crowd has left.
 //!
-//! An allocator keeps its small blocks side by side, and one that stays keeps the memory of all
-//! that were before it. So a session takes places in tables and nothing else, and a table that is
-//! not small has a block so long that the allocator takes it from the system by itself (glibc does
-//! from 128 KiB on). Such a block grows and shrinks where it is, page by page. It is not freed, for
-//! glibc puts the next ones of its length among the small: so a table that is not small is never
-//! empty or without room. Nor does a table grow to that by doubling: what it would leave behind
-//! would lie among a crowd's small blocks, in one of the lists of freed ones that are not joined.
+//! An allocator puts small blocks next to each other, and one surviving block keeps the memory of
+//! all blocks before it from the system. So a session takes only slots in tables. A table that is
+//! not small gets a block that the allocator maps from the system separately (glibc does so from
+//! 128 KiB on). Such a block grows and shrinks in place, page by page. It is never freed, because
+//! glibc would then put the next blocks of its length among the small ones; so a table that is not
+//! small keeps some capacity. A small table does not double into a large one either: the freed
+//! blocks would lie among a crowd's small blocks, in a list of blocks that glibc does not merge.
 //!
-//! Messages that wait for a handler double their room, because they are usually few. What a burst
-//! of them took is given back as well: a table that is longer than such a block and three quarters
-//! empty is [tidied](Room::tidy).
+//! The tables of queued messages double, because they are usually short. They also return what a
+//! burst took: a table that is longer than such a block and three quarters empty is
+//! [tidied](ShrinkableTable::tidy).
 
 use slab::Slab;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hash};
 
-/// A table that would be longer than this gets a block of its own. It is as long as this at once:
-/// glibc joins freed blocks with what is beside them if they are longer than 1 KiB.
+/// A table that is longer than this gets its own block. A small table has this length from the
+/// start, because glibc merges a freed block with its neighbours only if it is longer than 1 KiB.
 const SMALL_BYTES: usize = 2 * 1024;
 
-/// How long such a block is at first. What of it was never used takes no memory.
+/// The first length of such a block. Pages of it that were never used take no memory.
 const BLOCK_BYTES: usize = 256 * 1024;
 
 pub(super) trait ShrinkableTable {
-    /// Makes room for one more, amortised in O(1).
+    /// Reserves a slot for one more. Amortized O(1).
     fn reserve_one(&mut self);
 
-    /// Gives back the room that is not needed. O(room).
+    /// Releases the capacity that is not needed. O(capacity).
     fn shrink(&mut self);
 
-    /// How many places are taken, how many there are, and how many a block has.
+    /// The number of slots in use, the capacity, and the number of slots in a block.
     fn places(&self) -> [usize; 3];
 
-    /// Returns true if it has more places than a block. Smaller tables keep what they have.
+    /// Returns true if its capacity is more than a block. Smaller tables keep what they have.
     fn is_large(&self) -> bool {
         let [_, room, block] = self.places();
         room > block
@@ -45,8 +45,8 @@ pub(super) trait ShrinkableTable {
         self.is_large() && len <= room / 4
     }
 
-    /// Gives back the room of a table that is large and three quarters empty. Returns true if it is
-    /// still large. O(room).
+    /// Releases the capacity of a table that is large and three quarters empty. Returns true if it
+    /// is still large. O(capacity).
     fn tidy(&mut self) -> bool {
         if self.is_roomy() {
             self.shrink();
@@ -106,7 +106,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> ShrinkableTable for HashMap<K, V, S> {
     }
 }
 
-/// Whoever has one of these sees to it that it is not empty: a slab keeps no room.
+/// The owner of such a slab keeps an entry in it, because an empty slab keeps no capacity.
 impl<T> ShrinkableTable for Slab<T> {
     fn reserve_one(&mut self) {
         if self.len() == self.capacity() {
@@ -125,20 +125,20 @@ impl<T> ShrinkableTable for Slab<T> {
     }
 }
 
-/// About what a slab has at each place: a value, or the number of the next free place.
+/// About the size of a slab's entry: a value, or the index of the next free entry.
 type InSlab<T> = (usize, T);
 
-/// How many places a small table has.
+/// The number of slots in a small table.
 fn few<T>() -> usize {
     (SMALL_BYTES / size_of::<T>().max(1)).max(1)
 }
 
-/// How many places a block has.
+/// The number of slots in a block.
 fn block<T>() -> usize {
     BLOCK_BYTES / size_of::<T>().max(1)
 }
 
-/// How many places a full table is to have more, at least; containers double by themselves.
+/// The least number of slots by which a full table grows. Containers double by themselves.
 fn more<T>(len: usize) -> usize {
     let (few, block) = (few::<T>(), block::<T>());
     if len < few { few - len } else { block.saturating_sub(len).max(1) }

@@ -3,49 +3,11 @@
 //! The kernel keeps a wheel for the session that mounted it, and removes it when that session
 //! stops. The session keeps a [`WheelId`], typed and copyable, which the wheel's own module wraps
 //! into a handle such as [`ReadWrite`](crate::wheels::ReadWrite).
-//!
-//! To write a wheel: keep its state in a type and implement [`Wheel`] for it. Borrow the state
-//! again after every event that was delivered, because the event's handler may have unmounted the
-//! wheel.
-//!
-//! ```
-//! use masque::reactor::{Cx, Event, Readiness, Wheel, WheelCx, WheelEvent, WheelId};
-//! use std::time::Duration;
-//!
-//! /// Delivers the numbers from 1 on, one each second.
-//! struct Counter { count: u32, counted: WheelEvent<u32> }
-//!
-//! impl Counter {
-//!     fn mount(cx: &mut Cx<'_>, counted: Event<u32>) -> WheelId<Counter> {
-//!         let counted = cx.wheel_event(counted);
-//!         let mounted = cx.mount(|cx, id| {
-//!             id.delay(cx, Duration::from_secs(1));
-//!             Ok::<_, std::convert::Infallible>(Counter { count: 0, counted })
-//!         });
-//!         let Ok(id) = mounted;
-//!         id
-//!     }
-//! }
-//!
-//! impl Wheel for Counter {
-//!     fn ready(cx: &mut WheelCx<'_, '_, Self>, ready: Readiness) {
-//!         if !ready.intersects(Readiness::TIMER) {
-//!             return;
-//!         }
-//!         let id = cx.wheel();
-//!         id.delay(cx, Duration::from_secs(1));
-//!         let Some(state) = id.state(cx) else { return };
-//!         state.count += 1;
-//!         let (count, counted) = (state.count, state.counted);
-//!         cx.deliver(counted, count);
-//!     }
-//! }
-//! ```
 
 use crate::reactor::cx::Cx;
 use crate::reactor::event::Event;
 use crate::reactor::ids::{HandlerRef, WheelToken};
-use crate::reactor::kernel::dispatch::Refusal;
+use crate::reactor::kernel::dispatch::EnterError;
 use crate::reactor::kernel::wheels::WheelVTable;
 use crate::reactor::net::{Endpoint, ListeningSocket, Readiness, Socket};
 use crate::reactor::release::{Permit, Release};
@@ -56,12 +18,50 @@ use std::ops::{Deref, DerefMut};
 use std::time::{Duration, SystemTime};
 
 /// The state of a wheel, and what it does when there is a reason to run it.
+///
+/// To write a wheel: keep its state in a type and implement [`Wheel`] for it. Borrow the state
+/// again after every event that was delivered, because the event's handler may have unmounted the
+/// wheel.
+///
+/// ```
+/// use masque::reactor::{Cx, Event, Readiness, Wheel, WheelCx, WheelEvent, WheelId};
+/// use std::time::Duration;
+///
+/// /// Delivers the numbers from 1 on, one each second.
+/// struct Counter { count: u32, counted: WheelEvent<u32> }
+///
+/// impl Counter {
+///     fn mount(cx: &mut Cx<'_>, counted: Event<u32>) -> WheelId<Counter> {
+///         let counted = cx.wheel_event(counted);
+///         let mounted = cx.mount(|cx, id| {
+///             id.delay(cx, Duration::from_secs(1));
+///             Ok::<_, std::convert::Infallible>(Counter { count: 0, counted })
+///         });
+///         let Ok(id) = mounted;
+///         id
+///     }
+/// }
+///
+/// impl Wheel for Counter {
+///     fn ready(cx: &mut WheelCx<'_, '_, Self>, ready: Readiness) {
+///         if !ready.intersects(Readiness::TIMER) {
+///             return;
+///         }
+///         let id = cx.wheel();
+///         id.delay(cx, Duration::from_secs(1));
+///         let Some(state) = id.state(cx) else { return };
+///         state.count += 1;
+///         let (count, counted) = (state.count, state.counted);
+///         cx.deliver(counted, count);
+///     }
+/// }
+/// ```
 pub trait Wheel: Sized + 'static {
     /// Runs the wheel for these reasons, as its owner.
     fn ready(cx: &mut WheelCx<'_, '_, Self>, ready: Readiness);
 
-    /// Its owner has panicked and is gone, and the wheel is removed after this: the place for a
-    /// last answer to a peer. Not called when the owner stops, nor when the wheel itself panicked.
+    /// Runs when the owner has panicked, before the wheel is removed, so that it can send a last
+    /// answer to a peer. It does not run if the owner stops, or if the wheel itself has panicked.
     fn orphaned(&mut self, _date: SystemTime) {}
 }
 
@@ -79,7 +79,7 @@ pub struct WheelCx<'a, 'k, W> {
     wheel: WheelId<W>,
 }
 
-/// Where a wheel's event goes: a handler of its owner, found once.
+/// The handler for a wheel's events in its owner, looked up once.
 pub struct WheelEvent<P> {
     at: HandlerRef,
     payload: PhantomData<fn(P)>,
@@ -238,7 +238,7 @@ impl<W: Wheel> WheelCx<'_, '_, W> {
     pub fn deliver<P: 'static>(&mut self, event: WheelEvent<P>, payload: P) {
         let (me, at) = (self.cx.me, event.at);
         let mut slot = (Some(payload), None::<()>);
-        if let Err(Refusal::Busy) = self.cx.kernel.call_with_slot(me, me, at, &mut slot) {
+        if let Err(EnterError::Busy) = self.cx.kernel.call_with_slot(me, me, at, &mut slot) {
             unreachable!("no handler of a wheel's owner is running while the wheel runs");
         }
     }

@@ -1,4 +1,4 @@
-//! What keeps a session alive from outside: holds, and the postbacks that carry one.
+//! Guards that keep a session alive: holds, and the postbacks that contain one.
 
 use crate::reactor::cx::Cx;
 use crate::reactor::error::{Missing, PostError};
@@ -9,15 +9,38 @@ use crate::reactor::release::{Guard, Release};
 use std::fmt;
 use std::sync::Arc;
 
-/// Keeps a session alive until it is dropped: POE's public reference counter, as a guard.
+/// A guard that keeps a session alive until it is dropped: POE's public reference counter.
 ///
-/// Clones share one hold. The kernel learns of a drop at the end of the turn. It may be dropped in
-/// another thread, and wakes a [`Reactor`](crate::reactor::Reactor) that sleeps.
+/// Clones share one hold. The kernel notices a drop at the end of the turn. A hold may be dropped
+/// in another thread; that wakes a [`Reactor`](crate::reactor::Reactor) that waits.
+///
+/// ```
+/// use masque::reactor::{Cx, Event, Handlers, Hold, Rig, Session};
+///
+/// const HOLD: Event<(), Option<Hold>> = Event::new("idle.hold");
+///
+/// /// Waits for calls, and has no timer, wheel or child that keeps it alive.
+/// struct Idle;
+///
+/// impl Session for Idle {
+///     fn events(on: &mut Handlers<Self>) {
+///         on.on(HOLD, |_, cx: &mut Cx<'_>, ()| cx.hold(cx.id()));
+///     }
+/// }
+///
+/// let mut rig = Rig::new();
+/// let idle = rig.spawn(Idle);
+/// let hold = rig.call(idle, HOLD, ()).expect("it has just started");
+/// assert!(!rig.run(), "it is alive, although no event can occur");
+/// drop(hold);
+/// assert!(rig.run(), "it has ended");
+/// ```
 #[derive(Clone)]
+#[must_use = "the session is kept alive only until the hold is dropped"]
 pub struct Hold(Arc<Guard>);
 
 impl Hold {
-    /// Who is held.
+    /// The session that is kept alive.
     pub fn session(&self) -> SessionId {
         match self.0.of {
             Release::Hold(id) => id,
@@ -32,16 +55,16 @@ impl fmt::Debug for Hold {
     }
 }
 
-/// A typed "post this to me" for a component: POE's postback.
+/// A typed handle with which a component posts one event to a session: POE's postback.
 ///
-/// It knows its session and its handler, so that a post through it looks nothing up, and it holds
-/// the session until its last clone is dropped.
+/// It has the ids of its session and handler, so that a post through it needs no lookup. It keeps
+/// the session alive until its last clone is dropped.
 pub struct Postback<P> {
     event: &'static str,
     to: SessionId,
     at: HandlerRef,
-    keep: fn(&mut Kernel, HandlerRef, P) -> u32,
-    /// Nothing, if the session had stopped when this was made.
+    store: fn(&mut Kernel, HandlerRef, P) -> u32,
+    /// `None` if the session had stopped when the postback was made.
     hold: Option<Hold>,
 }
 
@@ -52,16 +75,16 @@ impl<P: 'static> Postback<P> {
         at: HandlerRef,
         hold: Option<Hold>,
     ) -> Self {
-        let keep = |kernel: &mut Kernel, at, payload| kernel.keep::<P, R>(at, payload);
-        Postback { event: event.name(), to, at, keep, hold }
+        let store = |kernel: &mut Kernel, at, payload| kernel.store_payload::<P, R>(at, payload);
+        Postback { event: event.name(), to, at, store, hold }
     }
 
-    /// Whether the session that made this still takes posts. O(1).
+    /// Returns true if the session that made this postback still takes posts. O(1).
     pub fn is_live(&self, cx: &Cx<'_>) -> bool {
         cx.kernel.slots.is_live(self.to)
     }
 
-    /// Posts `payload` to the session that made this. O(1).
+    /// Posts `payload` to the session that made this postback. O(1).
     pub fn post(&self, cx: &mut Cx<'_>, payload: P) -> Result<(), PostError> {
         let (to, from) = (self.to, cx.id());
         let kernel = &mut *cx.kernel;
@@ -69,7 +92,7 @@ impl<P: 'static> Postback<P> {
             return Err(PostError::NoSession { to: Missing::Id(to), event: self.event });
         }
         kernel.check_queue(kernel.limits.queue, self.at, self.event)?;
-        let payload = (self.keep)(kernel, self.at, payload);
+        let payload = (self.store)(kernel, self.at, payload);
         kernel.enqueue(from, to, self.at, payload);
         Ok(())
     }

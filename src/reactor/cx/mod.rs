@@ -23,25 +23,63 @@ use std::time::{Instant, SystemTime};
 ///
 /// Timers are in [`delay`](Cx::delay) and its neighbours, topics in [`watch`](Cx::watch).
 ///
-/// A verb on the session itself (`yield_now`, `delay`, `postback`, …) panics when its kind has no
-/// such handler, for that is a mistake in one file; a verb on another session answers with an
+/// A verb on the session itself (`yield_now`, `delay`, `postback`, …) panics if its kind has no
+/// such handler, because that is a mistake within one file. A verb on another session returns an
 /// error, because the other session may have ended.
 ///
 /// # After `stop`
-/// Once a session has said [`stop`](Cx::stop), and while its `stopped` runs, it can set nothing up
-/// for itself any more. No verb panics for that reason:
+/// Once a session has called [`stop`](Cx::stop), and while its `stopped` runs, it can set up
+/// nothing for itself. No verb panics because of that:
 ///
 /// - Verbs without a value (`yield_now`, `delay`, `watch`, …) do nothing.
-/// - Verbs with a value give one that does nothing: a [`TimerId`](crate::reactor::TimerId) whose
-///   timer is gone, a [`Postback`] that holds nothing and is not live, a wheel that is unmounted at
-///   once, an [`WheelEvent`](crate::reactor::WheelEvent) through which nothing comes;
-///   [`hold`](Cx::hold) gives `None`.
+/// - Verbs with a value return one that does nothing: a [`TimerId`](crate::reactor::TimerId)
+///   without a timer, a [`Postback`] that is not live, a wheel that is unmounted at once, a
+///   [`WheelEvent`](crate::reactor::WheelEvent) that is never delivered. [`hold`](Cx::hold) returns
+///   `None`.
 /// - Verbs with a `Result` whose error is the kernel's (`alias`, `signal`, `delay_adjust`, `post`,
-///   …) give an error.
+///   …) return an error.
 ///
-/// What the session has is there until `stopped` has run, and can be taken back: `delay_clear`,
-/// `alarm_remove`, `unwatch`, `alias_remove` and `unmount` work. So does what it does to others:
+/// What the session owns stays until `stopped` has run, and can be removed: `delay_clear`,
+/// `alarm_remove`, `unwatch`, `alias_remove` and `unmount` work. Verbs on other sessions work too:
 /// `post`, `call`, `notify`, `spawn`.
+///
+/// ```
+/// use masque::reactor::{Cx, Event, Handlers, Rig, Session};
+/// use std::time::Duration;
+///
+/// /// Counts down, one number each second, and then stops.
+/// struct Countdown { left: u32 }
+///
+/// impl Countdown {
+///     const TICK: Event<()> = Event::new("countdown.tick");
+///     const LEFT: Event<(), u32> = Event::new("countdown.left");
+///
+///     fn tick(&mut self, cx: &mut Cx<'_>, (): ()) {
+///         self.left -= 1;
+///         match self.left {
+///             0 => cx.stop(),
+///             _ => cx.delay(Self::TICK, Duration::from_secs(1), ()),
+///         }
+///     }
+/// }
+///
+/// impl Session for Countdown {
+///     fn events(on: &mut Handlers<Self>) {
+///         on.on(Self::TICK, Self::tick).on(Self::LEFT, |countdown, _, ()| countdown.left);
+///     }
+///     fn started(&mut self, cx: &mut Cx<'_>) {
+///         cx.alias("countdown").expect("the alias is free");
+///         cx.delay(Self::TICK, Duration::from_secs(1), ());
+///     }
+/// }
+///
+/// let mut rig = Rig::new();
+/// rig.spawn(Countdown { left: 3 });
+/// rig.run_for(Duration::from_secs(1));
+/// assert_eq!(rig.call("countdown", Countdown::LEFT, ()), Ok(2));
+/// assert!(rig.run(), "the session has stopped after three seconds");
+/// assert_eq!(rig.elapsed(), Duration::from_secs(3));
+/// ```
 pub struct Cx<'a> {
     pub(in crate::reactor) kernel: &'a mut Kernel,
     pub(in crate::reactor) me: SessionId,
@@ -55,8 +93,9 @@ impl Cx<'_> {
         self.me
     }
 
-    /// Who sent what is being handled: the poster, the caller or the notifier. A session is the
-    /// sender of its own timers and wheels; nobody is of what comes from outside the kernel.
+    /// The session that posted, called or notified the event that is being handled (POE's
+    /// `SENDER`). A session is the sender of its own timers and wheels. `None` if the event came
+    /// from outside the kernel.
     pub fn sender(&self) -> Option<SessionId> {
         Some(self.sender).filter(|id| *id != SessionId::KERNEL)
     }
@@ -72,28 +111,28 @@ impl Cx<'_> {
         self.kernel.now()
     }
 
-    /// The time of day when this turn began, for protocols that tell it. It may go back; time with
-    /// [`now`](Cx::now). On virtual time it begins at the Unix epoch.
+    /// The time of day when this turn began, for protocols that send it. It may go back, so use
+    /// [`now`](Cx::now) to measure time. On virtual time it begins at the Unix epoch.
     pub fn date(&self) -> SystemTime {
         self.kernel.date
     }
 
-    /// Starts a session whose parent is this one; its `started` has run when this returns. A parent
+    /// Starts a session whose parent is this one. Its `started` has run when this returns. A parent
     /// lives at least as long as its children, unless it stops.
     ///
     /// # Panics
-    /// When there are as many sessions as there may be, or when this is as deep in calls and spawns
-    /// as can be.
+    /// If the number of sessions is at its limit, or the nesting of calls and spawns is.
     #[track_caller]
     pub fn spawn<H: Session>(&mut self, heap: H) -> SessionId {
         self.kernel.spawn_under(self.me, heap)
     }
 
-    /// As [`spawn`](Cx::spawn), with a heap that `make` makes on behalf of the new session: what it
-    /// mounts, sets or watches is that session's. When it fails, there is none.
+    /// Starts a session whose heap `make` builds. `make` runs as the new session: the wheels,
+    /// timers and watches that it sets up belong to that session. If `make` fails, no session is
+    /// started.
     ///
     /// # Panics
-    /// As [`spawn`](Cx::spawn).
+    /// Like [`spawn`](Cx::spawn).
     #[track_caller]
     pub fn spawn_with<H: Session, E>(
         &mut self,
@@ -104,11 +143,12 @@ impl Cx<'_> {
         Ok(id)
     }
 
-    /// Queues an event for another session (POE's `post`). O(handlers of its kind), and the price
-    /// of a hash for an alias; no allocation once warm.
+    /// Queues an event for another session (POE's `post`). O(handlers of its kind), and a hash
+    /// lookup for an alias. No allocation once warm.
     ///
-    /// The receiver is found and the payload's type checked now; the handler runs in the next turn,
-    /// after everything that was posted before. Sender and receiver both live until then.
+    /// The receiver is looked up and the payload's type is checked now. The handler runs in the
+    /// next turn, after everything that was posted before. Sender and receiver are kept alive until
+    /// then.
     pub fn post<'a, P: 'static, R: 'static>(
         &mut self,
         to: impl Into<To<'a>>,
@@ -118,12 +158,12 @@ impl Cx<'_> {
         self.kernel.send(self.me, to.into(), event, payload)
     }
 
-    /// Queues an event for this session, behind what is queued already (POE's `yield`). The same
-    /// cost as [`post`](Cx::post). It may go past the queue's limit, up to twice of it, so that a
-    /// load from outside does not break a session's own sequence of steps.
+    /// Queues an event for this session at the end of the queue (POE's `yield`). It costs the same
+    /// as [`post`](Cx::post). It may fill the queue up to twice its limit, so that load from
+    /// outside does not break a session's own sequence of steps.
     ///
     /// # Panics
-    /// When this kind has neither a handler for the event nor a default one, or when sessions have
+    /// If this kind has neither a handler for the event nor a default one, or if sessions have
     /// yielded without end.
     #[track_caller]
     pub fn yield_now<P: 'static, R: 'static>(&mut self, event: Event<P, R>, payload: P) {
@@ -136,12 +176,11 @@ impl Cx<'_> {
         }
     }
 
-    /// Runs another session's handler now and answers with its reply (POE's `call`). O(handlers of
-    /// its kind), no allocation.
+    /// Runs another session's handler now and returns its reply (POE's `call`). O(handlers of its
+    /// kind), no allocation.
     ///
-    /// Keep it for reads, from the one who shows to the one who knows. A session that is running
-    /// cannot be called; a session that calls itself is told `Busy` and can call the method
-    /// instead.
+    /// Use it to read the state of another session. A session that is running cannot be called: a
+    /// session that calls itself gets `Busy`, and should call the method directly.
     pub fn call<'a, P: 'static, R: 'static>(
         &mut self,
         to: impl Into<To<'a>>,
@@ -151,8 +190,8 @@ impl Cx<'_> {
         self.kernel.call_as(self.me, to.into(), event, payload)
     }
 
-    /// A typed "post this to me" for a component; it holds this session until it is dropped. O(1),
-    /// one allocation.
+    /// A handle with which a component posts `event` to this session. It keeps this session alive
+    /// until it is dropped. O(1), one allocation.
     ///
     /// # Panics
     /// When this kind has no handler for the event.
@@ -162,16 +201,16 @@ impl Cx<'_> {
         Postback::new(event, self.me, at, self.kernel.hold(self.me))
     }
 
-    /// Keeps a session alive until the hold is dropped (POE's `refcount_increment`). `None` when it
-    /// is not there.
+    /// Keeps a session alive until the hold is dropped (POE's `refcount_increment`). `None` if
+    /// there is no such session. O(1), one allocation.
     pub fn hold(&mut self, id: SessionId) -> Option<Hold> {
         self.kernel.hold(id)
     }
 
-    /// Lets this session go by `alias` as well. O(1).
+    /// Gives this session the additional name `alias` (POE's `alias_set`). O(1).
     ///
-    /// An alias keeps a session only while there is somebody who could use it: when nothing but
-    /// aliases and watches is left in the kernel, the program is idle and ends.
+    /// An alias keeps its session alive only while something else in the kernel is alive. If only
+    /// aliases and watches are left, no event can occur any more, and the program ends.
     pub fn alias(&mut self, alias: impl Into<Box<str>>) -> Result<(), AliasError> {
         let (alias, me) = (alias.into(), self.me);
         let Some(slot) = self.kernel.slots.live_slot(me) else {
@@ -188,7 +227,8 @@ impl Cx<'_> {
         }
     }
 
-    /// Takes an alias of this session back; whether it had it. What was posted to it still arrives.
+    /// Removes an alias of this session. Returns false if the session did not have it. Events that
+    /// were posted to the alias before still arrive.
     pub fn alias_remove(&mut self, alias: &str) -> bool {
         let me = self.me;
         if self.kernel.resolve(alias) != Some(me) {
@@ -201,7 +241,7 @@ impl Cx<'_> {
         true
     }
 
-    /// Which session goes by this alias (POE's `alias_resolve`).
+    /// The session that has this alias (POE's `alias_resolve`).
     pub fn resolve(&self, alias: &str) -> Option<SessionId> {
         self.kernel.resolve(alias)
     }
@@ -214,13 +254,13 @@ impl Cx<'_> {
         all
     }
 
-    /// Whether a session is there and takes messages.
+    /// Returns true if the session exists and takes messages.
     pub fn exists(&self, id: SessionId) -> bool {
         self.kernel.slots.is_live(id)
     }
 
     /// Ends this session when the running handler returns: `stopped` runs, then its timers,
-    /// watches, aliases and wheels are gone. See [`Cx`] for what the verbs do after this.
+    /// watches, aliases and wheels are removed. See [`Cx`] for what the verbs do after this.
     pub fn stop(&mut self) {
         if let Some(slot) = self.kernel.slots.live_slot(self.me) {
             slot.phase = Phase::Stopping;
@@ -232,8 +272,8 @@ impl Cx<'_> {
         self.kernel.stop();
     }
 
-    /// Runs a part of a handler whose panic does not end the session, or the kernel if the session
-    /// is essential. The panic is counted and logged as any other, and the answer is `None`.
+    /// Runs a part of a handler whose panic ends neither the session nor the kernel. The panic is
+    /// counted and logged like any other, and the result is `None`.
     pub(crate) fn contain_panic<T>(&mut self, part: impl FnOnce(&mut Cx<'_>) -> T) -> Option<T> {
         let sender = self.sender;
         let ran = self.kernel.contain_panic(self.me, self.running, |cx| {
@@ -243,12 +283,12 @@ impl Cx<'_> {
         ran.ok()
     }
 
-    /// The kernel's figures as they stand.
+    /// The kernel's current figures. O(1).
     pub fn stats(&self) -> Stats {
         self.kernel.stats()
     }
 
-    /// My handler for `event`, or `None` when I have stopped.
+    /// This session's handler for `event`, or `None` if it has stopped.
     #[track_caller]
     pub(in crate::reactor) fn mine<P: 'static, R: 'static>(
         &mut self,

@@ -7,22 +7,22 @@ use crate::reactor::net::{Net, Signal};
 use std::io;
 
 impl Cx<'_> {
-    /// Has a signal of the process posted to this session as `event`, in place of what it did
-    /// before (POE's `sig`). It does not keep the session alive. On a network in memory there are
-    /// no signals but those that a [`Rig`](crate::reactor::Rig) sends.
+    /// Posts each arrival of a signal of the process to this session as `event`, instead of the
+    /// signal's default action (POE's `sig`). It does not keep the session alive. On a network in
+    /// memory only a [`Rig`](crate::reactor::Rig) sends signals.
     ///
     /// # Errors
-    /// When the system refuses, or the session has [stopped](Cx::stop).
+    /// If the system refuses, or the session has [stopped](Cx::stop).
     ///
     /// # Panics
-    /// When this kind has no handler for the event.
+    /// If this kind has no handler for the event.
     #[track_caller]
     pub fn signal(&mut self, signal: Signal, event: Event<Signal>) -> io::Result<()> {
         let Some(at) = self.mine(event) else {
             return Err(io::Error::other("the session has stopped"));
         };
         if let Net::System(sockets) = &mut self.kernel.net {
-            sockets.hear(signal)?;
+            sockets.watch_signal(signal)?;
         }
         let session = self.me;
         self.kernel.signals.retain(|watch| watch.session != session || watch.signal != signal);

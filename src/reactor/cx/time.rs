@@ -1,11 +1,12 @@
 //! The verbs of time: delays are relative, alarms absolute, and both are timers.
 //!
-//! Names and ids may be mixed, as in POE: `delay` and `delay_clear` go by an event's name and clear
-//! every timer of it however it was set; `delay_set` gives an id that moves or removes that one.
-//! Timers never touch posts of the same name. A timer keeps its session alive.
+//! Names and ids may be mixed, as in POE. `delay` and `delay_clear` use an event's name: they clear
+//! all its timers, however they were set. `delay_set` returns an id, which moves or removes that
+//! one timer. Timers and posts of the same event do not affect each other. A timer keeps its
+//! session alive.
 //!
-//! A time that is too far away, such as [`Duration::MAX`], never comes: the timer is set, keeps its
-//! session and can be moved or removed, but does not fire. That begins after some 292 years.
+//! A time that is too far away, such as [`Duration::MAX`] (more than about 292 years), never comes.
+//! The timer keeps its session alive and can be moved or removed, but it does not fire.
 
 use crate::reactor::cx::Cx;
 use crate::reactor::error::TimerError;
@@ -18,7 +19,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
-/// A timer's id, with the type of what it carries.
+/// A timer's id, with the type of its payload.
 pub struct TimerId<P> {
     key: Key,
     payload: PhantomData<fn(P)>,
@@ -43,28 +44,27 @@ impl<P> fmt::Debug for TimerId<P> {
 pub struct Removed<P> {
     /// The event that it would have posted.
     pub event: &'static str,
-    /// When it would have.
+    /// When it would have fired.
     pub due: Instant,
-    /// What it carried.
+    /// Its payload.
     pub payload: P,
 }
 
-/// A move of a timer relative to when it is due.
+/// A change of a timer's due time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shift {
-    /// So much earlier, at the earliest at once.
+    /// Earlier by this time, but not before now.
     Earlier(Duration),
-    /// So much later.
+    /// Later by this time.
     Later(Duration),
 }
 
 impl Cx<'_> {
-    /// Posts `payload` to this session after `after`, in place of every timer of that event (POE's
+    /// Posts `payload` to this session after `after`, and replaces all timers of that event (POE's
     /// `delay`). O(log timers).
     ///
     /// # Panics
-    /// When this kind has no handler for the event, or when there are as many timers as there may
-    /// be.
+    /// If this kind has no handler for the event, or if the number of timers is at its limit.
     #[track_caller]
     pub fn delay<P: 'static>(&mut self, event: Event<P>, after: Duration, payload: P) {
         let due = self.due_after(after);
@@ -77,7 +77,7 @@ impl Cx<'_> {
     /// When this kind has no handler for the event.
     #[track_caller]
     pub fn delay_clear<P: 'static>(&mut self, event: Event<P>) -> bool {
-        // A session that has stopped has its timers still.
+        // A session that has stopped still has its timers.
         let Some(slot) = self.kernel.slots.get(self.me) else { return false };
         match self.kernel.handler(slot.kind, event) {
             Ok(at) => self.clear(at),
@@ -85,21 +85,22 @@ impl Cx<'_> {
         }
     }
 
-    /// Posts `payload` to this session after `after`, beside other timers of that event. O(log
-    /// timers).
+    /// Posts `payload` to this session after `after`, and keeps other timers of that event (POE's
+    /// `delay_add`). O(log timers).
     ///
     /// # Panics
-    /// As [`delay`](Cx::delay).
+    /// Like [`delay`](Cx::delay).
     #[track_caller]
     pub fn delay_add<P: 'static>(&mut self, event: Event<P>, after: Duration, payload: P) {
         let due = self.due_after(after);
         self.set(event, due, payload);
     }
 
-    /// As [`delay_add`](Cx::delay_add), with an id for the timer. O(log timers).
+    /// Like [`delay_add`](Cx::delay_add), and returns the timer's id (POE's `delay_set`). O(log
+    /// timers).
     ///
     /// # Panics
-    /// As [`delay`](Cx::delay).
+    /// Like [`delay`](Cx::delay).
     #[track_caller]
     pub fn delay_set<P: 'static>(
         &mut self,
@@ -111,8 +112,9 @@ impl Cx<'_> {
         self.set(event, due, payload)
     }
 
-    /// Moves a timer to `after` from now and returns when that is; for a time that never comes, an
-    /// instant that is centuries away. The watchdog's verb. O(log timers).
+    /// Moves a timer to `after` from now, as a watchdog does, and returns its new due time (POE's
+    /// `delay_adjust`). For a time that never comes this is an instant centuries away. O(log
+    /// timers).
     pub fn delay_adjust<P: 'static>(
         &mut self,
         id: TimerId<P>,
@@ -124,32 +126,34 @@ impl Cx<'_> {
         Ok(self.kernel.instant(due))
     }
 
-    /// Posts `payload` to this session at `at`, in place of every timer of that event. A time that
-    /// has passed means now; of several such timers the one with the earliest time comes first.
-    /// O(log timers).
+    /// Posts `payload` to this session at `at`, and replaces all timers of that event (POE's
+    /// `alarm`). A time that has passed means now; of several such timers the one with the earliest
+    /// time fires first. O(log timers).
     ///
     /// # Panics
-    /// As [`delay`](Cx::delay).
+    /// Like [`delay`](Cx::delay).
     #[track_caller]
     pub fn alarm<P: 'static>(&mut self, event: Event<P>, at: Instant, payload: P) {
         let due = self.kernel.nanos(at);
         self.replace(event, due, payload);
     }
 
-    /// Posts `payload` to this session at `at`, beside other timers of that event. O(log timers).
+    /// Posts `payload` to this session at `at`, and keeps other timers of that event (POE's
+    /// `alarm_add`). O(log timers).
     ///
     /// # Panics
-    /// As [`delay`](Cx::delay).
+    /// Like [`delay`](Cx::delay).
     #[track_caller]
     pub fn alarm_add<P: 'static>(&mut self, event: Event<P>, at: Instant, payload: P) {
         let due = self.kernel.nanos(at);
         self.set(event, due, payload);
     }
 
-    /// As [`alarm_add`](Cx::alarm_add), with an id for the timer. O(log timers).
+    /// Like [`alarm_add`](Cx::alarm_add), and returns the timer's id (POE's `alarm_set`). O(log
+    /// timers).
     ///
     /// # Panics
-    /// As [`delay`](Cx::delay).
+    /// Like [`delay`](Cx::delay).
     #[track_caller]
     pub fn alarm_set<P: 'static>(
         &mut self,
@@ -161,9 +165,9 @@ impl Cx<'_> {
         self.set(event, due, payload)
     }
 
-    /// Moves a timer relative to when it is due; when that is now. It goes behind those that are
-    /// due at that time already; a move by nothing leaves it where it is, and so does any move of
-    /// one that never comes. O(log timers).
+    /// Moves a timer relative to its due time and returns the new one (POE's `alarm_adjust`). It
+    /// fires after the timers that are already set to that time. A shift of zero changes nothing,
+    /// and so does any shift of a timer that never fires. O(log timers).
     pub fn alarm_adjust<P: 'static>(
         &mut self,
         id: TimerId<P>,
@@ -182,7 +186,8 @@ impl Cx<'_> {
         Ok(self.kernel.instant(self.due(id)))
     }
 
-    /// Removes a timer, however it was set by id, and gives back what it carried. O(log timers).
+    /// Removes the timer with this id and returns its payload (POE's `alarm_remove`). O(log
+    /// timers).
     pub fn alarm_remove<P: 'static>(&mut self, id: TimerId<P>) -> Result<Removed<P>, TimerError> {
         let (at, payload) = self.own(id)?;
         let due = self.due(id);
@@ -192,7 +197,8 @@ impl Cx<'_> {
         Ok(Removed { event: entry.name, due, payload: entry.take::<P, ()>(payload) })
     }
 
-    /// Removes every timer of this session; how many there were. O(log timers) for each.
+    /// Removes all timers of this session and returns their number (POE's `alarm_remove_all`).
+    /// O(log timers) for each.
     pub fn alarm_remove_all(&mut self) -> usize {
         self.kernel.remove_all_timers(self.me)
     }
@@ -225,7 +231,7 @@ impl Cx<'_> {
     fn set_at<P: 'static>(&mut self, event: Event<P>, at: HandlerRef, due: u64, payload: P) -> Key {
         let most = self.kernel.limits.timers;
         assert!(self.kernel.timers.len() < most, "`{event:?}` is one timer too many: {most}");
-        let payload = self.kernel.keep::<P, ()>(at, payload);
+        let payload = self.kernel.store_payload::<P, ()>(at, payload);
         self.kernel.link_timer(self.me, at, due, payload)
     }
 
@@ -233,7 +239,7 @@ impl Cx<'_> {
         self.kernel.nanos(self.now()).saturating_add(nanos(after))
     }
 
-    /// When a timer that is set is due; now if it is overdue.
+    /// The due time of a timer that is set; now if it is overdue.
     fn due<P>(&self, id: TimerId<P>) -> u64 {
         self.kernel.timers.due(id.key.index).max(self.kernel.nanos(self.now()))
     }
@@ -250,7 +256,7 @@ impl Cx<'_> {
     }
 
     fn own<P>(&mut self, id: TimerId<P>) -> Result<(HandlerRef, u32), TimerError> {
-        match self.kernel.timers.find(id.key).ok_or(TimerError::Gone)?.what {
+        match self.kernel.timers.find(id.key).ok_or(TimerError::Gone)?.target {
             TimerTarget::Event { to, at, payload } if to == self.me => Ok((at, payload)),
             _ => Err(TimerError::NotMine),
         }

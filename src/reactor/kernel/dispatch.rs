@@ -1,4 +1,4 @@
-//! The life of a session: how its heap is lent to a handler, and what happens when it ends.
+//! The life of a session: how its heap is lent to a handler, and how it ends.
 
 use crate::reactor::config::PanicPolicy;
 use crate::reactor::cx::Cx;
@@ -11,29 +11,42 @@ use crate::reactor::tables::slots::Phase;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What of a session is running.
+/// The part of a session that is running.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::reactor) enum Running {
     Started,
     Handler(HandlerRef),
     Wheel,
     Stopped,
-    /// Something of its is being dropped.
+    /// Something that it owned is being dropped.
     Drop,
 }
 
-/// Why a handler did not run to its end.
+/// Why a session ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::reactor) enum Refusal {
+enum EndReason {
+    /// It called `stop`, or no event can reach it any more: `stopped` runs.
+    Stopped,
+    /// It panicked: its wheels may send a last answer, and nothing else of it runs.
+    Panicked,
+    /// Its heap could not be built.
+    NotBuilt,
+    /// The kernel is dropped: nothing of it runs.
+    KernelDropped,
+}
+
+/// Why a handler did not run, or not to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::reactor) enum EnterError {
     Gone,
     Busy,
     TooDeep,
     Panicked,
 }
 
-impl Refusal {
+impl EnterError {
     pub(in crate::reactor) fn is_panic(self) -> bool {
-        self == Refusal::Panicked
+        self == EnterError::Panicked
     }
 
     pub(in crate::reactor) fn into_call_error(
@@ -43,16 +56,16 @@ impl Refusal {
         event: &'static str,
     ) -> CallError {
         match self {
-            Refusal::Gone => PostError::NoSession { to: Missing::Id(to), event }.into(),
-            Refusal::Busy => CallError::Busy { session, event },
-            Refusal::TooDeep => CallError::TooDeep { session, event },
-            Refusal::Panicked => CallError::Panicked { session, event },
+            EnterError::Gone => PostError::NoSession { to: Missing::Id(to), event }.into(),
+            EnterError::Busy => CallError::Busy { session, event },
+            EnterError::TooDeep => CallError::TooDeep { session, event },
+            EnterError::Panicked => CallError::Panicked { session, event },
         }
     }
 }
 
 impl Kernel {
-    /// Runs `started` of a session that has just got its slot.
+    /// Runs `started` of a session that has a slot and no heap yet.
     pub(in crate::reactor) fn start<H: Session>(
         &mut self,
         id: SessionId,
@@ -67,12 +80,12 @@ impl Kernel {
         if started.is_some() {
             self.put_back(id, heap);
         } else {
-            self.perish(id, heap);
+            self.end_with(id, heap, EndReason::Panicked);
         }
     }
 
-    /// Has a session that has just got its slot make its own heap, and runs `started`; one that
-    /// fails or panics is gone.
+    /// Builds the heap of a session that has a slot, as the session, and runs `started`. If `make`
+    /// fails or panics, the session is removed.
     pub(in crate::reactor) fn start_with<H: Session, E>(
         &mut self,
         id: SessionId,
@@ -86,29 +99,29 @@ impl Kernel {
         match heap {
             Some(Ok(heap)) => self.start(id, parent, heap),
             Some(Err(error)) => {
-                self.bury(id, Box::new(()));
+                self.end_with(id, Box::new(()), EndReason::NotBuilt);
                 return Err(error);
             }
-            None => self.perish(id, Box::new(())),
+            None => self.end_with(id, Box::new(()), EndReason::Panicked),
         }
         Ok(())
     }
 
-    /// Lends a session's heap to `body`, and ends the session if it asks for that or panics.
+    /// Lends a session's heap to `body`, and ends the session if it has called `stop` or panicked.
     pub(in crate::reactor) fn enter<T>(
         &mut self,
         to: SessionId,
         sender: SessionId,
         at: HandlerRef,
         body: impl FnOnce(&mut dyn Any, &mut Cx<'_>) -> T,
-    ) -> Result<T, Refusal> {
+    ) -> Result<T, EnterError> {
         let deep = self.depth >= self.limits.call_depth;
-        let slot = self.slots.live_slot(to).ok_or(Refusal::Gone)?;
+        let slot = self.slots.live_slot(to).ok_or(EnterError::Gone)?;
         if slot.heap.is_none() {
-            return Err(Refusal::Busy);
+            return Err(EnterError::Busy);
         }
         if deep {
-            return Err(Refusal::TooDeep);
+            return Err(EnterError::TooDeep);
         }
         let mut heap = slot.heap.take().expect("just seen");
         let ran = self.catch_panic(to, Running::Handler(at), |cx| {
@@ -118,41 +131,41 @@ impl Kernel {
         if ran.is_some() {
             self.put_back(to, heap);
         } else {
-            self.perish(to, heap);
+            self.end_with(to, heap, EndReason::Panicked);
         }
-        ran.ok_or(Refusal::Panicked)
+        ran.ok_or(EnterError::Panicked)
     }
 
-    /// Runs the handler at `at` for an exchange, which is a `(Option<P>, Option<R>)` with the
-    /// payload: that is taken out, and the reply put in.
+    /// Runs the handler at `at` with `slot`, which is a `(Option<P>, Option<R>)`: the handler takes
+    /// the payload from it and stores its reply in it.
     pub(in crate::reactor) fn call_with_slot(
         &mut self,
         to: SessionId,
         sender: SessionId,
         at: HandlerRef,
         slot: &mut dyn Any,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), EnterError> {
         self.enter(to, sender, at, |heap, cx| {
             let call = cx.kernel.entry(at).call;
             call(heap, cx, at, slot);
         })
     }
 
-    /// Drops something that came from a session: its own code may run, and panic.
+    /// Drops a value of a session: its drop is the program's code, and may panic.
     pub(in crate::reactor) fn dropping(
         &mut self,
         owner: SessionId,
         drop: impl FnOnce(&mut Kernel),
     ) {
-        // A panic of it has been reported, and the session goes on.
+        // A panic has been reported, and the session goes on.
         let _ = self.contain_panic(owner, Running::Drop, |cx| drop(cx.kernel));
     }
 
-    /// Runs a session's code as the session; `None` when it panicked, which ends the kernel if the
-    /// session is essential.
+    /// Runs a session's code as the session. Returns `None` if it panicked; if the session is
+    /// essential, the kernel ends then.
     ///
-    /// Unwinding is safe to go on after: the heap is not used again, and the kernel changes its own
-    /// tables only in verbs that check before they change.
+    /// It is safe to go on after unwinding: the heap is not used again, and the verbs of the kernel
+    /// check everything before they change a table.
     pub(in crate::reactor) fn catch_panic<T>(
         &mut self,
         id: SessionId,
@@ -169,8 +182,8 @@ impl Kernel {
         None
     }
 
-    /// Runs a part of a session's code whose panic does not end the session. It is counted and
-    /// logged as any other.
+    /// Runs a part of a session's code whose panic does not end the session. The panic is counted
+    /// and logged like any other.
     pub(in crate::reactor) fn contain_panic<T>(
         &mut self,
         id: SessionId,
@@ -178,7 +191,7 @@ impl Kernel {
         body: impl FnOnce(&mut Cx<'_>) -> T,
     ) -> Result<T, (&'static str, &'static str, Box<str>)> {
         let depth = self.depth;
-        // A wheel is no handler, but what it delivers to is one.
+        // A wheel is no handler, but it delivers events to one.
         self.depth += usize::from(!matches!(running, Running::Wheel));
         let result = catch_unwind(AssertUnwindSafe(|| body(&mut self.cx(id, id, running))));
         self.depth = depth;
@@ -189,8 +202,8 @@ impl Kernel {
         })
     }
 
-    /// Counts and logs a panic, and returns the session's kind, the event and the message. The
-    /// program's logger may panic as well: that stays inside, too.
+    /// Counts and logs a panic, and returns the session's kind, the event and the message. A panic
+    /// of the program's logger is caught too.
     fn report(
         &mut self,
         id: SessionId,
@@ -198,7 +211,7 @@ impl Kernel {
         panic: &(dyn Any + Send),
     ) -> (&'static str, &'static str, Box<str>) {
         let kind = self.slots.get(id).map(|slot| slot.kind);
-        let session = kind.map_or("somebody", |kind| self.kinds[kind as usize].name);
+        let session = kind.map_or("a session", |kind| self.kinds[kind as usize].name);
         let event = self.name_of(running);
         let why = panic.downcast_ref::<&str>().copied();
         let why = why.or(panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("?");
@@ -227,7 +240,7 @@ impl Kernel {
     fn put_back(&mut self, id: SessionId, heap: Box<dyn Any>) {
         match self.slots.live_slot(id) {
             Some(slot) => slot.heap = Some(heap),
-            None => self.finish(id, heap),
+            None => self.end_with(id, heap, EndReason::Stopped),
         }
     }
 
@@ -235,42 +248,36 @@ impl Kernel {
     pub(in crate::reactor) fn end(&mut self, id: SessionId) {
         let Some(slot) = self.slots.find(id) else { return };
         if let Some(heap) = slot.heap.take() {
-            self.finish(id, heap);
+            self.end_with(id, heap, EndReason::Stopped);
         }
     }
 
-    /// Stops a session if it has asked for it while no handler of its ran.
+    /// Stops a session that has called `stop` while none of its handlers was running.
     pub(in crate::reactor) fn end_if_stopping(&mut self, id: SessionId) {
         if self.slots.get(id).is_some_and(|slot| slot.phase == Phase::Stopping) {
             self.end(id);
         }
     }
 
-    /// Ends a session whose heap is at hand: `stopped`, then everything it owns is released.
-    fn finish(&mut self, id: SessionId, mut heap: Box<dyn Any>) {
-        let slot = self.slots.find(id).expect("only bury removes a slot");
+    /// Ends a session and releases everything that it owns, its heap first. Its index may be used
+    /// again from then on.
+    fn end_with(&mut self, id: SessionId, mut heap: Box<dyn Any>, why: EndReason) {
+        let slot = self.slots.find(id).expect("a session ends once");
         slot.phase = Phase::Stopping;
         let (parent, stopped) = (slot.parent, self.kinds[slot.kind as usize].stopped);
-        self.catch_panic(id, Running::Stopped, |cx| {
-            cx.sender = parent;
-            stopped(&mut *heap, cx);
-        });
-        self.bury(id, heap);
-    }
-
-    /// Ends a session that has panicked: its wheels have their last words, and nothing else runs.
-    fn perish(&mut self, id: SessionId, heap: Box<dyn Any>) {
-        self.orphan_all(id);
-        self.bury(id, heap);
-    }
-
-    /// Releases everything a session owns, its heap first. Its index may be used again from now on.
-    fn bury(&mut self, id: SessionId, heap: Box<dyn Any>) {
-        let slot = self.slots.find(id).expect("a session is buried once");
-        slot.phase = Phase::Stopping;
-        let parent = slot.parent;
+        match why {
+            EndReason::Stopped => {
+                self.catch_panic(id, Running::Stopped, |cx| {
+                    cx.sender = parent;
+                    stopped(&mut *heap, cx);
+                });
+            }
+            EndReason::Panicked => self.orphan_all(id),
+            EndReason::NotBuilt | EndReason::KernelDropped => {}
+        }
+        let slot = self.slots.find(id).expect("only this removes a slot");
         let aliases = std::mem::take(&mut slot.aliases);
-        // By itself, for one that panics while another unwinds would take the process along.
+        // Each value is dropped by itself, because a panic during unwinding aborts the process.
         self.dropping(id, |_| drop(heap));
         for alias in aliases {
             self.aliases.remove(&alias);
@@ -285,19 +292,19 @@ impl Kernel {
 }
 
 impl Drop for Kernel {
-    /// Drops what every session has, each thing by itself: of two drops that panic, the second
-    /// would end the process. `stopped` does not run.
+    /// Ends every session. Each value is dropped by itself, because a second panic during unwinding
+    /// aborts the process. `stopped` does not run.
     fn drop(&mut self) {
         self.drop_queue();
         for id in self.slots.newest_first() {
             let heap = self.slots.find(id).and_then(|slot| slot.heap.take());
-            self.bury(id, heap.unwrap_or_else(|| Box::new(())));
+            self.end_with(id, heap.unwrap_or_else(|| Box::new(())), EndReason::KernelDropped);
         }
     }
 }
 
-/// Drops what a panic carried. Its drop may panic as well; what that panic carries is leaked,
-/// because its drop may be the same one.
+/// Drops the payload of a panic. Its drop may panic as well; the payload of that panic is leaked,
+/// because its drop may panic in the same way.
 fn drop_payload(panic: Box<dyn Any + Send>) {
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
         std::mem::forget(again);

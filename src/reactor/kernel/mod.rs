@@ -1,4 +1,4 @@
-//! The kernel: the queue, and the turn in which everything happens.
+//! The kernel: its tables, its figures, and the order of a turn.
 
 pub(in crate::reactor) mod dispatch;
 mod notices;
@@ -36,20 +36,20 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Sessions, their queue, timers, aliases, watchers and wheels: `POE::Kernel`.
 ///
-/// A kernel reads no clock and waits for nothing: [`turn`](Kernel::turn) is told the time and says
-/// what to wait for. A [`Reactor`](crate::reactor::Reactor) drives one with the system's clock and
+/// A kernel reads no clock and never waits: [`turn`](Kernel::turn) takes the time and returns what
+/// to wait for. A [`Reactor`](crate::reactor::Reactor) drives a kernel with the system's clock and
 /// sockets, a [`Rig`](crate::reactor::Rig) with virtual ones.
 ///
 /// # A turn
 /// 1. `now` is taken once; it does not change within a turn and never goes back.
-/// 2. Wheels whose sockets are ready read and write; what they find is delivered synchronously.
-/// 3. Timers that are due fire in the order of (due time, setting). A timer that was overdue when
-///    it was set fires in the turn after that one.
+/// 2. Wheels whose sockets are ready read and write; their events are delivered synchronously.
+/// 3. Timers that are due fire in the order of (due time, time of setting). A timer that was
+///    overdue when it was set fires in the next turn.
 /// 4. Posts and notices that were queued when the turn began are dispatched first in, first out.
 /// 5. Sessions that nothing can wake any more are stopped.
 ///
-/// Whatever handlers post, set or make ready meanwhile waits for the next turn, so a session that
-/// yields to itself for ever keeps neither sockets nor timers from their turn.
+/// Events that handlers post and timers that they set meanwhile wait for the next turn, so a
+/// session that yields to itself without end delays neither sockets nor timers.
 pub struct Kernel {
     pub(in crate::reactor) limits: Limits,
     pub(in crate::reactor) kinds: Vec<Kind>,
@@ -65,22 +65,22 @@ pub struct Kernel {
     pub(in crate::reactor) net: Net,
     pub(in crate::reactor) holds: usize,
     pub(in crate::reactor) releases: Releases,
-    /// Sessions for the sweep to look at, and those that it has put off to the next turn.
+    /// Sessions that the sweep checks at the end of this turn, and at the end of the next.
     pub(in crate::reactor) marks: Vec<SessionId>,
     pub(in crate::reactor) deferred: Vec<SessionId>,
     /// The newest session when the turn began.
     pub(in crate::reactor) newest: u64,
-    /// How many sessions there were when the tables were last to be made smaller, and when.
+    /// The number of sessions when the tables were last shrunk, and the time.
     pub(in crate::reactor) shrunk: (usize, Instant),
     pub(in crate::reactor) bursts: Bursts,
-    /// How many handlers are on the stack.
+    /// The number of handlers on the stack.
     pub(in crate::reactor) depth: usize,
     pub(in crate::reactor) ending: bool,
-    /// Why it is ending, if nothing asked it to.
+    /// Why it is ending, if nothing requested the end.
     pub(in crate::reactor) failure: Option<RunError>,
     epoch: Instant,
     now: Instant,
-    /// The time of day, for protocols that tell it; nothing is timed by it.
+    /// The time of day, for protocols that send it. No timer uses it.
     pub(in crate::reactor) date: SystemTime,
     pub(in crate::reactor) stats: Stats,
 }
@@ -88,33 +88,33 @@ pub struct Kernel {
 /// What the driver of a kernel should do after a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// Look for readiness without waiting and turn again: there is work.
+    /// Poll without waiting and run another turn: there is work.
     Poll,
-    /// Wait for readiness, at most until then.
+    /// Wait for readiness, at most until this time.
     Until(Instant),
     /// Wait for readiness.
     Forever,
-    /// No session is left. [`Kernel::failure`] tells if an essential one has panicked.
+    /// No session is left. [`Kernel::failure`] is `Some` if an essential session has panicked.
     Done,
 }
 
-/// Figures of a kernel, as they stand.
+/// The current figures of a kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
     /// Turns so far.
     pub turns: u64,
-    /// How long turns took, waiting not counted: for so long nobody else was served. A kernel reads
-    /// no clock, so it is the driver that measures; on virtual time there is nothing to measure.
+    /// The durations of turns, without waiting: the time for which other sessions had to wait. The
+    /// driver measures it, because a kernel reads no clock. On virtual time nothing is recorded.
     pub turn_time: Histogram,
-    /// How late timers fired: what turns before theirs took, and the system's own lateness.
+    /// How late timers fired, because of earlier turns or of the system.
     pub timer_lag: Histogram,
-    /// Notices so far that somebody watched for.
+    /// Notices so far that had a watcher.
     pub notices: u64,
-    /// Posts and timers that a handler was run for so far.
+    /// Posts and timers so far for which a handler ran.
     pub dispatched: u64,
-    /// Posts that no handler was run for so far: their receiver had stopped before, or everything
-    /// was.
+    /// Posts so far for which no handler ran, because their receiver or the whole kernel had
+    /// stopped.
     pub dead_letters: u64,
     /// Handlers that panicked so far.
     pub panics: u64,
@@ -133,12 +133,12 @@ pub struct Stats {
 }
 
 impl Kernel {
-    /// A kernel with an in-memory network, whose time begins at `now`.
+    /// Creates a kernel with an in-memory network, whose time begins at `now`.
     pub fn new(now: Instant) -> Self {
         Self::with_limits(now, Limits::default())
     }
 
-    /// A kernel with an in-memory network and limits of its own.
+    /// Like [`new`](Self::new), with these limits.
     pub fn with_limits(now: Instant, limits: Limits) -> Self {
         Self::on(Net::Memory(Memory::default()), now, limits)
     }
@@ -183,16 +183,16 @@ impl Kernel {
         self.now
     }
 
-    /// Starts a session that has no parent: its `started` has run when this returns.
+    /// Starts a session without a parent. Its `started` has run when this returns.
     ///
     /// # Panics
-    /// When there are as many sessions as there may be ([`Limits::sessions`]).
+    /// If the number of sessions is at its limit ([`Limits::sessions`]).
     #[track_caller]
     pub fn spawn<H: Session>(&mut self, heap: H) -> SessionId {
         self.spawn_under(SessionId::KERNEL, heap)
     }
 
-    /// Queues an event for a session, from no session. O(handlers of the receiver's kind).
+    /// Queues an event for a session, without a sender. O(handlers of the receiver's kind).
     pub fn post<'a, P: 'static, R: 'static>(
         &mut self,
         to: impl Into<To<'a>>,
@@ -202,7 +202,7 @@ impl Kernel {
         self.send(SessionId::KERNEL, to.into(), event, payload)
     }
 
-    /// Runs a session's handler now and answers with its reply.
+    /// Runs a session's handler now and returns its reply.
     pub fn call<'a, P: 'static, R: 'static>(
         &mut self,
         to: impl Into<To<'a>>,
@@ -212,22 +212,23 @@ impl Kernel {
         self.call_as(SessionId::KERNEL, to.into(), event, payload)
     }
 
-    /// Which session goes by this alias (POE's `alias_resolve`).
+    /// The session that has this alias (POE's `alias_resolve`).
     pub fn resolve(&self, alias: &str) -> Option<SessionId> {
         self.aliases.get(alias).copied()
     }
 
     /// Stops every session at the end of the turn, the newest first, and empties the queue (POE's
-    /// `$kernel->stop`). Each gets its `stopped`; whom that spawns is stopped in the next turn.
+    /// `$kernel->stop`). The `stopped` of each runs. A session that a `stopped` spawns is stopped
+    /// in the next turn.
     pub fn stop(&mut self) {
         self.ending = self.slots.live() > 0;
     }
 
-    /// One turn; see [`Kernel`] for its order.
+    /// Runs one turn, in the order that [`Kernel`] describes.
     pub fn turn(&mut self, now: Instant) -> Wait {
         self.advance(now);
         self.stats.turns += 1;
-        // What there is now has its turn; what comes of it waits for the next.
+        // Only the work that exists now is done; work that results from it waits for the next turn.
         let (ready, newest, backlog) =
             (self.wheels.ready_len(), self.timers.begin_turn(), self.queue.len());
         self.newest = self.slots.newest();
@@ -243,7 +244,7 @@ impl Kernel {
         self.next_wait()
     }
 
-    /// The figures as they stand. O(1).
+    /// The current figures. O(1).
     pub fn stats(&self) -> Stats {
         Stats {
             sessions: self.slots.live(),
@@ -269,7 +270,7 @@ impl Kernel {
         }
     }
 
-    /// Whether a turn would find something to do already, or somebody to stop.
+    /// Returns true if a turn would have something to do now.
     fn has_work(&self) -> bool {
         !self.queue.is_empty()
             || self.timers.has_overdue()
@@ -280,7 +281,7 @@ impl Kernel {
             || self.is_idle()
     }
 
-    /// Lets time pass outside a turn, for what is done before the next one begins.
+    /// Moves the time forward outside a turn, before a verb that is called between turns.
     pub(in crate::reactor) fn advance(&mut self, now: Instant) {
         self.now = self.now.max(now);
     }
@@ -296,7 +297,7 @@ impl Kernel {
         id
     }
 
-    /// Makes a place for a session whose heap is yet to come.
+    /// Reserves the slot of a session whose heap does not exist yet.
     #[track_caller]
     pub(in crate::reactor) fn reserve_slot<H: Session>(&mut self, parent: SessionId) -> SessionId {
         let Limits { sessions, call_depth, .. } = self.limits;
@@ -338,8 +339,8 @@ impl Kernel {
         self.kinds[at.kind as usize].name
     }
 
-    /// `at` in nanoseconds, as timers have it: the kernel's start is [`START`]. A time that is too
-    /// far away is [`NEVER`](NEVER).
+    /// `at` in the nanoseconds of timers: the kernel's start is [`START`]. A time that is too far
+    /// away is [`NEVER`].
     pub(in crate::reactor) fn nanos(&self, at: Instant) -> u64 {
         match at.checked_duration_since(self.epoch) {
             Some(after) => START.saturating_add(nanos(after)),
@@ -350,7 +351,7 @@ impl Kernel {
     pub(in crate::reactor) fn instant(&self, nanos: u64) -> Instant {
         let after = Duration::from_nanos(nanos.saturating_sub(START));
         let before = Duration::from_nanos(START.saturating_sub(nanos));
-        // Only a system whose clock cannot show three centuries has no such instant.
+        // Only a system whose clock cannot represent three centuries has no such instant.
         let instant = self.epoch.checked_add(after).and_then(|at| at.checked_sub(before));
         instant.unwrap_or(self.epoch)
     }
@@ -365,10 +366,11 @@ impl Kernel {
     }
 }
 
-/// The kernel's start among the times of its timers: an alarm may be for a time before it.
+/// The kernel's start in the time of its timers. It is not zero, because an alarm may be set to a
+/// time before the start.
 const START: u64 = u64::MAX / 2;
 
-/// A duration in nanoseconds; one that is too long is [`NEVER`](NEVER).
+/// A duration in nanoseconds; a duration that is too long is [`NEVER`].
 pub(in crate::reactor) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(NEVER)
 }

@@ -1,11 +1,11 @@
-//! How a notice reaches the sessions that watch its topic.
+//! Delivery of a notice to the sessions that watch its topic.
 
 use crate::reactor::event::Topic;
 use crate::reactor::ids::{SessionId, WatchRef};
 use crate::reactor::kernel::Kernel;
 use crate::reactor::tables::topics::Watcher;
 
-/// What is done with a message of a topic, with its type erased.
+/// The functions for the messages of a topic, with their type erased.
 #[derive(Clone, Copy)]
 pub(in crate::reactor) struct TopicVTable {
     deliver: fn(&mut Kernel, SessionId, u32, u32, u64),
@@ -51,7 +51,7 @@ impl Kernel {
         let mut place = 0;
         while let Some(watcher) = self.topics.next_watcher(topic, &mut place, upto) {
             let Watcher { session, at, .. } = watcher;
-            // No other handler is running, so a watcher can only panic here.
+            // No other handler is running, so the only possible error is a panic of the watcher.
             let _ = self.enter(session, from, at, |heap, cx| {
                 let call = cx.kernel.entry(at).call;
                 call(heap, cx, at, &mut (Some(message.clone()), None::<()>));

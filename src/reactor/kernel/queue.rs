@@ -1,4 +1,5 @@
-//! The way of a message: found and checked when it is posted, run or dropped when its turn comes.
+//! The path of a message: its handler is found and its type checked when it is posted; later it is
+//! dispatched or dropped.
 
 use crate::reactor::error::{CallError, Missing, PostError, To};
 use crate::reactor::event::Event;
@@ -22,8 +23,8 @@ impl Kernel {
         self.send_within(self.limits.queue, from, to, event, payload)
     }
 
-    /// Queues an event of a session for itself. A queue that others have filled still has room for
-    /// as much again that sessions yield to themselves.
+    /// Queues an event of a session for itself. If others have filled the queue, it still takes the
+    /// same number of yields.
     pub(in crate::reactor) fn send_to_self<P: 'static, R: 'static>(
         &mut self,
         me: SessionId,
@@ -44,13 +45,13 @@ impl Kernel {
         let (at, payload) = match self.find(to, event) {
             Ok(at) => {
                 self.check_queue(room, at, event.name())?;
-                (at, self.keep::<P, R>(at, payload))
+                (at, self.store_payload::<P, R>(at, payload))
             }
             Err(error @ PostError::NoHandler { .. }) => {
                 let at = self.fallback(to).ok_or(error)?;
                 self.check_queue(room, at, event.name())?;
                 let payload = Unhandled { event: event.name(), payload: Box::new(payload) };
-                (at, self.keep::<Unhandled, ()>(at, payload))
+                (at, self.store_payload::<Unhandled, ()>(at, payload))
             }
             Err(error) => return Err(error),
         };
@@ -77,7 +78,7 @@ impl Kernel {
         match to {
             To::Id(id) => Ok(id),
             To::Alias(alias) => {
-                // Lazily, for the error owns its alias.
+                // Lazily, because building the error copies the alias.
                 self.resolve(alias).ok_or_else(|| PostError::NoSession { to: to.into(), event })
             }
         }
@@ -123,7 +124,7 @@ impl Kernel {
         Some(HandlerRef { kind, handler })
     }
 
-    /// Whether one more post fits into a queue that may be `room` long.
+    /// Checks that the queue is shorter than `room`.
     pub(in crate::reactor) fn check_queue(
         &self,
         room: usize,
@@ -136,18 +137,18 @@ impl Kernel {
         Err(PostError::QueueFull { session: self.kind_name(at), event })
     }
 
-    /// How long the queue may be for yields and notices, which nobody could be refused.
+    /// The limit of the queue for yields and notices, which have no error to return.
     pub(in crate::reactor) fn queue_max_for_yields(&self) -> usize {
         self.limits.queue.saturating_mul(2)
     }
 
-    /// Keeps a payload until its turn comes. O(1), no allocation once warm.
-    pub(in crate::reactor) fn keep<P: 'static, R: 'static>(
+    /// Stores a payload until it is dispatched. O(1), no allocation once warm.
+    pub(in crate::reactor) fn store_payload<P: 'static, R: 'static>(
         &mut self,
         at: HandlerRef,
         payload: P,
     ) -> u32 {
-        let place = self.entry(at).keep::<P, R>(payload);
+        let place = self.entry(at).store::<P, R>(payload);
         self.bursts.is_large |= is_beyond_block::<P>(place);
         place
     }
@@ -191,7 +192,7 @@ impl Kernel {
         }
     }
 
-    /// Runs a handler for a payload in its inbox.
+    /// Runs a handler with a payload from its inbox.
     pub(in crate::reactor) fn run_stored(
         &mut self,
         to: SessionId,
@@ -202,7 +203,7 @@ impl Kernel {
         let run = self.entry(at).run;
         match self.enter(to, from, at, |heap, cx| run(heap, cx, at, payload)) {
             Ok(()) => self.stats.dispatched += 1,
-            Err(refusal) if refusal.is_panic() => {} // the handler took the payload with it
+            Err(refusal) if refusal.is_panic() => {} // the panic has dropped the payload
             Err(_) => {
                 self.stats.dead_letters += 1;
                 self.discard(to, at, payload);
@@ -210,7 +211,7 @@ impl Kernel {
         }
     }
 
-    /// Drops a payload that no handler will see.
+    /// Drops a payload that no handler will get.
     pub(in crate::reactor) fn discard(&mut self, owner: SessionId, at: HandlerRef, payload: u32) {
         let discard = self.entry(at).discard;
         discard(self, owner, at, payload);

@@ -1,4 +1,4 @@
-//! Which sessions watch signals, and how one is posted to them.
+//! The sessions that watch signals, and how a signal is posted to them.
 
 use crate::reactor::ids::{HandlerRef, SessionId};
 use crate::reactor::kernel::Kernel;
@@ -13,13 +13,13 @@ pub(in crate::reactor) struct SignalWatch {
 }
 
 impl Kernel {
-    /// Posts a signal to everyone who watches it, the newest session first.
+    /// Posts a signal to all sessions that watch it, the latest watch first.
     pub fn raise(&mut self, signal: Signal) {
         let watching = self.signals.iter().filter(|watch| watch.signal == signal);
         let mut watching: Vec<_> = watching.map(|watch| (watch.session, watch.at)).collect();
         watching.reverse();
         for (session, at) in watching {
-            let payload = self.keep::<Signal, ()>(at, signal);
+            let payload = self.store_payload::<Signal, ()>(at, signal);
             self.enqueue(SessionId::KERNEL, session, at, payload);
         }
     }

@@ -1,5 +1,5 @@
-//! When a session ends by itself: what speaks for its life is counted, and a turn ends with a
-//! sweep.
+//! The sweep at the end of a turn: it stops the sessions that no event can reach any more, and
+//! returns memory that the tables do not need.
 
 use crate::limits::{SESSIONS_KEPT, SHRINK_PAUSE};
 use crate::reactor::ids::SessionId;
@@ -8,14 +8,14 @@ use crate::reactor::release::Release;
 use crate::reactor::shrink::ShrinkableTable;
 use std::time::Instant;
 
-/// What is known of tables that are longer than what a kernel keeps after a burst.
+/// When to return memory of tables that a burst has made large.
 #[derive(Debug)]
 pub(in crate::reactor) struct Bursts {
-    /// Some table may be.
+    /// True if some table may be large.
     pub(in crate::reactor) is_large: bool,
-    /// When they were last looked at.
+    /// When the tables were last checked.
     looked: Option<Instant>,
-    /// True if they have been used since then, so that another look is due.
+    /// True if they have been used since then, so that another check is due.
     is_due: bool,
 }
 
@@ -24,21 +24,21 @@ impl Bursts {
         Bursts { is_large: false, looked: None, is_due: false }
     }
 
-    /// When the driver should run a turn for this alone.
+    /// When the driver should run a turn only because of this.
     pub(in crate::reactor) fn due(&self) -> Option<Instant> {
         self.looked.filter(|_| self.is_due).map(|looked| looked + SHRINK_PAUSE)
     }
 }
 
 impl Kernel {
-    /// Counts one more thing that can wake a session.
+    /// Adds a reference to a session: something that can wake it.
     pub(in crate::reactor) fn retain(&mut self, id: SessionId) {
         if let Some(slot) = self.slots.find(id) {
             slot.refs += 1;
         }
     }
 
-    /// Counts one less; the sweep looks at a session that has none left.
+    /// Removes a reference. The sweep checks a session that has none left.
     pub(in crate::reactor) fn release(&mut self, id: SessionId) {
         if let Some(slot) = self.slots.find(id) {
             slot.refs -= 1;
@@ -48,7 +48,7 @@ impl Kernel {
         }
     }
 
-    /// Has the sweep look at a session. What wakes it before the turn ends saves it.
+    /// Lets the sweep check a session. It lives on if something wakes it before the turn ends.
     pub(in crate::reactor) fn mark(&mut self, id: SessionId) {
         if let Some(slot) = self.slots.find(id)
             && !slot.marked
@@ -59,7 +59,7 @@ impl Kernel {
         }
     }
 
-    /// The end of a turn: stops the sessions that nothing can wake, the last marked first.
+    /// Ends a turn: stops the sessions that nothing can wake, the last marked first.
     pub(in crate::reactor) fn sweep(&mut self) {
         self.take_releases();
         if self.ending {
@@ -71,21 +71,21 @@ impl Kernel {
             self.end_idle();
         }
         if self.slots.live() == 0 {
-            self.drop_queue(); // for there is no next turn
+            self.drop_queue(); // because there is no next turn
         }
         self.shrink();
         self.tidy();
     }
 
-    /// Gives back what a burst of messages or timers took, however few sessions there are. Looks at
-    /// every table, therefore once a second at most.
+    /// Returns the memory that a burst of messages or timers took, even if there are few sessions.
+    /// It checks every table, so it runs at most once a second.
     fn tidy(&mut self) {
         self.bursts.is_large |= self.queue.is_large()
             || self.timers.is_large()
             || self.wheels.is_large()
             || self.aliases.is_large();
         if !self.bursts.is_large || (self.queue.is_large() && !self.queue.is_roomy()) {
-            return; // what waits in the queue has its payload in one of the tables
+            return; // the payloads of queued events are in the tables
         }
         let now = self.now();
         self.bursts.is_due = self.bursts.looked.is_some_and(|then| now - then < SHRINK_PAUSE);
@@ -105,13 +105,13 @@ impl Kernel {
         self.bursts.is_large = is_large;
     }
 
-    /// Gives back what the tables took for many more sessions than there are now. It is tried when
-    /// half of those have ended that there were at the last time, and once a second: whoever stays
-    /// may have the last place.
+    /// Returns the memory that the tables took for many more sessions than there are now. It runs
+    /// when half of the sessions of the last time have ended, and once a second: a session that
+    /// stays may have the last slot, so that a single try may not suffice.
     fn shrink(&mut self) {
-        let (live, room) = (self.slots.live(), self.slots.room());
+        let (live, capacity) = (self.slots.live(), self.slots.capacity());
         let (then, at) = self.shrunk;
-        if room <= SESSIONS_KEPT || live > room / 4 {
+        if capacity <= SESSIONS_KEPT || live > capacity / 4 {
             self.shrunk.0 = live;
             return;
         }
@@ -134,7 +134,7 @@ impl Kernel {
         }
     }
 
-    /// Whether nothing will ever happen again, unless somebody outside makes it.
+    /// Returns true if no event can occur any more, except from outside the kernel.
     pub(in crate::reactor) fn is_idle(&self) -> bool {
         self.queue.is_empty() && self.timers.len() == 0 && self.wheels.len() == 0 && self.holds == 0
     }
@@ -143,7 +143,7 @@ impl Kernel {
         while let Some(id) = self.marks.pop() {
             let Some(slot) = self.slots.find(id) else { continue };
             if slot.is_forgotten() && slot.born > self.newest {
-                // Its maker has until the end of the next turn to post to it.
+                // The session that spawned it may still post to it until the end of the next turn.
                 self.deferred.reserve_one();
                 self.deferred.push(id);
                 continue;
@@ -156,13 +156,13 @@ impl Kernel {
         }
     }
 
-    /// Only aliases and watches are left, and nobody who could use them: the program has ended.
+    /// Ends all sessions: only aliases and watches are left, and no event can use them.
     fn end_idle(&mut self) {
         for id in self.slots.newest_first() {
             self.end(id);
             self.take_releases();
             if !self.is_idle() {
-                break; // somebody's `stopped` has set something going
+                break; // a `stopped` has set up something that keeps sessions alive
             }
         }
     }
@@ -174,7 +174,7 @@ impl Kernel {
         }
         self.drop_queue();
         self.take_releases();
-        // Whom somebody's `stopped` has spawned is ended in the next turn.
+        // Sessions that a `stopped` has spawned are ended in the next turn.
         self.ending = self.slots.live() > 0;
     }
 

@@ -1,4 +1,4 @@
-//! A session's timers in the kernel: how they are linked with it, and how they fire.
+//! A session's timers: how they are linked with the session, and how they fire.
 
 use crate::reactor::ids::{HandlerRef, NO_TIMER, SessionId, WheelToken};
 use crate::reactor::kernel::{Kernel, nanos};
@@ -6,14 +6,14 @@ use crate::reactor::net::Readiness;
 use crate::reactor::tables::timers::{Key, Node};
 use std::time::Duration;
 
-/// What a timer does, and its links: the timers of a session for one handler are a list, and the
-/// first ones of these lists are a list.
+/// The target of a timer, and its links. The timers of one session and one handler are a list, and
+/// the heads of these lists are a list.
 #[derive(Debug)]
 pub(in crate::reactor) struct SessionTimer {
-    pub(in crate::reactor) what: TimerTarget,
+    pub(in crate::reactor) target: TimerTarget,
     before: u32,
     after: u32,
-    /// The first timer of the session's next list, where this is the first one of its own.
+    /// If this timer is the head of its list: the head of the session's next list.
     next_list: u32,
 }
 
@@ -24,8 +24,8 @@ pub(in crate::reactor) enum TimerTarget {
 }
 
 impl Kernel {
-    /// Fires the timers that are due and were set before this turn's `newest`, each straight from
-    /// its place, so that a handler can still clear the ones after it.
+    /// Fires the timers that are due and were set before this turn's `newest`. Each is taken out
+    /// when it fires, so that a handler can still clear later ones.
     pub(in crate::reactor) fn fire_timers(&mut self, newest: u64) {
         let now = self.nanos(self.now());
         while let Some(node) = self.timers.first() {
@@ -33,11 +33,11 @@ impl Kernel {
             if due > now || sequence > newest {
                 break;
             }
-            // What was overdue when it was set does not say how late the kernel is.
+            // A timer that was overdue when it was set does not show how late the kernel is.
             self.stats.timer_lag.record(if was_overdue { 0 } else { now - due });
-            match self.timers.at(index).what {
+            match self.timers.at(index).target {
                 TimerTarget::Event { to, at, payload } => {
-                    self.retain(to); // until it has run: unlinking lets go of it
+                    self.retain(to); // until it has run, because unlinking releases it
                     self.unlink_timer(index);
                     self.run_stored(to, to, at, payload);
                     self.release(to);
@@ -51,7 +51,7 @@ impl Kernel {
         }
     }
 
-    /// Sets a wheel's timer; the wheel keeps the key and is run when it is due.
+    /// Sets a wheel's timer. The wheel stores the index, and runs when the timer is due.
     pub(in crate::reactor) fn set_wheel_timer(
         &mut self,
         wheel: WheelToken,
@@ -59,7 +59,7 @@ impl Kernel {
     ) -> u32 {
         let now = self.nanos(self.now());
         let timer = SessionTimer {
-            what: TimerTarget::Wheel(wheel),
+            target: TimerTarget::Wheel(wheel),
             before: NO_TIMER,
             after: NO_TIMER,
             next_list: NO_TIMER,
@@ -84,7 +84,7 @@ impl Kernel {
         let mut first = self.slots.get(id)?.first_timer;
         while first != NO_TIMER {
             let timer = self.timers.get(first);
-            match timer.what {
+            match timer.target {
                 TimerTarget::Event { at: own, .. } if own.handler == at.handler => {
                     return Some(first);
                 }
@@ -103,7 +103,7 @@ impl Kernel {
         payload: u32,
     ) -> Key {
         self.retain(id);
-        let what = TimerTarget::Event { to: id, at, payload };
+        let target = TimerTarget::Event { to: id, at, payload };
         let (before, after) = (NO_TIMER, self.first_timer(id, at).unwrap_or(NO_TIMER));
         let next_list = if after == NO_TIMER {
             self.slots.find(id).map_or(NO_TIMER, |slot| slot.first_timer)
@@ -111,7 +111,7 @@ impl Kernel {
             self.timers.get(after).next_list
         };
         let now = self.nanos(self.now());
-        let key = self.timers.insert(due, now, SessionTimer { what, before, after, next_list });
+        let key = self.timers.insert(due, now, SessionTimer { target, before, after, next_list });
         if after == NO_TIMER {
             self.slots.find(id).expect("a live session sets a timer").first_timer = key.index;
         } else {
@@ -123,8 +123,8 @@ impl Kernel {
 
     /// Removes a session's timer and leaves its payload to the caller.
     pub(in crate::reactor) fn unlink_timer(&mut self, index: u32) {
-        let SessionTimer { what, before, after, next_list } = self.timers.remove(index);
-        let TimerTarget::Event { to, .. } = what else {
+        let SessionTimer { target, before, after, next_list } = self.timers.remove(index);
+        let TimerTarget::Event { to, .. } = target else {
             unreachable!("a wheel's timer has no links")
         };
         if after != NO_TIMER {
@@ -154,7 +154,7 @@ impl Kernel {
     }
 
     pub(in crate::reactor) fn discard_timer(&mut self, index: u32) {
-        let TimerTarget::Event { to, at, payload } = self.timers.at(index).what else {
+        let TimerTarget::Event { to, at, payload } = self.timers.at(index).target else {
             unreachable!("a session's list holds its own timers")
         };
         self.unlink_timer(index);

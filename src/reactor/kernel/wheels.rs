@@ -8,7 +8,7 @@ use crate::reactor::net::Readiness;
 use crate::reactor::tables::wheels::WheelState;
 use std::time::{Duration, SystemTime};
 
-/// What a kind of wheel does, with its type erased.
+/// The functions of a type of wheel, with the type erased.
 pub(in crate::reactor) struct WheelVTable {
     pub(in crate::reactor) run: fn(&mut Cx<'_>, WheelToken, Readiness),
     pub(in crate::reactor) orphaned: fn(&mut Kernel, WheelState, SystemTime),
@@ -140,7 +140,7 @@ impl Kernel {
         }
     }
 
-    /// Tells the wheels of a session that has panicked, so that they can send a last answer.
+    /// Informs the wheels of a session that has panicked, so that they can send a last answer.
     pub(in crate::reactor) fn orphan_all(&mut self, id: SessionId) {
         let mut index = self.slots.find(id).map_or(NO_WHEEL, |slot| slot.first_wheel);
         while index != NO_WHEEL {

@@ -1,10 +1,10 @@
-//! Where a socket is, or goes.
+//! Addresses of sockets.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Where a socket is or goes: an IP address with a port, or a path of the file system.
+/// The address of a socket or of its peer: an IP address with a port, or a path of the file system.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Endpoint {

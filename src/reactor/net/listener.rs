@@ -64,7 +64,7 @@ impl ListeningSocket {
         })
     }
 
-    /// Where it listens, with the port that the system picked.
+    /// The address on which it listens, with the port that the system picked.
     pub fn local(&self) -> io::Result<Endpoint> {
         match &self.0 {
             Listening::Tcp(listener) => listener.local_addr().map(Endpoint::Tcp),

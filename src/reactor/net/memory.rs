@@ -1,8 +1,7 @@
 //! A network in memory, so that servers and clients run together on virtual time.
 //!
-//! It behaves as TCP does where it matters: bytes come in order, a pipe that is full would block,
-//! an end that is closed with bytes unread, or reset, resets the other, readiness is told once for
-//! each edge.
+//! It behaves like TCP: bytes arrive in order, and a write to a full pipe would block. Closing an
+//! end that has unread bytes resets the other end. Readiness is reported once for each edge.
 
 use super::endpoint::Endpoint;
 use super::readiness::Readiness;
@@ -12,21 +11,21 @@ use std::io::{self, ErrorKind, IoSlice, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// How many bytes a pipe holds before its writer would block.
+/// The capacity of a pipe in bytes. A write to a full pipe would block.
 const PIPE_BYTES: usize = 64 * 1024;
-/// How many connections wait to be accepted before more are refused.
+/// The number of connections that wait to be accepted. More are refused.
 const BACKLOG: usize = 1024;
 
 /// The network: listeners, connections and names.
 #[derive(Clone, Debug, Default)]
-pub(in crate::reactor) struct Memory(Arc<Mutex<State>>);
+pub(in crate::reactor) struct Memory(Arc<Mutex<Network>>);
 
 #[derive(Debug, Default)]
-struct State {
+struct Network {
     ends: Slab<End>,
     listeners: HashMap<Endpoint, Listener>,
     names: HashMap<String, Vec<IpAddr>>,
-    /// Who never answers a connection.
+    /// Endpoints that neither accept nor refuse a connection.
     silent: HashSet<Endpoint>,
     resolved: HashMap<usize, io::Result<Vec<Endpoint>>>,
     ready: VecDeque<(usize, Readiness)>,
@@ -41,25 +40,59 @@ struct Listener {
 
 /// One end of a connection.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is told to one of four verbs, alone")]
 struct End {
     token: Option<usize>,
-    other: Option<usize>,
+    other: Other,
     local: Endpoint,
     peer: Endpoint,
     inbox: VecDeque<u8>,
-    /// The other end writes no more.
-    ended: bool,
-    /// The other end went away with bytes unread, or by a reset.
-    reset: bool,
-    /// This end is to go by a reset.
-    resets: bool,
-    /// This end writes no more.
-    shut: bool,
-    /// This end would have written more.
-    stalled: bool,
-    /// The peer has not answered, and never will.
-    pending: bool,
+    input: Input,
+    /// Closing this end resets the other one.
+    is_reset_on_close: bool,
+    /// The write side of this end is closed.
+    is_shut: bool,
+    /// This end waits for room in the other one's inbox.
+    is_stalled: bool,
+}
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Other {
+    /// An endpoint that never answers.
+    Silent,
+    Open(usize),
+    Closed,
+}
+
+impl Other {
+    fn open(self) -> Option<usize> {
+        match self {
+            Other::Open(end) => Some(end),
+            Other::Silent | Other::Closed => None,
+        }
+    }
+}
+
+/// What follows after the bytes in the inbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Input {
+    /// More bytes may arrive.
+    Open,
+    /// The other end has closed its write side.
+    Ended,
+    /// The other end was reset, or closed with unread bytes. The inbox is lost.
+    Reset,
+}
+
+impl Input {
+    /// The readiness that a closed or failed connection adds.
+    fn readiness(self) -> Readiness {
+        match self {
+            Input::Open => Readiness::default(),
+            Input::Ended => Readiness::HANGUP,
+            Input::Reset => Readiness::HANGUP | Readiness::FAILED,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -105,29 +138,28 @@ impl Memory {
             Endpoint::Tcp(_) => Endpoint::Tcp(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)),
             _ => Endpoint::Unnamed,
         };
-        let State { ends, listeners, ready, silent, .. } = &mut *state;
+        let Network { ends, listeners, ready, silent, .. } = &mut *state;
         if silent.contains(to) {
-            let end = End { pending: true, ..End::new(Some(token), local, to.clone()) };
+            let end = End::new(Some(token), Other::Silent, local, to.clone());
             return Ok(MemorySocket { network: self.clone(), end: ends.insert(end) });
         }
         let listener = listeners.get_mut(to).filter(|listener| listener.waiting.len() < BACKLOG);
         let listener = listener.ok_or(ErrorKind::ConnectionRefused)?;
-        let mine = ends.insert(End::new(Some(token), local.clone(), to.clone()));
-        let theirs = ends.insert(End::new(None, to.clone(), local));
-        ends[mine].other = Some(theirs);
-        ends[theirs].other = Some(mine);
+        let mine = ends.insert(End::new(Some(token), Other::Closed, local.clone(), to.clone()));
+        let theirs = ends.insert(End::new(None, Other::Open(mine), to.clone(), local));
+        ends[mine].other = Other::Open(theirs);
         listener.waiting.push_back(theirs);
         ready.push_back((listener.token, Readiness::READABLE));
         ready.push_back((token, Readiness::WRITABLE));
         Ok(MemorySocket { network: self.clone(), end: mine })
     }
 
-    /// Gives a host a name; without an address it is known and leads nowhere.
+    /// Sets the addresses of a host name. With an empty list the name exists and has no address.
     pub(in crate::reactor) fn name(&self, host: &str, addresses: &[IpAddr]) {
         self.state().names.insert(host.into(), addresses.into());
     }
 
-    /// Has an endpoint answer no connection from now on.
+    /// Makes an endpoint neither accept nor refuse connections from now on.
     pub(in crate::reactor) fn silence(&self, endpoint: Endpoint) {
         self.state().silent.insert(endpoint);
     }
@@ -151,22 +183,22 @@ impl Memory {
         self.state().resolved.remove(&token)
     }
 
-    /// The readiness that has come about since the last time, in order.
+    /// The readiness since the last call, in order.
     pub(in crate::reactor) fn take_ready(&self) -> VecDeque<(usize, Readiness)> {
         std::mem::take(&mut self.state().ready)
     }
 
-    /// Whether there is readiness to take.
+    /// Returns true if [`take_ready`](Self::take_ready) would return something.
     pub(in crate::reactor) fn is_ready(&self) -> bool {
         !self.state().ready.is_empty()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Network> {
         self.0.lock().expect("nothing panics while it holds the network")
     }
 }
 
-impl State {
+impl Network {
     fn next_port(&mut self) -> u16 {
         self.ports = self.ports.wrapping_add(1).max(1);
         49_151_u16.saturating_add(self.ports % 16_000)
@@ -179,33 +211,30 @@ impl State {
     }
 
     fn close(&mut self, end: usize) {
-        let End { other, inbox, resets, .. } = self.ends.remove(end);
-        if let Some(other) = other {
-            self.ends[other].other = None;
-            self.ends[other].ended = true;
-            let is_reset = resets || !inbox.is_empty();
-            self.ends[other].reset |= is_reset;
-            let failed = if is_reset { Readiness::FAILED } else { Readiness::default() };
-            let hangup = Readiness::READABLE | Readiness::WRITABLE | Readiness::HANGUP;
-            self.wake(Some(other), hangup | failed);
+        let End { other, inbox, is_reset_on_close, .. } = self.ends.remove(end);
+        if let Some(other) = other.open() {
+            let is_reset = is_reset_on_close || !inbox.is_empty();
+            let input = if is_reset { Input::Reset } else { Input::Ended };
+            self.ends[other].other = Other::Closed;
+            self.ends[other].input = input;
+            let both = Readiness::READABLE | Readiness::WRITABLE;
+            self.wake(Some(other), both | input.readiness());
         }
     }
 }
 
 impl End {
-    fn new(token: Option<usize>, local: Endpoint, peer: Endpoint) -> Self {
+    fn new(token: Option<usize>, other: Other, local: Endpoint, peer: Endpoint) -> Self {
         End {
             token,
-            other: None,
+            other,
             local,
             peer,
             inbox: VecDeque::new(),
-            ended: false,
-            reset: false,
-            resets: false,
-            shut: false,
-            stalled: false,
-            pending: false,
+            input: Input::Open,
+            is_reset_on_close: false,
+            is_shut: false,
+            is_stalled: false,
         }
     }
 }
@@ -214,26 +243,24 @@ impl MemorySocket {
     pub(in crate::reactor) fn register(&self, token: usize) {
         let mut state = self.network.state();
         state.ends[self.end].token = Some(token);
-        // As a poll does: what is ready already is told to who registers.
-        let (ended, reset) = (state.ends[self.end].ended, state.ends[self.end].reset);
-        let hangup = if ended { Readiness::HANGUP } else { Readiness::default() };
-        let failed = if reset { Readiness::FAILED } else { Readiness::default() };
-        let ready = Readiness::READABLE | Readiness::WRITABLE | hangup | failed;
+        // A poll too reports the present readiness of a socket when it is registered.
+        let input = state.ends[self.end].input;
+        let ready = Readiness::READABLE | Readiness::WRITABLE | input.readiness();
         state.wake(Some(self.end), ready);
     }
 
     pub(in crate::reactor) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut state = self.network.state();
         let end = &mut state.ends[self.end];
-        if end.reset {
-            return Err(ErrorKind::ConnectionReset.into());
-        }
-        if end.inbox.is_empty() {
-            return if end.ended { Ok(0) } else { Err(ErrorKind::WouldBlock.into()) };
+        match (end.input, end.inbox.is_empty()) {
+            (Input::Reset, _) => return Err(ErrorKind::ConnectionReset.into()),
+            (Input::Open, true) => return Err(ErrorKind::WouldBlock.into()),
+            (Input::Ended, true) => return Ok(0),
+            (Input::Open | Input::Ended, false) => {}
         }
         let (read, other) = (end.inbox.read(buffer)?, end.other);
-        if let Some(other) = other
-            && std::mem::take(&mut state.ends[other].stalled)
+        if let Some(other) = other.open()
+            && std::mem::take(&mut state.ends[other].is_stalled)
         {
             state.wake(Some(other), Readiness::WRITABLE);
         }
@@ -243,10 +270,10 @@ impl MemorySocket {
     pub(in crate::reactor) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut state = self.network.state();
         let end = &state.ends[self.end];
-        if end.reset {
+        if end.input == Input::Reset {
             return Err(ErrorKind::ConnectionReset.into());
         }
-        let other = end.other.filter(|_| !end.shut).ok_or(ErrorKind::BrokenPipe)?;
+        let other = end.other.open().filter(|_| !end.is_shut).ok_or(ErrorKind::BrokenPipe)?;
         let inbox = &mut state.ends[other].inbox;
         let mut room = PIPE_BYTES.saturating_sub(inbox.len());
         let mut written = 0;
@@ -258,7 +285,7 @@ impl MemorySocket {
         }
         let asked: usize = slices.iter().map(|slice| slice.len()).sum();
         if written < asked {
-            state.ends[self.end].stalled = true;
+            state.ends[self.end].is_stalled = true;
         }
         if written == 0 && asked > 0 {
             return Err(ErrorKind::WouldBlock.into());
@@ -269,27 +296,28 @@ impl MemorySocket {
 
     pub(in crate::reactor) fn shutdown_write(&self) -> io::Result<()> {
         let mut state = self.network.state();
-        state.ends[self.end].shut = true;
-        let other = state.ends[self.end].other.ok_or(ErrorKind::NotConnected)?;
-        state.ends[other].ended = true;
+        state.ends[self.end].is_shut = true;
+        let other = state.ends[self.end].other.open().ok_or(ErrorKind::NotConnected)?;
+        state.ends[other].input = Input::Ended;
         state.wake(Some(other), Readiness::READABLE | Readiness::HANGUP);
         Ok(())
     }
 
-    /// Has the other end be reset when this one is dropped.
+    /// Resets the other end when this one is dropped.
     pub(in crate::reactor) fn reset(&self) {
-        self.network.state().ends[self.end].resets = true;
+        self.network.state().ends[self.end].is_reset_on_close = true;
     }
 
     /// Why the connection has failed.
     pub(in crate::reactor) fn error(&self) -> Option<io::Error> {
-        self.network.state().ends[self.end].reset.then(|| ErrorKind::ConnectionReset.into())
+        let input = self.network.state().ends[self.end].input;
+        (input == Input::Reset).then(|| ErrorKind::ConnectionReset.into())
     }
 
     pub(in crate::reactor) fn peer(&self) -> io::Result<Endpoint> {
         let state = self.network.state();
-        let End { pending, peer, .. } = &state.ends[self.end];
-        if *pending { Err(ErrorKind::NotConnected.into()) } else { Ok(peer.clone()) }
+        let End { other, peer, .. } = &state.ends[self.end];
+        if *other == Other::Silent { Err(ErrorKind::NotConnected.into()) } else { Ok(peer.clone()) }
     }
 
     pub(in crate::reactor) fn local(&self) -> Endpoint {

@@ -1,7 +1,7 @@
 //! Options of the system's sockets: how many clients wait to be accepted, how much the system holds
 //! for a peer that reads slowly, and how a peer that has vanished is noticed.
 //!
-//! Every option is a request. Where a system refuses one, the connection is served without it.
+//! Every option is a request. If the system refuses one, the connection works without it.
 
 use super::socket::Socket;
 use super::transport::Transport;
@@ -13,8 +13,8 @@ use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::time::Duration;
 
-/// Has a listening socket keep as many clients that wait to be accepted as the system allows. It
-/// may listen already.
+/// Sets the backlog of a listening socket to the largest that the system allows. The socket may
+/// listen already.
 pub(in crate::reactor) fn deepen_backlog(listener: SockRef<'_>) -> io::Result<()> {
     listener.listen(LISTEN_BACKLOG)
 }
@@ -61,15 +61,15 @@ const KEEPALIVE_TIME_MAX: Duration = Duration::from_secs(32_767);
 const ACK_TIME_MAX: Duration = Duration::from_millis(i32::MAX as u64);
 
 impl Socket {
-    /// Has the system ask the peer whether it is still there, once nothing has come for `idle` and
-    /// then each `interval`, and end the connection when it does not answer: keep-alives (RFC 9293,
-    /// section 3.8.4). Both in whole seconds, at least one and at most 32,767 (nine hours).
+    /// Turns on keep-alives (RFC 9293, section 3.8.4): when nothing has arrived for `idle`, the
+    /// system sends a probe each `interval`, and ends the connection if the peer does not answer.
+    /// Both are whole seconds, from 1 to 32,767 (nine hours).
     ///
-    /// That costs the peer's program nothing and finds what no program says: a machine that is
-    /// gone, a way between that forgot the connection. Of a program that hangs it finds nothing. A
-    /// Unix socket and one in memory have no such way and need none: for them nothing is done.
+    /// Keep-alives detect a peer whose machine is gone, and a router that has forgotten the
+    /// connection. They do not detect a program that hangs. They have no effect on Unix sockets and
+    /// sockets in memory.
     ///
-    /// A connection that was accepted has it already, with [`PEER_KEEPALIVE_IDLE`].
+    /// Accepted connections have keep-alives, with [`PEER_KEEPALIVE_IDLE`].
     pub fn set_keepalive(&self, idle: Duration, interval: Duration) -> io::Result<()> {
         match self.transport() {
             Transport::Tcp(stream) => keep_alive(&SockRef::from(stream), idle, interval),
@@ -77,10 +77,10 @@ impl Socket {
         }
     }
 
-    /// Has the system end the connection when the peer has acknowledged nothing of what was sent
-    /// for `time` (`TCP_USER_TIMEOUT`, RFC 5482), at most 24.8 days; `None` leaves
-    /// it to the system, which takes about 15 minutes. Only Linux has this; elsewhere, and for
-    /// sockets other than TCP's, nothing is done.
+    /// Lets the system end the connection if the peer acknowledges no sent byte for `time`, at most
+    /// 24.8 days (`TCP_USER_TIMEOUT`, RFC 5482). `None` restores the system's default, about 15
+    /// minutes. Only Linux has this option; elsewhere, and for other sockets than TCP's, this does
+    /// nothing.
     ///
     /// Linux also counts the time for which the peer has had no room to receive, and counts on
     /// while a slow peer makes a little room. So it must be off while a peer reads slowly.
@@ -107,11 +107,11 @@ impl Socket {
         }
     }
 
-    /// Has the connection end with a reset when the socket is dropped, without what a layer says at
-    /// its end. What the system holds for the peer is then dropped as well.
+    /// Resets the connection when the socket is dropped, without the last bytes of a layer. The
+    /// system then drops the bytes that it still holds for the peer.
     ///
-    /// A layer that holds nothing ends in its own way instead: then the transport has room, and the
-    /// peer must be told why TLS has failed.
+    /// A layer that holds no bytes is closed normally instead: the transport has room then, and TLS
+    /// must inform the peer of its failure.
     pub fn reset(&mut self) {
         if self.has_layer() && self.held() == 0 {
             return;
@@ -128,7 +128,7 @@ impl Socket {
         }
     }
 
-    /// Why the connection has failed, once; `None` when it has not.
+    /// The error of a failed connection, once; `None` if it has not failed.
     pub fn take_error(&self) -> Option<io::Error> {
         match self.transport() {
             Transport::Tcp(stream) => stream.take_error(),
@@ -176,7 +176,7 @@ mod tests {
     fn the_system_held_megabytes_for_each_peer_that_did_not_read() {
         let (socket, _client) = accepted();
         let socket = options(&socket);
-        // Linux doubles what it is asked for, and has a limit of its own.
+        // Linux doubles the requested size, and has a limit.
         let bytes = socket.send_buffer_size().expect("TCP has it");
         assert!(bytes <= 2 * SEND_BUFFER_BYTES, "{bytes}");
         assert_eq!(socket.tcp_notsent_lowat().ok(), Some(SEND_UNSENT_BYTES));

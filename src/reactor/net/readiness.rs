@@ -19,9 +19,10 @@ impl Readiness {
     pub const RELEASED: Readiness = Readiness(16);
     /// A name that it asked for has been resolved.
     pub const RESOLVED: Readiness = Readiness(32);
-    /// The peer has ended its half, or the connection has failed: read until that is found.
+    /// The peer has closed its half, or the connection has failed: read until the end or the error.
     pub const HANGUP: Readiness = Readiness(64);
-    /// The connection has failed, as by a reset: what was received before can still be read.
+    /// The connection has failed, for example by a reset. Bytes that were received before can still
+    /// be read.
     pub const FAILED: Readiness = Readiness(128);
 
     /// Returns true if one of the reasons of `other` is among these.

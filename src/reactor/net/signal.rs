@@ -8,11 +8,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 pub enum Signal {
     /// SIGINT: Ctrl-C.
     Int,
-    /// SIGTERM: end, please.
+    /// SIGTERM: a request to end.
     Term,
-    /// SIGHUP: read what you are configured by again.
+    /// SIGHUP: a request to read the configuration again.
     Hup,
-    /// SIGUSR1: the program's own.
+    /// SIGUSR1: the program decides its meaning.
     Usr1,
 }
 

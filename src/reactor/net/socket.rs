@@ -11,7 +11,7 @@ use std::io::{self, IoSlice};
 pub struct Socket {
     transport: Transport,
     layer: Option<Box<dyn Layer>>,
-    /// The place that it takes with the listener that accepted it.
+    /// The permit of the listener that accepted it, which counts its connections.
     permit: Option<Permit>,
 }
 
@@ -48,22 +48,23 @@ impl From<MemorySocket> for Socket {
 }
 
 impl Socket {
-    /// Has the socket carry a permit until it closes.
+    /// Stores a permit in the socket until it closes.
     #[must_use]
     pub fn with_permit(mut self, permit: Permit) -> Self {
         self.permit = Some(permit);
         self
     }
 
-    /// Has a layer change the bytes from now on.
+    /// Passes all bytes through a layer from now on.
     #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "TLS is the only layer"))]
     pub(in crate::reactor) fn with_layer(mut self, layer: impl Layer + 'static) -> Self {
         self.layer = Some(Box::new(layer));
         self
     }
 
-    /// Reads what is there; 0 is the end, `WouldBlock` means that there is nothing now. Less than
-    /// the buffer holds is all that there is now, unless the socket [`reads_on`](Self::reads_on).
+    /// Reads the available bytes. Returns 0 at the end, and `WouldBlock` if there are none now. If
+    /// it returns less than the buffer's length, no more bytes are available now, unless
+    /// [`reads_on`](Self::reads_on) is true.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.layer {
             Some(layer) => layer.read(&mut self.transport, buffer),
@@ -79,28 +80,28 @@ impl Socket {
         }
     }
 
-    /// Writes what is [`held`](Self::held) as far as there is room.
+    /// Writes the [`held`](Self::held) bytes, as far as there is room.
     pub fn flush(&mut self) -> io::Result<()> {
         self.layer.as_mut().map_or(Ok(()), |layer| layer.flush(&mut self.transport))
     }
 
-    /// How many bytes a layer, such as TLS, has taken or made and not written yet.
+    /// The number of bytes that a layer, such as TLS, has not written to the transport yet.
     pub fn held(&self) -> usize {
         self.layer.as_ref().map_or(0, |layer| layer.held())
     }
 
-    /// Whether there is more to read, be it the end, of which no poll will tell.
+    /// Returns true if a layer has more to read, or the end, which no poll will report.
     pub fn reads_on(&self) -> bool {
         self.layer.as_ref().is_some_and(|layer| layer.reads_on())
     }
 
-    /// Whether there is reason to write of which no poll will tell: a layer has something to say,
-    /// or would take now what it has refused.
+    /// Returns true if a write is due that no poll will report: a layer has bytes to send, or now
+    /// accepts bytes that it refused before.
     pub fn writes_on(&self) -> bool {
         self.layer.as_ref().is_some_and(|layer| layer.writes_on())
     }
 
-    /// Tells the peer that nothing more will be written.
+    /// Closes the write side: the peer reads the end after the bytes that were written.
     pub fn shutdown_write(&mut self) -> io::Result<()> {
         match &mut self.layer {
             Some(layer) => layer.shutdown_write(&mut self.transport),
@@ -108,7 +109,7 @@ impl Socket {
         }
     }
 
-    /// What carries the bytes.
+    /// The transport of the bytes.
     pub(super) fn transport_mut(&mut self) -> &mut Transport {
         &mut self.transport
     }
@@ -121,12 +122,12 @@ impl Socket {
         self.layer.is_some()
     }
 
-    /// Takes the layer off, without its last words.
+    /// Removes the layer, without its last bytes.
     pub(in crate::reactor) fn drop_layer(&mut self) {
         self.layer = None;
     }
 
-    /// How an attempt to connect has gone: `WouldBlock` while it is under way.
+    /// The result of an attempt to connect: `WouldBlock` while it is in progress.
     pub fn connected(&mut self) -> io::Result<()> {
         let error = match &self.transport {
             Transport::Tcp(stream) => stream.take_error()?,
@@ -142,7 +143,7 @@ impl Socket {
         }
     }
 
-    /// Who is on the other side.
+    /// The address of the peer.
     pub fn peer(&self) -> io::Result<Endpoint> {
         match &self.transport {
             Transport::Tcp(stream) => stream.peer_addr().map(Endpoint::Tcp),
@@ -153,7 +154,7 @@ impl Socket {
         }
     }
 
-    /// The address on this side.
+    /// The local address.
     pub fn local(&self) -> io::Result<Endpoint> {
         match &self.transport {
             Transport::Tcp(stream) => stream.local_addr().map(Endpoint::Tcp),
@@ -166,7 +167,7 @@ impl Socket {
 }
 
 impl Drop for Socket {
-    /// A layer takes its leave, as TLS must, if there is room for that.
+    /// Sends a layer's last bytes, as TLS requires, if there is room.
     fn drop(&mut self) {
         if let Some(layer) = &mut self.layer {
             let _ = layer.shutdown_write(&mut self.transport);

@@ -1,4 +1,4 @@
-//! The system's network: sockets, names and signals, all told through one poll.
+//! The system's network: sockets, names and signals, all reported through one poll.
 
 use super::endpoint::Endpoint;
 use super::listener::{Listening, ListeningSocket};
@@ -25,33 +25,33 @@ pub(in crate::reactor) const SIGNALS: Token = Token(usize::MAX - 1);
 
 type Lookup = io::Result<Vec<Endpoint>>;
 
-/// What a kernel needs of the system to open sockets, resolve names and hear signals.
+/// The parts of the system that a kernel needs to open sockets, resolve names and receive signals.
 pub(in crate::reactor) struct Sockets {
     registry: Registry,
     waker: Arc<Waker>,
     signals: Option<Signals>,
-    /// Names that are being looked up, each by a thread of its own.
+    /// The number of lookups in progress, each in its own thread.
     lookups: usize,
     found: HashMap<usize, Lookup>,
-    tell: Sender<(usize, Lookup)>,
-    told: Receiver<(usize, Lookup)>,
+    results: Sender<(usize, Lookup)>,
+    finished: Receiver<(usize, Lookup)>,
 }
 
 impl Sockets {
     pub(in crate::reactor) fn new(registry: &Registry) -> io::Result<Self> {
-        let (tell, told) = channel();
+        let (results, finished) = channel();
         Ok(Sockets {
             registry: registry.try_clone()?,
             waker: Arc::new(Waker::new(registry, WAKER)?),
             signals: None,
             lookups: 0,
             found: HashMap::new(),
-            tell,
-            told,
+            results,
+            finished,
         })
     }
 
-    /// What ends a wait for sockets, from any thread.
+    /// Wakes the driver from any thread.
     pub(in crate::reactor) fn waker(&self) -> Arc<Waker> {
         Arc::clone(&self.waker)
     }
@@ -107,7 +107,7 @@ impl Sockets {
     ) -> io::Result<()> {
         let interest = Interest::READABLE | Interest::WRITABLE;
         match self.registry.register(source, Token(token), interest) {
-            // It changes from the wheel that made it to the wheel that uses it.
+            // The socket moves from the wheel that created it to the wheel that uses it.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 self.registry.reregister(source, Token(token), interest)
             }
@@ -115,7 +115,7 @@ impl Sockets {
         }
     }
 
-    /// Looks a name up in a thread, for the system's resolver blocks.
+    /// Looks up a name in a thread, because the system's resolver blocks.
     pub(in crate::reactor) fn resolve(
         &mut self,
         host: &str,
@@ -125,12 +125,13 @@ impl Sockets {
         if self.lookups >= NAME_LOOKUPS_MAX {
             return Err(io::Error::other("too many names are being looked up"));
         }
-        let (host, tell, waker) = (host.to_owned(), self.tell.clone(), Arc::clone(&self.waker));
+        let (host, results, waker) =
+            (host.to_owned(), self.results.clone(), Arc::clone(&self.waker));
         std::thread::Builder::new().name("masque-lookup".into()).spawn(move || {
             let found = (host.as_str(), port).to_socket_addrs();
             let found = found.map(|addresses| addresses.map(Endpoint::Tcp).collect());
-            // Nobody hears it when the kernel is gone.
-            if tell.send((token, found)).is_ok() {
+            // Sending fails if the kernel is gone.
+            if results.send((token, found)).is_ok() {
                 let _ = waker.wake();
             }
         })?;
@@ -142,17 +143,17 @@ impl Sockets {
         self.found.remove(&token)
     }
 
-    /// Which lookups have ended since the last time.
+    /// Calls `ended` with the token of each lookup that has ended since the last call.
     pub(in crate::reactor) fn take_lookups(&mut self, mut ended: impl FnMut(usize)) {
-        while let Ok((token, found)) = self.told.try_recv() {
+        while let Ok((token, found)) = self.finished.try_recv() {
             self.lookups -= 1;
             self.found.insert(token, found);
             ended(token);
         }
     }
 
-    /// Has a signal of the process told to this kernel.
-    pub(in crate::reactor) fn hear(&mut self, signal: Signal) -> io::Result<()> {
+    /// Lets this kernel receive a signal of the process.
+    pub(in crate::reactor) fn watch_signal(&mut self, signal: Signal) -> io::Result<()> {
         if let Some(signals) = &self.signals {
             return signals.add_signal(signal.number());
         }
@@ -162,7 +163,7 @@ impl Sockets {
         Ok(())
     }
 
-    /// Which signals have come since the last time.
+    /// The signals that have arrived since the last call.
     pub(in crate::reactor) fn take_signals(&mut self) -> Vec<Signal> {
         let pending = self.signals.iter_mut().flat_map(Signals::pending);
         pending.filter_map(Signal::of_number).collect()

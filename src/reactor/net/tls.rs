@@ -1,5 +1,5 @@
-//! TLS for the client's side, as a layer of a [`Socket`]: what reads and writes the socket drives
-//! the handshake by that, and nothing blocks.
+//! TLS for clients, as a layer of a [`Socket`]. Reading and writing the socket drives the
+//! handshake, and nothing blocks.
 
 use super::socket::Socket;
 use super::tls_error::TlsError;
@@ -17,21 +17,21 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// Whose word is taken for it that a server is who it says: certificates of authorities. With the
-/// feature `tls` alone. A copy is O(1).
+/// The certificates of the authorities that a client trusts. It needs the feature `tls`. A clone is
+/// O(1).
 #[derive(Clone)]
 pub struct Trust(Arc<ClientConfig>);
 
 impl Trust {
-    /// The authorities that the platform trusts; `SSL_CERT_FILE` and `SSL_CERT_DIR` name others.
-    /// Reads their files, which takes some milliseconds.
+    /// The authorities that the platform trusts; `SSL_CERT_FILE` and `SSL_CERT_DIR` name others. It
+    /// reads their files, which takes some milliseconds.
     ///
     /// # Errors
-    /// When the platform has none.
+    /// If the platform has none.
     pub fn platform() -> Result<Self, TlsError> {
         let found = rustls_native_certs::load_native_certs();
         let mut roots = RootCertStore::empty();
-        // Platforms keep a few that are too old to be understood; the others are as good as before.
+        // Platforms have a few certificates that are too old to be parsed; they are skipped.
         if let (0, _) = roots.add_parsable_certificates(found.certs) {
             let errors: Vec<_> = found.errors.iter().map(ToString::to_string).collect();
             return Err(TlsError::Trust(format!("no authorities here; {}", errors.join("; "))));
@@ -39,10 +39,10 @@ impl Trust {
         Trust::of(roots)
     }
 
-    /// These authorities and no others: certificates in PEM, as `openssl` writes them.
+    /// Trusts only these authorities: certificates in PEM, as `openssl` writes them.
     ///
     /// # Errors
-    /// When there is none, or one that is no certificate.
+    /// If there is no certificate, or one cannot be parsed.
     pub fn authority(pem: &[u8]) -> Result<Self, TlsError> {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(pem) {
@@ -56,12 +56,12 @@ impl Trust {
     }
 
     fn of(roots: RootCertStore) -> Result<Self, TlsError> {
-        // The provider is named here rather than installed, which would be state of the whole
-        // program.
+        // The provider is passed here instead of installed, because an installed one is global
+        // state.
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let config = config.with_safe_default_protocol_versions()?;
         let mut config = config.with_root_certificates(roots).with_no_client_auth();
-        // Each connection looks at the certificate anew: a feed connects rarely enough.
+        // Each connection checks the certificate, because a feed connects rarely.
         config.resumption = Resumption::disabled();
         Ok(Trust(Arc::new(config)))
     }
@@ -74,17 +74,16 @@ impl fmt::Debug for Trust {
 }
 
 impl Socket {
-    /// Speaks TLS from now on, as a client, with a server that must prove on `date` to be `host`.
-    /// With the feature `tls` alone.
+    /// Adds TLS to the socket, as a client. The server's certificate must be for `host` and valid
+    /// on `date`. It needs the feature `tls`.
     ///
-    /// Whatever reads or writes the socket drives the handshake; until that is done nothing that is
-    /// written is taken, so that nothing is sent to a server whose certificate is not good. Reading
-    /// fails with a [`TlsError`] within the [`io::Error`]; when the peer ends without saying so,
-    /// with [`UnexpectedEof`](ErrorKind::UnexpectedEof), for somebody else may have cut the end
-    /// off.
+    /// Reads and writes drive the handshake. Writes return `WouldBlock` until it is done, so that
+    /// nothing is sent to a server whose certificate is not valid. Reads fail with a [`TlsError`]
+    /// within the [`io::Error`]. If the connection ends without TLS's closing message, they fail
+    /// with [`UnexpectedEof`](ErrorKind::UnexpectedEof), because an attacker may have cut it.
     ///
     /// # Errors
-    /// When `host` is neither a name nor an address.
+    /// If `host` is neither a name nor an address.
     pub fn into_tls(self, trust: &Trust, host: &str, date: SystemTime) -> Result<Self, TlsError> {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|error| TlsError::WrongHost(error.to_string()))?;
@@ -105,7 +104,8 @@ impl Socket {
     }
 }
 
-/// The day on which a certificate must be valid: the kernel's, for nothing below it reads a clock.
+/// The time at which a certificate must be valid: the kernel's date, because only the driver reads
+/// a clock.
 #[derive(Debug)]
 struct Date(SystemTime);
 
@@ -118,20 +118,20 @@ impl TimeProvider for Date {
 #[derive(Debug)]
 struct Tls {
     connection: ClientConnection,
-    /// Records that the transport had no room for.
+    /// Records that the transport has not taken yet.
     outgoing: BytesMut,
-    /// What ended the input, to be told after what came before it.
+    /// The error that ended the input. It is returned after the bytes before it.
     failure: Option<io::Error>,
     reads_on: bool,
-    /// Whether it was too early for what was to be written.
+    /// True if a write was refused because the handshake was not done.
     has_refused: bool,
-    /// Whether the transport is to be shut once all is written.
+    /// True if the transport's write side is closed once all is written.
     is_ending: bool,
 }
 
 impl Layer for Tls {
-    /// Fills the buffer as far as the transport has bytes for it, so that less than that means what
-    /// it means with every socket.
+    /// Fills the buffer as far as the transport has bytes, so that a short read has the same
+    /// meaning as for every socket.
     fn read(&mut self, transport: &mut Transport, buffer: &mut [u8]) -> io::Result<usize> {
         self.reads_on = false;
         let (mut filled, mut budget) = (0, READ_PER_TURN);
@@ -153,7 +153,7 @@ impl Layer for Tls {
     fn write(&mut self, transport: &mut Transport, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.flush(transport)?;
         self.has_refused = self.connection.is_handshaking();
-        // Of a failure reading tells, after what came before it.
+        // A failure is returned by a read, after the bytes before it.
         if self.has_refused || self.failure.is_some() || !self.outgoing.is_empty() {
             return Err(ErrorKind::WouldBlock.into());
         }
@@ -178,7 +178,8 @@ impl Layer for Tls {
         Ok(())
     }
 
-    /// RFC 8446, section 6.1: who ends says so, and that alone tells the end from a cut.
+    /// RFC 8446, section 6.1: the side that ends sends a closing message. Only this message
+    /// distinguishes an end from a cut.
     fn shutdown_write(&mut self, transport: &mut Transport) -> io::Result<()> {
         self.connection.send_close_notify();
         self.is_ending = true;
@@ -199,7 +200,8 @@ impl Layer for Tls {
 }
 
 impl Tls {
-    /// What has been decrypted, or else of what comes next; 0 is the end.
+    /// Reads decrypted bytes; if there are none, first reads more from the transport. Returns 0 at
+    /// the end.
     fn read_some(
         &mut self,
         transport: &mut Transport,
@@ -216,20 +218,20 @@ impl Tls {
                 return Err(error);
             }
             if *budget == 0 {
-                self.reads_on = true; // records without a byte for us, as many as somebody likes
+                self.reads_on = true; // a peer may send any number of records without data
                 return Err(ErrorKind::WouldBlock.into());
             }
             let count = self.connection.read_tls(&mut Incoming(transport))?;
             *budget = budget.saturating_sub(count);
             let processed = self.connection.process_new_packets();
-            // Reading may have to be answered: by the handshake, by new keys, by an alert. Whether
-            // that can be sent is for the next write to say, and nothing that came is lost for it.
+            // The handshake, new keys and alerts require an answer. If sending it fails here, the
+            // next write returns the error, so nothing is lost.
             let _ = self.flush(transport);
             self.failure = processed.err().map(|error| TlsError::from(error).into());
         }
     }
 
-    /// Takes what is to be sent, so that how much it is can be told.
+    /// Moves the connection's records into `outgoing`, so that `held` can count them.
     fn gather(&mut self) {
         while self.connection.wants_write() {
             let mut outgoing = (&mut self.outgoing).writer();
@@ -266,12 +268,12 @@ impl From<rustls::Error> for TlsError {
         use CertificateError as Bad;
         use rustls::Error;
         let text = match &error {
-            // So `openssl req -x509` makes them, unless it is told otherwise.
+            // `openssl req -x509` makes such certificates by default.
             Error::InvalidCertificate(error) if error.to_string().contains("CaUsedAsEndEntity") => {
                 "it is an authority's and not a server's; it needs basicConstraints=CA:FALSE".into()
             }
             Error::InvalidCertificate(error) => error.to_string(),
-            Error::InvalidMessage(_) => format!("what comes is no TLS: {error}"),
+            Error::InvalidMessage(_) => format!("the peer does not send TLS: {error}"),
             error => error.to_string(),
         };
         match error {

@@ -1,30 +1,30 @@
-//! Why TLS was refused. It is there without the feature `tls`, too, so that nobody's `match`
-//! depends on it; then none of this ever comes.
+//! Why TLS failed. The type exists without the feature `tls` too, so that a `match` does not depend
+//! on the feature; then it never occurs.
 
 use std::fmt;
 
-/// Why a connection is not, or no longer, secured. The text is what the library for TLS says of it.
+/// Why a connection is not, or no longer, secured. The text is the message of the TLS library.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// The certificate is for others than the host that was asked for (RFC 9525).
+    /// The certificate is for other hosts than the requested one (RFC 9525).
     WrongHost(String),
-    /// The certificate's time is over.
+    /// The certificate has expired.
     Expired(String),
-    /// The certificate's time has yet to come; or this machine's clock is wrong.
+    /// The certificate is not valid yet, or this machine's clock is wrong.
     NotYetValid(String),
-    /// Nobody who is trusted has signed the certificate. So it is with one that signs itself.
+    /// No trusted authority has signed the certificate. It may be self-signed.
     UnknownIssuer(String),
-    /// The certificate is not good for another reason.
+    /// The certificate is not valid for another reason.
     Certificate(String),
-    /// The two sides do not agree, or what comes is no TLS.
+    /// The two sides do not agree on a protocol, or the peer does not send TLS.
     Protocol(String),
-    /// Whom to trust cannot be read.
+    /// The certificates of the authorities cannot be read.
     Trust(String),
 }
 
 impl TlsError {
-    /// Whether trying again will not help until somebody has done something about it.
+    /// Returns true if another try will fail until an operator mends the cause.
     pub fn is_permanent(&self) -> bool {
         !matches!(self, TlsError::Protocol(_))
     }
@@ -37,11 +37,11 @@ impl fmt::Display for TlsError {
             Self::Expired(what) => write!(f, "the certificate has expired: {what}"),
             Self::NotYetValid(what) => write!(f, "the certificate is not valid yet: {what}"),
             Self::UnknownIssuer(what) => {
-                write!(f, "nobody who is trusted has signed the certificate: {what}")
+                write!(f, "no trusted authority has signed the certificate: {what}")
             }
-            Self::Certificate(what) => write!(f, "the certificate is not good: {what}"),
+            Self::Certificate(what) => write!(f, "the certificate is not valid: {what}"),
             Self::Protocol(what) => write!(f, "TLS failed: {what}"),
-            Self::Trust(what) => write!(f, "whom to trust cannot be read: {what}"),
+            Self::Trust(what) => write!(f, "the authorities' certificates cannot be read: {what}"),
         }
     }
 }

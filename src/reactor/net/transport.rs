@@ -1,11 +1,11 @@
-//! What carries a socket's bytes, and what may lie between the two.
+//! The transport of a socket's bytes, and layers such as TLS between the socket and its transport.
 
 use super::memory::MemorySocket;
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
 
-/// What carries a socket's bytes.
+/// The transport of a socket's bytes.
 #[derive(Debug)]
 pub(in crate::reactor) enum Transport {
     Tcp(mio::net::TcpStream),
@@ -13,31 +13,29 @@ pub(in crate::reactor) enum Transport {
     Memory(MemorySocket),
 }
 
-/// What changes a socket's bytes on their way to and from its transport, as TLS
-/// does.
+/// A layer that changes the bytes between a socket and its transport, as TLS does.
 ///
-/// Its bytes are not the transport's, so that a poll does not tell all: what a layer knows beyond
-/// that it says itself.
+/// A poll reports only the transport's readiness, so a layer has methods that report its own.
 pub(in crate::reactor) trait Layer: fmt::Debug + Send {
-    /// As [`Socket::read`].
+    /// See [`Socket::read`].
     fn read(&mut self, transport: &mut Transport, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// As [`Socket::write`]. `WouldBlock` may also mean that the layer itself is not that far.
+    /// See [`Socket::write`]. `WouldBlock` may also mean that the layer is not ready.
     fn write(&mut self, transport: &mut Transport, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// As [`Socket::flush`].
+    /// See [`Socket::flush`].
     fn flush(&mut self, transport: &mut Transport) -> io::Result<()>;
 
-    /// As [`Socket::shutdown_write`], once what is held has been written.
+    /// See [`Socket::shutdown_write`]; it happens after the held bytes have been written.
     fn shutdown_write(&mut self, transport: &mut Transport) -> io::Result<()>;
 
-    /// As [`Socket::held`].
+    /// See [`Socket::held`].
     fn held(&self) -> usize;
 
-    /// As [`Socket::reads_on`].
+    /// See [`Socket::reads_on`].
     fn reads_on(&self) -> bool;
 
-    /// As [`Socket::writes_on`].
+    /// See [`Socket::writes_on`].
     fn writes_on(&self) -> bool;
 }
 
@@ -70,7 +68,7 @@ impl Transport {
     }
 }
 
-/// Tries again what a signal has interrupted.
+/// Repeats a system call that a signal has interrupted.
 pub(in crate::reactor) fn retry<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match attempt() {

@@ -4,21 +4,22 @@ use crate::reactor::ids::{NO_TIMER, NO_WHEEL, SessionId, WatchRef};
 use crate::reactor::shrink::ShrinkableTable;
 use std::any::Any;
 
-/// What the kernel keeps for a session beside its heap.
+/// The kernel's data of a session.
 pub(in crate::reactor) struct Slot {
     generation: u32,
     pub(in crate::reactor) kind: u32,
     pub(in crate::reactor) phase: Phase,
-    /// Whether it waits to be looked at by the sweep.
+    /// True if the next sweep checks it.
     pub(in crate::reactor) marked: bool,
-    /// True if the program cannot do without it: its panic ends the kernel.
+    /// True if its panic ends the kernel.
     pub(in crate::reactor) is_essential: bool,
-    /// What can wake it: messages to it and from it, timers, wheels, children and holds.
+    /// The number of things that can wake it: messages to it and from it, timers, wheels, children
+    /// and holds.
     pub(in crate::reactor) refs: u32,
     pub(in crate::reactor) parent: SessionId,
     /// The number of its spawn, so that children end before their parents.
     pub(in crate::reactor) born: u64,
-    /// Lent out while a handler runs.
+    /// `None` while a handler runs, which borrows it.
     pub(in crate::reactor) heap: Option<Box<dyn Any>>,
     pub(in crate::reactor) first_timer: u32,
     pub(in crate::reactor) first_wheel: u32,
@@ -30,12 +31,12 @@ pub(in crate::reactor) struct Slot {
 pub(in crate::reactor) enum Phase {
     Vacant,
     Live,
-    /// It has said `stop` or is being stopped: nothing reaches it any more.
+    /// It has called `stop` or is being stopped: no event reaches it any more.
     Stopping,
 }
 
 impl Slot {
-    /// Whether nothing at all speaks for the session's life: the sweep stops it.
+    /// Returns true if nothing keeps the session alive, so that the sweep stops it.
     pub(in crate::reactor) fn is_forgotten(&self) -> bool {
         self.phase == Phase::Live
             && self.refs == 0
@@ -51,8 +52,7 @@ pub(in crate::reactor) struct Slots {
     free: Vec<u32>,
     live: usize,
     born: u64,
-    /// The first generation of a place that is made now: later than any of a place that was given
-    /// back.
+    /// The first generation of a new slot: later than any of a slot that was removed.
     generation: u32,
 }
 
@@ -61,8 +61,8 @@ impl Slots {
         self.live
     }
 
-    /// How many sessions the table has places for now.
-    pub(in crate::reactor) fn room(&self) -> usize {
+    /// The number of slots, with the vacant ones.
+    pub(in crate::reactor) fn capacity(&self) -> usize {
         self.places.len()
     }
 
@@ -109,14 +109,14 @@ impl Slots {
             .filter(|slot| slot.generation == id.generation && slot.phase != Phase::Vacant)
     }
 
-    /// The same, to look at.
+    /// Like [`find`](Self::find), without a change.
     pub(in crate::reactor) fn get(&self, id: SessionId) -> Option<&Slot> {
         self.places
             .get(id.index as usize)
             .filter(|slot| slot.generation == id.generation && slot.phase != Phase::Vacant)
     }
 
-    /// Whether a session takes messages.
+    /// Returns true if a session takes messages.
     pub(in crate::reactor) fn is_live(&self, id: SessionId) -> bool {
         self.get(id).is_some_and(|slot| slot.phase == Phase::Live)
     }
@@ -133,15 +133,15 @@ impl Slots {
         slot.heap = None;
         slot.aliases = vec![];
         self.live -= 1;
-        // A place whose generations are used up is not used again, so that an id never means
-        // another.
+        // A slot whose generations are used up is not used again, so that an id never means another
+        // session.
         if id.generation < u32::MAX {
             self.free.reserve_one();
             self.free.push(id.index);
         }
     }
 
-    /// Gives back the places behind the last session. O(places).
+    /// Releases the slots after the last session. O(slots).
     pub(in crate::reactor) fn shrink(&mut self) {
         while let Some(last) = self.places.last()
             && last.phase == Phase::Vacant

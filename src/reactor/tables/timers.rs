@@ -1,4 +1,4 @@
-//! Timers in the order in which they are due.
+//! Timers, ordered by due time.
 
 mod lane;
 
@@ -6,16 +6,16 @@ use crate::reactor::shrink::ShrinkableTable;
 use lane::Lane;
 use slab::Slab;
 
-/// The timers of a kernel: lanes for those that come in the order in which they are due, and an
-/// indexed heap of four children a node for the others.
+/// The timers of a kernel: lanes for timers that are set in the order of their due times, and an
+/// indexed heap with four children per node for the others.
 ///
-/// Due times are nanoseconds since the kernel's start; equal ones are in the order in which they
-/// were set. Setting, removing and moving a timer is O(1) in a lane, where all are whose delay is
-/// one of a few, and O(log n) in the heap. Nothing is allocated once warm.
+/// Due times are nanoseconds; equal ones are in the order of setting. Setting, removing and moving
+/// a timer is O(1) in a lane, and O(log n) in the heap. Timers with one of a few common delays are
+/// in lanes. Nothing is allocated once warm.
 ///
-/// A timer that is overdue when it is set waits for the next turn, and stands there in the order of
-/// its own due time. If it stood there at once, a session that sets itself overdue timers without
-/// end would always be before all others.
+/// A timer that is overdue when it is set waits for the next turn, and is then ordered by its due
+/// time. Otherwise a session that sets overdue timers without end would always come before all
+/// others.
 #[derive(Debug)]
 pub(in crate::reactor) struct Timers<T> {
     entries: Slab<Entry<T>>,
@@ -28,7 +28,8 @@ pub(in crate::reactor) struct Timers<T> {
 /// The due time of a timer that never fires: it is later than any time that a clock shows.
 pub(in crate::reactor) const NEVER: u64 = u64::MAX;
 
-/// A timer's id: its place, and a serial number so that a later timer there is not taken for it.
+/// A timer's id: its index, and a serial number that distinguishes it from later timers with this
+/// index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::reactor) struct Key {
     pub(in crate::reactor) index: u32,
@@ -47,7 +48,7 @@ struct Entry<T> {
     value: T,
 }
 
-/// Where a timer stands.
+/// The place of a timer.
 #[derive(Clone, Copy, Debug)]
 enum Place {
     Lane(u8, u32),
@@ -55,7 +56,7 @@ enum Place {
     Overdue(u32),
 }
 
-/// A timer's turn: when it is due, the number by which it was set, and its index.
+/// A timer in the order: its due time, its sequence number and its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::reactor) struct Node {
     pub(in crate::reactor) due: u64,
@@ -74,12 +75,11 @@ impl Node {
     }
 }
 
-/// A server has a few delays that everyone's timers share: for a head, between two requests, for a
-/// long poll.
+/// A server uses only a few delays: for a request's head, between two requests, for a long poll.
 const LANES: usize = 4;
 
-/// A lane that is no longer than this gives way to a timer that fits into none: a few timers that
-/// are far away are not to keep everyone else's out.
+/// A lane that is not longer than this is emptied for a timer that fits into no lane, so that a few
+/// timers that are far away do not block a lane.
 const LANE_SHORT: usize = 8;
 
 const CHILDREN: usize = 4;
@@ -94,8 +94,8 @@ impl<T> Timers<T> {
         self.entries.len()
     }
 
-    /// Has the timers that were overdue when they were set take their turn. Returns the sequence
-    /// number of the newest timer: what is set from now on has a higher one.
+    /// Adds the timers that were overdue when they were set. Returns the sequence number of the
+    /// newest timer: timers that are set from now on have higher ones.
     pub(in crate::reactor) fn begin_turn(&mut self) -> u64 {
         while let Some(node) = self.overdue.pop() {
             self.put(None, node);
@@ -116,7 +116,7 @@ impl<T> Timers<T> {
         let index = self.entries.insert(entry) as u32;
         let node = Node { due, sequence: serial, entry: index, was_overdue: due < now };
         if node.was_overdue {
-            self.put_off(node);
+            self.defer(node);
         } else {
             let lane = self.lane_for(due);
             self.put(lane, node);
@@ -137,12 +137,12 @@ impl<T> Timers<T> {
         &mut self.entries[index as usize].value
     }
 
-    /// The same, to look at.
+    /// Like [`at`](Self::at), without a change.
     pub(in crate::reactor) fn get(&self, index: u32) -> &T {
         &self.entries[index as usize].value
     }
 
-    /// When the timer at `index`, which must be set, is due. O(1).
+    /// The due time of the timer at `index`, which must be set. O(1).
     pub(in crate::reactor) fn due(&self, index: u32) -> u64 {
         match self.entries[index as usize].place {
             Place::Lane(lane, number) => self.lanes[usize::from(lane)].due(number),
@@ -165,29 +165,29 @@ impl<T> Timers<T> {
         entry.value
     }
 
-    /// Moves the timer at `index`, which must be set, behind those that are due at `due`. O(1), or
-    /// O(log n) in the heap.
+    /// Moves the timer at `index`, which must be set, to `due`, after the others of that time.
+    /// O(1), or O(log n) in the heap.
     pub(in crate::reactor) fn move_to(&mut self, index: u32, due: u64, now: u64) {
         let sequence = self.next_sequence();
         let node = Node { due, sequence, entry: index, was_overdue: due < now };
         if node.was_overdue {
             self.take(self.entries[index as usize].place);
-            return self.put_off(node);
+            return self.defer(node);
         }
         match (self.entries[index as usize].place, self.lane_for(due)) {
             (Place::Heap(place), None) => {
                 self.heap[place as usize] = node;
-                self.settle(place as usize);
+                self.restore_order(place as usize);
             }
             (_, lane) => {
-                // Read anew: a lane that gave way has moved what was in it.
+                // The place is read again, because `lane_for` may have emptied its lane.
                 self.take(self.entries[index as usize].place);
                 self.put(lane, node);
             }
         }
     }
 
-    /// Gives back the room behind the last timer. O(room).
+    /// Releases the capacity after the last timer. O(capacity).
     pub(in crate::reactor) fn shrink(&mut self) {
         self.entries.shrink();
         self.lanes.iter_mut().for_each(Lane::shrink);
@@ -195,12 +195,13 @@ impl<T> Timers<T> {
         self.overdue.shrink();
     }
 
-    /// Returns true if there is room for more timers than a kernel keeps it for.
+    /// Returns true if the capacity is more than a kernel keeps.
     pub(in crate::reactor) fn is_large(&self) -> bool {
         self.entries.is_large()
     }
 
-    /// Gives back what a burst of timers took. Returns true if there is still more than a block.
+    /// Releases what a burst of timers took. Returns true if some table is still longer than a
+    /// block.
     pub(in crate::reactor) fn tidy(&mut self) -> bool {
         let mut is_large = self.entries.tidy();
         for lane in &mut self.lanes {
@@ -214,8 +215,8 @@ impl<T> Timers<T> {
         self.sequence
     }
 
-    /// The lane into which a timer fits, of several the fullest in time; one is made empty for it
-    /// if need be, and if that is cheap.
+    /// The lane into which a timer fits: of several, the one with the latest timer. If none fits, a
+    /// short lane is emptied for it.
     fn lane_for(&mut self, due: u64) -> Option<usize> {
         let fitting = self.lanes.iter().enumerate().filter(|(_, lane)| lane.latest() <= Some(due));
         let best = fitting.max_by_key(|(_, lane)| lane.latest()).map(|(lane, _)| lane);
@@ -230,7 +231,7 @@ impl<T> Timers<T> {
         })
     }
 
-    /// Puts a timer into a lane, or the heap, and notes where it stands.
+    /// Puts a timer into a lane or the heap, and stores its place.
     fn put(&mut self, lane: Option<usize>, node: Node) {
         if let Some(lane) = lane {
             let number = self.lanes[lane].push(node);
@@ -242,19 +243,19 @@ impl<T> Timers<T> {
         }
     }
 
-    /// Has a timer wait for the next turn.
-    fn put_off(&mut self, node: Node) {
+    /// Lets a timer wait for the next turn.
+    fn defer(&mut self, node: Node) {
         self.entries[node.entry as usize].place = Place::Overdue(self.overdue.len() as u32);
         self.overdue.reserve_one();
         self.overdue.push(node);
     }
 
-    /// Takes the timer at `place` out of its lane, the heap, or those that wait for the next turn.
+    /// Removes the timer at `place` from its lane, the heap, or the overdue ones.
     fn take(&mut self, place: Place) {
         match place {
             Place::Heap(place) => {
                 self.heap.swap_remove(place as usize);
-                self.settle(place as usize);
+                self.restore_order(place as usize);
             }
             Place::Overdue(place) => {
                 self.overdue.swap_remove(place as usize);
@@ -274,8 +275,8 @@ impl<T> Timers<T> {
         }
     }
 
-    /// Puts right a node of the heap that may be too early or too late for its place.
-    fn settle(&mut self, place: usize) {
+    /// Restores the order of the heap around a node that was changed.
+    fn restore_order(&mut self, place: usize) {
         if place < self.heap.len() {
             let place = self.sift_up(place);
             self.sift_down(place);

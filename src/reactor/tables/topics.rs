@@ -8,7 +8,7 @@ use std::any::{Any, type_name};
 use std::collections::HashMap;
 use std::num::NonZeroU64;
 
-/// Every topic that was ever watched or notified. `V` is what is done with its messages.
+/// Every topic that was ever watched or notified. `V` is the vtable of functions for its messages.
 pub(in crate::reactor) struct Topics<V> {
     by_key: HashMap<u64, u32, BuildKeyHasher>,
     all: Vec<Registry<V>>,

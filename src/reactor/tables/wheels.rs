@@ -15,7 +15,7 @@ pub(in crate::reactor) struct WheelState {
     key: ArenaKey,
 }
 
-/// Every mounted wheel, and those that have something to do. `V` is what a kind of wheel does.
+/// Every mounted wheel, and the wheels with a reason to run. `V` is the vtable of a type of wheel.
 pub(in crate::reactor) struct Wheels<V: 'static> {
     mounted: Slab<Mounted<V>>,
     /// The states, in an arena for each type.
@@ -193,7 +193,7 @@ impl<V> Wheels<V> {
 pub(in crate::reactor) struct Scratch(Vec<Box<dyn Any>>);
 
 impl Scratch {
-    #[expect(clippy::unnecessary_box_returns, reason = "the allocation is what is shared")]
+    #[expect(clippy::unnecessary_box_returns, reason = "the wheels share the allocation")]
     pub(in crate::reactor) fn take<T: Default + 'static>(&mut self) -> Box<T> {
         match self.0.iter().position(|object| object.is::<T>()) {
             Some(at) => self.0.swap_remove(at).downcast().unwrap_or_default(),

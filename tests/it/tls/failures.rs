@@ -67,7 +67,7 @@ fn a_certificate_whose_time_is_over_or_has_not_come() {
 #[test]
 fn a_certificate_of_somebody_else() {
     let identity = Authority::named("others").sign(&of(&["couch"]));
-    let words = ["nobody who is trusted has signed the certificate"];
+    let words = ["no trusted authority has signed the certificate"];
     check_refused(&identity, &Authority::new().pem(), TlsError::UnknownIssuer, &words);
     let (own, _) = self_signed(&of(&["couch"]), IsCa::NoCa);
     check_refused(&own, &Authority::new().pem(), TlsError::UnknownIssuer, &words);
@@ -158,7 +158,7 @@ fn a_server_without_tls() {
     rig.spawn(watcher);
     rig.settle();
     let told = told.take();
-    assert!(told[0].starts_with("lost: TLS failed: what comes is no TLS"), "{told:?}");
+    assert!(told[0].starts_with("lost: TLS failed: the peer does not send TLS"), "{told:?}");
 }
 
 #[test]

@@ -4,14 +4,14 @@ use crate::reactor::shrink::ShrinkableTable;
 use crate::reactor::tables::timers::Node;
 use std::collections::VecDeque;
 
-/// Timers that were set in the order in which they are due, as those of one equal delay are.
+/// Timers that were set in the order of their due times, as timers with an equal delay are.
 ///
-/// Each has a number, by which it is found. What is removed from the middle leaves a gap, so that
-/// the others keep their numbers; neither end is ever a gap.
+/// Each timer has a number, which finds it. A timer that is removed from the middle leaves a gap,
+/// so that the others keep their numbers. Neither end is ever a gap.
 #[derive(Debug, Default)]
 pub(in crate::reactor) struct Lane {
     nodes: VecDeque<Node>,
-    /// The number of the front; the next one's is one more, and `u32::MAX`'s is 0.
+    /// The number of the first timer. Numbers wrap from `u32::MAX` to 0.
     front: u32,
     gaps: usize,
 }
@@ -20,7 +20,7 @@ pub(in crate::reactor) struct Lane {
 const GAP: u32 = u32::MAX;
 
 impl Lane {
-    /// How many places it takes, gaps among them.
+    /// The number of timers and gaps.
     pub(in crate::reactor) fn len(&self) -> usize {
         self.nodes.len()
     }
@@ -30,17 +30,17 @@ impl Lane {
         self.nodes.front().copied()
     }
 
-    /// When the latest is due: what is due before that cannot be put behind it.
+    /// The due time of the last timer. A timer that is due earlier does not fit into this lane.
     pub(in crate::reactor) fn latest(&self) -> Option<u64> {
         self.nodes.back().map(|node| node.due)
     }
 
-    /// When the timer with this number is due.
+    /// The due time of the timer with this number.
     pub(in crate::reactor) fn due(&self, number: u32) -> u64 {
         self.nodes[self.place(number)].due
     }
 
-    /// Puts a timer behind the others; its number.
+    /// Appends a timer and returns its number.
     pub(in crate::reactor) fn push(&mut self, node: Node) -> u32 {
         let number = self.front.wrapping_add(self.nodes.len() as u32);
         self.nodes.reserve_one();
@@ -48,7 +48,7 @@ impl Lane {
         number
     }
 
-    /// Takes a timer out. O(1), but for gaps that are closed with it.
+    /// Removes a timer. Amortized O(1).
     pub(in crate::reactor) fn remove(&mut self, number: u32) {
         let place = self.place(number);
         self.nodes[place].entry = GAP;
@@ -64,12 +64,12 @@ impl Lane {
         }
     }
 
-    /// Whether there are more gaps than timers.
+    /// Returns true if there are more gaps than timers.
     pub(in crate::reactor) fn is_sparse(&self) -> bool {
         self.gaps * 2 > self.nodes.len()
     }
 
-    /// Closes the gaps, and tells each timer's entry and new number. O(`len`).
+    /// Removes the gaps, and calls `renumber` with each timer's entry and new number. O(`len`).
     pub(in crate::reactor) fn close_up(&mut self, mut renumber: impl FnMut(u32, u32)) {
         self.nodes.retain(|node| !node.is_gap());
         self.gaps = 0;
@@ -78,19 +78,19 @@ impl Lane {
         }
     }
 
-    /// Takes the latest timer out.
+    /// Removes the last timer and returns it.
     pub(in crate::reactor) fn pop(&mut self) -> Option<Node> {
         let node = self.nodes.back().copied()?;
         self.remove(self.front.wrapping_add(self.nodes.len() as u32 - 1));
         Some(node)
     }
 
-    /// Gives back the room behind the last timer.
+    /// Releases the capacity after the last timer.
     pub(in crate::reactor) fn shrink(&mut self) {
         self.nodes.shrink();
     }
 
-    /// Gives back what a burst of timers took; see [`Room::tidy`].
+    /// Releases what a burst of timers took; see [`ShrinkableTable::tidy`].
     pub(in crate::reactor) fn tidy(&mut self) -> bool {
         self.nodes.tidy()
     }
