@@ -241,7 +241,7 @@ pub const CHECKPOINT_PAUSE: Duration = Duration::from_secs(1);
 /// hundred times as fast.
 pub const CHECKPOINT_FLUSH_TIME: Duration = Duration::from_secs(5);
 
-/// Longest checkpoint file, in bytes: the marks of [`KEPT_ROWS`](couch_feed::limits::KEPT_ROWS)
-/// rows and a few hundred more are usual, and sequences grow with the shards of a database: then
-/// marks that would not fit are left out.
+/// Longest checkpoint file, in bytes: the marks of `couch_feed::limits::KEPT_ROWS` rows and a few
+/// hundred more are usual, and sequences grow with the shards of a database: then marks that would
+/// not fit are left out.
 pub const CHECKPOINT_BYTES: u64 = 64 * 1024;

@@ -9,11 +9,17 @@
 //! |---|---|---|---|
 //! | [`Stream`] | bytes | bytes | `POE::Filter::Stream` |
 //! | [`Line`] | lines of text | lines of text | `POE::Filter::Line` |
-//! | [`Httpd`] | HTTP requests | HTTP responses | `POE::Filter::HTTPD` |
-//! | [`HttpClient`] | HTTP responses | HTTP requests | |
+#![cfg_attr(
+    feature = "http",
+    doc = "| [`Httpd`] | HTTP requests | HTTP responses | `POE::Filter::HTTPD` |"
+)]
+#![cfg_attr(feature = "http", doc = "| [`HttpClient`] | HTTP responses | HTTP requests | |")]
 //!
-//! [`Lines`] and [`chunked`] are the machines within, for bodies that come through a filter;
-//! [`ServerSentEvent`] is what a body can be made of.
+//! [`Lines`] splits a text into lines, also inside a body that another filter delivers.
+#![cfg_attr(
+    feature = "http",
+    doc = "[`chunked`] decodes bodies. [`ServerSentEvent`] is an item of a body."
+)]
 
 #[cfg(feature = "http")]
 pub mod chunked;
