@@ -17,6 +17,7 @@ pub(super) const CLEAN: &[&str] = &[
     "couch-mem/",
     "dashboard/",
     "fuzz/",
+    "src/filters/",
     "src/reactor/",
     "tests/it/dashboard/",
     "tests/it/sessions/",
