@@ -1,13 +1,13 @@
-//! A session and its life.
+//! The life of a session.
 //!
 //! A session is a value that the kernel keeps for you: its fields are the state (POE calls it the
-//! heap), its methods handle named events. It is there as long as something can wake it.
+//! heap), its methods handle named events. It exists as long as an event can reach it.
 //!
 //! Notice:
-//! - `started` runs inside `spawn`: the session is whole when `spawn` returns.
-//! - `yield_now` queues an event; its handler runs later, when the reactor turns.
-//! - Nobody ends the session. When nothing waits for it any more it is stopped, and when no session
-//!   is left, `run` returns.
+//! - `started` runs inside `spawn`: the session is ready when `spawn` returns.
+//! - `yield_now` queues an event. Its handler runs later, in a turn of the reactor.
+//! - No code ends the session. The kernel stops it when no event can reach it any more, and `run`
+//!   returns when no session is left.
 //!
 //! Run it with `cargo run --example 01_hello_session`; it prints
 //!
@@ -27,11 +27,11 @@ struct Hello {
 }
 
 impl Hello {
-    /// An event: a name, and the type of what comes with it.
+    /// An event: a name, and the type of its payload.
     const GREET: Event<&'static str> = Event::new("hello.greet");
 
-    fn greet(&mut self, cx: &mut Cx<'_>, whom: &'static str) {
-        println!("hello, {whom}");
+    fn greet(&mut self, cx: &mut Cx<'_>, name: &'static str) {
+        println!("hello, {name}");
         self.greetings += 1;
         if self.greetings == 1 {
             cx.yield_now(Self::GREET, "world again");

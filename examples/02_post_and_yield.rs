@@ -1,15 +1,14 @@
 //! Posts, yields, and the turn.
 //!
-//! The kernel works in turns. A turn runs what was queued when it began, in that order; what
-//! handlers queue meanwhile waits for the next one. So there is no race, no lock, and no way to
-//! push in.
+//! The kernel works in turns. A turn runs the events that were in the queue when it began, first
+//! in, first out. Events that handlers queue during a turn wait for the next one. So there are no
+//! races and no locks, and no event overtakes another.
 //!
 //! Notice:
-//! - `post` is for another session, `yield_now` for oneself; both only queue.
-//! - The glutton yields to itself all the time, and the guest is served all the same: one turn
-//!   each.
-//! - What was posted first comes first, whoever posted it.
-//! - A post that cannot arrive is an error for who posts, at once.
+//! - `post` sends an event to another session, `yield_now` to the session itself. Both only queue.
+//! - The glutton yields to itself in each turn, but the guest is still served.
+//! - Events arrive in the order in which they were posted, whichever session posted them.
+//! - A post that cannot arrive returns an error immediately.
 //!
 //! Run it with `cargo run --example 02_post_and_yield`; it prints
 //!

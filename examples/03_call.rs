@@ -1,14 +1,14 @@
-//! A call, and who cannot be called.
+//! Calls, and sessions that cannot be called.
 //!
-//! `call` runs another session's handler now and returns its reply. It is for reads, from the one
-//! who shows to the one who knows: a view asks its model.
+//! `call` runs another session's handler immediately and returns its reply. Use it to read data: a
+//! view asks its model.
 //!
 //! Notice:
-//! - An event for a call names two types: what it takes and what it answers.
-//! - A call does not wait for the queue: the clerk has its answer in the middle of its handler.
-//! - A session that is running cannot be called. The model asks the clerk back while the clerk
-//!   waits for it, and is told that the clerk is busy, instead of a deadlock or a surprise.
-//! - Whoever is busy can be posted to.
+//! - An event for a call names two types: its payload and its reply.
+//! - A call does not use the queue: the clerk gets the reply in the middle of its handler.
+//! - A session that is running cannot be called. The model calls the clerk back while the clerk
+//!   waits for the model's reply. This call fails with an error instead of a deadlock.
+//! - A busy session can still be posted to.
 //!
 //! Run it with `cargo run --example 03_call`; it prints
 //!
@@ -39,7 +39,7 @@ impl Model {
 
     fn who_asks(&mut self, cx: &mut Cx<'_>, (): ()) -> &'static str {
         let clerk = cx.sender().expect("a session calls");
-        cx.post(clerk, Clerk::GO_HOME, ()).expect("the clerk is there, if busy");
+        cx.post(clerk, Clerk::GO_HOME, ()).expect("the clerk exists and can be posted to");
         match cx.call(clerk, Clerk::NAME, ()) {
             Ok(name) => name,
             Err(error) => {
@@ -56,7 +56,7 @@ impl Session for Model {
     }
 
     fn started(&mut self, cx: &mut Cx<'_>) {
-        cx.alias("model").expect("nobody has that name yet");
+        cx.alias("model").expect("no session has that name yet");
     }
 }
 

@@ -1,13 +1,15 @@
 //! Timers, by name and by id.
 //!
-//! A timer is an event that comes later. `delay` sets it by the event's name: setting it again
-//! moves it, as a snooze button does. For several of one name there are ids, with `delay_set`.
+//! A timer is an event that arrives later. `delay` sets the timer of an event. Setting it again
+//! moves it, as a snooze button does. `delay_set` returns an id, so one event can have several
+//! timers.
 //!
 //! Notice:
-//! - `delay` in `snooze` replaces the alarm that is set; `delay_clear` takes it away.
-//! - An egg's timer carries which egg it is. By its id one is moved, and one is taken back.
-//! - Two timers that are due at the same time come in the order in which they were set.
-//! - Hours pass in no time: a `Rig` drives the same kernel on virtual time, as your tests can.
+//! - `delay` in `snooze` replaces the alarm that is set; `delay_clear` would remove it.
+//! - The payload of an egg's timer says which egg it is. One timer is moved by its id, and one is
+//!   removed.
+//! - Two timers that are due at the same time fire in the order in which they were set.
+//! - Hours pass in microseconds: a `Rig` runs the same kernel on virtual time, as your tests can.
 //!
 //! Run it with `cargo run --example 04_timers`; it prints
 //!

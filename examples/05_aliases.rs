@@ -1,15 +1,14 @@
-//! Aliases, and who keeps whom alive.
+//! Aliases, and the lifetime of services.
 //!
-//! A session that others use by name is a service: it has nothing to wait for and must be there all
-//! the same. An alias keeps it, as long as there is anybody who could use it.
+//! A session that others use by name is a service: it waits for no event of its own, but it must
+//! still exist. An alias keeps it as long as another session could use it.
 //!
 //! Notice:
-//! - The journal has no timer and no message, only its name, and is there until the worker is done.
-//! - When only aliases are left, nobody can ever call any of them: they are stopped, and the
-//!   program ends. No service needs to be told to go.
-//! - A message that waits keeps its receiver and its sender; a parent lives as long as its
-//!   children.
-//! - A name has one owner. A second one is refused, and told who has it.
+//! - The journal has no timer and no message, only its name. It exists until the worker is done.
+//! - When only aliases are left, no session can use them: the kernel stops their sessions, and the
+//!   program ends. No code has to shut down services.
+//! - A waiting message keeps its receiver and its sender. A parent exists as long as its children.
+//! - A name has one owner. A second session gets an error that names the owner.
 //!
 //! Run it with `cargo run --example 05_aliases`; it prints
 //!
@@ -39,7 +38,7 @@ impl Session for Journal {
     fn started(&mut self, cx: &mut Cx<'_>) {
         if let Err(taken) = cx.alias("journal") {
             println!("{taken}");
-            cx.stop(); // without its name nobody could use it
+            cx.stop(); // no session could use it without its name
         }
     }
 
@@ -50,7 +49,7 @@ impl Session for Journal {
     }
 }
 
-/// Writes to the journal by its name, without knowing who that is.
+/// Writes to the journal by its name, without knowing its id.
 fn write(cx: &mut Cx<'_>, line: &'static str) {
     cx.post("journal", Journal::WRITE, line).expect("an alias keeps it for us");
 }
@@ -62,7 +61,7 @@ impl Worker {
 
     fn hire(&mut self, cx: &mut Cx<'_>, (): ()) {
         write(cx, "the worker hires a helper");
-        cx.spawn(Helper); // from now on the worker is there for the helper alone
+        cx.spawn(Helper); // from now on only the helper keeps the worker
     }
 }
 

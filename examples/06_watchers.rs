@@ -1,26 +1,27 @@
-//! Topics, and who watches them.
+//! Topics and their watchers.
 //!
-//! A topic is a subject of notices. Whoever watches it is told; whoever tells does not know them.
-//! The dashboard tells ten thousand browsers this way that its data has changed.
+//! A topic is a subject of notices. All sessions that watch it receive them; the sender does not
+//! know these sessions. The dashboard notifies ten thousand browsers of changed data this way.
 //!
 //! Notice:
-//! - `notify` takes one place in the queue, however many watch, and returns how many.
-//! - Watchers are told in the order in which they began to watch, in the next turn.
-//! - Bob has enough at 20 and unwatches; Carol stops, and has left the topic by that alone.
-//! - A watch keeps nobody alive: when the market has closed, nobody could ever be told again.
+//! - `notify` takes one entry in the queue, however many sessions watch, and returns their number.
+//! - The watchers are notified in the next turn, in the order in which they started to watch.
+//! - Bob stops watching at 20. Carol stops, and the kernel removes her watch.
+//! - A watch keeps no session alive: after the market has closed, no notice can arrive, and the
+//!   kernel stops the watchers.
 //!
 //! Run it with `cargo run --example 06_watchers`; it prints
 //!
 //! ```text
-//! the price is 10: 3 are told
+//! the price is 10 for 3 watchers
 //! alice sees 10
 //! bob sees 10
 //! carol sees 10
 //! carol goes home
-//! the price is 20: 2 are told
+//! the price is 20 for 2 watchers
 //! alice sees 20
 //! bob sees 20
-//! the price is 30: 1 are told
+//! the price is 30 for 1 watchers
 //! alice sees 30
 //! bob goes home
 //! alice goes home
@@ -40,8 +41,8 @@ impl Market {
 
     fn tick(&mut self, cx: &mut Cx<'_>, (): ()) {
         let Some(price) = self.prices.next() else { return };
-        let told = cx.notify(PRICE, price);
-        println!("the price is {price}: {told} are told");
+        let watchers = cx.notify(PRICE, price);
+        println!("the price is {price} for {watchers} watchers");
         cx.delay(Self::TICK, Duration::from_millis(10), ());
     }
 }

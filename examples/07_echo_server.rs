@@ -1,16 +1,16 @@
-//! A server: it says what it hears.
+//! A server that sends each line back.
 //!
-//! A `TcpServer` listens; what it does with a client is a `Connection`, one value for each client,
-//! in a session of its own. A filter turns bytes into lines and lines into bytes.
+//! A `TcpServer` listens. It handles each client with a `Connection`, one value in a separate
+//! session for each client. A filter turns bytes into lines and lines into bytes.
 //!
 //! Notice:
 //! - The server's handlers never see a socket or a partial line.
-//! - Port 0 has the system pick a port; `started` learns which.
+//! - With port 0 the system selects a port; `started` gets its number.
 //! - After `quit` the answer is sent in full before the connection ends (`put_last`).
 //! - `SHUTDOWN` stops listening. The server's session ends with its last client, and then the
-//!   program.
+//!   program ends.
 //!
-//! Here a thread plays the clients. Try the server with `nc` by giving it a port of its own.
+//! Here a thread plays the clients. To try the server with `nc`, give it a fixed port.
 //!
 //! Run it with `cargo run --example 07_echo_server`; it prints
 //!
@@ -90,7 +90,7 @@ fn main() -> std::io::Result<()> {
     Ok(())
 }
 
-/// A client that has nothing to do with masque: says everything, then hears everything.
+/// A client without masque: writes everything, then reads everything.
 fn talk(server: &Endpoint, words: &str) -> std::io::Result<Vec<String>> {
     let mut stream = TcpStream::connect(server.to_string())?;
     stream.write_all(words.as_bytes())?;

@@ -1,14 +1,14 @@
-//! A client that comes back.
+//! A client that reconnects.
 //!
-//! A `TcpClient` connects and has a `Connection` talk, as a server has. With a `Backoff` it
-//! connects again whenever it could not, or whenever the connection is gone.
+//! A `TcpClient` connects and runs a `Connection`, as a server does. With a `Backoff` it connects
+//! again after each failure and after the end of each connection.
 //!
 //! Notice:
-//! - The client is there before its server; what it meets is an event, not an error to unwind.
+//! - The client starts before its server. A failure to connect is an event, not a returned error.
 //! - Each `connected` is followed by exactly one `disconnected`, with the reason.
 //! - Client and server are sessions of one kernel, and both are done when the client shuts down.
-//! - `Rig` has a network in memory, so that this runs the same each time; a `Reactor` takes the
-//!   same sessions.
+//! - `Rig` has a network in memory, so that each run is the same. A `Reactor` runs the same
+//!   sessions.
 //!
 //! Run it with `cargo run --example 08_line_client`; it prints
 //!
@@ -30,7 +30,7 @@ use masque::sessions::{Backoff, Connection, TcpClient, TcpServer};
 use masque::wheels::{ConnectError, Ended, ReadWrite};
 use std::time::Duration;
 
-/// Says what the server says, and has enough the second time.
+/// Prints the server's lines, and shuts down after the second one.
 struct Listener {
     heard: u32,
 }
@@ -65,7 +65,7 @@ impl Connection for Listener {
     }
 }
 
-/// Says one thing to each client and hangs up.
+/// Sends one line to each client and closes the connection.
 struct Curt;
 
 impl Connection for Curt {
@@ -86,12 +86,12 @@ fn main() {
     let mut rig = Rig::new();
     let backoff = Backoff::new(Duration::from_secs(3600), Duration::from_secs(3600));
     rig.spawn(TcpClient::new(7000).backoff(backoff).run(Listener { heard: 0 }));
-    rig.settle(); // all that can happen without time passing
+    rig.settle(); // handles everything that needs no time
     rig.spawn(
         TcpServer::new(7000)
             .alias("server")
             .started(|_, _| println!("the server starts"))
             .serve(|_peer| Curt),
     );
-    rig.run(); // within two hours, which pass at once
+    rig.run(); // two hours of virtual time, in microseconds
 }

@@ -1,15 +1,15 @@
-//! The long poll: a browser asks what is new and is answered when something is.
+//! The long poll: a browser's request is answered when there is new data.
 //!
-//! This is the heart of the program that POE was shown with. One session has the data, one serves
-//! each browser. A browser asks for `/rev/N`, N being what it knows: when the data is newer it is
-//! answered at once, else it is parked until the data changes, or for 28 seconds at most.
+//! One session has the data, and one session serves each browser. A browser requests `/rev/N`,
+//! where N is the revision that it has. If the data is newer, the answer is immediate. Otherwise
+//! the request is parked until the data changes, for 28 seconds at most.
 //!
 //! Notice:
-//! - A parked browser costs a watch and a timer; no thread, and no loop that looks.
-//! - `watch` and `delay` lead to the same handler, `respond`: whichever comes first takes the other
-//!   back.
-//! - The data is read with a `call` when it is needed. Nobody shares it.
-//! - A `Rig` drives it, so that 28 seconds take no time. With a `Reactor` it is a server.
+//! - A parked browser costs a watch and a timer, but no thread and no polling loop.
+//! - `watch` and `delay` lead to the same handler, `respond`. The first of the two removes the
+//!   other.
+//! - The data is read with a `call` when it is needed, so it is not shared.
+//! - A `Rig` runs it, so that 28 seconds take microseconds. With a `Reactor` it is a server.
 //!
 //! Run it with `cargo run --example 09_long_poll`; it prints
 //!
@@ -60,7 +60,7 @@ impl Session for Data {
     }
 
     fn started(&mut self, cx: &mut Cx<'_>) {
-        cx.alias("data").expect("nobody else has any");
+        cx.alias("data").expect("no other session has an alias");
         cx.delay(Self::CHANGE, Duration::from_secs(10), ());
     }
 }

@@ -1,16 +1,16 @@
 //! Every change: a feed of all rows of a database, at least once, over a restart.
 //!
-//! The dashboard wants to know how a document stands now. An indexer or a replicator must see every
-//! change instead, and must not miss one when it is stopped: it says of each row that it is
-//! handled, and a file keeps up to where all are.
+//! The dashboard needs only the current state of a document. An indexer or a replicator must see
+//! every change, also those during a restart. It acknowledges each row, and a checkpoint file
+//! records the sequence before which all rows are acknowledged.
 //!
 //! Notice:
-//! - Rows are told before they are handled. What was not handled when the feed ended is told again
-//!   by the next run: here the third row, which is being worked on when the program ends.
-//! - Rows may be handled in any order. The checkpoint stays before the first that is not, so the
-//!   fourth row, which was handled, comes again as well.
-//! - The checkpoint is written by a thread, now and then, and at the feed's end.
-//! - The server here is a script. With a `Reactor`, and the URL of a CouchDB, it is the real one.
+//! - The next run repeats the rows that were not acknowledged when the feed ended: here the third
+//!   row, whose work has only begun when the program ends.
+//! - Rows may be acknowledged in any order. The checkpoint stays before the first unacknowledged
+//!   row, so the fourth row, which was acknowledged, is repeated too.
+//! - A thread writes the checkpoint, at most once a second, and at the feed's end.
+//! - The server here is a script. With a `Reactor` and the URL of a CouchDB it is the real one.
 //!
 //! Run it with `cargo run --example 10_every_change`; it prints
 //!
@@ -35,12 +35,12 @@ use masque::wheels::ReadWrite;
 use std::path::Path;
 use std::time::Duration;
 
-/// Handles rows, as far as it comes.
+/// Handles rows until the program ends.
 struct Indexer {
     database: Database,
     file: Option<CheckpointFile>,
     feed: Option<SessionId>,
-    /// The row at whose work the program ends.
+    /// The program ends during the work on this row.
     ends_at: u64,
 }
 
@@ -53,7 +53,7 @@ impl Indexer {
         let is_last = number == self.ends_at;
         let how = if is_last { "begun" } else { "handled" };
         println!("row {number}: {} {}{gone}, {how}", row.id, row.revs.join(" "));
-        // The feed may be gone by now: what it has told before comes all the same.
+        // The feed may have stopped: its earlier events still arrive.
         let _ = if is_last {
             cx.post(feed, ChangesFeed::SHUTDOWN, ())
         } else {

@@ -1,4 +1,4 @@
-//! A chat server: everyone reads what anyone writes.
+//! A chat server: all clients receive each line that a client writes.
 //!
 //! A topic carries each line to all clients. A client's nick is an alias of its session, so that
 //! the kernel keeps nicks unique. A delay, set again with every line, ends idle clients.

@@ -20,7 +20,7 @@ type Stage = fn(&Visit) -> Memory;
 
 const STAGES: [(&str, Stage); 5] = [
     ("all, at the start", |visit| visit.memory.start),
-    ("all, with everyone parked", |visit| visit.memory.parked),
+    ("all, with all parked", |visit| visit.memory.parked),
     ("all, after the rounds", |visit| visit.memory.after_rounds),
     ("all, after all have left", |visit| visit.memory.after_leaving),
     ("all, after a second crowd has left", |visit| visit.memory.after_second),
