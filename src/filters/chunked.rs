@@ -20,28 +20,30 @@ pub fn encode_end(output: &mut Output) {
     output.text(b"0\r\n\r\n");
 }
 
-/// Takes a chunked body apart, however it is cut into pieces.
+/// Decodes a chunked body that arrives in any pieces.
 ///
-/// Strict, because every leniency here has been used to smuggle requests past proxies: 1 to 16 hex
-/// digits and nothing else, CRLF exactly, extensions and trailers of the right grammar without
-/// optional white space and bounded in length. Extensions and trailers are ignored.
+/// It is strict, because attackers have used every leniency here to smuggle requests past proxies.
+/// A size has 1 to 16 hex digits and nothing else, lines end with CRLF, and extensions and trailers
+/// follow the grammar, without optional white space and with a limited length. Extensions and
+/// trailers are ignored.
 ///
-/// Its whole state is a few words; data is handed on as slices of the input.
+/// Its state is a few words, and data is returned as slices of the input.
 #[derive(Clone, Copy, Debug)]
 pub struct Decoder {
     state: State,
-    /// What is left of the chunk's data; while the size is read, the size so far.
+    /// The number of bytes that the chunk's data still has; while the size is read, the size so
+    /// far.
     left: u64,
-    /// Digits of the size, or bytes of the extensions or of the trailers so far.
+    /// The number of digits of the size, or of bytes of the extensions or trailers, so far.
     seen: usize,
 }
 
-/// What a chunked body consists of.
+/// A piece of a chunked body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
     /// Some data: a chunk, or a part of one.
     Data(&'a [u8]),
-    /// The end of the body. What follows belongs to the next message.
+    /// The end of the body. The bytes after it belong to the next message.
     End,
 }
 
@@ -59,14 +61,14 @@ pub enum ChunkError {
     Trailer,
     /// The trailers are longer than [`CHUNK_TRAILER_BYTES`].
     TrailerTooLong,
-    /// A status line stands where a size should: `HTTP/1.`, not consumed. CouchDB writes a whole
-    /// second response into the body when it fails in the middle of a feed.
+    /// There is a status line (`HTTP/1.`) in place of a size. It is not consumed. CouchDB writes a
+    /// whole second response into the body if it fails in the middle of a feed.
     StatusLine,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// A hex digit of the size, or what ends it.
+    /// A hex digit of the size, or the byte after the last one.
     Size,
     /// The first byte of an extension's name, after `;`.
     ExtensionStart,
@@ -108,9 +110,9 @@ impl Decoder {
         Self { state: State::Size, left: 0, seen: 0 }
     }
 
-    /// Takes the next piece off the front of `input`, or `None` when it needs more bytes.
+    /// Takes the next piece off the front of `input`, or returns `None` if it needs more bytes.
     ///
-    /// All of `input` is consumed when there is no piece, except what may yet become a
+    /// If there is no piece, all of `input` is consumed, except bytes that may become a
     /// [`StatusLine`](ChunkError::StatusLine).
     pub fn decode<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Piece<'a>>, ChunkError> {
         loop {
@@ -129,7 +131,7 @@ impl Decoder {
         }
     }
 
-    /// How much of the chunk at work is still to come.
+    /// The number of bytes that the current chunk still has.
     pub(super) fn left(&self) -> u64 {
         if self.state == State::Data { self.left } else { 0 }
     }
@@ -245,14 +247,15 @@ impl fmt::Display for ChunkError {
             Self::DataEnd => "a chunk is longer than its size",
             Self::Trailer => "a trailer after the last chunk is malformed",
             Self::TrailerTooLong => "the trailers after the last chunk are too long",
-            Self::StatusLine => "a status line stands where a chunk size should",
+            Self::StatusLine => "there is a status line in place of a chunk size",
         })
     }
 }
 
 impl std::error::Error for ChunkError {}
 
-/// The error for what stands in the place of a size, once it can be told; what it is not is a size.
+/// Checks bytes in place of a size that begin like a status line. Any other text is a malformed
+/// size.
 fn status_line(input: &[u8]) -> Result<(), ChunkError> {
     let shown = input.len().min(STATUS_LINE.len());
     if input[..shown] != STATUS_LINE[..shown] {
@@ -269,7 +272,7 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// What may stand in a field's value or between quotes.
+/// Bytes that a field's value or a quoted string may contain.
 fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }

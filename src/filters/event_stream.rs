@@ -1,4 +1,4 @@
-//! The bytes of server-sent events.
+//! Server-sent events.
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, Response};
 /// One event of a `text/event-stream`, which a browser's `EventSource` reads (HTML Living Standard,
 /// section 9.2).
 ///
-/// It is encoded once for all who subscribe: the bytes are shared, and go out as a
+/// It is encoded once for all subscribers, because the bytes are shared. Send them as
 /// [`Reply::Data`](super::Reply::Data) of an answer that began with
 /// [`head`](ServerSentEvent::head). `sessions::EventStream` does that for one connection.
 ///
@@ -25,20 +25,19 @@ pub struct ServerSentEvent<'a> {
 }
 
 impl<'a> ServerSentEvent<'a> {
-    /// A line that browsers pass over: a sign of life, by which dead connections are found and
-    /// proxies are kept from cutting quiet ones.
+    /// A line that browsers ignore. Sent regularly, it finds dead connections, and keeps proxies
+    /// from cutting idle ones.
     pub const HEARTBEAT: Bytes = Bytes::from_static(b":\n\n");
 
-    /// An event with this data, which should be UTF-8. Line ends in it are told as such: browsers
-    /// get each as LF.
+    /// An event with this data, which should be UTF-8. Browsers get each line end in it as LF.
     pub fn new(data: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         ServerSentEvent { name: None, id: None, data: data.as_ref() }
     }
 
-    /// Gives it a name, by which a page listens to it; without one it is a `message`.
+    /// Sets the event's name, for which a page listens. Without one it is `message`.
     ///
     /// # Panics
-    /// When the name has a line end in it: what follows that would be a field of its own.
+    /// If the name has a line end, because the text after it would be another field.
     #[track_caller]
     pub fn named(mut self, name: &'a str) -> Self {
         assert!(!name.contains(['\r', '\n']), "an event is named {name:?}");
@@ -46,14 +45,14 @@ impl<'a> ServerSentEvent<'a> {
         self
     }
 
-    /// Gives it an id, which a browser that comes back sends as `Last-Event-ID`. One that has a
-    /// line end or a NUL in it cannot be told, and is left out.
+    /// Sets the event's id, which a browser sends as `Last-Event-ID` when it connects again. An id
+    /// with a line end or a NUL cannot be sent, and is left out.
     pub fn id(mut self, id: &'a str) -> Self {
         self.id = Some(id).filter(|id| !id.contains(['\r', '\n', '\0']));
         self
     }
 
-    /// Its bytes. O(data), one allocation.
+    /// Encodes the event. O(data), one allocation.
     pub fn encode(&self) -> Bytes {
         let mut bytes = Vec::with_capacity(self.data.len() + 64);
         if let Some(name) = self.name {
@@ -69,7 +68,8 @@ impl<'a> ServerSentEvent<'a> {
         bytes.into()
     }
 
-    /// The head of an answer that is a stream of events. nginx is asked not to hold it back.
+    /// The head of an answer that is a stream of events. Its `X-Accel-Buffering` stops nginx from
+    /// buffering it.
     pub fn head() -> Response<()> {
         let mut head = Response::new(());
         let headers = head.headers_mut();
@@ -111,7 +111,7 @@ mod tests {
         for (data, expected) in [
             ("", "data: \n\n"),
             ("a", "data: a\n\n"),
-            (" a", "data:  a\n\n"), // a browser takes one space away
+            (" a", "data:  a\n\n"), // a browser removes one space
             ("a\nb", "data: a\ndata: b\n\n"),
             ("a\r\nb\rc", "data: a\ndata: b\ndata: c\n\n"),
             ("a\n\r\nid: 7", "data: a\ndata: \ndata: id: 7\n\n"),

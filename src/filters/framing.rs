@@ -1,23 +1,30 @@
-//! What the fields of a head say about the message itself: where its body ends, and whether the
-//! connection goes on behind it.
+//! The fields of a head that describe the message itself: where its body ends, and if the
+//! connection persists after it.
 
-use super::head::is_in_any_case;
+use super::head::eq_lowercase;
 use httparse::Header;
 
-/// The fields that the protocol itself looks at, found in one pass over a head.
+/// The fields that the protocol itself reads, found in one pass over a head.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is said by a field of its own, or not")]
-pub(super) struct Directions<'h> {
+pub(super) struct MessageFields<'h> {
     all: &'h [Header<'h>],
     pub(super) host: Single<'h>,
     length: Single<'h>,
     has_coding: bool,
     pub(super) has_expectation: bool,
-    says_close: bool,
-    says_keep_alive: bool,
+    persistence: Persistence,
 }
 
-/// A field that may stand once.
+/// What `Connection` requests. If a head has both options, `close` wins (RFC 9112, section 9.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Persistence {
+    /// The default of the version applies.
+    Unspecified,
+    KeepAlive,
+    Close,
+}
+
+/// A field that may occur once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Single<'h> {
     #[default]
@@ -26,19 +33,20 @@ pub(super) enum Single<'h> {
     Repeated,
 }
 
-/// What the fields say about the body's length, RFC 9112 section 6.
+/// The length of the body as the fields give it (RFC 9112, section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// Nothing: no body in a request, all up to the connection's end in a response.
+    /// The fields give no length: a request has no body, and a response has one up to the end of
+    /// the connection.
     None,
     Length(u64),
     Chunked,
 }
 
-/// Why it cannot be known how long the body is.
+/// Why the body's length is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FramingError {
-    /// `Content-Length` is not one number, or stands twice.
+    /// `Content-Length` is not one number, or occurs twice.
     Length,
     /// `Transfer-Encoding` with a `Content-Length`, in HTTP/1.0, or not ending in one `chunked`.
     Coding,
@@ -46,26 +54,29 @@ pub(super) enum FramingError {
     UnknownCoding,
 }
 
-impl<'h> Directions<'h> {
+impl<'h> MessageFields<'h> {
     pub(super) fn of(all: &'h [Header<'h>]) -> Self {
-        let mut found = Directions {
+        let mut found = MessageFields {
             all,
             host: Single::Absent,
             length: Single::Absent,
             has_coding: false,
             has_expectation: false,
-            says_close: false,
-            says_keep_alive: false,
+            persistence: Persistence::Unspecified,
         };
         for field in all {
-            let is = |lower: &str| is_in_any_case(field.name.as_bytes(), lower);
+            let is = |lower: &str| eq_lowercase(field.name.as_bytes(), lower);
             match field.name.len() {
                 4 if is("host") => found.host.add(field.value),
                 6 if is("expect") => found.has_expectation = true,
                 10 if is("connection") => {
                     for item in items(field.value) {
-                        found.says_close |= is_in_any_case(item, "close");
-                        found.says_keep_alive |= is_in_any_case(item, "keep-alive");
+                        let option = match item.len() {
+                            5 if eq_lowercase(item, "close") => Persistence::Close,
+                            10 if eq_lowercase(item, "keep-alive") => Persistence::KeepAlive,
+                            _ => continue,
+                        };
+                        found.persistence = found.persistence.max(option);
                     }
                 }
                 14 if is("content-length") => found.length.add(field.value),
@@ -76,8 +87,7 @@ impl<'h> Directions<'h> {
         found
     }
 
-    /// Reads `Content-Length` and `Transfer-Encoding`, leaving nothing to be understood in two
-    /// ways.
+    /// Reads `Content-Length` and `Transfer-Encoding`. Anything ambiguous is an error.
     pub(super) fn framing(&self, http10: bool) -> Result<Framing, FramingError> {
         if self.has_coding {
             if self.length != Single::Absent || http10 {
@@ -92,9 +102,14 @@ impl<'h> Directions<'h> {
         }
     }
 
-    /// Whether the sender means to go on with the connection, RFC 9112 section 9.3.
+    /// Returns true if the sender keeps the connection open after this message (RFC 9112, section
+    /// 9.3).
     pub(super) fn keeps_alive(&self, http10: bool) -> bool {
-        if http10 { self.says_keep_alive } else { !self.says_close }
+        match self.persistence {
+            Persistence::Unspecified => !http10,
+            Persistence::KeepAlive => true,
+            Persistence::Close => false,
+        }
     }
 
     /// The values of `Expect`.
@@ -114,7 +129,7 @@ impl<'h> Single<'h> {
     }
 }
 
-/// Whether a list has `token`, in any case.
+/// Returns true if a list has `token`, in upper or lower case.
 pub(super) fn has_token(list: &[u8], token: &str) -> bool {
     items(list).any(|item| item.eq_ignore_ascii_case(token.as_bytes()))
 }
@@ -135,7 +150,7 @@ fn chunked_alone<'h>(values: impl Iterator<Item = &'h [u8]>) -> Result<Framing, 
     if unknown { Err(FramingError::UnknownCoding) } else { Ok(Framing::Chunked) }
 }
 
-/// A number of digits only, within `u64`.
+/// A number that consists of digits and fits into `u64`.
 fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
@@ -156,7 +171,7 @@ mod tests {
 
     #[track_caller]
     fn length(said: &[(&'static str, &'static str)], expected: Result<Framing, FramingError>) {
-        assert_eq!(Directions::of(&fields(said)).framing(false), expected, "{said:?}");
+        assert_eq!(MessageFields::of(&fields(said)).framing(false), expected, "{said:?}");
     }
 
     #[test]
@@ -181,7 +196,7 @@ mod tests {
             length(&[(TE, unknown)], Err(FramingError::UnknownCoding));
         }
         let coded = fields(&[(TE, "chunked")]);
-        assert_eq!(Directions::of(&coded).framing(true), Err(FramingError::Coding));
+        assert_eq!(MessageFields::of(&coded).framing(true), Err(FramingError::Coding));
     }
 
     #[test]
@@ -192,22 +207,24 @@ mod tests {
             (&[("connection", "Keep-Alive")], true, true),
             (&[("CONNECTION", "x"), ("Connection", "y , CLOSE")], false, false),
             (&[("Connection", "enclosed")], false, true),
+            (&[("Connection", "close, keep-alive")], false, false),
+            (&[("Connection", "keep-alive"), ("Connection", "close")], false, false),
         ] {
             let said = fields(said);
-            let directions = Directions::of(&said);
-            assert_eq!(directions.keeps_alive(true), in_1_0, "{said:?}");
-            assert_eq!(directions.keeps_alive(false), in_1_1, "{said:?}");
+            let fields = MessageFields::of(&said);
+            assert_eq!(fields.keeps_alive(true), in_1_0, "{said:?}");
+            assert_eq!(fields.keeps_alive(false), in_1_1, "{said:?}");
         }
     }
 
     #[test]
     fn a_field_that_may_stand_once_is_told_from_one_that_stands_twice() {
-        let host = |said: &[(&'static str, &'static str)]| match Directions::of(&fields(said)).host
-        {
-            Single::Absent => "absent",
-            Single::Once(_) => "once",
-            Single::Repeated => "repeated",
-        };
+        let host =
+            |said: &[(&'static str, &'static str)]| match MessageFields::of(&fields(said)).host {
+                Single::Absent => "absent",
+                Single::Once(_) => "once",
+                Single::Repeated => "repeated",
+            };
         assert_eq!(host(&[("Hosts", "a"), ("Hose", "b")]), "absent");
         assert_eq!(host(&[("HOST", "")]), "once");
         assert_eq!(host(&[("host", "a"), ("Host", "a")]), "repeated");

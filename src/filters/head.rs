@@ -1,36 +1,37 @@
-//! What the heads of requests and responses have in common: where a head ends, and its fields.
+//! The parts that heads of requests and responses have in common: the end of a head, and its
+//! fields.
 
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use std::mem::MaybeUninit;
 
-/// Looks for the end of a head in bytes that are shown again and again, with more behind them, and
-/// remembers how far it has looked.
+/// Searches the end of a head. The bytes are passed again each time with more after them, and the
+/// scan remembers how far it has searched.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct HeadScan {
     scanned: u32,
-    /// Where the line that is being looked at begins.
+    /// The start of the current line.
     line: u32,
 }
 
-/// A line of a head does not end with CRLF, or has a CR within it. Both have been used to make two
-/// parsers see two different messages, so neither is let pass (RFC 9112 section 2.2).
+/// A line of a head does not end with CRLF, or has a CR inside. Attackers have used both to make
+/// two parsers see two different messages, so both are errors (RFC 9112, section 2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BareLineEnd;
 
 impl HeadScan {
-    /// Whether some bytes of a head have been shown.
+    /// Returns true if some bytes of a head have arrived.
     pub(super) fn has_begun(self) -> bool {
         self.scanned > 0
     }
 
-    /// Where the line that is being looked at ends, without LF.
+    /// The end of the current line, without LF.
     pub(super) fn line_end(self, input: &[u8]) -> usize {
         let line = self.line as usize;
         memchr::memchr(b'\n', &input[line..]).map_or(input.len(), |length| line + length)
     }
 
-    /// The length of the head with its empty line, once it is there. O(new bytes).
+    /// The length of the head with its empty line, once it is complete. O(new bytes).
     pub(super) fn find(&mut self, input: &[u8]) -> Result<Option<usize>, BareLineEnd> {
         let mut at = self.scanned as usize;
         while let Some(found) = memchr::memchr(b'\n', &input[at..]) {
@@ -51,7 +52,7 @@ impl HeadScan {
     }
 }
 
-/// Runs `parse` with room for `max` fields: on the stack for as many as are usual.
+/// Runs `parse` with an array for `max` fields, which is on the stack for the default limit.
 pub(super) fn with_room<'b, R>(
     max: usize,
     parse: impl FnOnce(&mut [MaybeUninit<httparse::Header<'b>>]) -> R,
@@ -64,8 +65,8 @@ pub(super) fn with_room<'b, R>(
     }
 }
 
-/// Whether each line of a head that httparse has taken ends with CRLF: it takes LF alone too, but
-/// no CR within a line.
+/// Returns true if each line of a head that httparse has parsed ends with CRLF. httparse also
+/// accepts a bare LF, but no CR inside a line.
 pub(super) fn has_strict_lines(head: &[u8], parsed: &[httparse::Header<'_>]) -> bool {
     let ends_before = |name: &str| {
         let at = name.as_ptr().addr() - head.as_ptr().addr();
@@ -77,23 +78,23 @@ pub(super) fn has_strict_lines(head: &[u8], parsed: &[httparse::Header<'_>]) -> 
         && parsed.iter().all(|field| ends_before(field.name))
 }
 
-/// A head that was parsed where it stood, and how what is kept of it is copied from there: all at
-/// once, to be shared, or each part by itself where they are few.
-pub(super) struct Copied<'h> {
+/// The bytes of a head that was parsed in place. Its parts are copied in one of two ways: they
+/// share one copy of the whole head, or, if only a few are kept, each is copied by itself.
+pub(super) struct HeadBytes<'h> {
     head: &'h [u8],
     whole: Option<Bytes>,
 }
 
-impl<'h> Copied<'h> {
+impl<'h> HeadBytes<'h> {
     pub(super) fn whole(head: &'h [u8]) -> Self {
-        Copied { head, whole: Some(Bytes::copy_from_slice(head)) }
+        HeadBytes { head, whole: Some(Bytes::copy_from_slice(head)) }
     }
 
     pub(super) fn in_parts(head: &'h [u8]) -> Self {
-        Copied { head, whole: None }
+        HeadBytes { head, whole: None }
     }
 
-    /// A copy of `part`, which is one of the head's or empty.
+    /// A copy of `part`, which is a slice of the head, or empty.
     pub(super) fn part(&self, part: &[u8]) -> Bytes {
         match &self.whole {
             Some(whole) if !part.is_empty() => {
@@ -104,8 +105,8 @@ impl<'h> Copied<'h> {
         }
     }
 
-    /// The fields that are kept as a map, or all of them; `None` when one of those cannot be. The
-    /// map is most of what a head costs.
+    /// The fields as a map: those in `kept`, or all. `None` if one of them is malformed. The map is
+    /// the largest part of a head's cost.
     pub(super) fn fields(
         &self,
         parsed: &[httparse::Header<'_>],
@@ -121,7 +122,7 @@ impl<'h> Copied<'h> {
             };
             let value = HeaderValue::from_maybe_shared(self.part(field.value)).ok()?;
             if headers.is_empty() {
-                headers.try_reserve(room).ok()?; // not before it is known that there is one
+                headers.try_reserve(room).ok()?; // not before there is one
             }
             headers.try_append(name, value).ok()?;
         }
@@ -152,16 +153,15 @@ impl Kept {
     /// The name that is kept and is this one, in any case.
     fn find(&self, name: &str) -> Option<&HeaderName> {
         let may_be = self.lengths & length_bit(name) != 0;
-        may_be.then(|| {
-            self.names.iter().find(|kept| is_in_any_case(name.as_bytes(), kept.as_str()))
-        })?
+        may_be
+            .then(|| self.names.iter().find(|kept| eq_lowercase(name.as_bytes(), kept.as_str())))?
     }
 }
 
-/// Whether `word` is `lower`, which has no capitals. Most that are not differ in the first byte;
-/// the others are looked at to their end, which for words as short as fields' names costs less than
-/// to stop where they differ.
-pub(super) fn is_in_any_case(word: &[u8], lower: &str) -> bool {
+/// Returns true if `word` is `lower` in upper or lower case. `lower` has no capitals. Most other
+/// words differ in the first byte. The rest is compared to its end, which for short words costs
+/// less than a stop at the first difference.
+pub(super) fn eq_lowercase(word: &[u8], lower: &str) -> bool {
     let mut pairs = word.iter().zip(lower.as_bytes());
     let differs = |(byte, lower): (&u8, &u8)| byte.to_ascii_lowercase() ^ lower;
     word.len() == lower.len()
@@ -194,12 +194,12 @@ mod tests {
     #[test]
     fn words_are_the_same_in_any_case() {
         for same in ["host", "HOST", "hosT"] {
-            assert!(is_in_any_case(same.as_bytes(), "host"), "{same}");
+            assert!(eq_lowercase(same.as_bytes(), "host"), "{same}");
         }
         for other in ["", "hos", "hosts", "xost", "hosx", "(ost", "hos\u{14}"] {
-            assert!(!is_in_any_case(other.as_bytes(), "host"), "{other}");
+            assert!(!eq_lowercase(other.as_bytes(), "host"), "{other}");
         }
-        assert!(is_in_any_case(b"", ""));
+        assert!(eq_lowercase(b"", ""));
     }
 
     #[test]

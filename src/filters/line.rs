@@ -8,12 +8,12 @@ use std::fmt;
 
 /// Lines of UTF-8 text, without their ends: POE's `POE::Filter::Line`.
 ///
-/// A line ends with LF; one CR before it belongs to the end, also when a read comes between them.
-/// At the peer's end an unterminated last line is a line too. A line that is put gets LF, or CRLF
-/// with [`with_crlf`](Line::with_crlf); line ends within it are not looked for, as in POE.
+/// A line ends with LF; one CR before it belongs to the end, also if they arrive in two reads. When
+/// the peer ends, a last line without an end is a line too. A line that is put gets LF, or CRLF
+/// with [`with_crlf`](Line::with_crlf). Line ends inside it are not searched, as in POE.
 ///
-/// A line of bytes that are not UTF-8 is an error that carries them: [`Lines`](super::Lines) cuts
-/// lines of any bytes.
+/// A line that is not UTF-8 is an error, which has its bytes. [`Lines`](super::Lines) cuts lines of
+/// any bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Line {
     cutter: Cutter,
@@ -21,17 +21,17 @@ pub struct Line {
 }
 
 impl Line {
-    /// Lines of up to [`LINE_BYTES`], put with LF.
+    /// Creates a filter for lines of up to [`LINE_BYTES`], which ends lines with LF.
     pub fn new() -> Self {
         Self { cutter: Cutter::new(LINE_BYTES), end: b"\n" }
     }
 
-    /// Takes lines of up to `max` bytes, their ends not counted.
+    /// Sets the limit of a line in bytes, without its end.
     pub fn with_max(self, max: usize) -> Self {
         Self { cutter: Cutter::new(max), ..self }
     }
 
-    /// Puts lines with CRLF, as SMTP, FTP and IRC want them.
+    /// Ends lines with CRLF, as SMTP, FTP and IRC require.
     pub fn with_crlf(self) -> Self {
         Self { end: b"\r\n", ..self }
     }
@@ -73,19 +73,19 @@ impl Filter for Line {
     }
 }
 
-/// Why the lines end.
+/// Why no more lines can be decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LineError {
     /// A line is longer than the limit.
     TooLong(LineTooLong),
-    /// A line is not UTF-8: its bytes.
+    /// A line is not UTF-8. These are its bytes.
     NotUtf8(Bytes),
 }
 
 impl fmt::Display for LineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// As much of a line as a log can bear.
+        /// The largest part of a line that is logged.
         const SHOWN: usize = 80;
         match self {
             Self::TooLong(too_long) => too_long.fmt(f),

@@ -1,15 +1,15 @@
-//! Cutting lines out of bytes that come in any pieces.
+//! Cuts bytes that arrive in any pieces into lines.
 
 use crate::limits::LINE_COPIED_BYTES;
 use bytes::{Bytes, BytesMut};
 use std::fmt;
 
-/// Cuts lines of raw bytes out of a body that comes in pieces, as a CouchDB changes feed does.
+/// Cuts a body that arrives in pieces into lines of raw bytes, such as those of a CouchDB changes
+/// feed.
 ///
-/// A line ends with LF; one CR before it belongs to the end. Each byte is looked at once, however
-/// many pieces a line comes in. It is an iterator over the lines that are complete: [`feed`] a
-/// piece, take lines until `None`, feed the next; at the end of the body take what is left with
-/// [`finish`].
+/// A line ends with LF; one CR before it belongs to the end. Each byte is read once, in whatever
+/// pieces a line arrives. It is an iterator over the complete lines: [`feed`] a piece, take lines
+/// until `None`, then feed the next. At the end of the body, take the last line with [`finish`].
 ///
 /// ```
 /// # use masque::filters::Lines;
@@ -32,20 +32,21 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Lines of up to `max` bytes, their ends not counted; allocates nothing yet.
+    /// Creates a cutter for lines of up to `max` bytes, without their ends. It allocates nothing
+    /// yet.
     pub fn new(max: usize) -> Self {
         Self { buffer: BytesMut::new(), cutter: Cutter::new(max), failed: false }
     }
 
-    /// Appends a piece. O(`piece`). Take the lines before the next piece: the bound is on a line,
-    /// not on how many of them wait here.
+    /// Appends a piece. O(`piece`). Take the lines before the next piece, because the limit is for
+    /// a line, not for the number of lines that wait here.
     pub fn feed(&mut self, piece: &[u8]) {
         if !self.failed {
             self.buffer.extend_from_slice(piece);
         }
     }
 
-    /// Takes the last line, which has no end; `None` when the last line had one.
+    /// Takes the last line, if it has no end. `None` if the last line had one.
     pub fn finish(&mut self) -> Option<Result<Bytes, LineTooLong>> {
         let left = std::mem::take(&mut self.buffer).freeze();
         match self.cutter.rest(&left) {
@@ -60,7 +61,8 @@ impl Lines {
     }
 }
 
-/// The complete lines. After a line that is too long there are no more, and nothing is kept.
+/// The complete lines. After a line that is too long there are no more lines, and nothing is
+/// stored.
 impl Iterator for Lines {
     type Item = Result<Bytes, LineTooLong>;
 
@@ -76,7 +78,8 @@ impl Iterator for Lines {
                 let mut long = self.buffer.split_to(end);
                 long.truncate(line);
                 if self.buffer.is_empty() {
-                    // Let go of a buffer that grew with the line: the longest would stay for ever.
+                    // Drop a buffer that grew with the line, or it would keep the size of the
+                    // longest one.
                     self.buffer = BytesMut::new();
                 }
                 Some(Ok(long.freeze()))
@@ -106,15 +109,15 @@ impl fmt::Display for LineTooLong {
 
 impl std::error::Error for LineTooLong {}
 
-/// Finds where lines end in bytes that it is shown again and again, with more behind them, and
-/// remembers how far it has looked.
+/// Finds the ends of lines. The bytes are passed again each time with more after them, and it
+/// remembers how far it has searched.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cutter {
     max: usize,
     scanned: usize,
 }
 
-/// Where the first line ends, and where the next begins.
+/// The end of the first line, and the start of the next.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cut {
     pub(super) line: usize,
@@ -130,11 +133,11 @@ impl Cutter {
         self.max
     }
 
-    /// The first line of `pending`, which the caller then takes off it.
+    /// The first line of `pending`, which the caller then removes.
     pub(super) fn cut(&mut self, pending: &[u8]) -> Result<Option<Cut>, LineTooLong> {
         let Some(found) = memchr::memchr(b'\n', &pending[self.scanned..]) else {
             self.scanned = pending.len();
-            // A CR at the very end may be half of the line's end.
+            // A CR at the end may be a part of the line's end.
             return self.checked(without_cr(pending)).map(|_| None);
         };
         let lf = self.scanned + found;
@@ -143,7 +146,7 @@ impl Cutter {
         Ok(Some(Cut { line: line.len(), end: lf + 1 }))
     }
 
-    /// The unterminated last line, where `cut` has found no more.
+    /// The last line without an end, after `cut` has found no more.
     pub(super) fn rest<'a>(&mut self, pending: &'a [u8]) -> Result<Option<&'a [u8]>, LineTooLong> {
         self.scanned = 0;
         Ok(Some(self.checked(pending)?).filter(|line| !line.is_empty()))

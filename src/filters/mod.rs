@@ -1,9 +1,9 @@
 //! Filters: bytes to items and items to bytes, without a socket, a clock or a kernel.
 //!
-//! A filter is a small machine that a [wheel](crate::wheels) feeds. It reads from the front of what
-//! has come and writes to an [`Output`]; what it has not consumed it is shown again, with more
-//! behind it. So every filter can be tested with a table of bytes, and exchanged in mid-stream:
-//! what the old one left, the new one is shown.
+//! A filter is a small machine that a [wheel](crate::wheels) feeds. It reads from the front of the
+//! bytes that have arrived, and writes to an [`Output`]. It gets the bytes that it has not consumed
+//! again, with more after them. So every filter can be tested with a table of bytes, and can be
+//! replaced while a connection is open: the new filter gets the bytes that the old one left.
 //!
 //! | filter | in | out | POE |
 //! |---|---|---|---|
@@ -18,7 +18,7 @@
 //! [`Lines`] splits a text into lines, also inside a body that another filter delivers.
 #![cfg_attr(
     feature = "http",
-    doc = "[`chunked`] decodes bodies. [`ServerSentEvent`] is an item of a body."
+    doc = "[`chunked`] decodes bodies. [`ServerSentEvent`] encodes events for a body."
 )]
 
 #[cfg(feature = "http")]
@@ -100,9 +100,9 @@ use std::time::SystemTime;
 /// assert_eq!(Frames.decode(&mut input).unwrap(), None, "the rest has not arrived");
 /// ```
 pub trait Filter: 'static {
-    /// What arrives from the peer.
+    /// The items that arrive from the peer.
     type In: 'static;
-    /// What is sent to the peer.
+    /// The items that are sent to the peer.
     type Out: 'static;
     /// Why the stream cannot be decoded any further.
     type Error: Into<Box<dyn Error + Send + Sync>>;
@@ -148,7 +148,7 @@ pub trait Filter: 'static {
     }
 }
 
-/// What a protocol with turns and time limits tells its wheel, as HTTP's server does. Each method
+/// The methods of a protocol with turns and time limits, such as HTTP's server side. Each method
 /// has a default that does nothing.
 pub trait Protocol {
     /// What the protocol itself must send after a `decode`, such as HTTP's `100 Continue`. Returned

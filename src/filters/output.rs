@@ -1,4 +1,5 @@
-//! Bytes on their way out: small text that is copied and large shared buffers that are not.
+//! Bytes that wait to be written: small text, which is copied, and large shared buffers, which are
+//! not.
 
 #[cfg(feature = "http")]
 use super::HttpDate;
@@ -10,28 +11,28 @@ use std::io::{self, IoSlice};
 #[cfg(feature = "http")]
 use std::time::SystemTime;
 
-/// What is still to be written, in order: copied text and shared buffers.
+/// The bytes that have not been written, in order: copied text and shared buffers.
 ///
-/// All text stands in one reused buffer; a shared buffer is a mark in it. So a head of many fields
-/// and a large body make two slices for one gathered write, a head and a small body one for a plain
-/// one, and an `Output` that has been written empty allocates nothing for the next item.
+/// All text is in one reused buffer, and a shared buffer has a position in it. So a head and a
+/// large body are two slices of one gathered write, and a head and a small body are one slice. An
+/// `Output` that has been written completely allocates nothing for the next item.
 #[derive(Debug, Default)]
 pub struct Output {
     text: Vec<u8>,
-    /// How much of `text` has been written.
+    /// The number of bytes of `text` that have been written.
     written: usize,
     shared: VecDeque<Shared>,
     len: usize,
-    /// The date that was appended last, and its text.
+    /// The last date that was appended, and its text.
     #[cfg(feature = "http")]
     date: Option<(HttpDate, [u8; DATE_BYTES])>,
 }
 
-/// What a date of HTTP takes: `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// The length of a date of HTTP: `Sun, 06 Nov 1994 08:49:37 GMT`.
 #[cfg(feature = "http")]
 const DATE_BYTES: usize = 29;
 
-/// A shared buffer, written when the text before `at` has been.
+/// A shared buffer, which is written after the text before `at`.
 #[derive(Debug)]
 struct Shared {
     at: usize,
@@ -39,7 +40,7 @@ struct Shared {
 }
 
 impl Output {
-    /// An empty output; allocates nothing.
+    /// Creates an empty output. It allocates nothing.
     pub const fn new() -> Self {
         Self {
             text: Vec::new(),
@@ -57,8 +58,8 @@ impl Output {
         self.len += text.len();
     }
 
-    /// Appends `bytes`, without a copy unless they are so few
-    /// ([`OUTPUT_COPIED_BYTES`]) that a copy costs less. O(1).
+    /// Appends `bytes`. Up to [`OUTPUT_COPIED_BYTES`] they are copied, because that costs less;
+    /// more are shared. O(1).
     pub fn shared(&mut self, bytes: Bytes) {
         if bytes.len() <= OUTPUT_COPIED_BYTES {
             self.text(&bytes);
@@ -69,9 +70,8 @@ impl Output {
     }
 
     #[cfg(feature = "http")]
-    /// Appends a date as HTTP writes it (RFC 9110, section 5.6.7). It is put together once a
-    /// second; for the rest of it, a copy. A time that HTTP cannot write becomes the closest one
-    /// that it can: [`HttpDate`].
+    /// Appends a date as HTTP writes it (RFC 9110, section 5.6.7). It is formatted once a second
+    /// and then copied. A time that HTTP cannot write becomes the closest one: see [`HttpDate`].
     pub fn date(&mut self, date: SystemTime) {
         let date = HttpDate::from(date);
         let text = match self.date {
@@ -86,25 +86,25 @@ impl Output {
         self.text(&text);
     }
 
-    /// Bytes still to be written. O(1).
+    /// The number of bytes that have not been written. O(1).
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Bytes of memory that it holds or shares. O(shared buffers).
+    /// The number of bytes of memory that it owns or shares. O(shared buffers).
     pub fn room(&self) -> usize {
         let marks = self.shared.capacity() * size_of::<Shared>();
         let shared: usize = self.shared.iter().map(|shared| shared.bytes.len()).sum();
         self.text.capacity() + marks + shared
     }
 
-    /// Whether all has been written. O(1).
+    /// Returns true if all has been written. O(1).
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Fills `slices` with the front of what is to be written, for one gathered write; answers how
-    /// many. O(`slices`).
+    /// Fills `slices` with the next bytes, for one gathered write. Returns the number of slices
+    /// that were filled. O(`slices`).
     pub fn gather<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         if let (true, Some(slice)) = (self.shared.is_empty() && self.len > 0, slices.first_mut()) {
             *slice = IoSlice::new(&self.text[self.written..]);
@@ -121,10 +121,10 @@ impl Output {
         room - free.len()
     }
 
-    /// Marks the first `written` bytes as written, and gives their buffers back.
+    /// Marks the first `written` bytes as written, and releases their buffers.
     ///
     /// # Panics
-    /// When more is marked than there is.
+    /// If `written` is more than [`len`](Self::len).
     pub fn advance(&mut self, written: usize) {
         assert!(written <= self.len, "{written} of {} bytes marked as written", self.len);
         if written == self.len {
@@ -152,7 +152,7 @@ impl Output {
         }
     }
 
-    /// Drops what has not been written; keeps a little room for what comes next.
+    /// Drops all bytes that have not been written. Keeps a little capacity for the next item.
     pub fn clear(&mut self) {
         self.text.clear();
         self.text.shrink_to(OUTPUT_KEPT_BYTES);
@@ -161,12 +161,12 @@ impl Output {
         self.len = 0;
     }
 
-    /// A copy of all that is still to be written, for tests and logs. O(`len`).
+    /// A copy of all bytes that have not been written, for tests and logs. O(`len`).
     pub fn to_vec(&self) -> Vec<u8> {
         self.parts().flatten().copied().collect()
     }
 
-    /// The runs of bytes in order, none of them empty.
+    /// The runs of bytes in order. None is empty.
     fn parts(&self) -> impl Iterator<Item = &[u8]> {
         let mut from = self.written;
         self.shared
@@ -181,8 +181,9 @@ impl Output {
             .filter(|part| !part.is_empty())
     }
 
-    /// Gives the written front of the text back, for a peer that is slow but never quite idle. The
-    /// copying is paid for by what has been written since the last time.
+    /// Releases the part of the text that has been written, for a peer that reads slowly without a
+    /// pause. The copy is not longer than the bytes written since the last one, so the cost is
+    /// amortized.
     fn close_up(&mut self) {
         self.text.drain(..self.written);
         for shared in &mut self.shared {
@@ -200,7 +201,7 @@ impl fmt::Write for Output {
     }
 }
 
-/// For encoders that write to [`io::Write`], as `serde_json`'s do; it never fails.
+/// For encoders that write to [`io::Write`], such as `serde_json`'s. It never fails.
 impl io::Write for Output {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         self.text(text);

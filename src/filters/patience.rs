@@ -1,26 +1,26 @@
-//! What a protocol expects of the peer: to go on in time, and to read what was sent.
+//! Time limits of a protocol: for the peer to send, and to read.
 
 use std::time::Duration;
 
 /// What a [`Protocol`](super::Protocol) waits for the peer to send, and for how long.
 ///
-/// The filter reads no clock. It says which wait this is. The wheel counts the time since that
-/// changed, and stops counting while it does not read.
+/// The filter reads no clock. It returns the number of the wait. The wheel measures the time since
+/// the number changed, and stops while it does not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
-    /// Which wait this is: the time starts again when the number changes.
+    /// The number of the wait. The time starts again when it changes.
     pub wait: u32,
-    /// How long it may take from its beginning. It may grow, as it does with each byte of a body
-    /// that arrives slowly. [`Duration::MAX`] means forever.
+    /// The time limit from the beginning of the wait. It may grow, for example with each byte of a
+    /// body. [`Duration::MAX`] means forever.
     pub time: Duration,
 }
 
 /// When a buffer of unsent bytes counts as full, and when it can be filled again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Marks {
-    /// At so many unsent bytes or more, it is full.
+    /// With this number of unsent bytes or more, it is full.
     pub high: usize,
-    /// At so many or less, it can be filled again. Less than `high`.
+    /// With this number or less, it can be filled again. Less than `high`.
     pub low: usize,
 }
 

@@ -1,13 +1,14 @@
-//! Bytes as they come.
+//! Bytes as they arrive.
 
 use super::{Filter, Output};
 use crate::limits::STREAM_INPUT_BYTES;
 use bytes::Bytes;
 use std::convert::Infallible;
 
-/// Passes bytes through in both directions: POE's `POE::Filter::Stream`.
+/// Passes bytes through in both fields: POE's `POE::Filter::Stream`.
 ///
-/// An item is what one read brought; its borders mean nothing. What is put is shared, not copied.
+/// An item is the bytes of one read; the boundaries between items have no meaning. Items that are
+/// put are shared, not copied.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stream;
 

@@ -121,7 +121,7 @@ fn bodies_up_to_the_connections_end() {
 
 #[test]
 fn a_failure_in_the_middle_of_a_feed() {
-    let error = "a status line stands where a chunk size should";
+    let error = "there is a status line in place of a chunk size";
     check("couchdb/cont_filter_throws_midway", &format!("200 8 {error}"));
 }
 

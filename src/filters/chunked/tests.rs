@@ -34,7 +34,7 @@ impl Filter for Body {
     }
 }
 
-/// The data of `input`, `|` for its end and what is left after it; or the error.
+/// The data of `input`, `|` for its end, and the rest after it; or the error.
 #[track_caller]
 fn check(input: impl AsRef<[u8]>, expected: &str) {
     each_way(input.as_ref(), |pieces| {

@@ -17,16 +17,16 @@ use http::{Method, Request, Response, Version};
 use response::{Body, Head};
 use std::fmt::Write;
 
-/// What a response consists of, in this order: one head, data, one end.
+/// A part of a response: one head, then data, then one end.
 #[derive(Debug)]
 pub enum Part {
-    /// Status and fields. Interim responses (1xx) are passed over.
+    /// Status and fields. Interim responses (1xx) are skipped.
     Head(Response<()>),
-    /// Some of the body, as soon as it is there; its borders mean nothing. The transfer coding is
-    /// taken off, a `Content-Encoding` is not.
+    /// Some bytes of the body, as soon as they arrive; the boundaries between parts have no
+    /// meaning. The transfer coding is decoded, a `Content-Encoding` is not.
     Data(Bytes),
-    /// Bytes that no framing covers: a status line stood in place of a chunk, and this is a piece
-    /// of what follows. Only after [`pass_unframed`](HttpClient::pass_unframed).
+    /// Bytes outside the framing: a status line in place of a chunk, or a piece of the bytes after
+    /// it. Only with [`pass_unframed`](HttpClient::pass_unframed).
     Unframed(Bytes),
     /// The end of the response. The next request can be put, unless the filter is finished.
     End,
@@ -34,15 +34,15 @@ pub enum Part {
 
 /// HTTP/1.1 for a client: requests out, responses in as a stream of [`Part`]s.
 ///
-/// One request at a time on a connection. Bodies may be chunked, of a given length, or end with the
-/// connection. A body of known framing that the connection's end cuts is an error, never an
-/// [`End`](Part::End). No `Host` is added: the caller knows the name.
+/// A connection has one request at a time. Bodies may be chunked, have a length, or end with the
+/// connection. If the connection ends within a body that has a length or chunks, that is an error,
+/// never an [`End`](Part::End). The filter adds no `Host`, because only the caller knows the name.
 ///
 /// A server that fails in the middle of a chunked body may write a second whole response into it;
 /// see [`pass_unframed`](Self::pass_unframed).
 ///
 /// # Panics
-/// `encode` does when the response to the last request has not ended.
+/// `encode` panics if the response to the last request has not ended.
 #[derive(Debug)]
 pub struct HttpClient {
     state: State,
@@ -56,11 +56,11 @@ pub struct HttpClient {
 
 #[derive(Debug)]
 enum State {
-    /// No request is under way.
+    /// No request is in progress.
     Idle,
     /// A request has been put; the head of its response is read.
     Head,
-    /// A body of so many more bytes.
+    /// A body of this many more bytes.
     Length(u64),
     Chunked(Decoder),
     /// The data before this error was delivered.
@@ -74,7 +74,7 @@ enum State {
 }
 
 impl HttpClient {
-    /// A filter with the limits of [`crate::limits`].
+    /// Creates a filter with the limits of [`crate::limits`].
     pub fn new() -> Self {
         Self {
             state: State::Idle,
@@ -87,19 +87,19 @@ impl HttpClient {
         }
     }
 
-    /// Takes heads of up to `bytes`.
+    /// Sets the limit of a head, in bytes.
     pub fn with_head_max(self, bytes: usize) -> Self {
         Self { head_max: bytes, ..self }
     }
 
-    /// Takes heads of up to `count` fields.
+    /// Sets the limit of a head's fields.
     pub fn with_headers_max(self, count: usize) -> Self {
         Self { headers_max: count, ..self }
     }
 
-    /// If a server that fails in the middle of a chunked body writes a whole second response into
-    /// it, as CouchDB does, delivers that response as [`Part::Unframed`] until the connection ends,
-    /// instead of failing at its status line. The receiver must bound what it keeps.
+    /// Some servers, such as CouchDB, write a second response into a chunked body when they fail.
+    /// Delivers that response as [`Part::Unframed`] until the connection ends, instead of failing
+    /// at its status line. The receiver must limit what it keeps.
     #[must_use]
     pub fn pass_unframed(self) -> Self {
         Self { passes_unframed: true, ..self }
@@ -110,10 +110,10 @@ impl HttpClient {
         matches!(self.state, State::Idle)
     }
 
-    /// Reads heads until there is one that is not interim.
+    /// Reads heads up to the first that is not interim.
     fn head(&mut self, input: &mut &[u8]) -> Result<Option<Part>, HttpClientError> {
         loop {
-            // No further than the limit, so that what is wrong behind it makes no difference.
+            // Not further than the limit, so that errors after it make no difference.
             let seen = &input[..input.len().min(self.head_max + 1)];
             let found = self.scan.find(seen).map_err(|_| HttpClientError::Head)?;
             if found.unwrap_or(seen.len()) > self.head_max {
@@ -150,7 +150,7 @@ impl HttpClient {
                     data.extend_from_slice(piece);
                 }
                 Ok(Some(Piece::End)) if data.is_empty() => return Ok(Some(self.end())),
-                // The decoder says so again when it is asked next.
+                // The decoder returns the end again at the next call.
                 Ok(Some(Piece::End) | None) => break None,
                 Err(error) => break Some(error),
             }
@@ -235,7 +235,7 @@ impl Filter for HttpClient {
                 output.text(b"\r\n");
             }
         }
-        // RFC 9110 section 8.6: a method that expects a body says that there is none, too.
+        // RFC 9110 section 8.6: a method that usually has a body sends a length of 0 too.
         let expected = [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method);
         if expected || !body.is_empty() {
             let _ = write!(output, "content-length: {}\r\n", body.len());

@@ -1,20 +1,20 @@
-//! From the bytes of a head to a response, and to where its body ends.
+//! Parses the head of a response, and determines where its body ends.
 
 use super::HttpClientError;
-use crate::filters::framing::{Directions, Framing, FramingError};
-use crate::filters::head::{self, Copied};
+use crate::filters::framing::{Framing, FramingError, MessageFields};
+use crate::filters::head::{self, HeadBytes};
 use http::{Method, Response, StatusCode, Version};
 
-/// A response whose body is still to come.
+/// A response whose body has not arrived.
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) response: Response<()>,
     pub(super) body: Body,
-    /// Whether another request can follow on this connection.
+    /// True if another request can follow on this connection.
     pub(super) keep_alive: bool,
 }
 
-/// Where the body ends, RFC 9112 section 6.3.
+/// How the end of the body is found (RFC 9112, section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Body {
     Length(u64),
@@ -22,7 +22,8 @@ pub(super) enum Body {
     ToEnd,
 }
 
-/// Reads a whole head, empty line included, of a response to `asked`; `None` for an interim one.
+/// Parses a whole head, with its empty line, of a response to `asked`. Returns `None` for an
+/// interim response.
 pub(super) fn parse(
     bytes: &[u8],
     asked: &Method,
@@ -45,11 +46,11 @@ pub(super) fn parse(
             return Ok(None);
         }
         let http10 = parsed.version == Some(0);
-        let headers = Copied::whole(bytes).fields(parsed.headers, None);
+        let headers = HeadBytes::whole(bytes).fields(parsed.headers, None);
         let headers = headers.ok_or(HttpClientError::Head)?;
-        let directions = Directions::of(parsed.headers);
-        let body = body(&directions, asked, status, http10)?;
-        let keep_alive = body != Body::ToEnd && directions.keeps_alive(http10);
+        let fields = MessageFields::of(parsed.headers);
+        let body = body(&fields, asked, status, http10)?;
+        let keep_alive = body != Body::ToEnd && fields.keeps_alive(http10);
         let mut response = Response::new(());
         *response.status_mut() = status;
         *response.version_mut() = if http10 { Version::HTTP_10 } else { Version::HTTP_11 };
@@ -59,12 +60,12 @@ pub(super) fn parse(
 }
 
 fn body(
-    directions: &Directions<'_>,
+    fields: &MessageFields<'_>,
     asked: &Method,
     status: StatusCode,
     http10: bool,
 ) -> Result<Body, HttpClientError> {
-    let framing = directions.framing(http10).map_err(|error| match error {
+    let framing = fields.framing(http10).map_err(|error| match error {
         FramingError::Length => HttpClientError::ContentLength,
         FramingError::Coding | FramingError::UnknownCoding => HttpClientError::TransferEncoding,
     })?;

@@ -3,7 +3,7 @@
 use super::*;
 use crate::testing::each_way;
 
-/// What comes of `input` as the answer to a request of `method`: the status, the body, `.` for an
+/// The result of `input` as the answer to a request of `method`: the status, the body, `.` for an
 /// end, or the error. After each end the same request is put again while input is left.
 #[track_caller]
 fn check_for(method: Method, input: impl AsRef<[u8]>, expected: &str) {
@@ -123,7 +123,7 @@ fn what_is_ambiguous_is_an_error() {
     let length = "! Content-Length is not one number";
     check(head("Content-Length: 1\r\nContent-Length: 1"), length);
     check(head("Content-Length: -1"), length);
-    let coding = "! Transfer-Encoding is not chunked alone";
+    let coding = "! Transfer-Encoding is not exactly chunked";
     check(head("Content-Length: 1\r\nTransfer-Encoding: chunked"), coding);
     check(head("Transfer-Encoding: gzip, chunked"), coding);
     check("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", coding);
@@ -143,7 +143,7 @@ fn a_head_is_bounded() {
     let large = "! the head of a response is too large";
     check(format!("HTTP/1.1 200 {}", "x".repeat(HTTP_HEAD_BYTES)), large);
     check(format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(HTTP_HEADERS + 1)), large);
-    // What is wrong behind the limit makes no difference, however the bytes come.
+    // Errors after the limit make no difference, in whatever pieces the bytes arrive.
     check(format!("HTTP/1.1 200 OK\r\nA: {}\rb\r\n\r\n", "x".repeat(HTTP_HEAD_BYTES)), large);
     let fits = format!("HTTP/1.1 200 OK\r\n{}\r\nx", "A: b\r\n".repeat(HTTP_HEADERS));
     check(fits, "200 x.");
@@ -166,7 +166,7 @@ fn after_a_chunk(filter: HttpClient, second: &str) -> String {
 #[test]
 fn a_second_response_in_the_body_is_an_error_or_passed_on_unframed() {
     let second = "HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\n{}";
-    let error = "! a status line stands where a chunk size should";
+    let error = "! there is a status line in place of a chunk size";
     assert_eq!(after_a_chunk(HttpClient::new(), second), error);
     let passed = after_a_chunk(HttpClient::new().pass_unframed(), second);
     assert_eq!(passed, format!("{second}{error}"));

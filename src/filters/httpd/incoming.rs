@@ -1,21 +1,21 @@
-//! The body of a request, as it comes.
+//! The body of a request, as it arrives.
 
 use super::request::{BODY_TOO_LARGE, Refusal, bad};
 use crate::filters::chunked::{Decoder, Piece};
 use crate::filters::framing::Framing;
 use crate::limits::HTTP_BODY_RESERVED_BYTES;
 
-/// A body of which something is still to come.
+/// A body that has not arrived completely.
 #[derive(Clone, Debug)]
 pub(super) struct Incoming {
     left: Left,
-    /// How much has come.
+    /// The number of bytes that have arrived.
     received: usize,
-    /// How much may come.
+    /// The limit of the body, in bytes.
     max: usize,
 }
 
-/// How the end of the body is known.
+/// How the end of the body is found.
 #[derive(Clone, Debug)]
 enum Left {
     Length(usize),
@@ -23,7 +23,7 @@ enum Left {
 }
 
 impl Incoming {
-    /// What a head has announced, if that is within `max` bytes.
+    /// The body that a head has announced, if it is within `max` bytes.
     pub(super) fn new(framing: Framing, max: usize) -> Result<Self, Refusal> {
         let left = match framing {
             Framing::None => Left::Length(0),
@@ -36,7 +36,7 @@ impl Incoming {
         Ok(Self { left, received: 0, max })
     }
 
-    /// The next piece off the front of `input`, or its end.
+    /// Takes the next piece off the front of `input`, or the body's end.
     pub(super) fn piece<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Piece<'a>>, Refusal> {
         let piece = match &mut self.left {
             Left::Length(0) => Some(Piece::End),
@@ -61,7 +61,7 @@ impl Incoming {
         Ok(piece)
     }
 
-    /// How much more is known to come.
+    /// The number of further bytes that the client has announced.
     fn announced(&self) -> u64 {
         match &self.left {
             Left::Length(left) => *left as u64,
@@ -69,12 +69,12 @@ impl Incoming {
         }
     }
 
-    /// Whether all of it stands at the front of `input`, so that it can be taken at once.
+    /// Returns true if the whole body is at the front of `input`, so that it can be taken at once.
     pub(super) fn is_within(&self, input: &[u8]) -> bool {
         matches!(self.left, Left::Length(left) if left <= input.len())
     }
 
-    /// Whether nothing more comes.
+    /// Returns true if the body has arrived completely.
     pub(super) fn is_complete(&self) -> bool {
         matches!(self.left, Left::Length(0))
     }
@@ -83,8 +83,8 @@ impl Incoming {
         self.received
     }
 
-    /// Appends a piece that has come to those before it. There is never room for more than may
-    /// come, and for what is announced only as it comes.
+    /// Appends a piece to the body. The capacity never exceeds the limit, and grows with the bytes
+    /// that arrive, not with the announced length.
     pub(super) fn append(&self, data: &[u8], body: &mut Vec<u8>) {
         let needed = body.len() + data.len();
         if needed > body.capacity() {

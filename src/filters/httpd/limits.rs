@@ -1,4 +1,4 @@
-//! What a server lets a client ask for, and how long it waits.
+//! Limits of a server: sizes and times.
 
 use super::{Httpd, Mode};
 use crate::filters::head::Kept;
@@ -11,15 +11,15 @@ use crate::limits::{
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Bounds of a connection, shared by all connections of a server.
+/// Limits of a connection, shared by all connections of a server.
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
     pub(super) head: usize,
     pub(super) target: usize,
     pub(super) headers: usize,
-    /// The fields that a session looks at; `None`: it may look at all.
+    /// The fields that are kept; `None` keeps all.
     fields: Option<Kept>,
-    /// Those that it looks at instead where the path begins so.
+    /// For paths that begin with this prefix, other fields.
     fields_under: Vec<(Box<str>, Kept)>,
     pub(super) body: usize,
     pub(super) requests: u32,
@@ -49,18 +49,18 @@ static DEFAULT: Limits = Limits {
 };
 
 impl Limits {
-    /// The fields that are kept of a request for `path`; `None`: all.
+    /// The fields that are kept of a request for `path`; `None` keeps all.
     pub(super) fn kept(&self, path: &str) -> Option<&Kept> {
         let under = self.fields_under.iter().find(|(prefix, _)| path.starts_with(&**prefix));
         under.map(|(_, kept)| kept).or(self.fields.as_ref())
     }
 
-    /// Whether few fields of most requests are kept.
+    /// Returns true if most requests keep only a few fields.
     pub(super) fn keeps_few(&self) -> bool {
         self.fields.is_some()
     }
 
-    /// The time for a body of which so much has come.
+    /// The time limit of a body of which `received` bytes have arrived.
     pub(super) fn body_time(&self, received: usize) -> Duration {
         let rate = u64::from(self.body_bytes_per_s.max(1));
         let earned = Duration::from_millis((received as u64).saturating_mul(1000) / rate);
@@ -68,8 +68,8 @@ impl Limits {
     }
 }
 
-/// Limits; each has its default, with the reason, in [`crate::limits`]. A time of
-/// [`Duration::MAX`] is for ever.
+/// Limits. [`crate::limits`] has each default, with its reason. A time of [`Duration::MAX`] means
+/// forever.
 impl<M: Mode> Httpd<M> {
     /// Refuses heads of more than `bytes` with 431.
     pub fn with_head_max(self, bytes: usize) -> Self {
@@ -86,57 +86,57 @@ impl<M: Mode> Httpd<M> {
         self.with(|limits| limits.headers = count)
     }
 
-    /// Keeps these fields of a request alone; the others are read past, which is the better part of
-    /// what a browser's head costs. They are checked as ever, and those that say how a request is
-    /// framed are heeded. Names are in any case.
+    /// Keeps only these fields of a request. The others are skipped, which saves most of the cost
+    /// of a browser's head. They are still checked, and the fields that frame the request still
+    /// apply. Names may be in upper or lower case.
     pub fn with_fields(self, names: &[&str]) -> Self {
         self.with(|limits| limits.fields = Some(Kept::of(names)))
     }
 
-    /// Keeps these fields in place of [`with_fields`](Httpd::with_fields)'s where a request's path
-    /// begins with `prefix`: a route that looks at more than the others does not cost them
-    /// anything. The path is compared as it was sent, not decoded, and a prefix may end within a
-    /// segment. The first prefix that fits counts. O(prefixes) for each request.
+    /// Keeps these fields instead of those of [`with_fields`](Httpd::with_fields) if a request's
+    /// path begins with `prefix`, so that a route that needs more fields costs the others nothing.
+    /// The path is compared as it was sent, not decoded, and a prefix may end within a segment. The
+    /// first prefix that matches applies. O(prefixes) for each request.
     pub fn with_fields_under(self, prefix: &str, names: &[&str]) -> Self {
         self.with(|limits| limits.fields_under.push((prefix.into(), Kept::of(names))))
     }
 
-    /// Refuses bodies of more than `bytes` with 413: at once when the head announces more.
+    /// Refuses bodies of more than `bytes` with 413, at once if the head announces more.
     pub fn with_body_max(self, bytes: usize) -> Self {
         self.with(|limits| limits.body = bytes)
     }
 
-    /// Closes a connection after its `count`th answer; without this there may be any number.
+    /// Closes a connection after `count` answers. By default there is no limit.
     pub fn with_requests_max(self, count: u32) -> Self {
         self.with(|limits| limits.requests = count)
     }
 
-    /// Waits so long for a head: from its first byte, or from the beginning of the connection. Then
-    /// comes 408, or just the end when not a byte has come.
+    /// Sets the time limit of a head, from its first byte or from the beginning of the connection.
+    /// After it the answer is 408, or none if no byte has arrived.
     pub fn with_head_time(self, time: Duration) -> Self {
         self.with(|limits| limits.head_time = time)
     }
 
-    /// Waits so long for a body, and a second more for each
-    /// [`with_body_rate`](Httpd::with_body_rate) that has come. Then comes 408.
+    /// Sets the time limit of a body. Each [`with_body_rate`](Httpd::with_body_rate) bytes that
+    /// arrive add a second. After it the answer is 408.
     pub fn with_body_time(self, time: Duration) -> Self {
         self.with(|limits| limits.body_time = time)
     }
 
-    /// Has each `bytes_per_s` of a body that have come earn it a second.
+    /// Sets the number of bytes of a body that add a second to its time limit.
     pub fn with_body_rate(self, bytes_per_s: u32) -> Self {
         self.with(|limits| limits.body_bytes_per_s = bytes_per_s)
     }
 
-    /// Closes a connection that is idle so long after an answer.
+    /// Closes a connection that has been idle for `time` after an answer.
     pub fn with_idle_time(self, time: Duration) -> Self {
         self.with(|limits| limits.idle_time = time)
     }
 
-    /// When a client counts as one that does not read.
+    /// Sets when a client counts as one that does not read.
     ///
     /// # Panics
-    /// When `low` is not less than `high`.
+    /// If `low` is not less than `high`.
     #[track_caller]
     pub fn with_stall(self, stall: Stall) -> Self {
         assert!(

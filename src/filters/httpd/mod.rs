@@ -32,15 +32,16 @@ pub type Response = http::Response<Bytes>;
 
 /// HTTP/1.0 and 1.1 for a server: POE's `POE::Filter::HTTPD`.
 ///
-/// Requests come in whole, one at a time: the next one of a connection is decoded when the answer
-/// to the last one is complete, so answers cannot get out of order. A bad request comes as the
-/// response to put, as in POE; nothing is decoded after it. Answers are [`Reply`]s.
+/// It delivers whole requests, one at a time: the next request of a connection is decoded when the
+/// answer to the last one is complete, so answers cannot get out of order. A bad request is
+/// delivered as the response to put, as in POE, and nothing is decoded after it. Answers are
+/// [`Reply`]s.
 ///
-/// Keep-alive, chunked bodies both ways, HEAD, `Expect: 100-continue`, `Content-Length`, `Date` and
-/// `Connection` are seen to here; what is ambiguous in a request is refused (RFC 9112 section 11).
+/// The filter handles keep-alive, chunked bodies in both fields, HEAD, `Expect: 100-continue`,
+/// `Content-Length`, `Date` and `Connection`. It refuses ambiguous requests (RFC 9112, section 11).
 ///
-/// `Date` is sent once [`set_date`](Protocol::set_date) has told the time: a filter reads no clock,
-/// and RFC 9110 section 6.6.1 wants no `Date` of a server without one.
+/// `Date` is sent after [`set_date`](Protocol::set_date) was called, because a filter reads no
+/// clock, and a server without a clock must not send it (RFC 9110, section 6.6.1).
 ///
 /// ```
 /// use masque::filters::{Filter, Httpd, Output, Response};
@@ -75,58 +76,57 @@ pub type Response = http::Response<Bytes>;
 /// | [unsent bytes](Httpd::with_stall) | 256 KiB | nothing more is read, until 64 KiB |
 /// | [time without reading](Httpd::with_stall) | 30 s | reset |
 ///
-/// The times count while the client is waited for, never while an answer is made: a long poll may
-/// be held for as long as the program likes.
+/// The times count only while the filter waits for the client, not while an answer is prepared: a
+/// long poll may wait for any time.
 ///
-/// A client can have a connection hold a head and a body, once each; what one read brings
-/// ([`READ_BUFFER`](crate::limits::READ_BUFFER)) behind a head's worth that waits; and the unsent
-/// bytes of the high mark with the one answer that passes it.
+/// A connection stores at most one head and one body, the bytes of one read
+/// ([`READ_BUFFER`](crate::limits::READ_BUFFER)) after the length of a head, and unsent bytes up to
+/// the high mark, plus the answer that exceeds it.
 ///
-/// A value takes less than a hundred bytes and, between requests, no other memory. Set one up, and
-/// give each connection a clone: the limits are shared.
+/// A value takes less than a hundred bytes, and between requests no other memory. Build one, and
+/// give each connection a clone, because clones share the limits.
 ///
 /// # Panics
-/// `encode` does when an answer comes out of turn: to no request (except a 4xx or 5xx, after which
-/// the connection is closed), before the end of the last one, or a part of one that was not
-/// started.
+/// `encode` panics if no answer is due: without a request, before the end of the last answer, or
+/// for a part of an answer that was not started. A 4xx or 5xx needs no request; it closes the
+/// connection.
 #[derive(Clone, Debug, Default)]
 pub struct Httpd<M: Mode = Whole> {
     limits: Option<Arc<Limits>>,
     date: Option<SystemTime>,
     scan: HeadScan,
-    /// The body that is coming, and what its mode keeps meanwhile.
+    /// The body that is arriving, and the mode's state.
     incoming: Option<Box<(Incoming, M::Kept)>>,
-    /// How many heads have come.
+    /// The number of heads that have arrived.
     requests: u32,
     asked: Asked,
     turn: Turn,
-    /// An empty line has been passed over before this request.
+    /// True if an empty line was skipped before this request.
     blank: bool,
-    /// The client holds the body back until it is told to send it.
+    /// The client sends the body only after `100 Continue`.
     expected: bool,
     mode: PhantomData<M>,
 }
 
-/// Whose turn it is on the connection.
+/// The side of the connection that must act.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Turn {
-    /// The client's: a request is read.
+    /// The client: a request is read.
     #[default]
     Request,
-    /// The server's: a request is to be answered, of which the body may still be coming.
+    /// The server: a request must be answered. Its body may still be arriving.
     Answer,
-    /// The server's: a refusal is to be put, and nothing more is read.
+    /// The server: a refusal must be put, and nothing more is read.
     Refusal,
-    /// The server's: an answer is coming in parts.
+    /// The server: an answer is being put in parts.
     Parts(Body),
-    /// The server's, but what it puts is dropped: an answer was under way when its request went
-    /// bad.
+    /// The server, but its parts are dropped: an answer had begun when its request proved bad.
     Cut,
-    /// Nobody's: the last answer has been written.
+    /// Neither: the last answer has been written.
     Over,
 }
 
-/// What a client is waited for, for a [`Patience`].
+/// What the filter waits for, for a [`Patience`].
 #[derive(Clone, Copy)]
 enum Awaited {
     Request,
@@ -140,26 +140,26 @@ impl Httpd {
         Self::default()
     }
 
-    /// The same, with requests that come in [parts](RequestPart): the head at once, and the body as
-    /// it comes. For bodies that are larger than memory, or that are looked at while they come.
+    /// Delivers requests in [parts](RequestPart): the head at once, and the body as it arrives. It
+    /// is for bodies that are larger than memory, or that are processed while they arrive.
     ///
-    /// An answer may be put when the head is there, or at any time after. One that begins before
-    /// the body has ended closes the connection, for nobody can tell how much of the body is on its
-    /// way, and when it has been put nothing more of that body comes. To have a client wait with
-    /// the body, [pause](crate::wheels::ReadWrite::pause).
+    /// An answer may be put after the head, at any time. If it begins before the body has ended, it
+    /// closes the connection, because the rest of the body cannot be skipped safely; no more of
+    /// that body is delivered then. To make a client wait with the body,
+    /// [pause](crate::wheels::ReadWrite::pause).
     ///
-    /// A client that holds the body back (`Expect: 100-continue`) is told to send it when
-    /// [`Reply::Continue`] is put. A body that goes bad comes as the response to put, as a bad head
-    /// does; where an answer has been started, that is cut off instead.
+    /// [`Reply::Continue`] asks a client for the body that it holds back (`Expect: 100-continue`).
+    /// A malformed body is delivered as the response to put, like a malformed head; if an answer
+    /// has begun, it is cut off instead.
     pub fn with_streamed_bodies(self) -> Httpd<Streamed> {
         Httpd { limits: self.limits, ..Httpd::default() }
     }
 }
 
 impl<M: Mode> Httpd<M> {
-    /// Closes the connection after the answer to the request at work, or before the next request:
-    /// for a server that is about to end. Ask for the filter with
-    /// [`filter_mut`](crate::wheels::ReadWrite::filter_mut): an idle connection is closed then.
+    /// Closes the connection after the answer to the current request, or before the next request:
+    /// for a server that is about to end. Call it through
+    /// [`filter_mut`](crate::wheels::ReadWrite::filter_mut), which closes an idle connection.
     pub fn close_after_answer(&mut self) {
         self.asked.keep_alive = false;
         if self.turn == Turn::Request && self.incoming.is_none() {
@@ -167,12 +167,12 @@ impl<M: Mode> Httpd<M> {
         }
     }
 
-    /// Whether some of the body at work is still to come.
+    /// Returns true if the current body has not arrived completely.
     fn is_body_coming(&self) -> bool {
         self.incoming.as_ref().is_some_and(|incoming| !incoming.0.is_complete())
     }
 
-    /// What the client is waited for.
+    /// What the filter waits for, from the client.
     fn awaited(&self) -> Option<Awaited> {
         match self.turn {
             Turn::Request if self.incoming.is_some() => Some(Awaited::Body),
@@ -185,20 +185,20 @@ impl<M: Mode> Httpd<M> {
         }
     }
 
-    /// Begins an answer of `status`, which must be due or need no request.
+    /// Begins an answer with `status`. It must be due, or be a status that needs no request.
     #[track_caller]
     fn begin_answer(&mut self, status: StatusCode) {
         match self.turn {
             Turn::Answer | Turn::Refusal => {}
-            // A server's own word to a slow client (408), or before it ends (503).
+            // A server may send a 408 to a slow client, or a 503 before it ends.
             Turn::Request if status.is_client_error() || status.is_server_error() => {
                 self.asked.keep_alive = false;
             }
-            Turn::Request => panic!("{status} is put that nobody asked for"),
+            Turn::Request => panic!("{status} is put without a request"),
             Turn::Parts(_) => panic!("{status} is put before the end of the last answer"),
             Turn::Cut | Turn::Over => panic!("{status} is put after the last answer"),
         }
-        // What comes of a body after its answer cannot be told from the next request.
+        // The rest of a body after its answer cannot be distinguished from the next request.
         self.asked.keep_alive &= !self.is_body_coming();
         self.expected = false;
     }
@@ -209,7 +209,7 @@ impl<M: Mode> Httpd<M> {
         self.turn = if closes { Turn::Over } else { Turn::Request };
     }
 
-    /// Says something that nobody asked for, and nothing more.
+    /// Sends a refusal without a request, and ends the conversation.
     fn break_off(&mut self, refusal: Refusal, output: &mut Output) {
         self.asked.keep_alive = false;
         reply::whole(refusal.response(), self.asked, self.date, output);
@@ -226,7 +226,7 @@ impl<M: Mode> Httpd<M> {
     fn parts(&self) -> Body {
         match self.turn {
             Turn::Parts(body) => body,
-            _ => panic!("a part of an answer is put that was not started"),
+            _ => panic!("a part is put of an answer that was not started"),
         }
     }
 }
@@ -240,7 +240,8 @@ impl<M: Mode> Filter for Httpd<M> {
         Ok(self.next(input, false))
     }
 
-    /// A request that is cut short is a bad one; it is answered, since the peer may still read.
+    /// A request that is cut short is a bad request. It is answered, because the peer may still
+    /// read.
     fn decode_end(&mut self, input: &mut &[u8]) -> Result<Option<Self::In>, Infallible> {
         Ok(self.next(input, true))
     }
@@ -260,7 +261,7 @@ impl<M: Mode> Filter for Httpd<M> {
                 self.begin_answer(response.status());
                 let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
                 let closes = reply::whole(response, self.asked, self.date, output);
-                // After a switch another filter takes over; until then nothing is decoded.
+                // After a switch, another filter replaces this one; until then nothing is decoded.
                 if !switches {
                     self.answered(closes);
                 }
@@ -286,7 +287,7 @@ impl<M: Mode> Filter for Httpd<M> {
         }
     }
 
-    /// The longest head; bodies are taken as they come.
+    /// The longest head. Bodies are consumed as they arrive.
     fn input_max(&self) -> usize {
         self.limits().head + 1
     }
@@ -301,7 +302,7 @@ impl<M: Mode> Filter for Httpd<M> {
 }
 
 impl<M: Mode> Protocol for Httpd<M> {
-    /// `100 Continue`, when the client waits for it with a body that is taken whole.
+    /// `100 Continue`, if the client waits for it and bodies are delivered whole.
     fn respond(&mut self) -> Option<Bytes> {
         if M::STREAMS { None } else { self.call_for_body() }
     }
@@ -322,7 +323,7 @@ impl<M: Mode> Protocol for Httpd<M> {
         self.turn == Turn::Over
     }
 
-    /// The client's time for a head, for a body, or until the next request.
+    /// The time limit of a head, of a body, or until the next request.
     fn patience(&self) -> Option<Patience> {
         let (awaited, limits) = (self.awaited()?, self.limits());
         let time = match awaited {
@@ -335,7 +336,7 @@ impl<M: Mode> Protocol for Httpd<M> {
         Some(Patience { wait: self.requests.wrapping_mul(4) + awaited as u32, time })
     }
 
-    /// 408, to who has begun with a request.
+    /// 408, if a request has begun.
     fn timed_out(&mut self, output: &mut Output) {
         let has_begun = match self.turn {
             Turn::Request => self.incoming.is_some() || self.scan.has_begun(),
@@ -347,7 +348,7 @@ impl<M: Mode> Protocol for Httpd<M> {
         self.turn = Turn::Over;
     }
 
-    /// 500, where an answer was due of which nothing has been sent.
+    /// 500, if an answer was due and none of it has been sent.
     fn orphaned(&mut self, output: &mut Output) {
         if let Turn::Answer | Turn::Refusal = self.turn {
             self.break_off(FAILED, output);
@@ -359,7 +360,8 @@ impl<M: Mode> Protocol for Httpd<M> {
     }
 }
 
-/// Whether a response goes ahead of the answer. 101 is an answer: the last one in HTTP.
+/// Returns true if a response precedes the answer. 101 is an answer, because it is the last one in
+/// HTTP.
 fn is_interim(status: StatusCode) -> bool {
     status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
 }

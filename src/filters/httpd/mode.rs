@@ -1,4 +1,4 @@
-//! Requests whole, or in pieces.
+//! The two modes: whole requests, or requests in parts.
 
 use super::request::Refusal;
 use super::{Httpd, Request, Turn};
@@ -6,15 +6,15 @@ use crate::filters::chunked::Piece;
 use bytes::Bytes;
 use std::fmt::Debug;
 
-/// How requests come out of an [`Httpd`]: [`Whole`] or [`Streamed`]. Nobody else can make one, for
-/// what it is made of has no name outside.
+/// How an [`Httpd`] delivers requests: [`Whole`] or [`Streamed`]. The trait is sealed: no other
+/// type can implement it.
 pub trait Mode: Clone + Debug + Default + 'static {
-    /// What comes out.
+    /// The item that the filter delivers.
     type Item: 'static;
-    /// What is kept of a request while its body comes.
+    /// The state of a request while its body arrives.
     #[doc(hidden)]
     type Kept: Clone + Debug;
-    /// Whether the session sees a body coming, and asks for it.
+    /// True if the session gets the body in parts, and requests it.
     #[doc(hidden)]
     const STREAMS: bool;
 
@@ -23,12 +23,12 @@ pub trait Mode: Clone + Debug + Default + 'static {
     fn next(httpd: &mut Httpd<Self>, input: &mut &[u8]) -> Result<Option<Self::Item>, Refusal>;
 }
 
-/// Requests come with their whole body.
+/// Requests are delivered with their whole body.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Whole;
 
-/// Requests come as their head, what comes of their body, and its end: POE's
-/// `POE::Filter::HTTPD` with `Streaming`.
+/// Requests are delivered as a head, parts of the body, and an end: POE's `POE::Filter::HTTPD` with
+/// `Streaming`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Streamed;
 
@@ -36,11 +36,11 @@ pub struct Streamed;
 /// [`Part`](crate::filters::Part).
 #[derive(Debug)]
 pub enum RequestPart {
-    /// The head. Everything that follows, up to the end, is its body.
+    /// The head. The data after it, up to the end, is its body.
     Head(http::Request<()>),
-    /// Some of the body: as much as one read brought.
+    /// Some bytes of the body: those of one read.
     Data(Bytes),
-    /// The end. It comes after every head that has not been answered before, body or none.
+    /// The end. It follows every head that has not been answered before, with or without a body.
     End,
 }
 

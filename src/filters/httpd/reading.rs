@@ -1,4 +1,4 @@
-//! The way in: heads, what follows them, and what is wrong with them.
+//! Reading requests: heads, bodies, and their errors.
 
 use super::incoming::Incoming;
 use super::reply::Asked;
@@ -7,21 +7,21 @@ use super::{Httpd, Mode, Request, Response, Turn};
 use crate::filters::head::HeadScan;
 
 impl<M: Mode> Httpd<M> {
-    /// Reads a head into `request`, and finds out how its body is to be taken.
+    /// Reads a head into `request`, and determines the length of its body.
     pub(super) fn head(
         &mut self,
         input: &mut &[u8],
         request: &mut Request,
     ) -> Result<Option<(Outline, Incoming)>, Refusal> {
         if !self.blank && input.starts_with(b"\r\n") {
-            // RFC 9112 section 2.2: old clients send one after a body.
+            // RFC 9112 section 2.2: old clients send an empty line after a body.
             self.blank = true;
             self.scan = HeadScan::default();
             *input = &input[2..];
         }
-        // Known before the rest is, for the refusal of what may be wrong with the rest.
+        // Set before the rest is parsed, because a refusal of the rest needs it.
         self.asked.head = input.starts_with(b"HEAD ");
-        // A head that has begun is looked at for its end alone until that is there.
+        // A head that has begun is not parsed until its end has arrived.
         let is_new = !self.scan.has_begun();
         let at_once = is_new.then(|| request::parse_at_once(input, self.limits(), request));
         let (length, outline) = match at_once.flatten() {
@@ -49,7 +49,8 @@ impl<M: Mode> Httpd<M> {
     fn find_head(&mut self, input: &[u8]) -> Result<Option<usize>, Refusal> {
         let found = self.scan.find(input);
         let limits = self.limits();
-        // What is wrong first counts, or the answer would depend on how the bytes come.
+        // The first error counts, so that the answer does not depend on the pieces in which the
+        // bytes arrive.
         let length = match found {
             Ok(found) => found.unwrap_or(input.len()),
             Err(_) => self.scan.line_end(input),
@@ -64,7 +65,7 @@ impl<M: Mode> Httpd<M> {
         found.map_err(|_| bad("a line does not end with CRLF"))
     }
 
-    /// The next item, where `ended` says that no more bytes will come.
+    /// The next item. If `ended` is true, no more bytes will arrive.
     pub(super) fn next(
         &mut self,
         input: &mut &[u8],
@@ -80,7 +81,7 @@ impl<M: Mode> Httpd<M> {
             }
         }
         if input.is_empty() && self.incoming.is_none() {
-            return None; // behind the last request, as a rule
+            return None; // usually bytes after the last request
         }
         let refusal = match M::next(self, input) {
             Ok(Some(item)) => return Some(Ok(item)),
@@ -99,7 +100,7 @@ impl<M: Mode> Httpd<M> {
     }
 }
 
-/// Whether the target in a head, complete or not, has more than `max` bytes.
+/// Returns true if the target in a head, complete or not, has more than `max` bytes.
 fn is_target_too_long(head: &[u8], max: usize) -> bool {
     head.len() > max && {
         let line = head.split(|&byte| byte == b'\r' || byte == b'\n').next().unwrap_or_default();

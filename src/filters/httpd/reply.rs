@@ -1,4 +1,4 @@
-//! From responses to bytes.
+//! Encodes responses.
 
 use crate::filters::{Output, chunked, framing};
 use bytes::Bytes;
@@ -8,26 +8,26 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// What answers a request: a whole response, or a stream of parts.
+/// An answer to a request: a whole response, or a stream of parts.
 ///
-/// [`Response`]s and [`Prepared`] ones turn into it with `into()`. `Content-Length`,
-/// `Transfer-Encoding`, `Connection` and `Date` are the filter's business: what a response says of
-/// them is replaced, except that `Connection: close` closes, that a `Date` is kept, and that the
-/// `Content-Length` of an empty response to HEAD, and of a 304, is kept.
+/// [`Response`]s and [`Prepared`] ones convert with `into()`. The filter sets `Content-Length`,
+/// `Transfer-Encoding`, `Connection` and `Date`, and replaces these fields of a response. There are
+/// three exceptions. `Connection: close` closes. A `Date` is kept. The `Content-Length` of a 304,
+/// and of an empty response to HEAD, is kept.
 #[derive(Debug)]
 pub enum Reply {
-    /// A response with its body. An informational one (1xx) is sent ahead of the answer.
+    /// A response with its body. An informational one (1xx) is sent before the answer.
     Whole(Response<Bytes>),
-    /// One of many equal responses.
+    /// A response that was encoded before.
     Prepared(Prepared),
-    /// `100 Continue`, to a client that holds the body back until then; to any other, nothing. For
-    /// [streamed bodies](super::Httpd::with_streamed_bodies): whole ones are asked for by the
-    /// filter.
+    /// `100 Continue`, if the client holds the body back until then; otherwise nothing is sent. It
+    /// is for [streamed bodies](super::Httpd::with_streamed_bodies): the filter itself asks for
+    /// whole ones.
     Continue,
-    /// The head of an answer whose body comes in parts: chunked, or to the connection's end for an
-    /// HTTP/1.0 client.
+    /// The head of an answer whose body is put in parts: chunked, or up to the connection's end for
+    /// an HTTP/1.0 client.
     Start(Response<()>),
-    /// A part of the body of a started answer; empty ones are passed over.
+    /// A part of the body of a started answer. Empty parts are skipped.
     Data(Bytes),
     /// The end of a started answer.
     End,
@@ -47,8 +47,8 @@ impl From<Prepared> for Reply {
 
 /// A response that is encoded once and answers many requests.
 ///
-/// A clone is one reference count more. Encoding it copies the head (about a hundred bytes) and
-/// shares the body; no header map is walked. Make it when the content changes, not per request.
+/// A clone only increments a reference count. Encoding it copies the head (about a hundred bytes)
+/// and shares the body. Build it when the content changes, not for each request.
 #[derive(Clone, Debug)]
 pub struct Prepared(Arc<Encoded>);
 
@@ -56,17 +56,17 @@ pub struct Prepared(Arc<Encoded>);
 struct Encoded {
     /// Status line and fields, without `Date`, `Connection` and the empty line.
     head: Vec<u8>,
-    /// Empty when the status has no body.
+    /// Empty if the status has no body.
     body: Bytes,
     status: StatusCode,
     close: bool,
 }
 
 impl Prepared {
-    /// Encodes `response`. A `Date` in it is dropped: the time of sending is put in.
+    /// Encodes `response`. A `Date` in it is replaced by the time of sending.
     ///
     /// # Panics
-    /// When the status is informational: such a response answers nothing.
+    /// If the status is informational, because such a response is no answer.
     pub fn new(response: Response<Bytes>) -> Self {
         let (mut parts, mut body) = response.into_parts();
         assert!(!parts.status.is_informational(), "{} is no answer", parts.status);
@@ -87,13 +87,13 @@ impl Prepared {
         self.0.status
     }
 
-    /// How many bytes its body has, for a log.
+    /// The length of its body in bytes, for a log.
     pub fn body_len(&self) -> usize {
         self.0.body.len()
     }
 }
 
-/// What the answer to a request depends on.
+/// The properties of a request on which its answer depends.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Asked {
     /// The request was HEAD: headers, but no body.
@@ -111,7 +111,7 @@ pub(super) enum Body {
     None,
 }
 
-/// Whether the connection is closed after the answer.
+/// True if the connection is closed after the answer.
 pub(super) type Closes = bool;
 
 /// Writes a whole answer.
@@ -149,7 +149,7 @@ pub(super) fn prepared(
     closing
 }
 
-/// Writes the head of an answer that comes in parts.
+/// Writes the head of an answer that is put in parts.
 pub(super) fn start(
     response: Response<()>,
     asked: Asked,
@@ -183,14 +183,14 @@ pub(super) fn data(data: Bytes, body: Body, output: &mut Output) {
     }
 }
 
-/// Writes an informational response ahead of the answer.
+/// Writes an informational response before the answer.
 pub(super) fn interim(parts: &response::Parts, output: &mut Output) {
     write_head(parts, output);
     output.text(b"\r\n");
 }
 
-/// Status line and fields, except those that are the filter's business. The version is the highest
-/// that is spoken here, not the request's (RFC 9110 section 2.5).
+/// Writes the status line and the fields of the response, without those that the filter sets. The
+/// version is the highest that the server supports, not the request's (RFC 9110, section 2.5).
 fn write_head(parts: &response::Parts, output: &mut Output) {
     output.text(b"HTTP/1.1 ");
     output.text(parts.status.as_str().as_bytes());
@@ -228,7 +228,7 @@ enum Length {
     Said(HeaderValue),
 }
 
-/// What `Content-Length` is to say, RFC 9110 section 8.6.
+/// The value of `Content-Length` (RFC 9110, section 8.6).
 fn length(parts: &response::Parts, body: &Bytes, head: bool) -> Option<Length> {
     let said = || parts.headers.get(CONTENT_LENGTH).cloned().map(Length::Said);
     match parts.status {

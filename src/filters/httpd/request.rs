@@ -1,19 +1,20 @@
-//! From the bytes of a head to a request, or to the reason why it is refused.
+//! Parses the head of a request, or returns why it is refused.
 
 use super::limits::Limits;
-use crate::filters::framing::{Directions, Framing, FramingError, Single};
-use crate::filters::head::{self, Copied};
+use crate::filters::framing::{Framing, FramingError, MessageFields, Single};
+use crate::filters::head::{self, HeadBytes};
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 
-/// What a head says beside its request: how that goes on, and the connection with it.
+/// The properties of a head that are not in the request: its body's length, and if the connection
+/// persists.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outline {
     pub(super) framing: Framing,
-    /// Whether the client wants to go on with this connection.
+    /// True if the client keeps this connection open.
     pub(super) keep_alive: bool,
-    /// Whether the client sends the body only after `100 Continue`.
+    /// True if the client sends the body only after `100 Continue`.
     pub(super) expects: bool,
 }
 
@@ -53,8 +54,8 @@ impl Refusal {
     }
 }
 
-/// Reads a whole head, empty line included, into `request`, whose body stays empty: it is still to
-/// come. RFC 9112 sections 3, 5 and 6; RFC 9110 section 7.2.
+/// Parses a whole head, with its empty line, into `request`, whose body stays empty (RFC 9112,
+/// sections 3, 5 and 6; RFC 9110, section 7.2).
 pub(super) fn parse(
     bytes: &[u8],
     limits: &Limits,
@@ -64,15 +65,15 @@ pub(super) fn parse(
         let mut parsed = httparse::Request::new(&mut []);
         match parsed.parse_with_uninit_headers(bytes, room) {
             Ok(httparse::Status::Complete(_)) => assemble(&parsed, bytes, limits, request),
-            // It has an end, so what is missing was passed over: httparse skips empty lines.
-            Ok(httparse::Status::Partial) => Err(bad("empty lines stand before the request")),
+            // It has an end, so httparse must have skipped empty lines.
+            Ok(httparse::Status::Partial) => Err(bad("there are empty lines before the request")),
             Err(error) => Err(unparsable(error, bytes)),
         }
     })
 }
 
-/// Reads a head at the front of `input` in one pass, if it is there whole and nothing about its
-/// lines is out of the ordinary, which most are; and its length. `None` says nothing about it.
+/// Parses a head at the front of `input` in one pass, and returns its length. `None` means only
+/// that the head is incomplete or unusual; most heads are neither.
 pub(super) fn parse_at_once(
     input: &[u8],
     limits: &Limits,
@@ -98,20 +99,21 @@ fn assemble(
     limits: &Limits,
     request: &mut Request<Bytes>,
 ) -> Result<Outline, Refusal> {
-    // All three are there in a complete head.
+    // A complete head has all three.
     let method = method(parsed.method.unwrap_or_default())?;
     let target = parsed.path.unwrap_or_default();
     let http10 = parsed.version == Some(0);
-    let copied = if limits.keeps_few() { Copied::in_parts(bytes) } else { Copied::whole(bytes) };
+    let copied =
+        if limits.keeps_few() { HeadBytes::in_parts(bytes) } else { HeadBytes::whole(bytes) };
     let uri = uri(&method, copied.part(target.as_bytes()))?;
     let kept = limits.kept(uri.path());
     let headers = copied.fields(parsed.headers, kept);
     let mut headers = headers.ok_or(bad("a field is malformed"))?;
-    let directions = Directions::of(parsed.headers);
-    check_host(directions.host, http10)?;
+    let fields = MessageFields::of(parsed.headers);
+    check_host(fields.host, http10)?;
     if let Some(authority) = uri.authority().filter(|_| uri.scheme().is_some()) {
-        // RFC 9112 section 3.2.2: Host is ignored for what an absolute target says. It is no more
-        // lenient for that: a user's name in it is how one site is dressed up as another.
+        // RFC 9112 section 3.2.2: the authority of an absolute target replaces Host. It is checked
+        // as strictly, because a user name in it can make one site look like another.
         if authority.host().is_empty() || !is_host(authority.as_str().as_bytes()) {
             return Err(bad("the authority is malformed"));
         }
@@ -121,22 +123,22 @@ fn assemble(
             headers.insert(HOST, host);
         }
     }
-    let framing = directions.framing(http10).map_err(|error| match error {
+    let framing = fields.framing(http10).map_err(|error| match error {
         FramingError::Length => bad("Content-Length is not one number"),
         FramingError::Coding => bad("Transfer-Encoding is not one final chunked"),
         FramingError::UnknownCoding => {
             Refusal { status: StatusCode::NOT_IMPLEMENTED, why: "the transfer coding is unknown" }
         }
     })?;
-    let expects = !http10 && directions.has_expectation;
+    let expects = !http10 && fields.has_expectation;
     if expects {
-        check_expectations(&directions)?;
+        check_expectations(&fields)?;
     }
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     *request.version_mut() = if http10 { Version::HTTP_10 } else { Version::HTTP_11 };
     *request.headers_mut() = headers;
-    Ok(Outline { framing, keep_alive: directions.keeps_alive(http10), expects })
+    Ok(Outline { framing, keep_alive: fields.keeps_alive(http10), expects })
 }
 
 fn unparsable(error: httparse::Error, bytes: &[u8]) -> Refusal {
@@ -148,13 +150,13 @@ fn unparsable(error: httparse::Error, bytes: &[u8]) -> Refusal {
         httparse::Error::HeaderValue => bad("a field's value is malformed"),
         httparse::Error::Version if is_another_major(bytes) => Refusal {
             status: StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-            why: "only HTTP/1.0 and HTTP/1.1 are spoken here",
+            why: "only HTTP/1.0 and HTTP/1.1 are supported",
         },
         _ => bad("the request line is not method, target and HTTP/1.1"),
     }
 }
 
-/// Whether the request line ends with a version of another major number.
+/// Returns true if the request line ends with a version of another major number.
 fn is_another_major(bytes: &[u8]) -> bool {
     let line = bytes.split(|&byte| byte == b'\r').next().unwrap_or_default();
     let version = line.rsplit(|&byte| byte == b' ').next().unwrap_or_default();
@@ -183,7 +185,7 @@ fn method(name: &str) -> Result<Method, Refusal> {
     }
 }
 
-/// The other methods of IANA's registry, in order, and CouchDB's COPY, which is among them.
+/// The other methods of IANA's registry, in order. CouchDB's COPY is one of them.
 const REGISTERED: [&str; 30] = [
     "ACL",
     "BASELINE-CONTROL",
@@ -217,7 +219,7 @@ const REGISTERED: [&str; 30] = [
     "VERSION-CONTROL",
 ];
 
-/// The target in the form that the method allows, RFC 9112 section 3.2.
+/// Parses the target, in the form that the method allows (RFC 9112, section 3.2).
 fn uri(method: &Method, target: Bytes) -> Result<Uri, Refusal> {
     const MALFORMED: Refusal = bad("the request target is malformed");
     let (first, length) = (target.first().copied(), target.len());
@@ -226,7 +228,7 @@ fn uri(method: &Method, target: Bytes) -> Result<Uri, Refusal> {
     }
     let uri = Uri::from_maybe_shared(target).map_err(|_| MALFORMED)?;
     let fits = match first {
-        // A fragment, which no target has, would be missing.
+        // A target has no fragment. `Uri` would drop one.
         Some(b'/') => {
             let has_all = uri.path_and_query().is_some_and(|path| path.as_str().len() == length);
             has_all && *method != Method::CONNECT
@@ -249,7 +251,7 @@ fn check_host(host: Single<'_>, http10: bool) -> Result<(), Refusal> {
 
 /// `uri-host [ ":" port ]`, RFC 3986 section 3.2; empty for a target that has no host.
 fn is_host(host: &[u8]) -> bool {
-    // As nearly all are: without what has to be looked at twice.
+    // Nearly all hosts have only plain bytes.
     let plain = host.iter().position(|byte| !is_plain(*byte)).unwrap_or(host.len());
     if let [] | [b':', ..] = &host[plain..] {
         return host[plain..].iter().skip(1).all(u8::is_ascii_digit);
@@ -267,7 +269,7 @@ fn is_host(host: &[u8]) -> bool {
     is_name && port.iter().all(u8::is_ascii_digit)
 }
 
-/// What a name has besides what is percent-encoded.
+/// The bytes of a name that need no percent-encoding.
 const PLAIN: [bool; 256] = {
     let mut plain = [false; 256];
     let mut byte = 0;
@@ -290,7 +292,7 @@ fn is_plain(byte: u8) -> bool {
 
 /// `reg-name`, RFC 3986 section 3.2.2.
 fn is_registered_name(name: &[u8]) -> bool {
-    // Between percent signs; what follows one begins with two hex digits.
+    // Split at the percent signs: the part after one begins with two hex digits.
     name.split(|&byte| byte == b'%').enumerate().all(|(place, part)| match part {
         [high, low, rest @ ..] if place > 0 => {
             high.is_ascii_hexdigit()
@@ -301,9 +303,9 @@ fn is_registered_name(name: &[u8]) -> bool {
     })
 }
 
-/// Refuses what cannot be expected.
-fn check_expectations(directions: &Directions<'_>) -> Result<(), Refusal> {
-    if directions.expectations().all(|value| value.eq_ignore_ascii_case(b"100-continue")) {
+/// Refuses unknown expectations.
+fn check_expectations(fields: &MessageFields<'_>) -> Result<(), Refusal> {
+    if fields.expectations().all(|value| value.eq_ignore_ascii_case(b"100-continue")) {
         return Ok(());
     }
     Err(Refusal {

@@ -225,7 +225,8 @@ fn a_request_that_is_cut_short_is_a_bad_one() {
     check("GET / HTTP/1.1\r\nHost: x\r\n\r\nGE", "GET / ; 400");
 }
 
-/// What is written for `replies` to a request of these lines, and whether the connection is closed.
+/// Checks the bytes that `replies` to a request of these lines write, and if the connection is
+/// closed.
 #[track_caller]
 fn reply(request: &str, replies: Vec<Reply>, expected: &str, closes: bool) {
     let mut filter = Httpd::new();
@@ -434,13 +435,13 @@ fn a_server_that_ends_closes_after_the_answer() {
 }
 
 #[test]
-#[should_panic(expected = "a part of an answer is put that was not started")]
+#[should_panic(expected = "a part is put of an answer that was not started")]
 fn data_without_a_start_is_a_mistake() {
     Httpd::new().encode(Reply::End, &mut Output::new());
 }
 
 #[test]
-#[should_panic(expected = "200 OK is put that nobody asked for")]
+#[should_panic(expected = "200 OK is put without a request")]
 fn a_second_answer_is_a_mistake() {
     let mut filter = Httpd::new();
     let _ = filter.decode(&mut &b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..]);
@@ -476,7 +477,7 @@ fn a_connection_costs_little() {
     assert!(size_of::<Httpd>() <= 96, "{}", size_of::<Httpd>());
 }
 
-/// Answers at the end of each request, with what has come of it; refusals with themselves.
+/// Answers at the end of each request, with its text; a refusal is its own answer.
 fn assemble() -> impl FnMut(&mut Httpd<Streamed>, &Result<RequestPart, Response>, &mut Output) {
     let mut request = None;
     move |filter, part, output| match part {

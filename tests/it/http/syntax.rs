@@ -103,7 +103,7 @@ fn request_lines() {
     bad(
         "9112-2.2 two empty lines",
         format!("\r\n\r\n{GOOD}"),
-        "empty lines stand before the request",
+        "there are empty lines before the request",
     );
     for line in [
         "GET  / HTTP/1.1",
@@ -128,7 +128,7 @@ fn request_lines() {
 #[test]
 fn versions_and_methods_that_nobody_knows() {
     let other =
-        refused("505 HTTP Version Not Supported", "only HTTP/1.0 and HTTP/1.1 are spoken here");
+        refused("505 HTTP Version Not Supported", "only HTTP/1.0 and HTTP/1.1 are supported");
     for version in ["HTTP/2.0", "HTTP/0.9", "HTTP/3.0"] {
         check("9110-15.6.6", format!("GET / {version}\r\nHost: h\r\n\r\n"), &other, false);
     }

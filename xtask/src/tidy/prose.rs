@@ -24,6 +24,7 @@ pub(super) const CLEAN: &[&str] = &[
     "docs/reliability.md",
     "examples/",
     "fuzz/",
+    "src/filters/",
     "src/reactor/",
     "tests/it/dashboard/",
     "tests/it/sessions/",
