@@ -360,7 +360,7 @@ fn a_recorded_failure_in_mid_feed_says_what_the_server_said() {
     stage.run_s(0.1);
     let log = stage.world.borrow().log.join("\n");
     assert!(
-        log.contains("a second response stands in the body: 500 Internal Server Error, error: "),
+        log.contains("the body contains a second response: 500 Internal Server Error, error: "),
         "{log}"
     );
 }
