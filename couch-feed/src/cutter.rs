@@ -35,9 +35,9 @@ impl Cutter {
         Cutter { max, input: BytesMut::new(), is_over: false, form: Form::Lines(0) }
     }
 
-    /// Splits an answer `{"results":[ROW,...],"last_seq":...}` into lines like those of a continuous
-    /// feed: each row, then the rest, `{"results":[],"last_seq":...}`, and an empty line for each
-    /// heartbeat, which is an empty line between rows.
+    /// Splits an answer `{"results":[ROW,...],"last_seq":...}` into lines like those of a
+    /// continuous feed: each row, then the rest, `{"results":[],"last_seq":...}`, and an empty line
+    /// for each heartbeat, which is an empty line between rows.
     ///
     /// So an answer may have any length, and the reader of lines reads this too. It does not depend
     /// on where a server ends its lines.

@@ -123,9 +123,9 @@ pub enum FeedEvent {
         /// Why.
         why: Arc<FeedError>,
     },
-    /// A document is longer than [`line_max`](crate::FeedOptions::line_max) and was skipped. Earlier
-    /// reports of it are outdated, until it is reported again. For every change its row follows,
-    /// without the document.
+    /// A document is longer than [`line_max`](crate::FeedOptions::line_max) and was skipped.
+    /// Earlier reports of it are outdated, until it is reported again. For every change its row
+    /// follows, without the document.
     TooLong {
         /// Its id.
         id: String,
@@ -134,9 +134,9 @@ pub enum FeedEvent {
     },
     /// A document cannot be read, or the server sends something else in its place: it has another
     /// `_id`, no `_rev`, or is not an object. It is tried again after a pause that grows, and the
-    /// feed goes on. Earlier reports of it are outdated, until it is reported again. Sent once until
-    /// then. If only one document is followed and the server rejects the request for it, the feed is
-    /// [lost](Self::Lost) instead.
+    /// feed goes on. Earlier reports of it are outdated, until it is reported again. Sent once
+    /// until then. If only one document is followed and the server rejects the request for it, the
+    /// feed is [lost](Self::Lost) instead.
     ///
     /// For every change its row follows, without the document.
     Unread {
@@ -212,8 +212,8 @@ pub enum FeedMode {
     ///
     /// If something buffers that answer, as nginx does without `proxy_buffering off` and CouchDB
     /// with its setting `buffer_response`, nothing arrives, not even a head. After [three
-    /// heartbeats](crate::limits::ANSWER_HEARTBEATS) without a byte, although the database answered,
-    /// the feed is lost as [`HeldBack`](FeedError::HeldBack). It is then followed as in
+    /// heartbeats](crate::limits::ANSWER_HEARTBEATS) without a byte, although the database
+    /// answered, the feed is lost as [`HeldBack`](FeedError::HeldBack). It is then followed as in
     /// [`LongPoll`](Self::LongPoll), until that is not answered either.
     #[default]
     Continuous,

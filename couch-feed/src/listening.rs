@@ -313,8 +313,8 @@ impl Follower {
     }
 }
 
-/// The second response at the start of `input` as an error. `None` if it is not complete, and more of
-/// it may arrive (`is_over` is false) and is not too long.
+/// The second response at the start of `input` as an error. `None` if it is not complete, and more
+/// of it may arrive (`is_over` is false) and is not too long.
 pub(crate) fn second_response(input: &[u8], is_over: bool) -> Option<FeedError> {
     let is_over = is_over || input.len() >= SECOND_RESPONSE_BYTES;
     let mut fields = [httparse::EMPTY_HEADER; SECOND_RESPONSE_FIELDS];

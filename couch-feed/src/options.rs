@@ -70,8 +70,8 @@ impl FeedOptions {
     /// Follows this document, too: its latest revision is reported, and each one that comes after.
     ///
     /// At the start, and when the changes since the last reading are not known, documents are read
-    /// over one connection, one after the other. So hundreds of documents over a slow network take as many
-    /// round trips, while [every change](Self::every_change) of [a query of their
+    /// over one connection, one after the other. So hundreds of documents over a slow network take
+    /// as many round trips, while [every change](Self::every_change) of [a query of their
     /// ids](crate::Query::doc_ids) takes one.
     ///
     /// # Panics
@@ -202,13 +202,14 @@ impl FeedOptions {
     ///
     /// ```
     /// # use couch_feed::{FeedError, FeedOptions};
+    /// # use FeedError::NoDatabase;
     /// # fn three(feed: fn() -> FeedOptions) {
     /// // Ends at whatever needs an operator.
     /// let _ = feed().retry_if(|why| !why.is_permanent());
     /// // The same, but the database may be created later, or created again.
-    /// let _ = feed().retry_if(|why| !why.is_permanent() || matches!(why, FeedError::NoDatabase(_)));
+    /// let _ = feed().retry_if(|why| !why.is_permanent() || matches!(why, NoDatabase(_)));
     /// // Ends when the database is deleted.
-    /// let _ = feed().retry_if(|why| !matches!(why, FeedError::NoDatabase(_)));
+    /// let _ = feed().retry_if(|why| !matches!(why, NoDatabase(_)));
     /// # }
     /// ```
     #[must_use]

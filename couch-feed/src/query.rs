@@ -51,8 +51,8 @@ pub enum QueryError {
 }
 
 /// The parameters of `_changes` itself (CouchDB's reference, `/{db}/_changes`).
-const OWN: &str = "att_encoding_info attachments conflicts descending doc_ids feed filter heartbeat \
-                   include_docs last-event-id limit seq_interval since style timeout";
+const OWN: &str = "att_encoding_info attachments conflicts descending doc_ids feed filter \
+                   heartbeat include_docs last-event-id limit seq_interval since style timeout";
 
 impl Query {
     /// Every row, without documents.
@@ -306,9 +306,9 @@ impl EveryChange {
 
     /// Drops a row that says the same as the last row of its document, instead of reporting it with
     /// a mark. Rows say the same if they have the same revisions, the same `deleted`, and the same
-    /// document, byte by byte, if there is one. [`Counters::repeats`](crate::Counters::repeats) counts them. A dropped row has a
-    /// number, which is missing among the reported ones, and counts as acknowledged: its sequence
-    /// is acknowledged together with the rows before it.
+    /// document, byte by byte, if there is one. [`Counters::repeats`](crate::Counters::repeats)
+    /// counts them. A dropped row has a number, which is missing among the reported ones, and
+    /// counts as acknowledged: its sequence is acknowledged together with the rows before it.
     ///
     /// Cost: two hashes of each row and its document, and some hundred kilobytes of memory. It does
     /// not guarantee that a row is reported once only. The following rows are reported again, with

@@ -279,7 +279,10 @@ impl Follower {
 
     /// A row has arrived: is it the last one, or the last one before the end should be probed?
     pub(crate) fn check_end(&mut self) {
-        let is_old = matches!(&self.state, State::Following(feed) if self.now - feed.began >= self.heartbeat);
+        let is_old = match &self.state {
+            State::Following(feed) => self.now - feed.began >= self.heartbeat,
+            _ => false,
+        };
         if self.rows.is_some() && self.place.is_at_end() {
             self.catch_up();
         } else if is_old && !self.asked_mode().is_paged() {
