@@ -4,7 +4,7 @@ use super::*;
 use masque::sessions::{FeedEvent, FeedMode};
 use std::time::Duration;
 
-/// The delays that are told when every request is answered with `answer`.
+/// Returns the reported pauses if every request gets `answer`.
 fn delays(answer: Act, seconds: f64) -> (Vec<Duration>, usize) {
     let mut stage = Stage::new(move |_| vec![answer.clone()]).follow();
     stage.run_s(seconds);
@@ -65,7 +65,7 @@ fn the_server_is_left_alone_for_as_long_as_it_asks() {
     check("Fri, 31 Dec 9999 23:59:59 GMT", 3600, 3600);
 }
 
-/// What everything that is told looks like, in a log and in a debugger.
+/// Returns all events as a log and a debugger show them.
 fn shown(stage: &Stage) -> String {
     let told = stage.told.borrow();
     let mut all = format!("{told:?} {:?}", stage.world.borrow().log);

@@ -30,7 +30,7 @@ fn a_hundred_thousand_changes_are_told_as_a_few_and_the_newest_is_among_them() {
             .is_sorted()
     );
     assert_eq!(stage.counters().rows, CHANGES as u64);
-    // Each turn is short: nobody waits for the whole burst.
+    // Each turn is short: no session waits for the whole burst.
     assert!(stage.rig.stats().turns - before > 100);
 }
 
@@ -99,7 +99,7 @@ impl Session for Hog {
 
 #[test]
 fn what_cannot_be_told_is_bounded_and_the_newest_of_it_is_told() {
-    // Of each document it is told that it is too long, and then that the feed has begun.
+    // For each document an event says that it is too long. Then the feed is connected.
     let check = |docs: usize, is_logged: bool| {
         let mut told = vec![];
         let records = logged(|| {
@@ -131,7 +131,8 @@ fn what_cannot_be_told_is_bounded_and_the_newest_of_it_is_told() {
     check(EVENTS_MAX - 1, true);
 }
 
-/// A feed that tells of `5-e` without it, where a node answers so many times with what was before.
+/// A feed with a row of `5-e` without the document. A node answers so many times with the revision
+/// before it.
 fn lagging(times: usize) -> Stage {
     let mut reads = 0;
     Stage::new(move |asked| match asked.target.as_str() {

@@ -1,4 +1,4 @@
-//! When a feed says that all is told: when it is, and not before.
+//! `CaughtUp`: it is sent when all changes are delivered, and not before.
 
 use super::*;
 use masque::sessions::{EveryChange, FeedMode, Query, Start};
@@ -23,7 +23,7 @@ fn filtered(
     .follow_as("http://couch/db", move |feed| feed.mode(mode).every_change(every))
 }
 
-/// What was told and asked for, without the filter.
+/// Returns the events and requests, without the filter in a target.
 fn log(stage: &Stage) -> String {
     stage.world.borrow().log.join("\n").replace("&filter=app%2Frare&k=v", "")
 }
@@ -55,7 +55,7 @@ fn a_document_that_changed_during_a_loss_is_told_though_the_server_goes_through_
         if asked.feeds == 1 {
             return vec![begin(), chunk("\n"), Act::wait_s(5.0), Act::Kill];
         }
-        // From the old sequence on, nothing but signs of life for a minute.
+        // After the old sequence, only heartbeats for a minute.
         let row = row("\"2-s\"", "x", "2-x");
         [begin()].into_iter().chain(beats(6)).chain([chunk(&row)]).collect()
     });
@@ -79,7 +79,7 @@ fn a_document_that_changed_during_a_loss_is_told_though_the_server_goes_through_
 
 #[test]
 fn a_document_without_end_of_changes_is_not_lost_for_ever() {
-    // No empty line, for there is always something to send.
+    // No empty line, because there is always a row to send.
     let mut stage = moving(|asked| {
         let first = 10 * asked.feeds;
         let row = |n| chunk(&row(&format!("\"{n}-s\""), "x", &format!("{n}-x")));

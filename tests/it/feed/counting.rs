@@ -6,7 +6,7 @@ use masque::sessions::{Checkpoint, EveryChange, Query, Start};
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// A database on such a server, which starts anew every fifteen seconds. The sequence of a row is
+/// A database on such a server, which restarts every fifteen seconds. The sequence of a row is
 /// its place.
 #[derive(Default)]
 struct Counting {
@@ -61,7 +61,7 @@ fn kept(seq: &str) -> Start {
     Start::Checkpoint(text.parse::<Checkpoint>().unwrap())
 }
 
-/// What was told since the last time, without the ways to it and the losses, which are many.
+/// Returns the events since the last call, without connections and losses.
 fn told(stage: &mut Stage) -> String {
     let log = std::mem::take(&mut stage.world.borrow_mut().log);
     let told = log.iter().map(|line| line.split_once(' ').unwrap().1);
@@ -83,7 +83,7 @@ fn a_change_that_names_the_same_winner_is_no_rewind_and_counts() {
         let mut stage = Stage::new(move |asked| match (asked.target.as_str(), asked.feeds) {
             ("/", _) => vec![json("200 OK", "{}")],
             ("/db", _) => vec![info(seq, "1")],
-            // Another leaf of `x` changes while the feed is there, and once more while it is not.
+            // Another leaf of `x` changes while the feed is connected, and again while it is not.
             (_, 1) => vec![begin(), chunk(&(row(1, "x") + &row(2, "y") + &row(3, "x"))), Act::Kill],
             _ => vec![begin(), chunk(&(row(4, "x") + &row(5, "z") + &row(6, "w")))],
         })
@@ -93,7 +93,7 @@ fn a_change_that_names_the_same_winner_is_no_rewind_and_counts() {
         assert_eq!(log.contains("rewound"), told_as_rewound, "{log}");
         assert!(log.contains("rows since 3&limit=2\n"), "{log}");
         assert!(log.contains("row 4: x 1-a at 4 again\n"), "{log}");
-        // Where it cannot be told from one that comes again, it does not count.
+        // If it cannot be distinguished from a repeated row, it does not count.
         let last = if is_counted { "row 5: z 1-a at 5\n" } else { "row 6: w 1-a at 6\n" };
         assert!(log.contains(last) && log.contains("ended: Limit"), "{log}");
         assert_eq!(log.contains("row 6"), !is_counted, "{log}");
@@ -127,7 +127,7 @@ fn a_server_that_starts_anew_does_not_outdate_a_checkpoint() {
     assert_eq!(stage.checkpoint().unwrap().identity, None);
 }
 
-/// The database is made again as `rows`; what is told of that.
+/// Creates the database again with `rows`. Returns the events.
 fn made_again(rows: &[(&'static str, &'static str)], is_seen: bool) -> [String; 2] {
     let follow = [|stage| every(stage, Start::Beginning), Stage::follow];
     follow.map(|follow| {

@@ -1,4 +1,4 @@
-//! Documents and databases that go and come again.
+//! Documents and databases that are deleted and created again.
 
 use super::*;
 use masque::sessions::{EveryChange, FeedMode, Start};
@@ -48,7 +48,7 @@ fn a_conflict_that_is_resolved_to_an_older_revision_is_what_is_current() {
 
 #[test]
 fn a_cluster_that_rewinds_tells_nothing_twice() {
-    // As `cluster_since_rewind` was seen to.
+    // The recording `cluster_since_rewind` shows this.
     let mut stage = Stage::with_feeds(move |asked| {
         let rows =
             [row("\"5-b\"", "x", "4-d"), row("\"2-a\"", "x", "4-d"), row("\"3-a\"", "y", "1-y")];
@@ -70,7 +70,7 @@ fn a_cluster_that_rewinds_tells_nothing_twice() {
     assert_eq!(world.asked.last().unwrap().since(), "3-a", "never compared, never sorted");
 }
 
-/// A database whose life is told by `identity`, `None` for one that is not there.
+/// A database with this `identity`, `None` if it does not exist.
 fn lives(mut identity: impl FnMut(usize) -> Option<String> + 'static) -> Stage {
     let mut looks = 0;
     let mut current = None;
@@ -194,7 +194,7 @@ fn a_database_that_cannot_be_told_from_another_is_read_anew_and_nothing_is_told_
 
 #[test]
 fn what_is_read_between_two_answers_is_told() {
-    // It changes once more before the database is looked at, and the feed has nothing after that.
+    // It changes again before the look at the database, and the feed has no later row.
     let follow = |mode, update_seq: fn(usize) -> String| {
         let mut looks = 2;
         Stage::new(move |asked| match asked.target.as_str() {

@@ -1,4 +1,4 @@
-//! TCP's own sign of life, on the system's sockets: what virtual time cannot show.
+//! TCP keep-alive, on the system's sockets, because virtual time cannot show it.
 #![cfg(target_os = "linux")]
 
 use crate::support::PATIENCE;
@@ -33,7 +33,7 @@ impl Session for Watcher {
 /// not, or is not connected.
 fn asks_in(port: u16) -> Option<Duration> {
     let server = format!("0100007F:{port:04X}");
-    let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux tells its sockets");
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux lists its sockets");
     // sl local_address rem_address st tx_queue:rx_queue tr:tm->when: 2 is the keep-alive's timer,
     // its time in hundredths of a second.
     table.lines().find_map(|line| {

@@ -1,5 +1,5 @@
-//! Credentials that a server refuses: CouchDB locks an account at the fifth wrong password within
-//! five minutes, also for those at the same address who know the right one.
+//! Rejected credentials: CouchDB locks an account at the fifth wrong password within five minutes,
+//! for all clients at the same address.
 
 use super::*;
 use masque::sessions::{ChangesFeed, EveryChange, FeedError, FeedEvent, FeedMode, Start};

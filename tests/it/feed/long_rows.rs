@@ -14,9 +14,9 @@ fn line(seq: usize, id: &str, doc: Option<String>) -> String {
     format!("{{\"seq\":\"{seq}-s\",\"id\":\"{id}\",\"changes\":[{{\"rev\":\"1-a\"}}]{doc}}}\n")
 }
 
-/// A database of the documents `a`, `long` and `b` in two shards, the second of which has `long`
-/// alone: with documents that is what comes first, and without them what comes last. Of them
-/// `document` is asked for by itself.
+/// A database of the documents `a`, `long` and `b` in two shards, the second of which has only
+/// `long`. With documents, `long` comes first; without them, it comes last. Of them `document` is
+/// asked for by itself.
 fn sharded(mut document: impl FnMut(&Asked, &str) -> Act + 'static) -> Stage {
     let query = Query::new().conflicts().attachments().all_revs();
     let every = EveryChange::since(Start::Beginning).query(query);
@@ -50,7 +50,7 @@ fn sharded(mut document: impl FnMut(&Asked, &str) -> Act + 'static) -> Stage {
     .follow_as("http://couch/db", |feed| feed.every_change(every).line_max(500))
 }
 
-/// The rows that were told: their documents, `-` for none; and what was too long.
+/// The rows that were reported: their documents, `-` for none. Also the ids that were too long.
 fn told(stage: &Stage) -> Vec<String> {
     let told = stage.told.borrow();
     let shown = told.iter().filter_map(|event| match event {
@@ -121,7 +121,7 @@ fn rows_that_are_to_come_without_documents_are_none_that_are_too_long() {
     let mut stage = Stage::new(move |asked| match asked.target.as_str() {
         "/" => vec![json("200 OK", "{}")],
         "/db" => vec![info("\"3-t\"", "1")],
-        // What is too long once is not there the next time.
+        // A document that was too long is missing in the next answer.
         _ if asked.feeds == 1 => vec![begin(), chunk(&long)],
         _ => vec![begin(), chunk(&line(3, "b", None))],
     })

@@ -133,7 +133,7 @@ fn the_reason_of_a_second_response_was_shown_only_where_all_of_it_came_at_once()
     }
     let pieces = SECOND.bytes().map(|byte| Act::send([byte]));
     check(second(0, pieces), 0.0, &format!("{why}, nodedown: x"), "4-d");
-    // In chunks of somebody between, who knows nothing of it.
+    // In chunks of a proxy, which does not know about it.
     let (one, two) = SECOND.split_at(40);
     let chunks = vec![begin(), chunk("\n"), chunk(one), Act::wait_s(0.5), chunk(two)];
     check(chunks, 0.5, &format!("{why}, nodedown: x"), "3-c");
@@ -147,7 +147,7 @@ fn a_second_response_is_waited_for_in_bounds() {
     check(second(head + 9, []), time, why, "4-d");
     let drops = (0..100).flat_map(|_| [Act::wait_s(1.0), Act::send(" ")]);
     check(second(head, drops), time, why, "4-d");
-    // What is none after all is shown as what it may be.
+    // If the response is not complete, its status is shown.
     let unknown = "a second response stands in the body: 500 Internal Server Error";
     check(second(34, [Act::Kill]), 0.0, unknown, "4-d");
     check(second(34, [Act::send("x".repeat(200_000))]), 0.0, unknown, "4-d");
@@ -258,7 +258,7 @@ fn the_same_failure_at_the_same_sequence_is_told_as_stuck() {
         log.lines().filter_map(|line| line.split_once(" stuck ")).map(|at| at.1).collect();
     assert_eq!(stuck[0], format!("({STUCK_TIMES}) at 4-d: not a line of a changes feed: poison"));
     assert!(stuck[1].starts_with("(10) at 4-d"), "{stuck:?}");
-    // Told as the number doubles, not each time.
+    // Reported each time the number has doubled.
     assert!(stuck.len() < 8, "{stuck:?}");
 }
 
@@ -334,7 +334,7 @@ fn hours_without_a_server_pass_and_what_was_missed_is_told() {
     stage.start_server();
     stage.run_s(31.0);
     let log = stage.world.borrow().log.join("\n");
-    // Caught up is what follows the missed change, not what comes before it.
+    // `CaughtUp` comes after the missed change, not before it.
     let [changed, caught_up] = ["x is 9-i", "caught up"].map(|what| log.find(what).expect(&log));
     assert!(changed < caught_up, "{log}");
 }
@@ -417,7 +417,7 @@ fn a_node_in_maintenance_was_asked_three_times_a_second_and_the_log_did_not_say_
     let doc = |feed: ChangesFeed| feed.doc("x");
     let (stream, poll) = (FeedMode::Continuous, FeedMode::LongPoll);
     for (mode, set) in [(stream, doc as Set), (stream, every), (poll, doc), (poll, every)] {
-        // It tells what there is, and ends at once.
+        // It sends the existing rows, and ends immediately.
         let mut stage = Stage::new(move |asked| match asked.target.as_str() {
             "/" => vec![json("200 OK", "{}")],
             "/db" => vec![info("\"3-c\"", "1")],

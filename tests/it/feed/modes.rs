@@ -93,7 +93,7 @@ fn documents_are_followed_so_as_well() {
     for (mode, name) in [(FeedMode::LongPoll, "longpoll"), (FeedMode::Normal, "normal")] {
         let mut stage = Stage::with_feeds(move |asked| match asked.feeds {
             1 => vec![begin(), chunk(&page(&[row("\"4-d\"", "x", "4-d")], "\"4-d\"")), end()],
-            // It comes late in the heartbeat, also where nobody waits for it.
+            // It arrives late in the heartbeat, also if no request waits for it.
             2 => vec![
                 begin(),
                 Act::wait_s(4.0),
@@ -158,7 +158,7 @@ fn each_change_of_one_document_had_all_of_them_read_where_databases_are_not_told
     stage.run_s(40.0);
     assert_eq!(stage.revs("x"), (0..=305).map(|n| format!("{n}-x")).collect::<Vec<_>>());
     let log = stage.world.borrow().log.join("\n");
-    // Once a second, and once more when all is still.
+    // Once a second, and again when nothing changes any more.
     let reads = log.matches("GET /db/y").count();
     assert_eq!(reads, 32, "{log}");
     assert!(log.contains("\n31.100 #2 GET /db/y\n"), "{log}");

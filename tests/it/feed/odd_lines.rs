@@ -3,7 +3,7 @@
 use super::*;
 use masque::sessions::{EveryChange, Query, Start};
 
-/// A feed whose first row has `seq`, then is cut; what it is asked for next.
+/// A feed whose first row has `seq` and that is then closed. Returns the next requested sequence.
 fn asked_after(seq: &str) -> String {
     let line = row(seq, "x", "4-d");
     let mut stage = Stage::with_feeds(move |asked| match asked.feeds {
@@ -217,7 +217,7 @@ fn a_document_that_is_too_long_was_read_to_the_limit_after_each_loss_and_told_ea
     let mut stage = Stage::new(move |asked| match asked.target.as_str() {
         // Something changes during each loss.
         "/db" => vec![info(&format!("\"{losses}-s\""), "1")],
-        // None of its body comes, and so nobody waits for it.
+        // Its body never arrives, so the feed must not wait for it.
         "/db/x" => vec![Act::send("HTTP/1.1 200 OK\r\nContent-Length: 501\r\n\r\n")],
         "/db/y" => vec![json("200 OK", &doc(500))],
         "/db/z" => vec![unannounced(&doc(501))],

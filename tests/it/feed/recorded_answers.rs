@@ -1,4 +1,4 @@
-//! What a real server answered besides feeds, where it holds a rule.
+//! Recorded answers of a real server other than feeds, each for one rule.
 
 use super::*;
 use masque::sessions::{EveryChange, Start};

@@ -16,8 +16,8 @@ struct Told {
     has_doc: bool,
 }
 
-/// A recording: what was sent, and the lines of its feed; of an answer that has an end, its rows,
-/// and where it ends.
+/// A recording: the bytes, and the lines of its feed. If the answer has an end: its rows, and its
+/// last sequence.
 struct Recording {
     path: PathBuf,
     bytes: Vec<u8>,
@@ -107,7 +107,7 @@ fn body(bytes: &[u8]) -> Vec<u8> {
     body
 }
 
-/// Whether it is of `feed=longpoll` or `feed=normal`.
+/// True if it is of `feed=longpoll` or `feed=normal`.
 fn is_page(path: &Path) -> bool {
     let name = path.file_name().unwrap().to_str().unwrap();
     let is_named = name.contains("_normal.") || name.contains("_since_before.");
@@ -223,8 +223,8 @@ fn chunk_of(bytes: &[u8]) -> Act {
     Act::send([format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat())
 }
 
-/// Each document is told at revisions that the recording has, in its order, none twice in a row,
-/// and ends at its last.
+/// Each document is reported at revisions of the recording, in its order. No revision is reported
+/// twice in a row, and the last one is that of the recording.
 #[track_caller]
 fn check(recording: &Recording, stage: &Stage, is_each_told: bool) {
     let name = recording.name();

@@ -1,4 +1,4 @@
-//! Rows that come again, where they are to be dropped.
+//! Repeated rows, in a feed that drops them.
 
 use super::*;
 use masque::sessions::{EveryChange, FeedEvent, FeedMode, Start};
@@ -27,7 +27,7 @@ fn rows(numbers: std::ops::RangeInclusive<usize>) -> String {
     numbers.map(|n| bare(&format!("\"{n}-s\""), &format!("d{n}"), "1-a")).collect()
 }
 
-/// What was told of rows, in short.
+/// Returns the events about rows, in short.
 fn told(stage: &Stage) -> Vec<String> {
     let told = stage.told.borrow();
     let shown = told.iter().filter_map(|event| match event {
@@ -125,7 +125,7 @@ fn what_stands_otherwise_than_it_was_told_last_is_told() {
     let mut stage = without_repeats(
         |every| every,
         |_| {
-            // A conflict that wins and is deleted: the winner before is the winner once more.
+            // A conflict that wins and is deleted: the winner before it wins again.
             let winners = ["2-a", "2-b", "2-a", "2-a"];
             let rows = winners.iter().zip(1..).map(|(rev, n)| bare(&n.to_string(), "x", rev));
             let gone = bare("5", "x", "2-a").replace("]}", "],\"deleted\":true}");

@@ -27,7 +27,7 @@ fn comes_and_goes(there: usize, gone: usize) -> Stage {
 
 const NO_DATABASE: &str = "couchdb/err_404_missing_db.response";
 
-/// The feed has ended, and with it who watched it.
+/// The feed has ended, and its watcher too.
 #[track_caller]
 fn check_over(mut stage: Stage) {
     stage.clear();

@@ -1,4 +1,4 @@
-//! Every change: what is told, what is acknowledged, and from where a feed comes back.
+//! Every change: events, acknowledgements, and the sequence from which a feed continues.
 
 use super::*;
 use masque::couch_feed::limits::WINDOW_BYTES;
@@ -66,7 +66,7 @@ fn every_row_is_told_from_the_beginning_on() {
     assert_eq!(stage.handled(), "4");
     let told = stage.told.borrow();
     let FeedEvent::Row { row, .. } = &told[2] else { panic!("{told:?}") };
-    // What has no field is there as it came.
+    // Members without a field are kept as they were sent.
     assert!(row.json.ends_with(b",\"new\":{\"n\":12345678901234567890.50}}"), "{row:?}");
 }
 
@@ -131,7 +131,7 @@ fn a_last_seq_moves_the_checkpoint_where_nothing_passes_a_filter() {
 #[test]
 fn a_lost_feed_comes_back_from_the_last_row_that_was_told() {
     let mut stage = every(from(Start::Beginning).window(2), |asked| match asked.feeds {
-        // Five rows are sent, for two of which there is room.
+        // Five rows are sent, and the window has room for two.
         1 => vec![begin(), chunk(&rows(1..=5)), Act::wait_s(1.0), Act::Kill],
         _ => vec![begin()],
     })
@@ -150,7 +150,7 @@ fn a_lost_feed_comes_back_from_the_last_row_that_was_told() {
     stage.handle(2);
     stage.run_s(5.0);
     let log = stage.world.borrow().log.join("\n");
-    // What has come is told before it is known that no more will.
+    // Received rows are reported before the loss is noticed.
     assert_eq!(log, "1.500 row 3: d3 1-a at 3-s\n1.500 row 4: d4 1-a at 4-s");
     for number in 3..=5 {
         stage.handle(number);
@@ -199,7 +199,7 @@ fn a_rewind_is_told_once_and_its_rows_are_marked() {
             "row 6: d3 1-a at 3-s again",
             "row 7: d4 1-a at 4-s again",
             "row 8: d5 1-a at 5-s",
-            // Told twice in one feed: no rewind.
+            // Reported twice in one feed: no rewind.
             "row 9: d4 1-a at 6 again",
             "rewound",
             "row 10: d5 1-a at 5-s again",
@@ -230,7 +230,7 @@ fn a_database_that_was_made_again_is_told_from_its_beginning() {
     let log = stage.world.borrow().log.join("\n");
     let (_, after) = log.split_once("recreated\n").expect(&log);
     assert!(after.contains("row 4: d1 1-a at 1-s\n"), "{log}");
-    // What is handled of the old one says nothing of the new one.
+    // Acknowledgements of the old database do not count for the new one.
     stage.handle(1);
     assert_eq!(stage.handled(), "0");
     stage.handle(4);
@@ -257,7 +257,7 @@ fn a_watcher_that_is_busy_makes_the_server_wait_and_is_not_silence() {
         stage.told.borrow().iter().filter(|event| matches!(event, FeedEvent::Row { .. })).count()
     };
     assert_eq!(told(&stage), 3);
-    // An hour of it is no loss. What has come fits in the socket and one buffer.
+    // An hour of it is no loss. The sent bytes fit in the socket and one buffer.
     let counters = stage.counters();
     assert_eq!((counters.losses, counters.connections), (0, 1));
     assert!(counters.bytes < 300_000, "{}", counters.bytes);

@@ -1,4 +1,4 @@
-//! How a feed begins, and what it tells in good times.
+//! The start of a feed, and its events while nothing fails.
 
 use super::*;
 use masque::couch_feed::limits::FILTER_BYTES;

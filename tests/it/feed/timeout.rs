@@ -6,7 +6,7 @@ use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A feed of what a sharp filter lets through.
+/// A feed with a filter that few rows pass.
 fn filtered(mut feeds: impl FnMut(&Asked) -> Vec<Act> + 'static) -> Stage {
     let query = Query::new().filter("app/rare", [("k", "v")]).unwrap();
     let every = EveryChange::since(Start::Beginning).query(query);

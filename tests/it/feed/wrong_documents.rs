@@ -3,7 +3,7 @@
 use super::*;
 use masque::sessions::{EveryChange, FeedEvent, FeedMode, Query, Start};
 
-/// What is wrong as the document `x`, and what is said of it.
+/// Wrong answers for the document `x`, and the reported reason.
 const WRONG: [(&str, &str); 9] = [
     (r#"{"_id":"y","_rev":"4-d"}"#, "it is another document"),
     (r#"{"_rev":"4-d"}"#, "it has no _id"),
@@ -22,7 +22,7 @@ fn row_with(seq: usize, id: &str, rev: &str, doc: &str) -> String {
     )
 }
 
-/// The documents that were told of `x`, `-` where it was gone.
+/// The reported documents of `x`, `-` if it was deleted.
 fn docs(stage: &Stage) -> Vec<String> {
     let told = stage.told.borrow();
     let docs = told.iter().filter_map(|event| match event {
@@ -78,7 +78,7 @@ fn a_document_that_is_another_was_shown_and_one_without_a_revision_had_the_feed_
         let told = format!("x cannot be read: not CouchDB's answer: {why}");
         assert_eq!(log.matches("x cannot be read").count(), 1, "{log}");
         assert!(log.contains(&told) && !log.contains("lost"), "{wrong}: {log}");
-        // Until it is right again, nothing else is told of it.
+        // Until it is right again, no other event names it.
         assert_eq!(stage.revs("x"), ["3-c", "4-d"], "{wrong}: {log}");
     }
 }
@@ -132,7 +132,7 @@ fn an_id_is_the_same_however_it_is_escaped() {
     assert_eq!(stage.world.borrow().asked.len(), 3, "it came with its row");
 }
 
-/// What was told of every change of these rows, and the documents.
+/// The events of a feed of every change with these rows, and the documents.
 fn told_of(rows: &[String]) -> Vec<String> {
     let rows = rows.concat();
     let every = EveryChange::since(Start::Beginning).query(Query::new().include_docs());

@@ -123,7 +123,7 @@ fn time_stands_still_in_a_turn_and_never_goes_back() {
     assert_eq!(scene.stats().panics, 0);
 }
 
-/// Tells when it is done, by the clock.
+/// Records the time at which it is done.
 struct Sleeper {
     slept: Option<Instant>,
     time: Duration,
@@ -184,7 +184,7 @@ fn a_reactor_does_not_wait_for_sessions_that_nothing_can_wake() {
     let mut reactor = Reactor::new().unwrap();
     let (one, two) = (reactor.spawn(Idle(None)), reactor.spawn(Idle(Some("two"))));
     assert!(reactor.turn(Some(ms(0))).unwrap());
-    // Outside a turn, by somebody who then wants to wait for ever.
+    // Outside a turn; the next wait would have no end.
     for id in [one, two] {
         reactor.call(id, Event::<()>::new("idle.clear"), ()).unwrap();
     }

@@ -26,11 +26,7 @@ pub(super) const CLEAN: &[&str] = &[
     "fuzz/",
     "src/filters/",
     "src/reactor/",
-    "tests/it/dashboard/",
-    "tests/it/sessions/",
-    "tests/it/support/",
-    "tests/it/tls/",
-    "tests/it/wheels/",
+    "tests/",
     "xtask/",
 ];
 
