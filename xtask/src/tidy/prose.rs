@@ -26,6 +26,7 @@ pub(super) const CLEAN: &[&str] = &[
     "fuzz/",
     "src/filters/",
     "src/reactor/",
+    "src/wheels/",
     "tests/it/dashboard/",
     "tests/it/sessions/",
     "tests/it/support/",
