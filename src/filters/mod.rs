@@ -9,11 +9,17 @@
 //! |---|---|---|---|
 //! | [`Stream`] | bytes | bytes | `POE::Filter::Stream` |
 //! | [`Line`] | lines of text | lines of text | `POE::Filter::Line` |
-//! | [`Httpd`] | HTTP requests | HTTP responses | `POE::Filter::HTTPD` |
-//! | [`HttpClient`] | HTTP responses | HTTP requests | |
+#![cfg_attr(
+    feature = "http",
+    doc = "| [`Httpd`] | HTTP requests | HTTP responses | `POE::Filter::HTTPD` |"
+)]
+#![cfg_attr(feature = "http", doc = "| [`HttpClient`] | HTTP responses | HTTP requests | |")]
 //!
-//! [`Lines`] and [`chunked`] are the machines inside, for bodies that arrive through a filter.
-//! [`ServerSentEvent`] encodes events for a body.
+//! [`Lines`] splits a text into lines, also inside a body that another filter delivers.
+#![cfg_attr(
+    feature = "http",
+    doc = "[`chunked`] decodes bodies. [`ServerSentEvent`] encodes events for a body."
+)]
 
 #[cfg(feature = "http")]
 pub mod chunked;

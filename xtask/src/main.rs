@@ -9,6 +9,7 @@ mod bench;
 mod browser;
 mod features;
 mod limits;
+mod packages;
 mod run;
 mod soak;
 mod steps;

@@ -2,7 +2,7 @@
 //! failures first.
 
 use crate::run::{Failure, cargo};
-use crate::{browser, features, limits, tidy, tools};
+use crate::{browser, features, limits, packages, tidy, tools};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -42,6 +42,11 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "servers", about: "servers and clients that others wrote", work: servers },
     Step { name: "peers", about: "tools that break, measure and proxy servers", work: peers },
     Step { name: "limits", about: "few dependencies, a small binary", work: limits::check },
+    Step {
+        name: "packages",
+        about: "the packages are small, and their own tests pass",
+        work: packages::check,
+    },
     Step { name: "browser", about: "the page in headless Chromium", work: browser::test },
 ];
 
@@ -90,7 +95,10 @@ fn clippy() -> Result<(), Failure> {
 }
 
 fn doc() -> Result<(), Failure> {
-    cargo("doc --workspace --no-deps").env("RUSTDOCFLAGS", "-D warnings").run()
+    for features in ["--workspace", "--all-features", "--package masque --no-default-features"] {
+        cargo(&format!("doc --no-deps {features}")).env("RUSTDOCFLAGS", "-D warnings").run()?;
+    }
+    Ok(())
 }
 
 fn unit() -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 //! What takes a reader to be seen (names, structure, whether a comment gives a reason) is for
 //! reviewers, and in CONTRIBUTING.md.
 
+mod documents;
 mod layers;
 mod prose;
 mod rules;
@@ -11,6 +12,7 @@ mod source;
 mod tests;
 
 use crate::run::{Failure, root};
+use crate::steps;
 use prose::Prose;
 use source::Source;
 use std::path::Path;
@@ -84,9 +86,12 @@ fn findings(sources: &[Source]) -> Vec<Finding> {
             findings.push(Finding { path: limits.path.clone(), line, rule });
         }
     }
-    layers::check(sources, &mut |path, line, rule| {
+    let mut report = |path: &str, line: usize, rule: String| {
         findings.push(Finding { path: path.to_owned(), line, rule });
-    });
+    };
+    layers::check(sources, &mut report);
+    let steps: Vec<&str> = steps::ALL.iter().map(|step| step.name).collect();
+    documents::check(sources, &steps, &mut report);
     findings
 }
 
