@@ -17,7 +17,7 @@ const PIPE: usize = 64 * 1024;
 
 const LATE: &str = "the request did not come in time";
 const TIMEOUT: &str = "408 Request Timeout";
-const TOLD: &str = "the peer was waited for too long";
+const TOLD: &str = "the peer did not send or read in time";
 
 fn late(after: Duration) -> String {
     let date = httpdate::fmt_http_date(std::time::SystemTime::UNIX_EPOCH + after);

@@ -24,8 +24,7 @@ pub(super) const CLEAN: &[&str] = &[
     "docs/reliability.md",
     "examples/",
     "fuzz/",
-    "src/filters/",
-    "src/reactor/",
+    "src/",
     "tests/",
     "xtask/",
 ];
