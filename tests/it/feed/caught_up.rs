@@ -11,21 +11,17 @@ fn bare(seq: &str, id: &str) -> String {
 fn filtered(
     update_seq: &'static str,
     mode: FeedMode,
-    mut feeds: impl FnMut(&Asked) -> Vec<Act> + 'static,
+    feeds: impl FnMut(&Asked) -> Vec<Act> + 'static,
 ) -> Stage {
     let query = Query::new().filter("app/rare", [("k", "v")]).unwrap();
     let every = EveryChange::since(Start::Beginning).query(query);
-    Stage::new(move |asked| match asked.target.as_str() {
-        "/" => vec![json("200 OK", "{}")],
-        "/db" => vec![info(update_seq, "1")],
-        _ => feeds(asked),
-    })
-    .follow_as("http://couch/db", move |feed| feed.mode(mode).every_change(every))
+    Stage::with_database(update_seq, feeds)
+        .follow_with(move |feed| feed.mode(mode).every_change(every))
 }
 
 /// Returns the events and requests, without the filter in a target.
 fn log(stage: &Stage) -> String {
-    stage.world.borrow().log.join("\n").replace("&filter=app%2Frare&k=v", "")
+    stage.log().replace("&filter=app%2Frare&k=v", "")
 }
 
 /// The rest as one answer, in which the server goes through what the filter leaves out.

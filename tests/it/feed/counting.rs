@@ -28,7 +28,7 @@ impl Counting {
             }
             "/db/x" => {
                 let rev = self.rows.iter().rfind(|row| row.0 == "x").expect("it is there").1;
-                vec![json("200 OK", &format!(r#"{{"_id":"x","_rev":"{rev}"}}"#))]
+                vec![revision("x", &rev)]
             }
             _ => {
                 let since: usize = asked.since().parse().unwrap();
@@ -51,7 +51,7 @@ fn counting() -> (Rc<RefCell<Counting>>, Stage) {
 }
 
 fn every(stage: Stage, start: Start) -> Stage {
-    stage.follow_as("http://couch/db", |feed| feed.every_change(EveryChange::since(start)))
+    stage.follow_with(|feed| feed.every_change(EveryChange::since(start)))
 }
 
 /// A checkpoint of an earlier run, with the time of opening that was once taken for an identity.
@@ -87,9 +87,9 @@ fn a_change_that_names_the_same_winner_is_no_rewind_and_counts() {
             (_, 1) => vec![begin(), chunk(&(row(1, "x") + &row(2, "y") + &row(3, "x"))), Act::Kill],
             _ => vec![begin(), chunk(&(row(4, "x") + &row(5, "z") + &row(6, "w")))],
         })
-        .follow_as("http://couch/db", |feed| feed.every_change(every));
+        .follow_with(|feed| feed.every_change(every));
         stage.run_s(30.0);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert_eq!(log.contains("rewound"), told_as_rewound, "{log}");
         assert!(log.contains("rows since 3&limit=2\n"), "{log}");
         assert!(log.contains("row 4: x 1-a at 4 again\n"), "{log}");

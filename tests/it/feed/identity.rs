@@ -28,7 +28,7 @@ fn a_document_that_is_deleted_and_made_again_is_told_so() {
 fn a_document_that_never_was_is_gone_until_it_is_there() {
     let mut stage =
         Stage::with_feeds(move |_| vec![begin(), Act::wait_s(1.0), chunk(&row("6", "y", "1-a"))])
-            .follow_as("http://couch/db", |feed| feed.doc("y"));
+            .follow_with(|feed| feed.doc("y"));
     stage.run_s(2.0);
     assert_eq!(stage.revs("y"), ["-", "1-a"]);
 }
@@ -87,7 +87,7 @@ fn lives(mut identity: impl FnMut(usize) -> Option<String> + 'static) -> Stage {
             }
         }
         ("/db/x", Some(identity)) => {
-            vec![json("200 OK", &format!(r#"{{"_id":"x","_rev":"1-{identity}"}}"#))]
+            vec![revision("x", &format!("1-{identity}"))]
         }
         _ => {
             let last = format!("{{\"last_seq\":\"{}\"}}\n", asked.since());
@@ -105,7 +105,7 @@ fn a_database_that_returned_was_looked_for_after_half_of_the_longest_pause() {
     stage.clear();
     let gone = "there is no such database: not_found: Database does not exist.";
     stage.run_s(10.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert_eq!(log.matches(gone).count(), 2, "{log}");
     assert!(log.contains("recreated\n") && log.ends_with("caught up"), "{log}");
     assert!(log.contains("feed since 5-seq"), "{log}");
@@ -142,9 +142,9 @@ fn the_end_of_a_new_database_was_not_told_when_no_loss_came_between() {
                 _ => vec![begin(), chunk("{\"results\":[\n")],
             }
         })
-        .follow_as("http://couch/db", move |feed| feed.mode(mode).every_change(every));
+        .follow_with(move |feed| feed.mode(mode).every_change(every));
         stage.run_s(60.0);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert!(!log.contains("lost"), "{log}");
         let (before, after) = log.split_once("recreated").expect(&log);
         assert!(before.contains("caught up"), "{log}");
@@ -203,7 +203,7 @@ fn what_is_read_between_two_answers_is_told() {
                 vec![info(&update_seq(2 * looks - 3), "0")]
             }
             "/db/x" => {
-                vec![json("200 OK", &format!(r#"{{"_id":"x","_rev":"{}-x"}}"#, 2 * looks - 3))]
+                vec![revision("x", &format!("{}-x", 2 * looks - 3))]
             }
             _ if asked.feeds == 1 => {
                 let row = row(&update_seq(4), "x", "4-x");
@@ -212,7 +212,7 @@ fn what_is_read_between_two_answers_is_told() {
             }
             _ => [begin(), chunk("{\"results\":[\n")].into_iter().chain(beats(9)).collect(),
         })
-        .follow_as("http://couch/db", move |feed| feed.mode(mode).doc("x"))
+        .follow_with(move |feed| feed.mode(mode).doc("x"))
     };
     for mode in [FeedMode::LongPoll, FeedMode::Normal] {
         for update_seq in [|n: usize| n.to_string(), |n: usize| format!("\"{n}-s\"")] {
@@ -245,8 +245,8 @@ fn a_database_that_goes_with_the_connection_is_noticed() {
     let mut stage = Stage::new(move |asked| match (asked.target.as_str(), is_first) {
         ("/db", true) => vec![info("\"9-a\"", "a")],
         ("/db", false) => vec![info("\"2-b\"", "b")],
-        ("/db/x", true) => vec![json("200 OK", r#"{"_id":"x","_rev":"9-a"}"#)],
-        ("/db/x", false) => vec![json("200 OK", r#"{"_id":"x","_rev":"1-b"}"#)],
+        ("/db/x", true) => vec![revision("x", "9-a")],
+        ("/db/x", false) => vec![revision("x", "1-b")],
         (_, true) => {
             is_first = false;
             vec![Act::Kill]
@@ -271,7 +271,7 @@ fn a_sequence_that_the_server_does_not_take_makes_a_new_beginning() {
     })
     .follow();
     stage.run_s(60.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.contains("400 Bad Request: bad_request: Malformed sequence"), "{log}");
     assert!(log.contains("connected #3 since 3-c"), "{log}");
     assert!(!log.contains("include_docs"), "it is filtered throughout: {log}");
@@ -286,25 +286,22 @@ fn what_does_not_describe_a_database_is_refused() {
     ] {
         let mut stage = Stage::new(move |_| vec![json("200 OK", body)]).follow();
         stage.run_s(0.0);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert!(log.contains(why), "{log}");
     }
     let long = "x".repeat(70_000);
     let mut stage = Stage::new(move |_| vec![json("200 OK", &long)]).follow();
     stage.run_s(0.0);
-    assert!(stage.world.borrow().log.join("\n").contains("it is too long"));
+    assert!(stage.log().contains("it is too long"));
 }
 
 #[test]
 fn a_404_that_is_not_of_couchdb_says_nothing_of_a_document() {
-    let mut stage = Stage::new(|asked| match asked.target.as_str() {
-        "/db" => vec![info("1", "1")],
-        _ => vec![json("404 Not Found", "<html>nginx</html>")],
-    })
-    .follow();
+    let mut stage =
+        Stage::with_database("1", |_| vec![json("404 Not Found", "<html>nginx</html>")]).follow();
     stage.run_s(1.0);
     assert!(stage.revs("x").is_empty());
-    assert!(stage.world.borrow().log.join("\n").contains("lost (1)"));
+    assert!(stage.log().contains("lost (1)"));
 }
 
 #[test]
@@ -315,7 +312,7 @@ fn what_was_new_after_a_loss_was_told_while_the_feed_still_counted_as_lost() {
             looks += 1;
             vec![info("\"3-c\"", if looks == 1 { "1" } else { "another" })]
         }
-        "/db/x" => vec![json("200 OK", &format!(r#"{{"_id":"x","_rev":"{looks}-x"}}"#))],
+        "/db/x" => vec![revision("x", &format!("{looks}-x"))],
         _ if asked.feeds == 1 => vec![begin(), chunk("\n"), Act::wait_s(1.0), Act::Kill],
         _ => vec![Act::wait_s(2.0), begin(), chunk("\n")],
     })

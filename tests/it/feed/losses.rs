@@ -20,7 +20,7 @@ fn first(acts: Vec<Act>) -> Stage {
 fn check(acts: Vec<Act>, lost_at_s: f64, why: &str, since: &str) {
     let mut stage = first(acts);
     stage.run_s(lost_at_s + 1.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     let lost = stage.world.borrow().log.iter().find(|line| line.contains("lost (")).cloned();
     let lost = lost.unwrap_or_else(|| panic!("it was not lost: {log}"));
     assert!(
@@ -170,7 +170,7 @@ fn feeds_that_end_in_good_order_after_a_while_are_asked_for_again_at_once() {
         let last = format!("{{\"last_seq\":\"{}-z\"}}\n", asked.feeds);
         vec![begin(), chunk("\n"), Act::wait_s(60.0), chunk(&last), end()]
     })
-    .follow_as("http://couch/db", |feed| feed.doc("x").heartbeat(Duration::from_secs(30)));
+    .follow_with(|feed| feed.doc("x").heartbeat(Duration::from_secs(30)));
     stage.run_s(3600.0);
     assert_eq!((stage.counters().losses, stage.connections()), (0, 61));
     stage.clear();
@@ -253,7 +253,7 @@ fn the_same_failure_at_the_same_sequence_is_told_as_stuck() {
     })
     .follow();
     stage.run_s(1800.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     let stuck: Vec<_> =
         log.lines().filter_map(|line| line.split_once(" stuck ")).map(|at| at.1).collect();
     assert_eq!(stuck[0], format!("({STUCK_TIMES}) at 4-d: not a line of a changes feed: poison"));
@@ -270,7 +270,7 @@ fn a_feed_that_ended_after_another_time_each_time_was_not_told_as_stuck() {
     })
     .follow();
     stage.run_s(600.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.contains("stuck (5) at 3-c: the feed ended again"), "{log}");
 }
 
@@ -285,7 +285,7 @@ fn a_failure_that_names_another_process_each_time_was_not_told_as_stuck() {
     })
     .follow();
     stage.run_s(600.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     let stuck = "stuck (5) at 3-c: the server answered 500 Internal Server Error: timeout: \
                  {gen_server,call,[<0.5.7>]}";
     assert!(log.contains(stuck), "{log}");
@@ -301,7 +301,7 @@ fn a_quiet_database_on_a_bad_way_is_not_stuck() {
     })
     .follow();
     stage.run_s(3600.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.matches("lost (1)").count() > 50 && !log.contains("lost (2)"), "{log}");
     assert!(!log.contains("stuck"), "{log}");
 }
@@ -316,7 +316,7 @@ fn hours_without_a_server_pass_and_what_was_missed_is_told() {
         }
         ("/db/x", _) => {
             let rev = if looks == 1 { "3-c" } else { "9-i" };
-            vec![json("200 OK", &format!(r#"{{"_id":"x","_rev":"{rev}"}}"#))]
+            vec![revision("x", &rev)]
         }
         (_, 1) => [begin(), chunk("\n")].into_iter().chain(beats(6)).chain([Act::Kill]).collect(),
         _ => vec![begin(), chunk(&row("\"9-i\"", "x", "9-i")), chunk("\n")],
@@ -333,7 +333,7 @@ fn hours_without_a_server_pass_and_what_was_missed_is_told() {
     assert!(!log.iter().any(|line| line.contains("stuck")));
     stage.start_server();
     stage.run_s(31.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     // `CaughtUp` comes after the missed change, not before it.
     let [changed, caught_up] = ["x is 9-i", "caught up"].map(|what| log.find(what).expect(&log));
     assert!(changed < caught_up, "{log}");
@@ -357,7 +357,7 @@ fn a_name_that_is_unknown_is_looked_up_again() {
         .follow_as("http://nowhere/db", |feed| feed.doc("x"));
     stage.run_s(600.0);
     assert_eq!(stage.connections(), 0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.contains("cannot look up nowhere:5984: no such host"), "{log}");
     let attempts = stage.counters().connections;
     assert!((20..50).contains(&attempts), "{attempts}");
@@ -392,7 +392,7 @@ fn a_node_in_maintenance_with_something_new_each_time_was_asked_three_times_a_se
             "/db" => vec![info(&format!("\"{}-s\"", asked.feeds), "1")],
             "/db/x" => {
                 let rev = format!("{}-x", asked.feeds);
-                vec![json("200 OK", &format!(r#"{{"_id":"x","_rev":"{rev}"}}"#))]
+                vec![revision("x", &rev)]
             }
             _ => {
                 let seq = format!("\"{}-s\"", asked.feeds);
@@ -400,9 +400,9 @@ fn a_node_in_maintenance_with_something_new_each_time_was_asked_three_times_a_se
                 vec![begin(), chunk(&format!("{row}{{\"last_seq\":{seq}}}\n")), end()]
             }
         })
-        .follow_as("http://couch/db", move |feed| set(feed).retry_cap(Duration::from_secs(2)));
+        .follow_with(move |feed| set(feed).retry_cap(Duration::from_secs(2)));
         stage.run_s(15.0);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert!((8..=14).contains(&stage.counters().losses), "{log}");
         let why = "the feed ended again: the server answered 200 OK, sent 1 rows";
         assert!(log.contains(why), "{log}");
@@ -418,10 +418,8 @@ fn a_node_in_maintenance_was_asked_three_times_a_second_and_the_log_did_not_say_
     let (stream, poll) = (FeedMode::Continuous, FeedMode::LongPoll);
     for (mode, set) in [(stream, doc as Set), (stream, every), (poll, doc), (poll, every)] {
         // It sends the existing rows, and ends immediately.
-        let mut stage = Stage::new(move |asked| match asked.target.as_str() {
-            "/" => vec![json("200 OK", "{}")],
-            "/db" => vec![info("\"3-c\"", "1")],
-            "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#)],
+        let mut stage = Stage::with_database("\"3-c\"", move |asked| match asked.target.as_str() {
+            "/db/x" => vec![revision("x", "3-c")],
             _ => {
                 let (old, last) =
                     (row("\"3-c\"", "x", "3-c"), "\"last_seq\":\"3-c\",\"pending\":0}\n");
@@ -434,11 +432,9 @@ fn a_node_in_maintenance_was_asked_three_times_a_second_and_the_log_did_not_say_
                 vec![begin(), chunk(&line), end()]
             }
         })
-        .follow_as("http://couch/db", move |feed| {
-            set(feed.mode(mode).retry_cap(Duration::from_secs(2)))
-        });
+        .follow_with(move |feed| set(feed.mode(mode).retry_cap(Duration::from_secs(2))));
         stage.run_s(15.0);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert!((8..=17).contains(&stage.counters().losses), "{mode:?}: {log}");
         assert!(
             log.contains("sent 0 rows and ended it after 0.0ns, as a node in maintenance"),

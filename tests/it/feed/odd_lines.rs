@@ -58,7 +58,7 @@ fn a_sequence_that_no_request_can_carry_makes_a_new_beginning() {
     })
     .follow();
     stage.run_s(60.0);
-    let shown = stage.world.borrow().log.join("\n");
+    let shown = stage.log();
     assert!(
         shown.contains("not CouchDB's answer: its sequence is too long to be sent back"),
         "{shown}"
@@ -70,9 +70,9 @@ fn a_sequence_that_no_request_can_carry_makes_a_new_beginning() {
 #[test]
 fn an_id_that_no_request_can_carry_was_taken_for_a_sequence_and_all_was_read_anew() {
     let mut stage = Stage::with_feeds(|_| vec![begin()])
-        .follow_as("http://couch/db", |feed| feed.doc("x").doc("é".repeat(20_000)));
+        .follow_with(|feed| feed.doc("x").doc("é".repeat(20_000)));
     stage.run_s(3600.0);
-    let shown = stage.world.borrow().log.join("\n");
+    let shown = stage.log();
     assert!(shown.contains("the request cannot be made: a document's id is too long"), "{shown}");
     assert!(!shown.contains("sequence"), "{shown}");
     assert_eq!(shown.matches("GET /db/x").count(), 1, "{shown}");
@@ -82,11 +82,10 @@ fn an_id_that_no_request_can_carry_was_taken_for_a_sequence_and_all_was_read_ane
 #[test]
 fn a_query_that_no_request_can_carry_was_taken_for_a_sequence() {
     let query = Query::new().filter("app/f", [("k", "é".repeat(20_000))]).unwrap();
-    let mut stage = Stage::with_feeds(|_| vec![begin()]).follow_as("http://couch/db", |feed| {
-        feed.every_change(EveryChange::since(Start::Now).query(query))
-    });
+    let mut stage = Stage::with_feeds(|_| vec![begin()])
+        .follow_with(|feed| feed.every_change(EveryChange::since(Start::Now).query(query)));
     stage.run_s(1.0);
-    let shown = stage.world.borrow().log.join("\n");
+    let shown = stage.log();
     assert!(shown.ends_with("the request cannot be made: the query is too long"), "{shown}");
 }
 
@@ -121,7 +120,7 @@ fn lines_of_a_feed_that_are_none_of_its_own_end_it() {
             Stage::with_feeds(move |_| vec![begin(), chunk(&format!("{line}\n"))]).follow();
         stage.run_s(0.1);
         assert!(stage.counters().losses >= 1, "{line}");
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert!(log.contains("not a line of a changes feed"), "{line}: {log}");
     }
 }
@@ -140,7 +139,7 @@ fn a_line_that_is_too_long_is_passed_by_asking_without_documents() {
             _ => vec![begin(), chunk(&row("\"5-e\"", "x", "5-e"))],
         }
     })
-    .follow_as("http://couch/db", |feed| feed.doc("x").line_max(500));
+    .follow_with(|feed| feed.doc("x").line_max(500));
     stage.check(
         21.5,
         "0.000 #1 GET /db
@@ -185,7 +184,7 @@ fn a_document_that_is_too_long_is_told_and_passed_over_until_it_is_short_again()
             _ => vec![begin(), Act::wait_s(5.0), chunk(&row("\"5-e\"", "x", "5-e"))],
         }
     })
-    .follow_as("http://couch/db", |feed| feed.doc("x").line_max(500));
+    .follow_with(|feed| feed.doc("x").line_max(500));
     stage.check(
         6.0,
         "0.000 #1 GET /db
@@ -226,9 +225,9 @@ fn a_document_that_is_too_long_was_read_to_the_limit_after_each_loss_and_told_ea
             vec![begin(), chunk("\n"), Act::wait_s(1.0), Act::Kill]
         }
     })
-    .follow_as("http://couch/db", |feed| feed.doc("x").doc("y").doc("z").line_max(500));
+    .follow_with(|feed| feed.doc("x").doc("y").doc("z").line_max(500));
     stage.run_s(600.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.matches("GET /db/x").count() > 20, "{log}");
     for id in ["x", "z"] {
         assert_eq!(log.matches(&format!("{id} is longer than 500")).count(), 1, "{log}");
@@ -240,10 +239,10 @@ fn a_document_that_is_too_long_was_read_to_the_limit_after_each_loss_and_told_ea
 #[test]
 fn a_line_that_is_too_long_even_so_is_told_as_stuck_and_not_asked_for_at_full_speed() {
     let mut stage = Stage::with_feeds(|_| vec![begin(), chunk(&"x".repeat(600))])
-        .follow_as("http://couch/db", |feed| feed.doc("x").line_max(500));
+        .follow_with(|feed| feed.doc("x").line_max(500));
     stage.run_s(3600.0);
     assert!((120..250).contains(&stage.connections()), "{}", stage.connections());
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.contains("stuck (5) at 3-c: a line is longer than 500 bytes"), "{log}");
 }
 

@@ -15,7 +15,7 @@ fn without_repeats(
         _ if asked.is_sounding() => vec![nothing_more(asked)],
         _ => feeds(asked),
     })
-    .follow_as("http://couch/db", |feed| feed.every_change(every))
+    .follow_with(|feed| feed.every_change(every))
 }
 
 fn bare(seq: &str, id: &str, rev: &str) -> String {
@@ -149,7 +149,7 @@ fn a_limit_counts_what_is_told() {
     );
     stage.run_s(20.0);
     assert_eq!(told(&stage), ["1: d1 1-a", "2: d2 1-a", "rewound", "5: d3 1-a"]);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.contains("limit=1\n") && log.ends_with("ended: Limit"), "{log}");
 }
 
@@ -159,9 +159,7 @@ fn a_conflict_was_told_as_a_rewind_though_nothing_was_lost() {
     // for, to learn where it ends, such a row seemed to come from before that.
     for is_within in [false, true] {
         let every = EveryChange::since(Start::Beginning);
-        let mut stage = Stage::new(move |asked| match asked.target.as_str() {
-            "/" => vec![json("200 OK", "{}")],
-            "/db" => vec![info("\"9-s\"", "1")],
+        let mut stage = Stage::with_database("\"9-s\"", move |asked| match asked.target.as_str() {
             _ if asked.is_sounding() && is_within => {
                 let page = format!(
                     "{{\"results\":[{}],\"last_seq\":\"3-s\"}}",
@@ -174,9 +172,9 @@ fn a_conflict_was_told_as_a_rewind_though_nothing_was_lost() {
             _ if is_within => vec![begin(), chunk("\n")],
             _ => vec![begin(), chunk(&bare("\"3-s\"", "d1", "1-a")), chunk("\n")],
         })
-        .follow_as("http://couch/db", |feed| feed.every_change(every));
+        .follow_with(|feed| feed.every_change(every));
         stage.run_s(5.0);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert!(log.contains("feed=normal") && log.contains("caught up"), "{log}");
         assert_eq!(told(&stage), ["1: d1 1-a", "2: d2 1-a", "3: d1 1-a again"], "{log}");
     }
@@ -214,9 +212,9 @@ fn a_conflict_long_after_a_loss_was_told_as_a_rewind() {
                 end(),
             ],
         })
-        .follow_as("http://couch/db", move |feed| feed.mode(mode).every_change(every));
+        .follow_with(move |feed| feed.mode(mode).every_change(every));
         stage.run_s(60.0);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert_eq!(told(&stage), ["1: d1 1-a", "2: d2 1-a", "3: d1 1-a again"], "{mode:?}: {log}");
     }
 }

@@ -149,14 +149,14 @@ fn a_lost_feed_comes_back_from_the_last_row_that_was_told() {
     stage.handle(1);
     stage.handle(2);
     stage.run_s(5.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     // Received rows are reported before the loss is noticed.
     assert_eq!(log, "1.500 row 3: d3 1-a at 3-s\n1.500 row 4: d4 1-a at 4-s");
     for number in 3..=5 {
         stage.handle(number);
     }
     stage.run_s(5.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     let (_, after) = log.split_once("row 5: d5 1-a at 5-s\n").expect(&log);
     assert!(after.contains("lost (1)") && after.contains("GET rows since 5-s\n"), "{log}");
     assert_eq!(stage.handled(), "5-s");
@@ -173,7 +173,7 @@ fn rows_without_a_sequence_come_again_and_are_marked() {
         }
     });
     stage.run_s(1.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.contains("GET rows since 1\n"), "{log}");
     assert!(log.contains("row 4: y 1-b at - again") && log.contains("row 5: z 1-c at - again"));
     assert!(log.contains("row 6: w 1-d at 4") && !log.contains("rewound"), "{log}");
@@ -227,7 +227,7 @@ fn a_database_that_was_made_again_is_told_from_its_beginning() {
     let follow = |every: EveryChange| move |feed: ChangesFeed| feed.every_change(every);
     let mut stage = Stage::new(answers()).follow_as(URL, follow(from(Start::Beginning))).busy();
     stage.run_s(2.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     let (_, after) = log.split_once("recreated\n").expect(&log);
     assert!(after.contains("row 4: d1 1-a at 1-s\n"), "{log}");
     // Acknowledgements of the old database do not count for the new one.
@@ -239,7 +239,7 @@ fn a_database_that_was_made_again_is_told_from_its_beginning() {
     let stop = from(Start::Beginning).on_recreated(OnRecreated::Stop);
     let mut stage = Stage::new(answers()).follow_as(URL, follow(stop));
     stage.run_s(2.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.contains(" recreated\n") && log.ends_with(" ended: Recreated"), "{log}");
     assert_eq!(stage.world.borrow().asked.iter().filter(|asked| asked.is_feed()).count(), 1);
 }
@@ -338,14 +338,10 @@ fn a_full_queue_loses_no_row() {
         limits.queue = 4;
         limits
     };
-    let mut stage = Stage::new(|asked| match asked.target.as_str() {
-        "/" => vec![json("200 OK", "{}")],
-        "/db" => vec![info("\"3-c\"", "1")],
-        _ => vec![begin(), chunk(&rows(1..=500))],
-    })
-    .limited(limits)
-    .busy()
-    .follow_as(URL, |feed| feed.every_change(EveryChange::since(Start::Beginning)));
+    let mut stage = Stage::with_database("\"3-c\"", |_| vec![begin(), chunk(&rows(1..=500))])
+        .limited(limits)
+        .busy()
+        .follow_as(URL, |feed| feed.every_change(EveryChange::since(Start::Beginning)));
     stage.run_s(10.0);
     let told = stage.told.borrow();
     let numbers = told.iter().filter_map(|event| match event {
@@ -369,7 +365,7 @@ fn a_limit_counts_over_all_connections_and_ends_the_feed_when_all_is_handled() {
         stage.handle(number);
     }
     stage.run_s(100.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.contains("GET rows since 0&limit=4") && log.contains("rows since 2-s&limit=2"));
     assert!(log.ends_with("row 5: d4 1-a at 4-s"), "{log}");
     stage.handle(1);
@@ -404,9 +400,7 @@ fn a_row_that_is_too_long_is_told_without_its_document() {
     let query = Query::new().include_docs();
     let long = |seq: &str| row(seq, "long", "1-a").replace("_rev", &"x".repeat(1000));
     let follow = EveryChange::since(Start::Beginning).query(query);
-    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
-        "/" => vec![json("200 OK", "{}")],
-        "/db" => vec![info("\"3-c\"", "1")],
+    let mut stage = Stage::with_database("\"3-c\"", move |asked| match asked.target.as_str() {
         "/db/long?rev=1-a" => {
             let long = "x".repeat(1000);
             vec![json("200 OK", &format!("{{\"_id\":\"long\",\"_rev\":\"1-a\",\"x\":\"{long}\"}}"))]
@@ -421,7 +415,7 @@ fn a_row_that_is_too_long_is_told_without_its_document() {
     })
     .follow_as(URL, |feed| feed.every_change(follow).line_max(500));
     stage.run_s(2.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.contains("a line is longer than 500 bytes"), "{log}");
     assert!(log.contains("GET rows since 1&limit=1\n"), "{log}");
     assert!(log.contains("long is longer than 500\n"), "{log}");

@@ -39,8 +39,8 @@ fn a_row_with_the_document_of_another_row_was_shown() {
         for mode in FeedMode::ALL {
             let mut stage = Stage::new(move |asked| match (asked.target.as_str(), asked.feeds) {
                 ("/db", _) => vec![info("\"3-s\"", "1")],
-                ("/db/x", 0) => vec![json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#)],
-                ("/db/x", _) => vec![json("200 OK", r#"{"_id":"x","_rev":"4-d"}"#)],
+                ("/db/x", 0) => vec![revision("x", "3-c")],
+                ("/db/x", _) => vec![revision("x", "4-d")],
                 _ if asked.since() == "3-s" && mode == FeedMode::Continuous => {
                     vec![begin(), chunk(&row_with(4, "\"x\"", "4-d", wrong))]
                 }
@@ -52,7 +52,7 @@ fn a_row_with_the_document_of_another_row_was_shown() {
                 _ if mode == FeedMode::Normal => vec![nothing_more(asked)],
                 _ => vec![begin(), chunk("\n")],
             })
-            .follow_as("http://couch/db", move |feed| feed.mode(mode).doc("x"));
+            .follow_with(move |feed| feed.mode(mode).doc("x"));
             stage.run_s(20.0);
             let expected = [r#"{"_id":"x","_rev":"3-c"}"#, r#"{"_id":"x","_rev":"4-d"}"#];
             assert_eq!(docs(&stage), expected, "{wrong} {mode:?}");
@@ -66,15 +66,15 @@ fn a_document_that_is_another_was_shown_and_one_without_a_revision_had_the_feed_
     for (wrong, why) in WRONG {
         let mut stage = Stage::new(move |asked| match (asked.target.as_str(), asked.feeds) {
             ("/db", _) => vec![info("\"3-s\"", "1")],
-            ("/db/x", 0) => vec![json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#)],
+            ("/db/x", 0) => vec![revision("x", "3-c")],
             ("/db/x", 1..=3) => vec![json("200 OK", wrong)],
-            ("/db/x", _) => vec![json("200 OK", r#"{"_id":"x","_rev":"4-d"}"#)],
+            ("/db/x", _) => vec![revision("x", "4-d")],
             (_, 1) => vec![begin(), chunk(&row_with(4, "\"x\"", "4-d", wrong))],
             _ => vec![begin(), chunk("\n")],
         })
         .follow();
         stage.run_s(30.0);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         let told = format!("x cannot be read: not CouchDB's answer: {why}");
         assert_eq!(log.matches("x cannot be read").count(), 1, "{log}");
         assert!(log.contains(&told) && !log.contains("lost"), "{wrong}: {log}");
@@ -85,13 +85,10 @@ fn a_document_that_is_another_was_shown_and_one_without_a_revision_had_the_feed_
 
 #[test]
 fn a_watcher_that_ends_at_such_an_answer_ends() {
-    let mut stage = Stage::new(|asked| match asked.target.as_str() {
-        "/db" => vec![info("\"3-s\"", "1")],
-        _ => vec![json("200 OK", r#"{"_id":"y","_rev":"3-c"}"#)],
-    })
-    .follow_as("http://couch/db", |feed| feed.doc("x").retry_limit(0).retry_if(|_| false));
+    let mut stage = Stage::with_database("\"3-s\"", |_| vec![revision("y", "3-c")])
+        .follow_with(|feed| feed.doc("x").retry_limit(0).retry_if(|_| false));
     stage.run_s(1.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.ends_with("gave up (1) at 3-s: not CouchDB's answer: it is another document"));
 }
 
@@ -104,7 +101,7 @@ fn a_document_that_was_deleted_before_its_row_was_sent_was_shown_as_there() {
     })
     .follow();
     stage.run_s(1.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.ends_with("x is gone at 5-e"), "{log}");
 }
 
@@ -136,14 +133,12 @@ fn an_id_is_the_same_however_it_is_escaped() {
 fn told_of(rows: &[String]) -> Vec<String> {
     let rows = rows.concat();
     let every = EveryChange::since(Start::Beginning).query(Query::new().include_docs());
-    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
-        "/" => vec![json("200 OK", "{}")],
-        "/db" => vec![info("\"9-s\"", "1")],
+    let mut stage = Stage::with_database("\"9-s\"", move |asked| match asked.target.as_str() {
         _ if asked.is_sounding() => vec![nothing_more(asked)],
         _ if asked.since() == "0" => vec![begin(), chunk(&rows), chunk("\n")],
         _ => vec![begin(), chunk("\n")],
     })
-    .follow_as("http://couch/db", |feed| feed.every_change(every));
+    .follow_with(|feed| feed.every_change(every));
     stage.run_s(1.0);
     assert_eq!(stage.counters().losses, 0);
     let told = stage.told.borrow();
@@ -199,9 +194,9 @@ fn a_row_that_is_no_object_was_skipped_without_a_word() {
             let page = format!("{{\"results\":[{good},7],\"last_seq\":\"9-z\"}}");
             vec![begin(), chunk(&page), end()]
         })
-        .follow_as("http://couch/db", move |feed| feed.mode(mode).doc("x"));
+        .follow_with(move |feed| feed.mode(mode).doc("x"));
         stage.run_s(0.1);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert!(log.contains("not a line of a changes feed: {\"results\":[7]"), "{log}");
         stage.run_s(5.0);
         // It is asked for again from the row before.
