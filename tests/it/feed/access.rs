@@ -17,7 +17,7 @@ fn delays(answer: Act, seconds: f64) -> (Vec<Duration>, usize) {
 }
 
 #[test]
-fn what_will_not_heal_by_itself_is_told_plainly_and_tried_slowly() {
+fn a_permanent_error_is_reported_and_tried_slowly() {
     for status in
         ["400 Bad Request", "403 Forbidden", "404 Object Not Found", "405 Method Not Allowed"]
     {
@@ -30,7 +30,7 @@ fn what_will_not_heal_by_itself_is_told_plainly_and_tried_slowly() {
 }
 
 #[test]
-fn a_missing_permission_was_tried_a_thousand_times_a_second_where_the_cap_was_short() {
+fn a_missing_permission_was_tried_a_thousand_times_a_second_if_the_cap_was_short() {
     let refusal = json("403 Forbidden", r#"{"error":"forbidden","reason":"no"}"#);
     let mut stage = Stage::new(move |_| vec![refusal.clone()])
         .follow_as("http://jan:pw@couch/db", |feed| {
@@ -42,7 +42,7 @@ fn a_missing_permission_was_tried_a_thousand_times_a_second_where_the_cap_was_sh
 }
 
 #[test]
-fn the_server_is_left_alone_for_as_long_as_it_asks() {
+fn a_retry_waits_as_long_as_the_server_asks() {
     let check = |value: &str, at_least_s: u64, at_most_s: u64| {
         for status in ["429 Too Many Requests", "503 Service Unavailable"] {
             let answer =
@@ -199,7 +199,7 @@ fn a_feed_was_lost_when_its_session_ran_out_for_the_second_time_without_a_loss_b
 }
 
 #[test]
-fn a_session_that_holds_for_nothing_does_not_make_a_storm_of_logins() {
+fn a_session_that_is_never_accepted_causes_few_logins() {
     let mut stage = with_sessions(0, cookie);
     stage.run_s(3600.0);
     let log = stage.log();
@@ -296,7 +296,7 @@ fn redirects_elsewhere_or_without_end_are_a_clear_error_and_tried_slowly() {
 }
 
 #[test]
-fn a_design_document_behind_a_proxy_was_taken_to_be_on_another_server() {
+fn a_design_document_behind_a_proxy_was_treated_as_on_another_server() {
     let elsewhere = "http://backend:5984/db/_design/x";
     let mut stage = Stage::with_database("\"4-t\"", move |asked| match asked.target.as_str() {
         "/db/_design/x%2Fy" => vec![revision("_design/x/y", "4-d")],

@@ -6,7 +6,7 @@ use masque::couch_feed::limits::EVENTS_MAX;
 use masque::reactor::{Cx, Event, Handlers, Session};
 
 #[test]
-fn a_hundred_thousand_changes_are_told_as_a_few_and_the_newest_is_among_them() {
+fn a_hundred_thousand_changes_are_reported_as_a_few_with_the_latest() {
     const CHANGES: usize = 100_000;
     let mut stage = Stage::with_feeds(|asked| {
         if asked.feeds > 1 {
@@ -35,7 +35,7 @@ fn a_hundred_thousand_changes_are_told_as_a_few_and_the_newest_is_among_them() {
 }
 
 #[test]
-fn a_queue_that_is_full_delays_what_is_told_and_loses_nothing() {
+fn a_full_queue_delays_events_and_loses_none() {
     let mut limits = masque::reactor::Limits::default();
     limits.queue = 1;
     let mut stage = Stage::with_feeds(|asked| match asked.feeds {
@@ -61,7 +61,7 @@ fn a_queue_that_is_full_delays_what_is_told_and_loses_nothing() {
 }
 
 #[test]
-fn a_watcher_that_is_gone_ends_the_feed() {
+fn a_feed_ends_when_its_watcher_has_stopped() {
     let mut stage = Stage::with_feeds(|_| {
         vec![begin(), chunk("\n"), Act::wait_s(5.0), chunk(&row("4", "x", "4-d"))]
     })
@@ -98,7 +98,7 @@ impl Session for Hog {
 }
 
 #[test]
-fn what_cannot_be_told_is_bounded_and_the_newest_of_it_is_told() {
+fn undelivered_events_are_bounded_and_the_latest_are_delivered() {
     // For each document an event says that it is too long. Then the feed is connected.
     let check = |docs: usize, is_logged: bool| {
         let mut told = vec![];
@@ -138,7 +138,7 @@ fn lagging(times: usize) -> Stage {
         "/db/x" => {
             reads += 1;
             let rev = if reads <= 1 + times { "4-d" } else { "5-e" };
-            vec![revision("x", &rev)]
+            vec![revision("x", rev)]
         }
         _ if asked.feeds == 1 => {
             let bare = "{\"seq\":\"5-t\",\"id\":\"x\",\"changes\":[{\"rev\":\"5-e\"}]}\n";
@@ -177,7 +177,7 @@ fn a_revision_was_missed_that_a_node_did_not_have_yet_when_it_was_read() {
 }
 
 #[test]
-fn a_revision_that_never_comes_is_not_read_for_ever() {
+fn a_revision_that_never_arrives_is_not_read_forever() {
     let mut stage = lagging(usize::MAX - 1);
     stage.run_s(3600.0);
     let log = stage.log();

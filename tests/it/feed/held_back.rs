@@ -38,7 +38,7 @@ fn buffered(stream: &str, poll: &str) -> Stage {
 }
 
 #[test]
-fn a_continuous_feed_that_was_buffered_on_the_way_told_nothing_for_ever() {
+fn a_continuous_feed_that_a_proxy_buffered_reported_nothing_forever() {
     for (stream, poll, told) in [
         ("nginx_default_continuous", "nginx_default_longpoll", "row 1: overview 4-19747c6"),
         ("cont_buffer_response", "longpoll_buffer_response", "row 1: o3 1-731bef4"),
@@ -58,7 +58,7 @@ fn a_continuous_feed_that_was_buffered_on_the_way_told_nothing_for_ever() {
 }
 
 #[test]
-fn documents_behind_what_buffers_a_feed_were_stale_for_up_to_a_minute() {
+fn documents_behind_a_buffering_proxy_were_stale_for_up_to_a_minute() {
     for (stream, poll, doc) in [
         ("nginx_default_continuous", "nginx_default_longpoll", "overview"),
         ("cont_buffer_response", "longpoll_buffer_response", "o3"),
@@ -74,7 +74,7 @@ fn documents_behind_what_buffers_a_feed_were_stale_for_up_to_a_minute() {
 }
 
 #[test]
-fn a_feed_whose_head_alone_came_through_is_held_back_too() {
+fn a_feed_of_which_only_the_head_arrives_is_held_back_too() {
     let mut stage = Stage::with_feeds(|asked| {
         if asked.target.contains("feed=continuous") {
             return vec![begin()];
@@ -108,7 +108,7 @@ fn a_feed_is_asked_for_as_a_stream_again_when_polls_go_unanswered() {
 }
 
 #[test]
-fn an_answer_that_tells_where_a_feed_ends_says_nothing_of_what_holds_it_back() {
+fn an_answer_about_the_end_of_a_feed_does_not_prove_that_streams_arrive() {
     let mut stage = Stage::with_database("\"3-c\"", |asked| match asked.target.as_str() {
         _ if asked.is_sounding() => vec![],
         _ => [begin(), chunk("\n")].into_iter().chain(beats(400)).collect(),
@@ -121,7 +121,7 @@ fn an_answer_that_tells_where_a_feed_ends_says_nothing_of_what_holds_it_back() {
 }
 
 #[test]
-fn a_feed_that_is_answered_in_neither_way_was_never_told_as_stuck() {
+fn a_feed_that_no_mode_answers_was_never_reported_as_stuck() {
     for answer in [vec![], vec![begin()]] {
         let mut stage = Stage::with_feeds(move |_| answer.clone()).follow();
         stage.run_s(600.0);
@@ -131,7 +131,7 @@ fn a_feed_that_is_answered_in_neither_way_was_never_told_as_stuck() {
 }
 
 #[test]
-fn a_refusal_whose_body_did_not_come_was_taken_for_a_buffered_feed() {
+fn a_rejection_without_its_body_was_treated_as_a_buffered_feed() {
     for heartbeat_s in [1, 10, 3600] {
         let head = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 9\r\n\r\n";
         let mut stage = Stage::with_feeds(move |_| vec![Act::send(head)])

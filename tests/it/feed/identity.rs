@@ -4,7 +4,7 @@ use super::*;
 use masque::sessions::{EveryChange, FeedMode, Start};
 
 #[test]
-fn a_document_that_is_deleted_and_made_again_is_told_so() {
+fn a_document_that_is_deleted_and_created_again_is_reported() {
     let gone = r#"{"seq":5,"id":"x","changes":[{"rev":"4-d"}],"deleted":true,"doc":{}}"#;
     let mut stage = Stage::with_feeds(move |_| {
         let gone = chunk(&format!("{gone}\n"));
@@ -25,7 +25,7 @@ fn a_document_that_is_deleted_and_made_again_is_told_so() {
 }
 
 #[test]
-fn a_document_that_never_was_is_gone_until_it_is_there() {
+fn a_document_that_does_not_exist_yet_is_reported_as_gone() {
     let mut stage =
         Stage::with_feeds(move |_| vec![begin(), Act::wait_s(1.0), chunk(&row("6", "y", "1-a"))])
             .follow_with(|feed| feed.doc("y"));
@@ -47,7 +47,7 @@ fn a_conflict_that_is_resolved_to_an_older_revision_is_what_is_current() {
 }
 
 #[test]
-fn a_cluster_that_rewinds_tells_nothing_twice() {
+fn a_cluster_that_rewinds_causes_no_repeated_events() {
     // The recording `cluster_since_rewind` shows this.
     let mut stage = Stage::with_feeds(move |asked| {
         let rows =
@@ -113,7 +113,7 @@ fn a_database_that_returned_was_looked_for_after_half_of_the_longest_pause() {
 }
 
 #[test]
-fn the_end_of_a_new_database_was_not_told_when_no_loss_came_between() {
+fn caught_up_was_missing_after_a_database_was_replaced_without_a_loss() {
     for mode in FeedMode::ALL {
         let mut looks = 0;
         let every = EveryChange::since(Start::Beginning);
@@ -154,7 +154,7 @@ fn the_end_of_a_new_database_was_not_told_when_no_loss_came_between() {
 }
 
 #[test]
-fn a_database_that_is_made_again_at_once_is_read_anew() {
+fn a_database_that_is_created_again_immediately_is_read_again() {
     let mut stage = lives(|looks| Some(if looks == 1 { "a" } else { "b" }.into()));
     stage.check(
         31.0,
@@ -175,7 +175,7 @@ fn a_database_that_is_made_again_at_once_is_read_anew() {
 }
 
 #[test]
-fn a_database_that_cannot_be_told_from_another_is_read_anew_and_nothing_is_told_twice() {
+fn a_database_without_an_identity_is_read_again_without_repeated_events() {
     let mut stage = lives(|_| Some("0".into()));
     stage.check(
         31.0,
@@ -193,7 +193,7 @@ fn a_database_that_cannot_be_told_from_another_is_read_anew_and_nothing_is_told_
 }
 
 #[test]
-fn what_is_read_between_two_answers_is_told() {
+fn documents_read_between_two_answers_are_reported() {
     // It changes again before the look at the database, and the feed has no later row.
     let follow = |mode, update_seq: fn(usize) -> String| {
         let mut looks = 2;
@@ -226,7 +226,7 @@ fn what_is_read_between_two_answers_is_told() {
 }
 
 #[test]
-fn a_database_that_is_the_same_is_followed_on_without_reading() {
+fn the_same_database_is_followed_without_reading_it_again() {
     let mut stage = lives(|_| Some("1".into()));
     stage.run_s(29.0);
     stage.clear();
@@ -239,7 +239,7 @@ fn a_database_that_is_the_same_is_followed_on_without_reading() {
 }
 
 #[test]
-fn a_database_that_goes_with_the_connection_is_noticed() {
+fn a_database_that_is_replaced_during_a_loss_is_noticed() {
     // It is made again while the request for its feed goes unanswered.
     let mut is_first = true;
     let mut stage = Stage::new(move |asked| match (asked.target.as_str(), is_first) {
@@ -260,7 +260,7 @@ fn a_database_that_goes_with_the_connection_is_noticed() {
 }
 
 #[test]
-fn a_sequence_that_the_server_does_not_take_makes_a_new_beginning() {
+fn a_feed_starts_over_if_the_server_rejects_its_sequence() {
     let mut stage = Stage::with_feeds(|asked| match (asked.feeds, asked.since().as_str()) {
         (1, _) => vec![begin(), chunk(&row("\"4-d\"", "x", "4-d")), Act::Kill],
         (_, "4-d") => vec![json(
@@ -278,7 +278,7 @@ fn a_sequence_that_the_server_does_not_take_makes_a_new_beginning() {
 }
 
 #[test]
-fn what_does_not_describe_a_database_is_refused() {
+fn an_answer_that_describes_no_database_is_rejected() {
     for (body, why) in [
         ("<html>", "it does not describe a database"),
         ("{}", "it tells no update_seq"),
@@ -305,7 +305,7 @@ fn a_404_that_is_not_of_couchdb_says_nothing_of_a_document() {
 }
 
 #[test]
-fn what_was_new_after_a_loss_was_told_while_the_feed_still_counted_as_lost() {
+fn changes_after_a_loss_were_reported_before_the_feed_counted_as_connected() {
     let mut looks = 0;
     let mut stage = Stage::new(move |asked| match asked.target.as_str() {
         "/db" => {

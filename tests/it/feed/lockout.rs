@@ -202,7 +202,7 @@ fn pauses_after_refused_credentials_grow_to_a_little_more_than_the_lock_lasts() 
 }
 
 #[test]
-fn a_locked_account_was_taken_for_a_missing_permission() {
+fn a_locked_account_was_treated_as_a_missing_permission() {
     let refusal = |name: &str| {
         let answer = recorded(name);
         let mut stage = Stage::new(move |_| vec![answer.clone()])
@@ -224,7 +224,7 @@ fn a_locked_account_was_taken_for_a_missing_permission() {
 }
 
 #[test]
-fn a_feed_comes_back_when_the_lock_is_over() {
+fn a_feed_reconnects_after_the_lock() {
     let mut asked = 0;
     let mut stage = Stage::new(move |request| {
         asked += 1;
@@ -241,7 +241,7 @@ fn a_feed_comes_back_when_the_lock_is_over() {
 }
 
 #[test]
-fn a_locked_account_is_not_one_documents_alone() {
+fn a_locked_account_concerns_more_than_one_document() {
     let mut asked = vec![];
     let mut stage = Stage::with_database("\"3-c\"", move |request| match request.target.as_str() {
         _ if request.is_feed() => vec![begin(), chunk("\n")],

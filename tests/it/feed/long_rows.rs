@@ -65,7 +65,7 @@ fn told(stage: &Stage) -> Vec<String> {
 }
 
 #[test]
-fn a_document_that_fits_is_told_though_its_row_comes_in_the_place_of_one_that_does_not() {
+fn a_document_that_fits_is_reported_next_to_one_that_does_not() {
     for answer in [|doc: &str| json("200 OK", doc), unannounced] {
         let mut stage = sharded(move |_, id| answer(&doc(id, id == "long")));
         stage.run_s(20.0);
@@ -83,7 +83,7 @@ fn a_document_that_fits_is_told_though_its_row_comes_in_the_place_of_one_that_do
 }
 
 #[test]
-fn a_document_that_is_not_to_be_had_is_left_out_and_not_blamed() {
+fn an_unavailable_document_is_omitted_and_not_reported_as_too_long() {
     for status in ["404 Object Not Found", "403 Forbidden"] {
         let mut stage = sharded(move |_, id| match id {
             "a" => json(status, r#"{"error":"not_found","reason":"missing"}"#),
@@ -96,7 +96,7 @@ fn a_document_that_is_not_to_be_had_is_left_out_and_not_blamed() {
 }
 
 #[test]
-fn a_document_that_is_not_to_be_had_just_now_is_asked_for_again() {
+fn a_temporarily_unavailable_document_is_requested_again() {
     let mut tries = 0;
     let mut stage = sharded(move |_, id| {
         tries += 1;
@@ -113,7 +113,7 @@ fn a_document_that_is_not_to_be_had_just_now_is_asked_for_again() {
 }
 
 #[test]
-fn rows_that_are_to_come_without_documents_are_none_that_are_too_long() {
+fn rows_of_a_feed_without_documents_are_not_reported_as_too_long() {
     let long = line(2, &"l".repeat(600), None);
     let every = EveryChange::since(Start::Beginning);
     let mut stage = Stage::with_database("\"3-t\"", move |asked| match asked.target.as_str() {
@@ -127,7 +127,7 @@ fn rows_that_are_to_come_without_documents_are_none_that_are_too_long() {
 }
 
 #[test]
-fn a_server_that_began_with_the_row_that_it_was_to_go_on_behind_was_asked_without_a_pause() {
+fn a_server_that_repeats_the_row_of_since_was_asked_without_a_pause() {
     let every = EveryChange::since(Start::Beginning).query(Query::new().include_docs());
     let mut requests = 0;
     let mut stage = Stage::new(move |asked| {

@@ -45,7 +45,7 @@ fn check(acts: Vec<Act>, lost_at_s: f64, why: &str, since: &str) {
 const CUT: &str = "the connection ended in the middle of the feed";
 
 #[test]
-fn each_fault_is_named_and_the_feed_comes_back_from_the_last_sequence() {
+fn each_fault_is_named_and_the_feed_continues_from_the_last_sequence() {
     let fourth = || chunk(&row("\"4-d\"", "x", "4-d"));
     let second_response = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 40\r\n\r\n\
                            {\"error\":\"unknown\",\"reason\":\"it throws\"}";
@@ -118,7 +118,7 @@ const SECOND: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 33\r\n
                       {\"error\":\"nodedown\",\"reason\":\"x\"}";
 
 #[test]
-fn the_reason_of_a_second_response_was_shown_only_where_all_of_it_came_at_once() {
+fn the_reason_of_a_second_response_was_shown_only_if_it_arrived_in_one_piece() {
     let why = "a second response stands in the body: 503 Service Unavailable";
     let head = SECOND.find('{').unwrap();
     for at in 0..=SECOND.len() {
@@ -165,7 +165,7 @@ fn a_bad_chunk_is_an_error_and_never_a_row() {
 }
 
 #[test]
-fn feeds_that_end_in_good_order_after_a_while_are_asked_for_again_at_once() {
+fn feeds_that_end_properly_after_some_time_are_requested_again_immediately() {
     let mut stage = Stage::with_feeds(|asked| {
         let last = format!("{{\"last_seq\":\"{}-z\"}}\n", asked.feeds);
         vec![begin(), chunk("\n"), Act::wait_s(60.0), chunk(&last), end()]
@@ -189,7 +189,7 @@ fn connections_an_hour(mut acts: impl FnMut(&Asked) -> Vec<Act> + 'static) -> us
 }
 
 #[test]
-fn a_server_that_fails_at_once_again_and_again_is_spared() {
+fn a_server_that_always_fails_immediately_gets_growing_pauses() {
     // With pauses of 15 to 30 s in the end, 120 to 240.
     let hour = 120..250;
     let check = |connections: usize| assert!(hour.contains(&connections), "{connections}");
@@ -246,7 +246,7 @@ fn delays_grow_with_losses_and_start_over_only_after_a_feed_has_proven_itself() 
 }
 
 #[test]
-fn the_same_failure_at_the_same_sequence_is_told_as_stuck() {
+fn the_same_failure_at_the_same_sequence_is_reported_as_stuck() {
     let mut stage = Stage::with_feeds(|asked| match asked.since().as_str() {
         "3-c" => vec![begin(), chunk(&row("\"4-d\"", "x", "4-d")), chunk("poison\n")],
         _ => vec![begin(), chunk("poison\n")],
@@ -263,7 +263,7 @@ fn the_same_failure_at_the_same_sequence_is_told_as_stuck() {
 }
 
 #[test]
-fn a_feed_that_ended_after_another_time_each_time_was_not_told_as_stuck() {
+fn a_feed_that_ended_after_varying_times_was_not_reported_as_stuck() {
     let mut stage = Stage::with_feeds(|asked| {
         let time = [0.0, 0.000_5, 0.001_5, 1.5][asked.feeds % 4];
         vec![begin(), Act::wait_s(time), chunk("{\"last_seq\":\"3-c\"}\n"), end()]
@@ -275,7 +275,7 @@ fn a_feed_that_ended_after_another_time_each_time_was_not_told_as_stuck() {
 }
 
 #[test]
-fn a_failure_that_names_another_process_each_time_was_not_told_as_stuck() {
+fn a_failure_that_names_another_process_each_time_was_not_reported_as_stuck() {
     let mut tries = 0;
     let mut stage = Stage::with_feeds(move |_| {
         tries += 1;
@@ -292,7 +292,7 @@ fn a_failure_that_names_another_process_each_time_was_not_told_as_stuck() {
 }
 
 #[test]
-fn a_quiet_database_on_a_bad_way_is_not_stuck() {
+fn a_quiet_database_on_a_bad_connection_is_not_stuck() {
     let mut stage = Stage::with_feeds(|_| {
         let mut acts = vec![begin(), chunk("\n")];
         acts.extend(beats(6));
@@ -307,7 +307,7 @@ fn a_quiet_database_on_a_bad_way_is_not_stuck() {
 }
 
 #[test]
-fn hours_without_a_server_pass_and_what_was_missed_is_told() {
+fn missed_changes_are_reported_after_hours_without_a_server() {
     let mut looks = 0;
     let mut stage = Stage::new(move |asked| match (asked.target.as_str(), asked.feeds) {
         ("/db", _) => {
@@ -316,7 +316,7 @@ fn hours_without_a_server_pass_and_what_was_missed_is_told() {
         }
         ("/db/x", _) => {
             let rev = if looks == 1 { "3-c" } else { "9-i" };
-            vec![revision("x", &rev)]
+            vec![revision("x", rev)]
         }
         (_, 1) => [begin(), chunk("\n")].into_iter().chain(beats(6)).chain([Act::Kill]).collect(),
         _ => vec![begin(), chunk(&row("\"9-i\"", "x", "9-i")), chunk("\n")],
@@ -367,7 +367,7 @@ fn a_name_that_is_unknown_is_looked_up_again() {
 }
 
 #[test]
-fn a_feed_ends_when_it_is_told_to_in_whatever_state_it_is() {
+fn a_feed_ends_on_request_in_each_state() {
     for seconds in [0.0, 0.01, 5.0] {
         let mut stage =
             Stage::with_feeds(|_| vec![begin(), chunk("\n"), Act::wait_s(1.0), Act::Kill]).follow();
@@ -418,19 +418,15 @@ fn a_node_in_maintenance_was_asked_three_times_a_second_and_the_log_did_not_say_
     let (stream, poll) = (FeedMode::Continuous, FeedMode::LongPoll);
     for (mode, set) in [(stream, doc as Set), (stream, every), (poll, doc), (poll, every)] {
         // It sends the existing rows, and ends immediately.
-        let mut stage = Stage::with_database("\"3-c\"", move |asked| match asked.target.as_str() {
-            "/db/x" => vec![revision("x", "3-c")],
-            _ => {
-                let (old, last) =
-                    (row("\"3-c\"", "x", "3-c"), "\"last_seq\":\"3-c\",\"pending\":0}\n");
-                let row = if asked.since() == "0" { old.as_str() } else { "" };
-                let line = if asked.target.contains("continuous") {
-                    format!("{row}{{{last}")
-                } else {
-                    format!("{{\"results\":[{row}],{last}")
-                };
-                vec![begin(), chunk(&line), end()]
-            }
+        let mut stage = Stage::with_feeds(move |asked| {
+            let (old, last) = (row("\"3-c\"", "x", "3-c"), "\"last_seq\":\"3-c\",\"pending\":0}\n");
+            let row = if asked.since() == "0" { old.as_str() } else { "" };
+            let line = if asked.target.contains("continuous") {
+                format!("{row}{{{last}")
+            } else {
+                format!("{{\"results\":[{row}],{last}")
+            };
+            vec![begin(), chunk(&line), end()]
         })
         .follow_with(move |feed| set(feed.mode(mode).retry_cap(Duration::from_secs(2))));
         stage.run_s(15.0);

@@ -7,11 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// A server that answers for a feed with what `feeds` gives, followed in `mode`.
-fn every(
-    mode: FeedMode,
-    query: Query,
-    feeds: impl FnMut(&Asked) -> Vec<Act> + 'static,
-) -> Stage {
+fn every(mode: FeedMode, query: Query, feeds: impl FnMut(&Asked) -> Vec<Act> + 'static) -> Stage {
     Stage::with_database("\"3-c\"", feeds).follow_with(move |feed| {
         feed.mode(mode).every_change(EveryChange::since(Start::Beginning).query(query))
     })
@@ -67,7 +63,7 @@ fn a_long_poll_is_asked_again_when_it_is_answered() {
 }
 
 #[test]
-fn a_poll_without_waiting_is_asked_each_heartbeat_and_at_once_while_there_is_more() {
+fn a_poll_without_waiting_is_sent_each_heartbeat_and_immediately_while_there_is_more() {
     let mut stage = every(FeedMode::Normal, Query::new(), |asked| {
         let since: usize = asked.since().parse().unwrap();
         let most = usize::try_from(PAGE_ROWS).unwrap();
@@ -84,7 +80,7 @@ fn a_poll_without_waiting_is_asked_each_heartbeat_and_at_once_while_there_is_mor
 }
 
 #[test]
-fn documents_are_followed_so_as_well() {
+fn documents_are_followed_by_polls_too() {
     for (mode, name) in [(FeedMode::LongPoll, "longpoll"), (FeedMode::Normal, "normal")] {
         let mut stage = Stage::with_feeds(move |asked| match asked.feeds {
             1 => vec![begin(), chunk(&page(&[row("\"4-d\"", "x", "4-d")], "\"4-d\"")), end()],
@@ -113,7 +109,7 @@ fn documents_are_followed_so_as_well() {
 }
 
 #[test]
-fn what_is_read_between_two_answers_is_told_before_the_next() {
+fn documents_read_between_two_answers_are_reported_before_the_next() {
     let mut looks = 0;
     let mut stage = Stage::new(move |asked| match asked.target.as_str() {
         "/db" => {
@@ -135,7 +131,7 @@ fn what_is_read_between_two_answers_is_told_before_the_next() {
 }
 
 #[test]
-fn each_change_of_one_document_had_all_of_them_read_where_databases_are_not_told_apart() {
+fn each_change_of_one_document_caused_reading_all_on_servers_without_identities() {
     let mut changes = 0;
     let mut stage = Stage::new(move |asked| match asked.target.as_str() {
         "/db" => vec![info(&format!("\"{changes}-s\""), "0")],
@@ -161,7 +157,7 @@ fn each_change_of_one_document_had_all_of_them_read_where_databases_are_not_told
 }
 
 #[test]
-fn answers_that_bring_nothing_at_once_are_slowed_down_like_failures() {
+fn immediate_answers_without_news_cause_growing_pauses() {
     for text in [page(&[], "0"), page(&rows(1..=1), "0").replace("\"seq\":1", "\"seq\":null")] {
         let mut stage =
             every(FeedMode::LongPoll, Query::new(), move |_| vec![begin(), chunk(&text), end()]);
@@ -173,7 +169,7 @@ fn answers_that_bring_nothing_at_once_are_slowed_down_like_failures() {
 }
 
 #[test]
-fn an_answer_that_a_proxy_holds_back_is_asked_to_be_complete_in_time() {
+fn an_answer_is_requested_to_end_in_time_for_a_buffering_proxy() {
     let mut stage = every(FeedMode::LongPoll, Query::new(), |asked| {
         let held_back = vec![begin(), chunk(&page(&[], "0")), end()];
         let time = if asked.target.contains("&timeout=10000&") { 10.0 } else { 86_400.0 };
@@ -187,7 +183,7 @@ fn an_answer_that_a_proxy_holds_back_is_asked_to_be_complete_in_time() {
 }
 
 #[test]
-fn an_answer_that_is_cut_is_a_loss_and_its_rows_are_told() {
+fn an_incomplete_answer_is_a_loss_and_its_rows_are_reported() {
     for mode in [FeedMode::LongPoll, FeedMode::Normal] {
         let mut stage = every(mode, Query::new(), |asked| {
             let text = page(&rows(1..=3), "3");
@@ -230,7 +226,7 @@ fn a_limit_is_counted_over_the_answers() {
 }
 
 #[test]
-fn a_row_that_is_too_long_for_an_answer_comes_without_its_document() {
+fn a_row_that_is_too_long_for_an_answer_arrives_without_its_document() {
     let mut stage = Stage::with_database("2", move |asked| match asked.target.as_str() {
         "/db/long?rev=1-a" => vec![json("200 OK", &"x".repeat(1000))],
         target if target.contains("include_docs=false") => {
@@ -330,7 +326,7 @@ fn recorded(name: &str, expected: &str, last: &str) {
 }
 
 #[test]
-fn recorded_answers_are_told() {
+fn recorded_answers_are_reported() {
     recorded("couchdb/longpoll_backlog", "doc-0 doc-1 lp", "3-");
     recorded("couchdb/longpoll_update", "lp", "3-");
     recorded("couchdb/longpoll_heartbeat", "lp2", "4-");
@@ -346,7 +342,7 @@ fn recorded_answers_are_told() {
 }
 
 #[test]
-fn the_mode_changes_nothing_of_what_is_asked_for_otherwise() {
+fn the_mode_does_not_change_other_parameters() {
     let follow = |feed: ChangesFeed| {
         let query = Query::new().doc_ids(["x"]);
         feed.mode(FeedMode::LongPoll).every_change(EveryChange::since(Start::Now).query(query))
@@ -359,15 +355,16 @@ fn the_mode_changes_nothing_of_what_is_asked_for_otherwise() {
 }
 
 #[test]
-fn a_server_that_told_the_same_row_at_once_at_ever_new_sequences_was_asked_without_a_pause() {
+fn a_server_that_sent_the_same_row_at_new_sequences_was_asked_without_a_pause() {
     let (poll, stream) = (FeedMode::LongPoll, FeedMode::Continuous);
     for (mode, is_timed, has_docs) in
         [(poll, false, true), (poll, false, false), (poll, true, true), (stream, true, true)]
     {
         let mut left = 100;
-        let mut stage = Stage::with_database("\"9-t\"", move |asked| match asked.target.as_str() {
-            "/db/x" => vec![revision("x", "1-a")],
-            _ => {
+        let mut stage = Stage::with_database("\"9-t\"", move |asked| {
+            if asked.target == "/db/x" {
+                vec![revision("x", "1-a")]
+            } else {
                 left -= 1;
                 assert!(left > 0, "a storm");
                 let (same, last) = (row("null", "x", "1-a"), format!("\"{left}-n\""));

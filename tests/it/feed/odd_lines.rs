@@ -50,7 +50,7 @@ fn rows_between_sequences_carry_no_checkpoint_and_the_next_one_does() {
 }
 
 #[test]
-fn a_sequence_that_no_request_can_carry_makes_a_new_beginning() {
+fn a_feed_starts_over_if_its_sequence_is_too_long_for_a_request() {
     let long = format!("\"{}\"", "é".repeat(20_000));
     let mut stage = Stage::with_feeds(move |asked| match asked.feeds {
         1 => vec![begin(), chunk(&row(&long, "x", "4-d")), Act::Kill],
@@ -68,7 +68,7 @@ fn a_sequence_that_no_request_can_carry_makes_a_new_beginning() {
 }
 
 #[test]
-fn an_id_that_no_request_can_carry_was_taken_for_a_sequence_and_all_was_read_anew() {
+fn an_id_that_is_too_long_was_treated_as_a_long_sequence() {
     let mut stage = Stage::with_feeds(|_| vec![begin()])
         .follow_with(|feed| feed.doc("x").doc("é".repeat(20_000)));
     stage.run_s(3600.0);
@@ -80,7 +80,7 @@ fn an_id_that_no_request_can_carry_was_taken_for_a_sequence_and_all_was_read_ane
 }
 
 #[test]
-fn a_query_that_no_request_can_carry_was_taken_for_a_sequence() {
+fn a_query_that_is_too_long_was_treated_as_a_long_sequence() {
     let query = Query::new().filter("app/f", [("k", "é".repeat(20_000))]).unwrap();
     let mut stage = Stage::with_feeds(|_| vec![begin()])
         .follow_with(|feed| feed.every_change(EveryChange::since(Start::Now).query(query)));
@@ -90,7 +90,7 @@ fn a_query_that_no_request_can_carry_was_taken_for_a_sequence() {
 }
 
 #[test]
-fn documents_come_out_as_the_server_wrote_them() {
+fn documents_are_delivered_as_the_server_wrote_them() {
     let doc = "{\"_id\":\"x\",\"_rev\":\"4-d\",\"big\":12345678901234567890123,\"n\":1.50,\
                \"s\":\"\u{2028}\\ud800\",\"s\":2}";
     let rest = r#""unknown":[1],"changes":[{"rev":"4-d"}],"id":"x","seq":7}"#;
@@ -105,7 +105,7 @@ fn documents_come_out_as_the_server_wrote_them() {
 }
 
 #[test]
-fn lines_of_a_feed_that_are_none_of_its_own_end_it() {
+fn foreign_lines_in_a_feed_end_it() {
     for line in [
         "{}",
         "[]",
@@ -126,7 +126,7 @@ fn lines_of_a_feed_that_are_none_of_its_own_end_it() {
 }
 
 #[test]
-fn a_line_that_is_too_long_is_passed_by_asking_without_documents() {
+fn a_line_that_is_too_long_is_skipped_by_a_request_without_documents() {
     let long = |rev: &str| {
         row("\"4-d\"", "y", rev)
             .replace("{\"_id\"", &format!("{{\"l\":\"{}\",\"_id\"", "y".repeat(1000)))
@@ -165,7 +165,7 @@ fn a_line_that_is_too_long_is_passed_by_asking_without_documents() {
 }
 
 #[test]
-fn a_document_that_is_too_long_is_told_and_passed_over_until_it_is_short_again() {
+fn a_document_that_is_too_long_is_reported_and_skipped_until_it_is_short_again() {
     let doc =
         |rev: &str| format!("{{\"_id\":\"x\",\"_rev\":\"{rev}\",\"l\":\"{}\"}}", "y".repeat(1000));
     let mut reads = 0;
@@ -209,7 +209,7 @@ fn a_document_that_is_too_long_is_told_and_passed_over_until_it_is_short_again()
 }
 
 #[test]
-fn a_document_that_is_too_long_was_read_to_the_limit_after_each_loss_and_told_each_time() {
+fn a_document_that_is_too_long_was_read_and_reported_after_each_loss() {
     let doc =
         |length: usize| format!("{{\"_id\":\"y\",\"_rev\":\"1-y\"{}}}", " ".repeat(length - 24));
     let mut losses = 0;
@@ -237,7 +237,7 @@ fn a_document_that_is_too_long_was_read_to_the_limit_after_each_loss_and_told_ea
 }
 
 #[test]
-fn a_line_that_is_too_long_even_so_is_told_as_stuck_and_not_asked_for_at_full_speed() {
+fn a_line_that_is_too_long_without_documents_is_reported_as_stuck_and_requested_slowly() {
     let mut stage = Stage::with_feeds(|_| vec![begin(), chunk(&"x".repeat(600))])
         .follow_with(|feed| feed.doc("x").line_max(500));
     stage.run_s(3600.0);
@@ -247,7 +247,7 @@ fn a_line_that_is_too_long_even_so_is_told_as_stuck_and_not_asked_for_at_full_sp
 }
 
 #[test]
-fn a_change_without_its_document_is_read_by_a_request_of_its_own() {
+fn a_change_without_its_document_is_read_by_a_separate_request() {
     let bare = |seq: &str, rev: &str| {
         format!("{{\"seq\":\"{seq}\",\"id\":\"x\",\"changes\":[{{\"rev\":\"{rev}\"}}]}}\n")
     };

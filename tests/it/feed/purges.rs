@@ -57,7 +57,7 @@ fn a_purged_document_was_shown_until_the_next_disconnect() {
 }
 
 #[test]
-fn the_feed_goes_on_while_the_database_is_looked_at() {
+fn the_feed_continues_during_a_look_at_the_database() {
     let (mut stage, is_purged) = one_purged(FeedMode::Continuous, ["\"0-a\"", "\"1-b\""]);
     stage.run_s(0.0);
     stage.clear();
@@ -120,7 +120,7 @@ fn purges_told(stage: &Stage) -> usize {
 }
 
 #[test]
-fn a_purge_was_not_told_to_a_watcher_of_every_change() {
+fn a_purge_was_not_reported_to_a_watcher_of_every_change() {
     let (mut stage, purges) = every_change(Start::Beginning);
     stage.run_s(60.0);
     purges.set(2);
@@ -133,7 +133,7 @@ fn a_purge_was_not_told_to_a_watcher_of_every_change() {
 }
 
 #[test]
-fn a_purge_between_two_runs_was_not_told() {
+fn a_purge_between_two_runs_was_not_reported() {
     let (mut stage, _) = every_change(Start::Beginning);
     stage.run_s(10.0);
     let kept = stage.checkpoint().unwrap().to_string();
@@ -186,7 +186,7 @@ fn a_look_that_fails_does_no_harm_to_the_feed_and_is_repeated() {
 }
 
 #[test]
-fn a_look_under_way_ends_with_its_feed() {
+fn a_look_in_progress_ends_with_its_feed() {
     let lost = |_: &mut Stage| {};
     let ends: [fn(&mut Stage); 3] = [lost, Stage::shut_down, Stage::stop_watcher];
     for end in ends {

@@ -11,7 +11,7 @@ fn recorded(name: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_recorded_purge_was_shown_for_ever() {
+fn a_document_with_a_recorded_purge_was_shown_forever() {
     // The row of the purged document has come, and after the purge that of another one.
     let feed = recorded("cont_purge");
     let mut looks = 0;
@@ -89,7 +89,7 @@ fn the_cookie_that_comes_with_a_recorded_feed_is_used_from_then_on() {
 }
 
 #[test]
-fn a_sequence_of_before_a_recorded_split_brings_what_is_new() {
+fn a_sequence_from_before_a_recorded_split_returns_new_rows() {
     let answer = recorded("cluster_split_since_before");
     let mut stage = Stage::with_database("\"4-g\"", move |asked| match asked.target.as_str() {
         _ if asked.since() == "4-g" => vec![Act::send(answer.clone())],

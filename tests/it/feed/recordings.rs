@@ -279,18 +279,18 @@ fn every_recording_of(server: &str, mode: FeedMode, at_least: usize) {
 }
 
 #[test]
-fn the_follower_tells_what_couchdb_told() {
+fn the_follower_reports_the_recorded_rows_of_couchdb() {
     every_recording_of("couchdb", FeedMode::Continuous, 50);
     every_recording_of("couchdb-3.5.1", FeedMode::Continuous, 3);
 }
 
 #[test]
-fn the_follower_tells_what_pouchdb_told() {
+fn the_follower_reports_the_recorded_rows_of_pouchdb() {
     every_recording_of("pouchdb", FeedMode::Continuous, 50);
 }
 
 #[test]
-fn the_follower_tells_what_they_told_answer_by_answer() {
+fn the_follower_reports_the_rows_of_recorded_polls() {
     for mode in [FeedMode::LongPoll, FeedMode::Normal] {
         every_recording_of("couchdb", mode, 10);
         every_recording_of("pouchdb", mode, 10);
@@ -330,7 +330,7 @@ fn ended(name: &str, why: &str, from: &str) {
 }
 
 #[test]
-fn recorded_ends_are_named_and_the_feed_comes_back_from_the_last_row() {
+fn recorded_ends_are_named_and_the_feed_continues_from_the_last_row() {
     let cut = "the connection ended in the middle of the feed";
     let over = "the feed ended again";
     ended("couchdb/cont_timeout_2000", over, "last");
@@ -351,7 +351,7 @@ fn recorded_ends_are_named_and_the_feed_comes_back_from_the_last_row() {
 }
 
 #[test]
-fn a_recorded_failure_in_mid_feed_says_what_the_server_said() {
+fn a_recorded_failure_in_mid_feed_shows_the_servers_reason() {
     let path = "couchdb/cont_filter_throws_midway";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures").join(path);
     let bytes = std::fs::read(path.with_extension("response")).unwrap();
@@ -365,7 +365,7 @@ fn a_recorded_failure_in_mid_feed_says_what_the_server_said() {
 }
 
 #[test]
-fn recorded_refusals_are_told_in_the_servers_words() {
+fn recorded_rejections_show_the_servers_words() {
     let all = ["couchdb", "couchdb-3.5.1"].map(|server| recordings(server, false));
     let refused: Vec<_> = all
         .into_iter()

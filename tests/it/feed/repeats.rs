@@ -42,7 +42,7 @@ fn told(stage: &Stage) -> Vec<String> {
 }
 
 #[test]
-fn a_rewind_is_told_and_counted_and_its_rows_are_not_told_again() {
+fn a_rewind_is_reported_and_counted_and_its_rows_are_dropped() {
     let mut stage = without_repeats(
         |every| every,
         |asked| match asked.feeds {
@@ -89,7 +89,7 @@ fn a_dropped_row_is_acknowledged_with_those_before_it_and_not_earlier() {
 }
 
 #[test]
-fn repeats_alone_move_the_checkpoint() {
+fn repeats_move_the_checkpoint_without_other_rows() {
     let mut stage = without_repeats(
         |every| every,
         |asked| match asked.feeds {
@@ -104,7 +104,7 @@ fn repeats_alone_move_the_checkpoint() {
 }
 
 #[test]
-fn any_number_of_repeats_goes_by_a_window_that_they_do_not_fill() {
+fn repeats_do_not_fill_the_window() {
     let mut stage = without_repeats(
         |every| every.window(2),
         |asked| match asked.feeds {
@@ -121,7 +121,7 @@ fn any_number_of_repeats_goes_by_a_window_that_they_do_not_fill() {
 }
 
 #[test]
-fn what_stands_otherwise_than_it_was_told_last_is_told() {
+fn a_row_that_differs_from_its_last_report_is_reported() {
     let mut stage = without_repeats(
         |every| every,
         |_| {
@@ -138,7 +138,7 @@ fn what_stands_otherwise_than_it_was_told_last_is_told() {
 }
 
 #[test]
-fn a_limit_counts_what_is_told() {
+fn a_limit_counts_reported_rows() {
     let query = masque::sessions::Query::new().limit(3);
     let mut stage = without_repeats(
         |every| every.query(query),
@@ -154,7 +154,7 @@ fn a_limit_counts_what_is_told() {
 }
 
 #[test]
-fn a_conflict_was_told_as_a_rewind_though_nothing_was_lost() {
+fn a_conflict_was_reported_as_a_rewind_without_a_loss() {
     // Another leaf of `d1` changes: the row names the same winner again. Once the rest was asked
     // for, to learn where it ends, such a row seemed to come from before that.
     for is_within in [false, true] {
@@ -181,7 +181,7 @@ fn a_conflict_was_told_as_a_rewind_though_nothing_was_lost() {
 }
 
 #[test]
-fn a_conflict_long_after_a_loss_was_told_as_a_rewind() {
+fn a_conflict_long_after_a_loss_was_reported_as_a_rewind() {
     for mode in FeedMode::ALL {
         let every = EveryChange::since(Start::Beginning);
         let row = bare("\"3-s\"", "d1", "1-a");

@@ -50,7 +50,7 @@ fn a_feed_with_a_limit_gives_up_at_the_start() {
 }
 
 #[test]
-fn a_feed_with_a_limit_gives_up_later_and_what_came_is_told_before() {
+fn a_feed_with_a_limit_gives_up_later_after_reporting_its_rows() {
     let mut stage = Stage::with_feeds(|asked| match asked.feeds {
         1 => vec![begin(), chunk("\n"), Act::wait_s(10.0), chunk("\n"), Act::Kill],
         2 => vec![begin(), chunk(&row("\"4-d\"", "x", "4-d")), Act::Kill],
@@ -147,7 +147,7 @@ fn check(answer: &Act, gives_up: &[Condition]) {
 }
 
 #[test]
-fn a_feed_gives_up_where_it_is_told_to_at_the_start_as_later() {
+fn a_feed_gives_up_on_its_condition_at_the_start_and_later() {
     let lasting = [NOT_LASTING, DATABASE_COMES];
     check(&recorded("couchdb/err_401_wrong_password.response"), &lasting);
     check(&recorded("couchdb/err_403_not_member.response"), &lasting);
@@ -172,7 +172,7 @@ fn a_feed_gives_up_where_it_is_told_to_at_the_start_as_later() {
 }
 
 #[test]
-fn a_node_that_was_down_or_in_maintenance_was_taken_for_a_refusal_that_lasts() {
+fn a_node_that_was_down_or_in_maintenance_was_treated_as_a_permanent_error() {
     for error in ["nodedown", "maintenance_mode"] {
         let body = format!(r#"{{"error":"{error}","reason":"progress not possible"}}"#);
         let answer = json("412 Precondition Failed", &body);
@@ -189,7 +189,7 @@ fn a_node_that_was_down_or_in_maintenance_was_taken_for_a_refusal_that_lasts() {
 }
 
 #[test]
-fn logins_that_failed_because_a_node_was_down_had_the_password_sent_with_each_request() {
+fn after_a_login_at_a_node_that_was_down_each_request_had_the_password() {
     for passing in ["412 Precondition Failed", "425 Too Early", "408 Request Timeout"] {
         let mut logins = 0;
         let mut stage = Stage::new(move |asked| {
@@ -209,7 +209,7 @@ fn logins_that_failed_because_a_node_was_down_had_the_password_sent_with_each_re
 }
 
 #[test]
-fn a_database_that_is_not_there_is_waited_for_at_the_start_as_later() {
+fn a_missing_database_is_awaited_at_the_start_and_later() {
     for (there, until_s) in [(0, 5.0), (1, 15.0)] {
         let mut stage = comes_and_goes(there, 2).follow();
         // Each pause is that of any other loss, and not a long one as after a refusal.
@@ -224,7 +224,7 @@ fn a_database_that_is_not_there_is_waited_for_at_the_start_as_later() {
 }
 
 #[test]
-fn a_database_that_goes_while_its_documents_are_read_has_not_lost_them() {
+fn a_database_that_disappears_while_documents_are_read_does_not_delete_them() {
     let mut stage = Stage::with_database(r#""3-c""#, |_| vec![recorded(NO_DATABASE)])
         .follow_with(|feed| feed.doc("x").retry_limit(0));
     stage.check(
@@ -236,7 +236,7 @@ fn a_database_that_goes_while_its_documents_are_read_has_not_lost_them() {
 }
 
 #[test]
-fn a_missing_filter_is_told_apart_from_a_missing_database() {
+fn a_missing_filter_is_distinguished_from_a_missing_database() {
     let check = |name: &'static str, feeds: usize, why: &str| {
         let mut stage = Stage::with_feeds(move |_| vec![recorded(name)])
             .follow_with(|feed| feed.doc("x").retry_limit(0));
@@ -261,7 +261,7 @@ fn a_missing_filter_is_told_apart_from_a_missing_database() {
 }
 
 #[test]
-fn the_last_event_is_told_also_when_the_queue_is_full() {
+fn the_last_event_is_delivered_even_if_the_queue_is_full() {
     let mut limits = masque::reactor::Limits::default();
     limits.queue = 1;
     let mut stage = Stage::with_feeds(|_| vec![begin(), chunk("\n"), Act::Kill])
@@ -304,7 +304,7 @@ fn a_feed_that_has_given_up_reads_no_document() {
 }
 
 #[test]
-fn a_cap_of_a_millisecond_was_a_storm() {
+fn a_retry_cap_of_a_millisecond_caused_a_storm_of_connections() {
     for cap in [Duration::from_millis(1), Duration::ZERO] {
         let mut stage = Stage::with_feeds(|_| vec![begin(), Act::Kill])
             .follow_with(move |feed| feed.doc("x").retry_cap(cap));
@@ -314,7 +314,7 @@ fn a_cap_of_a_millisecond_was_a_storm() {
 }
 
 #[test]
-fn a_pause_between_tries_was_shorter_than_the_one_before_and_a_second_try_came_at_once() {
+fn a_pause_between_tries_was_shorter_than_the_one_before() {
     let failures: [fn() -> Act; 4] = [
         || Act::Kill,
         || json("500 Internal Server Error", "{}"),

@@ -36,7 +36,7 @@ fn a_document_at_a_byte_a_second_was_waited_for_for_days() {
 }
 
 #[test]
-fn a_document_that_drips_holds_up_no_other() {
+fn a_slow_document_does_not_delay_others() {
     let head = Act::send("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
     let body = document(1_000_000);
     let mut stage = Stage::with_database("\"3-c\"", move |asked| match asked.target.as_str() {
@@ -54,7 +54,7 @@ fn a_document_that_drips_holds_up_no_other() {
 }
 
 #[test]
-fn any_answer_that_drips_is_given_up() {
+fn a_slow_answer_is_a_loss() {
     for (is_slow, set) in
         [("/", EveryChange::since(Start::Beginning)), ("/db", EveryChange::since(Start::Beginning))]
     {
@@ -73,7 +73,7 @@ fn any_answer_that_drips_is_given_up() {
 }
 
 #[test]
-fn a_line_at_two_bytes_a_second_kept_the_feed_as_if_it_were_well() {
+fn a_line_at_two_bytes_a_second_kept_the_feed_connected() {
     for (mode, heartbeat_s) in [
         (FeedMode::Continuous, 10),
         (FeedMode::Continuous, 3600),
@@ -97,7 +97,7 @@ fn a_line_at_two_bytes_a_second_kept_the_feed_as_if_it_were_well() {
 }
 
 #[test]
-fn what_is_no_row_and_drips_between_rows_is_given_up_too() {
+fn slow_bytes_between_rows_are_a_loss_too() {
     let mut stage = Stage::with_feeds(move |_| {
         let acts = [begin(), chunk("{\"results\":[\n"), opened(10_000)].into_iter();
         acts.chain(dripping(&[b','; 5000], 2, 1.0)).collect()
@@ -108,7 +108,7 @@ fn what_is_no_row_and_drips_between_rows_is_given_up_too() {
 }
 
 #[test]
-fn what_comes_at_a_kilobyte_a_second_comes_however_long_it_is() {
+fn lines_at_a_kilobyte_a_second_are_read_whatever_their_length() {
     // At 512 bytes a second the first half a minute is never used up.
     for (piece, seconds) in [(1000, 1.0), (10_000, 10.0), (512, 1.0), (64, 0.125)] {
         let body = document(3_000_000);
@@ -116,12 +116,11 @@ fn what_comes_at_a_kilobyte_a_second_comes_however_long_it_is() {
         let line =
             format!(r#"{{"seq":"4-d","id":"x","changes":[{{"rev":"4-d"}}],"doc":{body}}}{}"#, "\n");
         let head = Act::send(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n"));
-        let mut stage = Stage::with_database("\"3-c\"", move |asked| match asked.target.as_str() {
-            "/db/x" => {
+        let mut stage = Stage::with_database("\"3-c\"", move |asked| {
+            if asked.target == "/db/x" {
                 let acts = [head.clone()].into_iter();
                 acts.chain(dripping(body.as_bytes(), piece, seconds)).collect()
-            }
-            _ => {
+            } else {
                 let acts = [begin(), chunk("\n"), opened(line.len())].into_iter();
                 let acts =
                     acts.chain(dripping(line.replace("4-d", "5-e").as_bytes(), piece, seconds));
@@ -159,7 +158,7 @@ fn each_of_a_flood_of_empty_lines_was_work_for_the_feed() {
 }
 
 #[test]
-fn what_comes_a_little_more_slowly_than_the_least_rate_is_given_up_in_the_end() {
+fn a_line_slightly_below_the_lowest_rate_is_a_loss() {
     // What 400 bytes a second are allowed, 30 s and a second for each 500 of them, ends at 150 s.
     let line = row("\"4-d\"", "x", &format!("4-{}", "d".repeat(200_000)));
     let mut stage = Stage::with_feeds(move |_| {

@@ -41,7 +41,7 @@ fn a_feed_reads_the_documents_and_follows_from_before_that() {
 }
 
 #[test]
-fn nothing_is_asked_for_that_would_hold_a_feed_back() {
+fn requests_do_not_ask_for_a_compressed_feed() {
     let mut stage = Stage::with_feeds(|_| vec![begin()]).follow();
     stage.run_s(1.0);
     for asked in &stage.world.borrow().asked {
@@ -127,7 +127,7 @@ fn a_server_that_does_not_filter_is_asked_for_everything() {
 }
 
 #[test]
-fn the_filter_was_given_up_for_good_at_a_refusal_that_was_none_of_its_own() {
+fn the_filter_was_given_up_after_an_unrelated_rejection() {
     for (status, body) in [
         ("400 Bad Request", r#"{"error":"bad_request","reason":"Malformed sequence supplied"}"#),
         ("400 Bad Request", "<html>a proxy"),
@@ -171,7 +171,7 @@ fn for_many_documents_the_whole_database_was_asked_for() {
 }
 
 #[test]
-fn ids_are_posted_that_are_longer_than_the_limit_by_one() {
+fn ids_one_byte_longer_than_the_limit_are_posted() {
     let around = "%5B%22%22%5D".len();
     for (length, method) in [(FILTER_BYTES, "GET"), (FILTER_BYTES + 1, "POST")] {
         let id = "x".repeat(length - around);
@@ -183,7 +183,7 @@ fn ids_are_posted_that_are_longer_than_the_limit_by_one() {
 }
 
 #[test]
-fn many_documents_are_picked_here_where_the_server_takes_no_list_of_them() {
+fn the_follower_filters_if_the_server_accepts_no_list_of_ids() {
     for status in ["405 Method Not Allowed", "413 Payload Too Large"] {
         let mut stage = many(move |asked| match asked.method.as_str() {
             "POST" => vec![json(status, "{}")],
@@ -239,7 +239,7 @@ fn a_connection_that_is_closed_idle_costs_a_new_one_and_is_no_loss() {
 }
 
 #[test]
-fn a_document_is_told_when_it_is_read_however_long_the_feed_is_in_coming() {
+fn a_document_is_reported_when_it_is_read_before_the_feed_answers() {
     let mut stage = Stage::with_feeds(|_| vec![Act::wait_s(9.0), begin(), chunk("\n")]).follow();
     stage.check(
         10.0,
@@ -253,7 +253,7 @@ fn a_document_is_told_when_it_is_read_however_long_the_feed_is_in_coming() {
 }
 
 #[test]
-fn one_document_that_could_not_be_read_held_up_the_others() {
+fn one_document_that_could_not_be_read_delayed_the_others() {
     let mut reads = 0;
     let mut stage = Stage::with_database("\"4-t\"", move |asked| match asked.target.as_str() {
         "/db/bad" => {
@@ -296,7 +296,7 @@ fn one_document_that_could_not_be_read_held_up_the_others() {
 }
 
 #[test]
-fn a_refusal_of_everything_is_a_loss_and_none_of_one_document() {
+fn a_rejection_of_all_requests_is_a_loss_of_the_feed() {
     for (status, head) in [
         ("401 Unauthorized", ""),
         ("503 Service Unavailable", ""),

@@ -30,7 +30,7 @@ fn bare(seq: &str, id: &str) -> String {
 }
 
 #[test]
-fn the_checkpoint_moves_past_what_a_filter_leaves_out_and_nothing_is_lost() {
+fn the_checkpoint_moves_past_filtered_rows_and_loses_none() {
     let mut stage = filtered(|asked| match asked.feeds {
         1 => ends_after(20.0, "10-j"),
         2 => {
@@ -75,7 +75,7 @@ fn the_checkpoint_moves_past_what_a_filter_leaves_out_and_nothing_is_lost() {
 }
 
 #[test]
-fn documents_are_followed_so_too() {
+fn documents_are_followed_with_a_timeout_too() {
     let mut stage = Stage::with_feeds(|asked| match asked.feeds {
         1 => ends_after(20.0, "7-g"),
         2 => {
@@ -125,7 +125,7 @@ fn a_heartbeat_or_timeout_that_never_comes_was_a_panic() {
 }
 
 #[test]
-fn a_server_that_sends_its_head_with_the_end_and_one_that_closes_are_as_good() {
+fn a_server_may_send_its_head_late_or_close_after_the_end() {
     let late = |asked: &Asked| {
         let [acts, head] = [ends_after(0.0, &format!("{}-s", asked.feeds)), vec![begin()]];
         [vec![Act::wait_s(20.0)], head, acts[3..].to_vec()].concat()
@@ -146,7 +146,7 @@ fn a_server_that_sends_its_head_with_the_end_and_one_that_closes_are_as_good() {
 }
 
 #[test]
-fn a_server_with_less_patience_than_was_asked_for_is_no_loss() {
+fn a_server_with_a_shorter_timeout_is_no_loss() {
     let mut stage = filtered(|_| ends_after(1.5, "9-i"));
     stage.run_s(150.0);
     assert_eq!(stage.counters().losses, 0);
@@ -155,7 +155,7 @@ fn a_server_with_less_patience_than_was_asked_for_is_no_loss() {
 }
 
 #[test]
-fn answers_that_end_at_once_are_slowed_down_like_failures() {
+fn answers_that_end_immediately_cause_growing_pauses() {
     // Other words each time for where it is are nothing new.
     let mut times = 0;
     let other_words = move |_: &Asked| {
@@ -175,7 +175,7 @@ fn answers_that_end_at_once_are_slowed_down_like_failures() {
 }
 
 #[test]
-fn an_answer_that_ends_without_saying_how_far_it_is_is_a_loss() {
+fn an_answer_that_ends_without_a_sequence_is_a_loss() {
     for end in [vec![end()], vec![Act::Kill]] {
         let mut stage = filtered(move |asked| match asked.feeds {
             1 => ends_after(20.0, "9-i"),
@@ -204,7 +204,7 @@ fn a_way_that_breaks_now_and_then_is_not_where_a_feed_is_stuck() {
 }
 
 #[test]
-fn the_database_is_looked_after_between_answers() {
+fn the_database_is_checked_between_answers() {
     let mut looks = 0;
     let mut stage = Stage::new(move |asked| match asked.target.as_str() {
         "/" => vec![json("200 OK", "{}")],
@@ -222,7 +222,7 @@ fn the_database_is_looked_after_between_answers() {
 }
 
 #[test]
-fn the_last_one_said_counts_and_each_mode_takes_what_it_knows() {
+fn the_last_of_heartbeat_and_timeout_counts_in_each_mode() {
     let check = |set: fn(ChangesFeed) -> ChangesFeed, expected: &str| {
         let mut stage = Stage::with_feeds(|_| vec![begin()]);
         stage = stage.follow_with(move |feed| set(feed).doc("x"));
@@ -244,11 +244,9 @@ fn the_last_one_said_counts_and_each_mode_takes_what_it_knows() {
 
 #[test]
 fn a_long_poll_that_ends_with_nothing_moves_the_checkpoint_too() {
-    let mut stage = Stage::with_database("\"9-i\"", |asked| match asked.target.as_str() {
-        _ => {
-            let last = format!("],\n\"last_seq\":\"{}-s\",\"pending\":0}}\n", asked.feeds);
-            vec![begin(), chunk("{\"results\":[\n"), Act::wait_s(20.0), chunk(&last), end()]
-        }
+    let mut stage = Stage::with_database("\"9-i\"", |asked| {
+        let last = format!("],\n\"last_seq\":\"{}-s\",\"pending\":0}}\n", asked.feeds);
+        vec![begin(), chunk("{\"results\":[\n"), Act::wait_s(20.0), chunk(&last), end()]
     })
     .follow_with(|feed| {
         let every = EveryChange::since(Start::Beginning);

@@ -84,7 +84,7 @@ fn a_document_that_is_another_was_shown_and_one_without_a_revision_had_the_feed_
 }
 
 #[test]
-fn a_watcher_that_ends_at_such_an_answer_ends() {
+fn a_feed_without_retries_ends_at_a_wrong_document() {
     let mut stage = Stage::with_database("\"3-s\"", |_| vec![revision("y", "3-c")])
         .follow_with(|feed| feed.doc("x").retry_limit(0).retry_if(|_| false));
     stage.run_s(1.0);
@@ -93,7 +93,7 @@ fn a_watcher_that_ends_at_such_an_answer_ends() {
 }
 
 #[test]
-fn a_document_that_was_deleted_before_its_row_was_sent_was_shown_as_there() {
+fn a_document_that_was_deleted_before_its_row_was_sent_was_shown_as_existing() {
     // The server adds the document as it is when the row is sent.
     let doc = r#"{"_id":"x","_rev":"5-e","n":1,"_deleted":true}"#;
     let mut stage = Stage::with_feeds(move |_| {
@@ -106,7 +106,7 @@ fn a_document_that_was_deleted_before_its_row_was_sent_was_shown_as_there() {
 }
 
 #[test]
-fn a_document_newer_than_its_row_went_by_the_revision_of_the_row() {
+fn a_document_newer_than_its_row_had_the_revision_of_the_row() {
     let docs = [(4, "4-d", "5-e"), (5, "5-e", "5-e"), (6, "6-f", "6-f")];
     let rows = docs.map(|(seq, rev, newer)| {
         row_with(seq, "\"x\"", rev, &format!(r#"{{"_id":"x","_rev":"{newer}"}}"#))
@@ -154,7 +154,7 @@ fn told_of(rows: &[String]) -> Vec<String> {
 }
 
 #[test]
-fn a_row_of_every_change_was_told_with_the_document_of_another() {
+fn a_row_of_every_change_was_reported_with_the_document_of_another() {
     for (wrong, why) in WRONG {
         let good = r#"{"_id":"z","_rev":"1-z"}"#;
         let rows = [row_with(1, "\"x\"", "4-d", wrong), row_with(2, "\"z\"", "1-z", good)];
@@ -187,7 +187,7 @@ fn a_row_of_every_change_has_its_document_in_whatever_form_it_was_written() {
 }
 
 #[test]
-fn a_row_that_is_no_object_was_skipped_without_a_word() {
+fn a_row_that_is_no_object_was_skipped_silently() {
     for mode in [FeedMode::LongPoll, FeedMode::Normal] {
         let mut stage = Stage::with_feeds(|_| {
             let good = row("\"4-d\"", "x", "4-d");
