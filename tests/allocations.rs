@@ -230,7 +230,7 @@ fn check_burst(what: &str, burst: fn(&mut Cx<'_>)) {
     });
     assert!(counted.bytes_max > 5_000_000, "{what}: {counted:?}");
     assert!(counted.bytes_current < KEPT, "{what}: {counted:?}");
-    let stats = reactor.kernel().stats();
+    let stats = reactor.stats();
     assert_eq!((stats.queued, stats.timers, stats.panics), (0, 1, 0), "{what}");
 }
 
@@ -408,7 +408,7 @@ fn the_worst_connections_hold_what_their_limits_allow_and_leave_nothing() {
     let gets = "GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(500);
     let most = HIGH + ANSWER + READ_BUFFER;
     check_worst(&mut crowd, "unread answers", gets.as_bytes(), HIGH, most);
-    assert_eq!(crowd.reactor.kernel().stats().sessions, 2801);
+    assert_eq!(crowd.reactor.stats().sessions, 2801);
 
     crowd.clients.clear();
     let left = allocation_counter::measure(|| {
@@ -416,7 +416,7 @@ fn the_worst_connections_hold_what_their_limits_allow_and_leave_nothing() {
             crowd.turn();
         }
     });
-    assert_eq!(crowd.reactor.kernel().stats().sessions, 1);
+    assert_eq!(crowd.reactor.stats().sessions, 1);
     let held = 700 * (HEAD + 2 * BODY + HIGH);
     let freed = usize::try_from(-left.bytes_current).expect("it is given back");
     assert!(freed >= held, "{freed} of {held} bytes");

@@ -22,7 +22,8 @@ use crate::wheels::{BrokenFilter, ConnectError, Ended, ReadWrite};
 /// use masque::sessions::Connection;
 /// use masque::wheels::ReadWrite;
 ///
-/// /// Sends each line back. struct Echo;
+/// /// Sends each line back.
+/// struct Echo;
 ///
 /// impl Connection for Echo {
 ///     type Filter = Line;

@@ -311,7 +311,7 @@ fn a_peer_that_goes_away_while_it_is_sent_to_is_a_failure_told_once() {
     drop(client);
     wait_until(PATIENCE, || connections(&mut reactor) == 0);
     assert_eq!(told.borrow().len(), 1);
-    assert_eq!(reactor.kernel().stats().sessions, 1, "the connection's session has ended");
+    assert_eq!(reactor.stats().sessions, 1, "the connection's session has ended");
 }
 
 #[test]
