@@ -164,14 +164,14 @@ impl Quotes {
     ) {
         let mut is_fenced = false;
         for (line, number) in document.lines.iter().zip(1..) {
-            is_fenced ^= line.text.trim_start().starts_with("```");
-            if is_fenced {
-                continue;
-            }
             for found in self.step.captures_iter(&line.text) {
                 for step in found[1].split_whitespace().filter(|step| !steps.contains(step)) {
                     report(&document.path, number, format!("there is no step `{step}`"));
                 }
+            }
+            is_fenced ^= line.text.trim_start().starts_with("```");
+            if is_fenced {
+                continue;
             }
             for code in line.text.split('`').skip(1).step_by(2) {
                 for name in self.name.find_iter(code).map(|name| name.as_str()) {
