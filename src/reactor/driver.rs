@@ -311,6 +311,12 @@ mod tests {
     }
 
     #[test]
+    fn one_poll_reports_up_to_1024_sockets() {
+        let reactor = Reactor::new().expect("the system has a poll");
+        assert_eq!(reactor.events.capacity(), 1024);
+    }
+
+    #[test]
     fn a_timer_fired_before_sockets_that_were_ready_beyond_two_polls() {
         let pair = || UnixStream::pair().expect("there are descriptors");
         let (mut peers, sockets): (Vec<_>, Vec<_>) = (0..SOCKETS).map(|_| pair()).unzip();
