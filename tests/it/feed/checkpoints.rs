@@ -66,7 +66,7 @@ fn follow<F: FnOnce(EveryChange) -> EveryChange>(
 }
 
 #[test]
-fn a_feed_goes_on_where_it_was() {
+fn a_feed_continues_from_its_checkpoint() {
     let folder = Folder::new("goes-on");
     let mut stage = server("u1", "1").follow_as(URL, follow(&folder, |every| every));
     stage.run_s(0.1);
@@ -102,7 +102,7 @@ fn a_file_is_in_use_for_as_long_as_its_feed_runs() {
 }
 
 #[test]
-fn what_is_not_handled_is_told_again_by_the_next_run() {
+fn unacknowledged_rows_are_repeated_by_the_next_run() {
     let folder = Folder::new("again");
     let mut stage = server("u1", "1").busy().follow_as(URL, follow(&folder, |every| every));
     stage.run_s(10.0);
@@ -137,7 +137,7 @@ fn rewound(folder: &Folder, identity: &'static str, then: OnMismatch) -> String 
 }
 
 #[test]
-fn what_was_handled_in_an_earlier_run_is_marked_when_it_comes_again() {
+fn acknowledged_rows_are_marked_when_a_later_run_repeats_them() {
     let folder = Folder::new("marked");
     let mut stage = server("u1", "1").busy().follow_as(URL, follow(&folder, |every| every));
     stage.run_s(0.1);
@@ -204,7 +204,7 @@ fn no_credential_is_in_the_file() {
 }
 
 #[test]
-fn a_failure_to_write_is_told_once_and_tried_again() {
+fn a_failed_write_is_reported_once_and_tried_again() {
     let folder = Folder::new("unwritable");
     let aside = folder.0.join("feed.checkpoint.new");
     std::fs::create_dir(&aside).unwrap();
@@ -252,7 +252,7 @@ fn mismatch(
 }
 
 #[test]
-fn a_checkpoint_of_something_else_is_told_and_the_policy_rules() {
+fn a_checkpoint_of_another_database_is_reported_and_the_policy_decides() {
     let same = |every: EveryChange| every;
     let other = "http://couch/other";
     let rows = |since: usize| {

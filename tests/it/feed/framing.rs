@@ -94,7 +94,7 @@ fn an_interim_response_comes_first() {
 }
 
 #[test]
-fn an_unfinished_line_is_never_told() {
+fn an_unfinished_line_is_never_reported() {
     for framed in [true, false] {
         let mut stage = Stage::with_feeds(move |_| {
             let line = row("4", "x", "4-d");

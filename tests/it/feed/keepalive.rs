@@ -45,7 +45,7 @@ fn asks_in(port: u16) -> Option<Duration> {
 }
 
 #[test]
-fn the_system_asks_whether_a_server_that_says_nothing_is_there() {
+fn the_system_probes_a_silent_server() {
     let server = TcpListener::bind("127.0.0.1:0").expect("the system has a port");
     let port = server.local_addr().expect("it is bound").port();
     let mut reactor = Reactor::new().expect("the system has a poll");

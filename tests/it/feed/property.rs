@@ -297,18 +297,16 @@ fn check(
     let stands = (0..DOCS.len()).map(|doc| (doc, vec!["-".to_owned()])).collect();
     let couch = Rc::new(RefCell::new(Couch { kind, stands, tries, ..Couch::default() }));
     let server = couch.clone();
-    let mut stage = Stage::new(move |asked| server.borrow_mut().answer(asked)).follow_as(
-        "http://couch/db",
-        move |feed| {
+    let mut stage =
+        Stage::new(move |asked| server.borrow_mut().answer(asked)).follow_with(move |feed| {
             let feed = feed.mode(mode).doc("x").doc("y");
             if has_timeout { feed.timeout(Duration::from_secs(10)) } else { feed }
-        },
-    );
+        });
     stage.run_s(1000.0);
     let couch = couch.borrow();
     prop_assert!(couch.tries.is_empty());
     prop_assert_eq!(stage.world.borrow().most_open, 1);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     prop_assert!(log.matches("not a line of a changes feed").count() <= nonsense, "{}", log);
     for (doc, stands) in couch.stands.iter().filter(|(doc, _)| DOCS[**doc] != "z") {
         let told = stage.revs(DOCS[*doc]);

@@ -210,13 +210,10 @@ fn run(couch: &Rc<RefCell<Couch>>, how: How, start: Start) -> Stage {
     let server = couch.clone();
     let every = EveryChange::since(start).window(4).on_mismatch(OnMismatch::Restart);
     let every = if how.drops_repeats { every.drop_repeats() } else { every };
-    Stage::new(move |asked| server.borrow_mut().answer(asked)).busy().follow_as(
-        "http://couch/db",
-        move |feed| {
-            let feed = feed.mode(how.mode).every_change(every);
-            if how.has_timeout { feed.timeout(Duration::from_secs(10)) } else { feed }
-        },
-    )
+    Stage::new(move |asked| server.borrow_mut().answer(asked)).busy().follow_with(move |feed| {
+        let feed = feed.mode(how.mode).every_change(every);
+        if how.has_timeout { feed.timeout(Duration::from_secs(10)) } else { feed }
+    })
 }
 
 /// A run that began after `from` has reported the rows in the server's order, without gaps. It has
@@ -291,7 +288,7 @@ fn check(how: How, script: Vec<(Try, Work)>) -> Result<(), TestCaseError> {
             }
             kept = stage.checkpoint().or(kept);
             let (life, passed) = kept.as_ref().map_or((0, 0), |kept| place(kept.seq.as_str()));
-            let shown = || stage.world.borrow().log.join("\n");
+            let shown = || stage.log();
             let are_handled = (1..=passed).all(|n| places.contains(&(life, n)));
             prop_assert!(are_handled, "{life} {passed}: {}", shown());
         }
@@ -306,7 +303,7 @@ fn check(how: How, script: Vec<(Try, Work)>) -> Result<(), TestCaseError> {
     check_order(&stage, how, from, &faults)?;
     let (life, rows) = (couch.borrow().life, couch.borrow().rows);
     prop_assert!(couch.borrow().tries.is_empty());
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     let of_last: Vec<_> = places.range((life, 0)..).map(|(_, place)| *place).collect();
     prop_assert!(of_last.iter().copied().eq(1..=rows), "{:?} of {}:\n{}", of_last, rows, log);
     if rows > 0 {

@@ -250,6 +250,11 @@ pub(super) fn json(status: &str, body: &str) -> Act {
     Act::send(format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}"))
 }
 
+/// The answer to a request for a document that has only its revision.
+pub(super) fn revision(id: &str, rev: &str) -> Act {
+    json("200 OK", &format!(r#"{{"_id":"{id}","_rev":"{rev}"}}"#))
+}
+
 /// The same whose length is not known before its end.
 pub(super) fn unannounced(body: &str) -> Act {
     let length = body.len();

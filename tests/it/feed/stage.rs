@@ -1,6 +1,6 @@
 //! A stage for one follower: its server, its watcher, and their timeline.
 
-use super::server::{Act, Asked, Wire, World, info, json};
+use super::server::{Act, Asked, Wire, World, info, json, revision};
 use masque::reactor::Limits;
 use masque::reactor::{Cx, Event, Handlers, Rig, Session, SessionId};
 use masque::sessions::{ChangesFeed, Checkpoint, Counters, Database, FeedEvent, TcpServer};
@@ -31,13 +31,26 @@ impl Stage {
         Stage { rig, world, told, feed, is_busy, server, watcher: None }
     }
 
+    /// A server without a `uuid`, with a database `db` at `update_seq`, which is JSON. `answers`
+    /// answers the requests for documents and feeds.
+    pub(super) fn with_database(
+        update_seq: &str,
+        mut answers: impl FnMut(&Asked) -> Vec<Act> + 'static,
+    ) -> Self {
+        let info = info(update_seq, "1");
+        Self::new(move |asked| match asked.target.as_str() {
+            "/" => vec![json("200 OK", "{}")],
+            "/db" => vec![info.clone()],
+            _ => answers(asked),
+        })
+    }
+
     /// A server with a database `db` at sequence `3-c`. It has a document `x` at revision `3-c`, or
     /// at the latest revision that a feed has sent. `feeds` answers the requests for a feed.
     pub(super) fn with_feeds(mut feeds: impl FnMut(&Asked) -> Vec<Act> + 'static) -> Self {
         let missing = json("404 Object Not Found", r#"{"error":"not_found","reason":"missing"}"#);
-        let mut now = json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#);
-        Self::new(move |asked| match asked.target.as_str() {
-            "/db" => vec![info(r#""3-c""#, "1")],
+        let mut now = revision("x", "3-c");
+        Self::with_database("\"3-c\"", move |asked| match asked.target.as_str() {
             "/db/x" => vec![now.clone()],
             _ if asked.is_feed() => {
                 let acts = feeds(asked);
@@ -64,7 +77,15 @@ impl Stage {
 
     /// Follows `x`.
     pub(super) fn follow(self) -> Self {
-        self.follow_as("http://couch/db", |feed| feed.doc("x"))
+        self.follow_with(|feed| feed.doc("x"))
+    }
+
+    /// Follows the database `db` with these settings.
+    pub(super) fn follow_with(
+        self,
+        set: impl FnOnce(ChangesFeed) -> ChangesFeed + 'static,
+    ) -> Self {
+        self.follow_as("http://couch/db", set)
     }
 
     pub(super) fn follow_as(
@@ -139,6 +160,11 @@ impl Stage {
         let feed = self.feed();
         self.rig.post(feed, ChangesFeed::SHUTDOWN, ()).unwrap();
         self.rig.settle();
+    }
+
+    /// The timeline, as one text.
+    pub(super) fn log(&self) -> String {
+        self.world.borrow().log.join("\n")
     }
 
     /// Clears the timeline.
