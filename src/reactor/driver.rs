@@ -178,7 +178,7 @@ impl Deref for Reactor {
     }
 }
 
-/// Moves the kernel's time to now first, so that what is set up between turns counts from then.
+/// Moves the kernel's time to now first, so that timers set between turns count from now.
 impl DerefMut for Reactor {
     fn deref_mut(&mut self) -> &mut Kernel {
         self.kernel.advance(clock());
