@@ -178,7 +178,7 @@ impl Deref for Reactor {
     }
 }
 
-/// Moves the kernel's time to now first, so that what is set up between turns counts from then.
+/// Moves the kernel's time to now first, so that timers set between turns count from now.
 impl DerefMut for Reactor {
     fn deref_mut(&mut self) -> &mut Kernel {
         self.kernel.advance(clock());
@@ -308,6 +308,12 @@ mod tests {
                 .expect("the system watches it");
             }
         }
+    }
+
+    #[test]
+    fn one_poll_reports_up_to_1024_sockets() {
+        let reactor = Reactor::new().expect("the system has a poll");
+        assert_eq!(reactor.events.capacity(), 1024);
     }
 
     #[test]

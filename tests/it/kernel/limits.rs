@@ -6,6 +6,14 @@ use masque::reactor::{
     CallError, Cx, Handlers, PostError, Readiness, Rig, Session, Topic, Wheel, WheelCx,
 };
 
+/// The defaults, in numbers, so that a test of a default's effect need not fill a kernel.
+#[test]
+fn a_kernel_has_the_limits_of_the_documentation_unless_others_are_set() {
+    let Limits { queue, sessions, timers, wheels, call_depth, .. } = Limits::default();
+    assert_eq!((queue, sessions, timers), (1_048_576, 1_048_576, 4_194_304));
+    assert_eq!((wheels, call_depth), (1_048_576, 32));
+}
+
 fn scene(set: impl FnOnce(&mut Limits)) -> Scene {
     let mut limits = Limits::default();
     set(&mut limits);

@@ -52,6 +52,17 @@ fn the_time_to_connect_is_exact_whenever_it_begins() {
 }
 
 #[test]
+fn a_client_has_thirty_seconds_to_connect_by_default() {
+    let (mut rig, journal) = (Rig::new(), Journal::default());
+    rig.silence(endpoint("10.0.0.9:80"));
+    rig.spawn(TcpClient::new(("10.0.0.9", 80)).run(actor(&journal)));
+    rig.run_for(Duration::from_millis(29_999));
+    assert_eq!(journal.take(), [""; 0]);
+    rig.run_for(Duration::from_millis(1));
+    assert_eq!(journal.take(), ["client: cannot connect to 10.0.0.9:80: no answer in time"]);
+}
+
+#[test]
 fn a_time_to_connect_that_never_ends_was_a_panic() {
     let (mut rig, journal) = (Rig::new(), Journal::default());
     serve(&mut rig, 1);

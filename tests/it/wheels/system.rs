@@ -334,6 +334,20 @@ fn a_socket_that_was_accepted_outlives_its_listener() {
     assert_eq!(client.join().expect("it does not panic"), "hello\n");
 }
 
+#[test]
+fn hundreds_of_clients_connect_before_the_first_is_accepted() {
+    let mut reactor = Reactor::new().expect("the system has a poll");
+    let server = reactor.spawn(TcpServer::new(0).serve(|_| Echo));
+    let at = reactor.call(server, TcpServer::LOCAL, ()).expect("it is there");
+    let Some(Endpoint::Tcp(at)) = at else { panic!("{at:?}") };
+    // More than the backlog of 128 that `TcpListener` has. Linux ignores a client beyond it.
+    for client in 0..300 {
+        if let Err(error) = TcpStream::connect_timeout(&at, PATIENCE) {
+            panic!("client {client}: {error}");
+        }
+    }
+}
+
 /// Set for the child process that has few descriptors.
 const STARVED: &str = "MASQUE_TEST_STARVED";
 
