@@ -1,8 +1,8 @@
-//! When a time is up. A time that is too long for the clock, such as `Duration::MAX`, never is.
+//! Deadlines. A time that is too long for the clock, such as `Duration::MAX`, never ends.
 
 use std::time::{Duration, Instant};
 
-/// The end of a time, or never.
+/// The end of a time limit, or never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Deadline(Option<Instant>);
 

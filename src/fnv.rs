@@ -2,8 +2,8 @@
 
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// The hash of `bytes` with 64 bits. It tells texts apart and withstands nobody who would have two
-/// be the same.
+/// The 64-bit hash of `bytes`. It distinguishes texts, but an attacker can find two with the same
+/// hash.
 pub(crate) const fn fnv_1a(bytes: &[u8]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325;
     let mut at = 0;
@@ -14,10 +14,10 @@ pub(crate) const fn fnv_1a(bytes: &[u8]) -> u64 {
     hash
 }
 
-/// For maps whose keys are such hashes already.
+/// For maps whose keys are already such hashes.
 pub(crate) type BuildKeyHasher = BuildHasherDefault<KeyHasher>;
 
-/// Takes a key for its own hash.
+/// A hasher that returns the key itself.
 #[derive(Default)]
 pub(crate) struct KeyHasher(u64);
 

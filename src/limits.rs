@@ -1,247 +1,244 @@
-//! Every bound in one place, each with its reason. What is reached is always an error or an event,
-//! never a silent drop.
+//! The limits of the library, each with its reason. Reaching a limit is always an error or an
+//! event, never a silent drop.
 
 use std::time::Duration;
 
-/// Posts that may wait in a kernel's queue. Yields and notices, which cannot be refused, may make
-/// it twice as long, and panic then. Some 40 MiB when full; a queue that long is minutes of work
-/// and means that somebody posts faster than anybody handles.
+/// The number of posts in a kernel's queue. Yields and notices, which have no error to return, may
+/// make it twice as long, and panic then. A full queue takes about 40 MiB and is minutes of work:
+/// it means that sessions post faster than others handle.
 pub const QUEUE_MAX: usize = 1 << 20;
 
-/// Sessions in a kernel. More than there can be connections in a process.
+/// Sessions in a kernel. More than a process can have connections.
 pub const SESSIONS_MAX: usize = 1 << 20;
 
-/// A kernel whose tables have places for more sessions than this makes them smaller when three
-/// quarters are empty. What fewer take, some 100 KiB, is kept for those who come.
+/// If a kernel's tables have capacity for more sessions than this, they shrink when three quarters
+/// are empty. The memory for fewer, about 100 KiB, is kept.
 pub const SESSIONS_KEPT: usize = 256;
 
-/// Pause between tries to make a kernel's tables smaller, after a burst or while a place at their
-/// end is taken: a try looks at every place, some 0.1 ms for ten thousand.
+/// The pause between two attempts to shrink a kernel's tables, after a burst or while their last
+/// slot is in use: an attempt checks every slot, about 0.1 ms for ten thousand.
 pub const SHRINK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Timers in a kernel. A few for each session.
 pub const TIMERS_MAX: usize = 1 << 22;
 
-/// Wheels in a kernel. More than there can be descriptors in a process.
+/// Wheels in a kernel. More than a process can have descriptors.
 pub const WHEELS_MAX: usize = 1 << 20;
 
-/// Handlers on the stack at a time. A call is a read of somebody who knows more; a chain of them
-/// this long is a circle that goes through spawns.
+/// Handlers on the stack at a time. Calls read the state of another session, so a chain of this
+/// length is an endless recursion through spawns.
 pub const CALL_DEPTH_MAX: usize = 32;
 
-/// Readiness events that one poll brings. The rest comes with the next poll.
+/// Readiness events that one poll returns. The next poll returns the rest.
 pub const POLL_EVENTS_MAX: usize = 1024;
 
-/// Names that are looked up at a time, each in a thread of its own.
+/// Names that are looked up at a time, each in its own thread.
 pub const NAME_LOOKUPS_MAX: usize = 16;
 
-// Places in these tables are `u32`.
+// Indexes in these tables are `u32`.
 const _: () = assert!(SESSIONS_MAX < u32::MAX as usize);
 const _: () = assert!(TIMERS_MAX + WHEELS_MAX < u32::MAX as usize);
 
-/// Connections that one listener accepts in a turn. A rush of clients leaves time for those that
-/// are there.
+/// Connections that one listener accepts in a turn, so that a rush of clients leaves time for
+/// connected ones.
 pub const ACCEPTS_PER_TURN: usize = 256;
 
-/// The pause after the system refused to accept for want of descriptors or memory.
+/// The pause after an accept failed because of a lack of descriptors or memory.
 pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// Pause between two log lines that say the same. A listener without descriptors tries again ten
-/// times a second, and each try can fail; a line a minute is enough to be found.
+/// The pause between two equal log lines. A listener without descriptors tries again ten times a
+/// second, and each try can fail; one line a minute is enough.
 pub const LOG_PAUSE: Duration = Duration::from_secs(60);
 
-/// Clients that may wait in the system to be accepted: more than any system allows, so that its
-/// own limit counts (`net.core.somaxconn`, usually 4096). With a backlog of 128, a storm of clients
+/// Clients that wait in the system to be accepted: more than any system allows, so that its own
+/// limit applies (`net.core.somaxconn`, usually 4096). With a backlog of 128, a storm of clients
 /// loses packets and waits for seconds.
 pub const LISTEN_BACKLOG: i32 = i32::MAX;
 
-/// Bytes that the system is asked to keep at most for the peer of a connection that was accepted
-/// (`SO_SNDBUF`; Linux doubles it for its own use). Without it Linux goes up to 4 MiB for each peer
-/// that does not read. Enough for 20 Mbit/s over 100 ms.
+/// The send buffer of an accepted connection (`SO_SNDBUF`; Linux doubles it for its own use).
+/// Without it Linux stores up to 4 MiB for each peer that does not read. It is enough for 20 Mbit/s
+/// over 100 ms.
 pub const SEND_BUFFER_BYTES: usize = 256 * 1024;
 
-/// Bytes of these that may not have been sent yet (`TCP_NOTSENT_LOWAT`), where the system has that.
-/// A connection is writable again when half of them have gone, so that the time for which a peer
-/// takes nothing is measured by what the peer takes and not by a large buffer.
+/// Bytes in the send buffer that have not been sent (`TCP_NOTSENT_LOWAT`), if the system has this
+/// option. A connection is writable again when half of them have been sent, so that a large buffer
+/// does not hide a peer that reads nothing.
 pub const SEND_UNSENT_BYTES: u32 = 64 * 1024;
 
-/// How long nothing must have come from the peer of a connection that was accepted before the
-/// system asks whether it is still there. Less than [`PEER_ACK_TIME`] by a few questions: with
-/// both, a peer that vanished is noticed within a minute, whatever was on its way.
+/// The time without a byte after which the system sends a keep-alive probe on an accepted
+/// connection. It is less than [`PEER_ACK_TIME`] by a few probes: together they detect a peer that
+/// vanished within a minute, with or without bytes on the way.
 pub const PEER_KEEPALIVE_IDLE: Duration = Duration::from_secs(20);
 
-/// How often it is asked again. The fourth lost answer ends the connection where [`PEER_ACK_TIME`]
-/// is on, the ninth elsewhere.
+/// The pause between two probes. The fourth lost answer ends the connection if [`PEER_ACK_TIME`] is
+/// on, otherwise the ninth.
 pub const PEER_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3);
 
-/// The time in which a peer must have acknowledged something of what was sent to it, where the
-/// filter has a time in which the peer must read ([`Stall`](crate::filters::Stall)); that time if
-/// it is longer. Off while and shortly after more waits for the peer than the system takes, because
-/// then the filter's time counts.
+/// The time within which a peer must acknowledge some of the sent bytes, if the filter limits the
+/// time for reading ([`Stall`](crate::filters::Stall)); the filter's time if that is longer. It is
+/// off while output waits in the process and shortly after, because then the filter's time counts.
 pub const PEER_ACK_TIME: Duration = Duration::from_secs(30);
 
-/// Connections of a listener that are open at a time, unless it is told otherwise. More wait in the
-/// system's backlog.
+/// The default limit of a listener's open connections. More wait in the system's backlog.
 pub const CONNECTIONS_MAX: usize = 10_000;
 
-/// The time in which a connection must be made, names and all addresses included, unless a client
-/// is told otherwise. Longer than a lost packet or two, shorter than the minutes that a system
-/// gives it.
+/// The default time limit for connecting, with the name lookup and all addresses. It is longer than
+/// one or two lost packets take, and shorter than the minutes of the system's limit.
 pub const CONNECT_TIME: Duration = Duration::from_secs(30);
 
-/// The shortest pause between two tries of a [`Backoff`](crate::sessions::Backoff): a hundred tries
-/// a second at most, where no pause at all would be a loop that leaves no time for anything else.
+/// The shortest pause between two tries of a [`Backoff`](crate::sessions::Backoff): at most a
+/// hundred tries a second. No pause at all would be a busy loop.
 pub const BACKOFF_MIN: Duration = Duration::from_millis(10);
 
-/// Connections of a listener that are being refused at a time: each is given its answer and
-/// [`LINGER_TIME`] to read it. More than that are closed without a word.
+/// Refusals of a listener that are in progress at a time. Each client gets its answer, and
+/// [`LINGER_TIME`] to read it. Further clients are closed without an answer.
 pub const REFUSALS_MAX: usize = 256;
 
-/// The buffer that all connections of a kernel read into, one after the other.
+/// The buffer into which all connections of a kernel read, one after the other, in bytes.
 pub const READ_BUFFER: usize = 64 * 1024;
 
-/// Bytes that one connection reads in a turn before the others have theirs.
+/// Bytes that one connection reads in a turn.
 pub const READ_PER_TURN: usize = 256 * 1024;
 
-/// Items that one connection delivers in a turn before the others have theirs: a peer that sends
-/// empty lines makes a handler run for each byte.
+/// Items that one connection delivers in a turn: a peer that sends empty lines makes a handler run
+/// for each byte.
 pub const ITEMS_PER_TURN: u16 = 256;
 
-/// Items that a filter may give in a row without taking a byte of its input: as many as a read has
-/// bytes. A filter that gives more would give them without end.
+/// Items that a filter may return in a row without consuming a byte: the number of bytes of one
+/// read. A filter that returns more would return items without end.
 pub const ITEMS_WITHOUT_INPUT: u32 = READ_BUFFER as u32;
 
-/// Bytes that may wait for a peer that does not read. It is then given up.
+/// Unsent bytes of a connection. If there are more, the connection fails.
 pub const OUTPUT_MAX: usize = 16 * 1024 * 1024;
 
-/// Bytes that TLS takes before it asks its socket for room again: four of its largest records.
+/// Bytes that TLS stores before they are written to the socket: four of its largest records.
 pub const TLS_HELD_BYTES: usize = 64 * 1024;
 
-/// Pieces that one system call writes.
+/// Slices that one system call writes.
 pub const WRITE_SLICES: usize = 16;
 
-/// The time in which a peer must have taken some of the last bytes of a connection that is ending.
+/// The time within which a peer must read some of the last bytes of a connection that is ending.
 pub const FINISH_TIME: Duration = Duration::from_secs(30);
 
-/// The time for which what a peer still sends is read after the last byte went to it, so that it
-/// can read that instead of a reset.
+/// The time for which a peer's input is read after the last byte was sent to it, so that it reads
+/// that byte instead of a reset.
 pub const LINGER_TIME: Duration = Duration::from_secs(2);
 
-/// The bytes that are read and thrown away in that time.
+/// The bytes that are read and dropped in that time.
 pub const LINGER_BYTES: usize = 256 * 1024;
 
 // Lines.
 
-/// Unconsumed bytes at which reading pauses, for a filter that does not say another number.
+/// Unconsumed bytes at which reading pauses, for a filter that does not set another number.
 pub const INPUT_BYTES: usize = 64 * 1024;
 
-/// Longest line that [`Line`](crate::filters::Line) takes, in bytes without its end. Ten times any
-/// line of a text protocol, small enough that thousands of peers cannot exhaust memory with it.
+/// The longest line of a [`Line`](crate::filters::Line), in bytes without its end. It is ten times
+/// any line of a text protocol, and small enough that thousands of peers cannot exhaust the memory.
 pub const LINE_BYTES: usize = 64 * 1024;
 
-/// Lines up to this many bytes are copied out of [`Lines`](crate::filters::Lines)' buffer, so that
-/// a small line that is kept does not keep a whole buffer; longer ones are split off it instead.
+/// Lines of up to this many bytes are copied out of the buffer of [`Lines`](crate::filters::Lines),
+/// so that a small line does not keep a whole buffer in memory. Longer lines are split off the
+/// buffer.
 pub const LINE_COPIED_BYTES: usize = 4 * 1024;
 
 // HTTP.
 
-/// Longest HTTP head (start line and fields), in bytes: what Node allows, four times what browsers
-/// send with a full cookie jar. Beyond it: 431.
+/// The longest HTTP head (start line and fields), in bytes: Node's limit, and four times what
+/// browsers send with all their cookies. Beyond it: 431.
 pub const HTTP_HEAD_BYTES: usize = 16 * 1024;
 
-/// Longest request target, in bytes: nginx's figure. Beyond it: 414.
+/// The longest request target, in bytes: nginx's limit. Beyond it: 414.
 pub const HTTP_TARGET_BYTES: usize = 8 * 1024;
 
-/// Most fields in an HTTP head: hyper's figure; browsers send about 20. Beyond it: 431.
+/// The number of fields in an HTTP head: hyper's limit; browsers send about 20. Beyond it: 431.
 pub const HTTP_HEADERS: usize = 100;
 
-/// Longest request body, in bytes: nginx's figure. Beyond it: 413.
+/// The longest request body, in bytes: nginx's limit. Beyond it: 413.
 pub const HTTP_BODY_BYTES: usize = 1024 * 1024;
 
-/// Room taken at once for an announced request body, in bytes. More is taken as the body comes, so
-/// that an announcement alone costs nothing.
+/// The capacity that is reserved at once for an announced request body, in bytes. It grows as the
+/// body arrives, so that an announcement by itself costs nothing.
 pub const HTTP_BODY_RESERVED_BYTES: usize = 16 * 1024;
 
-/// The time in which a request's head must have come, from its first byte, or from the beginning of
-/// the connection for the first one. A browser sends it in one packet; ten seconds outlast a lost
-/// packet or three. Beyond it: 408 if a byte came, and the connection closes.
+/// The time limit of a request's head, from its first byte, or from the beginning of the connection
+/// for the first head. A browser sends it in one packet, and ten seconds are longer than three lost
+/// packets take. Beyond it: 408 if a byte has arrived, and the connection closes.
 pub const HTTP_HEAD_TIME: Duration = Duration::from_secs(10);
 
-/// The time in which a request's body must have come, and a second more for each
-/// [`HTTP_BODY_BYTES_PER_S`] that did. Beyond it: 408, and the connection closes.
+/// The time limit of a request's body, to which each [`HTTP_BODY_BYTES_PER_S`] bytes that arrive
+/// add a second. Beyond it: 408, and the connection closes.
 pub const HTTP_BODY_TIME: Duration = Duration::from_secs(30);
 
-/// The rate at which a long body must come once its first time is up, in bytes per second: Apache's
-/// figure. A modem is ten times as fast; who is slower holds a connection for its own sake.
+/// The rate of a long body after [`HTTP_BODY_TIME`], in bytes per second: Apache's limit. A modem
+/// is ten times as fast; a slower client only wants to occupy the connection.
 pub const HTTP_BODY_BYTES_PER_S: u32 = 500;
 
-/// The time for which a connection is kept for the next request: a little less than nginx's 75 s,
-/// so that a proxy in front closes it rather than this side. Then it closes.
+/// The time limit between two requests of a connection. Then it closes. It is a little less than
+/// nginx's 75 s.
 pub const HTTP_IDLE_TIME: Duration = Duration::from_secs(60);
 
-/// The time in which a peer must have taken some of what waits for it: nginx's 60 s, halved. Then
-/// the connection is reset. It is measured by what leaves for the peer, in steps of half of
-/// [`SEND_UNSENT_BYTES`].
+/// The time within which a peer must read some of the unsent bytes: half of nginx's 60 s. Then the
+/// connection is reset. Progress is seen in steps of half of [`SEND_UNSENT_BYTES`], as the system
+/// sends them.
 pub const HTTP_STALL_TIME: Duration = Duration::from_secs(30);
 
-/// Unsent bytes at which an HTTP server reads nothing more from a client: half of what hyper
-/// buffers.
+/// Unsent bytes at which an HTTP server stops reading from a client: half of hyper's buffer.
 pub const HTTP_OUTPUT_HIGH: usize = 256 * 1024;
 
-/// Unsent bytes at which it reads again: what a socket takes at once.
+/// Unsent bytes at which it reads again: the amount that a socket accepts at once.
 pub const HTTP_OUTPUT_LOW: usize = 64 * 1024;
 
-/// Longest run of extensions after one chunk size, in bytes. Nobody sends any; Go allows as much in
-/// the whole line.
+/// The longest run of extensions after one chunk size, in bytes. Real clients send none; Go allows
+/// this length for the whole line.
 pub const CHUNK_EXTENSION_BYTES: usize = 1024;
 
-/// Longest trailer section after a chunked body, in bytes; it is checked and then ignored.
+/// The longest trailer section after a chunked body, in bytes. Trailers are checked and then
+/// ignored.
 pub const CHUNK_TRAILER_BYTES: usize = 8 * 1024;
 
 // Streams and output.
 
-/// Unconsumed bytes in front of a filter that consumes all it is shown, before reading pauses: one
-/// read's worth.
+/// Unconsumed bytes at which reading pauses for a filter that consumes everything: the bytes of one
+/// read.
 pub const STREAM_INPUT_BYTES: usize = 64 * 1024;
 
-/// Room for text that an [`Output`](crate::filters::Output) keeps for the next item once all is
-/// written, in bytes: two heads of a response, each with a body that is copied. More is given back.
+/// The capacity for text that an [`Output`](crate::filters::Output) keeps after all is written, in
+/// bytes: two heads of a response, each with a body that is copied. More is released.
 pub const OUTPUT_KEPT_BYTES: usize = 4096;
 
-/// A buffer of so many bytes or less is copied behind the text rather than shared: a second slice
-/// makes a write dearer than that copy.
+/// A buffer of up to this many bytes is copied instead of shared, because a second slice in a write
+/// costs more than that copy.
 pub const OUTPUT_COPIED_BYTES: usize = 1024;
 
-/// Unsent bytes at which a subscriber to server-sent events counts as one that does not read: then
-/// events are skipped. A socket of the system holds as much anyway, so a slow subscriber costs no
-/// more than a fast one.
+/// Unsent bytes at which a subscriber to server-sent events counts as slow, and events are skipped.
+/// A socket of the system holds as much anyway, so a slow subscriber costs no more than a fast one.
 pub const EVENT_STREAM_HIGH: usize = 64 * 1024;
 
-/// Unsent bytes at which such a subscriber is sent events again.
+/// Unsent bytes at which such a subscriber gets events again.
 pub const EVENT_STREAM_LOW: usize = 16 * 1024;
 
 // Following a changes feed.
 
-/// The time in which a feed's server must be connected to.
+/// The time limit for connecting to a feed's server.
 pub const FEED_CONNECT_TIME: Duration = Duration::from_secs(10);
 
-/// How long nothing must have come of a feed's server before the system asks whether it is there:
-/// longer than the usual heartbeats, so that nothing is asked while they come, and shorter than
-/// most ways between remember a connection on which nothing happens.
+/// The time without a byte after which the system sends a keep-alive probe to a feed's server. It
+/// is longer than the usual heartbeats, so that none is sent while they arrive. It is shorter than
+/// the time after which most routers forget an idle connection.
 pub const FEED_KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 
-/// How often it is asked again; the system gives up after some nine times without an answer.
+/// The pause between two probes. The system gives up after about nine without an answer.
 pub const FEED_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The least time between two writings of a checkpoint, each of which waits for the disk: what is
-/// told again after a crash is no more than this.
+/// The shortest time between two writes of a checkpoint, which wait for the disk. After a crash, at
+/// most the rows of this time are reported again.
 pub const CHECKPOINT_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long the end of a feed waits for its checkpoint to be on the disk: any disk that works is a
-/// hundred times as fast.
+/// The time for which the end of a feed waits until its checkpoint is on the disk. A disk that
+/// works is a hundred times as fast.
 pub const CHECKPOINT_FLUSH_TIME: Duration = Duration::from_secs(5);
 
-/// Longest checkpoint file, in bytes: the marks of `couch_feed::limits::KEPT_ROWS` rows and a few
-/// hundred more are usual, and sequences grow with the shards of a database: then marks that would
-/// not fit are left out.
+/// The longest checkpoint file, in bytes. The marks of `couch_feed::limits::KEPT_ROWS` rows usually
+/// take much less, but sequences grow with the shards of a database. Marks that do not fit are left
+/// out.
 pub const CHECKPOINT_BYTES: u64 = 64 * 1024;

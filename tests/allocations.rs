@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 
 const NUMBERS: Topic<u64> = Topic::new("numbers");
 
-/// What tables that are not small keep: a block of 256 KiB each, of which only what was used since
-/// is memory. There are two of them when one session has its hundred timers.
+/// The capacity that large tables keep: a block of 256 KiB each. Only its used part is memory.
+/// There are two of them when one session has its hundred timers.
 const BLOCKS: i64 = 3 * 256 * 1024;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -156,10 +156,10 @@ fn what_a_crowd_took_is_given_back_when_it_has_left() {
     });
     assert!(counted.bytes_max > 2_000_000, "{counted:?}");
     assert!(counted.bytes_current < 20_000, "{counted:?}");
-    // Each watches and has a hundred timers, and allocates its heap alone: what is allocated small,
-    // one by one, cannot be given back to the system as long as one of it is left.
+    // Each watches and has a hundred timers, and allocates only its heap. One small allocation that
+    // remains keeps the memory of all others from the system.
     assert!(counted.count_total < 2_200, "{counted:?}");
-    // One who stays at the end of the tables keeps them as they are until it has left too.
+    // A session in the last slots of the tables keeps their size until it has ended too.
     let counted = allocation_counter::measure(|| {
         let mut many = crowd(2_000, &mut rig);
         let last = many.split_off(1_999);
@@ -170,7 +170,7 @@ fn what_a_crowd_took_is_given_back_when_it_has_left() {
         leave(one_more, &mut rig);
     });
     assert!(counted.bytes_current < BLOCKS, "{counted:?}");
-    // Whoever takes the places of those who left is not taken for them.
+    // The ids of ended sessions do not reach the new sessions in their slots.
     let after = crowd(2_000, &mut rig);
     for id in ids {
         assert!(rig.call(id, Talker::SUM, ()).is_err() && !after.contains(&id), "{id}");
@@ -205,7 +205,7 @@ impl Session for Reader {
 /// What the tables of a kernel may keep after a burst: a block of 256 KiB each.
 const KEPT: i64 = 3 * 256 * 1024;
 
-/// Checks that a reactor with one session keeps little of what two bursts took.
+/// Checks that a reactor with one session keeps little memory after two bursts.
 #[track_caller]
 fn check_burst(what: &str, burst: fn(&mut Cx<'_>)) {
     let mut reactor = Reactor::new().expect("there is a poll");
@@ -230,7 +230,7 @@ fn check_burst(what: &str, burst: fn(&mut Cx<'_>)) {
     });
     assert!(counted.bytes_max > 5_000_000, "{what}: {counted:?}");
     assert!(counted.bytes_current < KEPT, "{what}: {counted:?}");
-    let stats = reactor.kernel().stats();
+    let stats = reactor.stats();
     assert_eq!((stats.queued, stats.timers, stats.panics), (0, 1, 0), "{what}");
 }
 
@@ -312,8 +312,8 @@ fn the_counter_counts() {
     assert_eq!(counted.count_total, 1);
 }
 
-/// What a connection may hold beside what its limits allow: the wheel, the filter, the session,
-/// what the request's head was made into.
+/// The memory of a connection in addition to its limits: the wheel, the filter, the session, the
+/// parsed head of the request.
 const BESIDE: usize = 4 * 1024;
 
 /// Clients of a server of HTTP on a Unix socket, whose buffers in the system are small.
@@ -404,11 +404,11 @@ fn the_worst_connections_hold_what_their_limits_allow_and_leave_nothing() {
     let chunked = "PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n";
     let chunks = format!("{chunked}{:x}\r\n{}", BODY - 1, "x".repeat(BODY - 2));
     check_worst(&mut crowd, "half a body in chunks", chunks.as_bytes(), BODY - 1, BODY);
-    // Behind what is not read stands what is not looked at: the rest of one read.
+    // The rest of one read waits behind the unread answers.
     let gets = "GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(500);
     let most = HIGH + ANSWER + READ_BUFFER;
     check_worst(&mut crowd, "unread answers", gets.as_bytes(), HIGH, most);
-    assert_eq!(crowd.reactor.kernel().stats().sessions, 2801);
+    assert_eq!(crowd.reactor.stats().sessions, 2801);
 
     crowd.clients.clear();
     let left = allocation_counter::measure(|| {
@@ -416,7 +416,7 @@ fn the_worst_connections_hold_what_their_limits_allow_and_leave_nothing() {
             crowd.turn();
         }
     });
-    assert_eq!(crowd.reactor.kernel().stats().sessions, 1);
+    assert_eq!(crowd.reactor.stats().sessions, 1);
     let held = 700 * (HEAD + 2 * BODY + HIGH);
     let freed = usize::try_from(-left.bytes_current).expect("it is given back");
     assert!(freed >= held, "{freed} of {held} bytes");

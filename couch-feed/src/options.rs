@@ -201,8 +201,8 @@ impl FeedOptions {
     /// an error, after which the feed would start from the beginning.
     ///
     /// ```
-    /// # use couch_feed::{FeedError, FeedOptions};
-    /// # use FeedError::NoDatabase;
+    /// # use couch_feed::FeedOptions;
+    /// use couch_feed::FeedError::NoDatabase;
     /// # fn three(feed: fn() -> FeedOptions) {
     /// // Ends at whatever needs an operator.
     /// let _ = feed().retry_if(|why| !why.is_permanent());

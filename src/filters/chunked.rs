@@ -30,7 +30,7 @@ pub fn encode_end(output: &mut Output) {
 /// Its state is a few words, and data is returned as slices of the input.
 #[derive(Clone, Copy, Debug)]
 pub struct Decoder {
-    state: State,
+    state: DecoderState,
     /// The number of bytes that the chunk's data still has; while the size is read, the size so
     /// far.
     left: u64,
@@ -67,7 +67,7 @@ pub enum ChunkError {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum DecoderState {
     /// A hex digit of the size, or the byte after the last one.
     Size,
     /// The first byte of an extension's name, after `;`.
@@ -107,7 +107,7 @@ const SIZE_DIGITS: usize = 16;
 impl Decoder {
     /// A decoder at the start of a body.
     pub const fn new() -> Self {
-        Self { state: State::Size, left: 0, seen: 0 }
+        Self { state: DecoderState::Size, left: 0, seen: 0 }
     }
 
     /// Takes the next piece off the front of `input`, or returns `None` if it needs more bytes.
@@ -117,9 +117,9 @@ impl Decoder {
     pub fn decode<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Piece<'a>>, ChunkError> {
         loop {
             match self.state {
-                State::End => return Ok(Some(Piece::End)),
-                State::Data => return Ok(self.data(input).map(Piece::Data)),
-                State::Size if self.seen == 0 && input.first() == Some(&b'H') => {
+                DecoderState::End => return Ok(Some(Piece::End)),
+                DecoderState::Data => return Ok(self.data(input).map(Piece::Data)),
+                DecoderState::Size if self.seen == 0 && input.first() == Some(&b'H') => {
                     return status_line(input).map(|()| None);
                 }
                 _ => {
@@ -133,7 +133,7 @@ impl Decoder {
 
     /// The number of bytes that the current chunk still has.
     pub(super) fn left(&self) -> u64 {
-        if self.state == State::Data { self.left } else { 0 }
+        if self.state == DecoderState::Data { self.left } else { 0 }
     }
 
     fn data<'a>(&mut self, input: &mut &'a [u8]) -> Option<&'a [u8]> {
@@ -142,14 +142,14 @@ impl Decoder {
         *input = rest;
         self.left -= length as u64;
         if self.left == 0 {
-            self.state = State::DataCr;
+            self.state = DecoderState::DataCr;
         }
         (!data.is_empty()).then_some(data)
     }
 
     /// The state after `byte`, outside of data.
-    fn step(&mut self, byte: u8) -> Result<State, ChunkError> {
-        use State::{
+    fn step(&mut self, byte: u8) -> Result<DecoderState, ChunkError> {
+        use DecoderState::{
             Data, DataCr, DataLf, End, EndLf, ExtensionName, ExtensionStart, Size, SizeLf,
             TrailerLf, TrailerName, TrailerStart, TrailerValue, ValueEnd, ValueEscaped,
             ValueQuoted, ValueStart, ValueToken,
@@ -184,18 +184,18 @@ impl Decoder {
         })
     }
 
-    fn digit(&mut self, byte: u8) -> Result<State, ChunkError> {
+    fn digit(&mut self, byte: u8) -> Result<DecoderState, ChunkError> {
         let digit = char::from(byte).to_digit(16).ok_or(ChunkError::Size)?;
         self.seen += 1;
         if self.seen > SIZE_DIGITS {
             return Err(ChunkError::Size);
         }
         self.left = self.left << 4 | u64::from(digit);
-        Ok(State::Size)
+        Ok(DecoderState::Size)
     }
 
-    fn extension(&mut self, byte: u8) -> Result<State, ChunkError> {
-        use State::{
+    fn extension(&mut self, byte: u8) -> Result<DecoderState, ChunkError> {
+        use DecoderState::{
             ExtensionName, ExtensionStart, ValueEnd, ValueEscaped, ValueQuoted, ValueStart,
             ValueToken,
         };
@@ -216,8 +216,8 @@ impl Decoder {
         })
     }
 
-    fn trailer(&mut self, byte: u8) -> Result<State, ChunkError> {
-        use State::{TrailerLf, TrailerName, TrailerStart, TrailerValue};
+    fn trailer(&mut self, byte: u8) -> Result<DecoderState, ChunkError> {
+        use DecoderState::{TrailerLf, TrailerName, TrailerStart, TrailerValue};
         self.seen += 1;
         if self.seen > CHUNK_TRAILER_BYTES {
             return Err(ChunkError::TrailerTooLong);

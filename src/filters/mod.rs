@@ -196,3 +196,30 @@ pub trait Protocol {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A filter that sets no limit of its own.
+    struct Plain;
+
+    impl Filter for Plain {
+        type In = ();
+        type Out = ();
+        type Error = std::io::Error;
+
+        fn decode(&mut self, _: &mut &[u8]) -> Result<Option<()>, Self::Error> {
+            Ok(None)
+        }
+
+        fn encode(&mut self, (): (), _: &mut Output) {}
+    }
+
+    #[test]
+    fn reading_pauses_at_the_input_that_a_filter_allows() {
+        assert_eq!(Plain.input_max(), 64 * 1024);
+        assert_eq!(Stream.input_max(), 64 * 1024);
+        assert_eq!(Line::new().input_max(), 64 * 1024 + 3);
+    }
+}

@@ -2,18 +2,17 @@
 
 use crate::limits::POLL_EVENTS_MAX;
 use crate::reactor::config::Limits;
-use crate::reactor::error::{CallError, PostError, To};
-use crate::reactor::event::Event;
-use crate::reactor::ids::{SessionId, WheelToken};
+use crate::reactor::ids::WheelToken;
 use crate::reactor::kernel::{Kernel, Wait};
 use crate::reactor::net::{Net, Readiness, SIGNALS, Sockets, WAKER};
-use crate::reactor::session::Session;
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Runs a [`Kernel`] on the system: POE's loop.
 ///
 /// Only the reactor reads the clock and waits. A process may have several, each in its own thread.
+/// A reactor dereferences to its kernel, for `spawn`, `post`, `call` and `stop` between turns.
 ///
 /// ```
 /// use masque::reactor::{Cx, Event, Handlers, Reactor, Session};
@@ -62,35 +61,6 @@ impl Reactor {
         kernel.date = SystemTime::now();
         let events = mio::Events::with_capacity(POLL_EVENTS_MAX);
         Ok(Reactor { kernel, poll, events, turned: None })
-    }
-
-    /// Starts a session that has no parent; see [`Kernel::spawn`].
-    #[track_caller]
-    pub fn spawn<H: Session>(&mut self, heap: H) -> SessionId {
-        self.kernel.advance(clock());
-        self.kernel.spawn(heap)
-    }
-
-    /// Queues an event; see [`Kernel::post`].
-    pub fn post<'a, P: 'static, R: 'static>(
-        &mut self,
-        to: impl Into<To<'a>>,
-        event: Event<P, R>,
-        payload: P,
-    ) -> Result<(), PostError> {
-        self.kernel.advance(clock());
-        self.kernel.post(to, event, payload)
-    }
-
-    /// Runs a handler now; see [`Kernel::call`].
-    pub fn call<'a, P: 'static, R: 'static>(
-        &mut self,
-        to: impl Into<To<'a>>,
-        event: Event<P, R>,
-        payload: P,
-    ) -> Result<R, CallError> {
-        self.kernel.advance(clock());
-        self.kernel.call(to, event, payload)
     }
 
     /// Runs until no session is left. It can be called again, with new sessions.
@@ -142,16 +112,6 @@ impl Reactor {
             Wait::Done => self.done(),
             _ => Ok(true),
         }
-    }
-
-    /// Ends every session; see [`Kernel::stop`].
-    pub fn stop(&mut self) {
-        self.kernel.stop();
-    }
-
-    /// The kernel that this reactor runs.
-    pub fn kernel(&self) -> &Kernel {
-        &self.kernel
     }
 
     /// Collects all readiness without waiting, so that bytes which came before a timer was due are
@@ -207,6 +167,22 @@ impl Reactor {
             }
         }
         Ok(count == self.events.capacity())
+    }
+}
+
+impl Deref for Reactor {
+    type Target = Kernel;
+
+    fn deref(&self) -> &Kernel {
+        &self.kernel
+    }
+}
+
+/// Moves the kernel's time to now first, so that timers set between turns count from now.
+impl DerefMut for Reactor {
+    fn deref_mut(&mut self) -> &mut Kernel {
+        self.kernel.advance(clock());
+        &mut self.kernel
     }
 }
 
@@ -274,7 +250,7 @@ impl Kernel {
 mod tests {
     use super::*;
     use crate::reactor::net::Socket;
-    use crate::reactor::{Cx, Handlers, Wheel, WheelCx, WheelEvent};
+    use crate::reactor::{Cx, Event, Handlers, Session, Wheel, WheelCx, WheelEvent};
     use std::io::Write;
     use std::os::unix::net::UnixStream;
 
@@ -332,6 +308,12 @@ mod tests {
                 .expect("the system watches it");
             }
         }
+    }
+
+    #[test]
+    fn one_poll_reports_up_to_1024_sockets() {
+        let reactor = Reactor::new().expect("the system has a poll");
+        assert_eq!(reactor.events.capacity(), 1024);
     }
 
     #[test]

@@ -1,18 +1,18 @@
-//! How long to wait before the next try.
+//! Pauses between tries.
 
 use crate::limits::BACKOFF_MIN;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// Pauses between tries, for steps that double up to a cap: half of each step is fixed, and of the
-/// other half a random part is added (equal jitter).
+/// Pauses between tries, which double up to a cap. Half of each pause is fixed, and of the other
+/// half a random part is added (equal jitter).
 ///
 /// The random part is drawn once for each series of failures. So a pause is never shorter than the
-/// one before it, and each client keeps its own rhythm: the distance between two clients that lost
-/// the same server grows with each try. The fixed half makes an immediate second try impossible;
-/// the cap bounds how late the last client is.
+/// one before it, and the distance between two clients that lost the same server grows with each
+/// try. The fixed half prevents an immediate second try; the cap limits the delay of the last
+/// client.
 ///
-/// No pause is shorter than [`BACKOFF_MIN`], whatever was asked for.
+/// No pause is shorter than [`BACKOFF_MIN`].
 #[derive(Clone, Debug)]
 pub struct Backoff {
     first: Duration,
@@ -30,10 +30,10 @@ impl Backoff {
         Backoff { first, cap, tries: 0, random: seed }.seed(seed)
     }
 
-    /// Has the same delays come each time, for tests.
+    /// Makes the pauses the same each time, for tests.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
-        // Seeds that are near each other must not begin alike, and xorshift stands still at zero.
+        // Similar seeds must give different pauses, and xorshift needs a seed other than zero.
         self.random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
         self.draw();
         self

@@ -22,10 +22,11 @@ use std::time::{Duration, Instant};
 use wires::Wire;
 
 /// Follows a database: [documents](Self::doc) of it, or [every change](Self::every_change), each
-/// reported at least once. It is [`couch_feed::Follower`] as a session, which describes what is
-/// reported when; this session makes its connections and saves its checkpoints.
+/// reported at least once. It is a [`couch_feed::Follower`] as a session. The follower's
+/// documentation describes its reports. This session makes the connections and saves the
+/// checkpoints.
 ///
-/// It has one connection, and a second one while it looks at the database; one timer, and a second
+/// It has one connection, and a second one while it checks the database; one timer, and a second
 /// one for a checkpoint.
 ///
 /// ```no_run
@@ -54,7 +55,7 @@ pub struct ChangesFeed {
     state: State,
     feed: Wire,
     look: Wire,
-    /// The time for which the kernel's timer is set.
+    /// The time to which the kernel's timer is set.
     timer: Option<Instant>,
     is_settle_posted: bool,
     saving: Saving,
@@ -63,25 +64,24 @@ pub struct ChangesFeed {
 #[derive(Debug)]
 enum State {
     Unstarted(Box<FeedOptions>),
-    /// While the options become a follower.
+    /// A placeholder while the options become a follower.
     Starting,
     Following(Box<Follower>),
 }
 
 impl ChangesFeed {
-    /// Call it to learn what the feed has counted.
+    /// Returns the feed's counters.
     pub const COUNTERS: Event<(), Counters> = Event::new("changes_feed.counters");
-    /// Call it to learn what distinguishes the database from a later one of the same name. `None`
-    /// if the server does not say it, or was not asked yet.
+    /// Returns the identity of the database, which distinguishes it from a later one of the same
+    /// name. `None` if the server has none, or was not asked yet.
     pub const IDENTITY: Event<(), Option<String>> = Event::new("changes_feed.identity");
-    /// Post it with the number of a [`FeedEvent::Row`] when that row is processed. In any order; a
-    /// number that is not unfinished is ignored.
+    /// Post it with the number of a [`FeedEvent::Row`] when that row has been processed. The order
+    /// is free. A number that is not unfinished is ignored.
     pub const HANDLED: Event<u64> = Event::new("changes_feed.handled");
-    /// Call it to learn up to where every change is processed, to store it in a place of one's own;
-    /// `None` before the database was first reached.
+    /// Returns the checkpoint up to which every change has been processed, so that a program can
+    /// store it itself. `None` before the database was first reached.
     pub const CHECKPOINT: Event<(), Option<Checkpoint>> = Event::new("changes_feed.checkpoint");
-    /// Ends the feed at once, in whatever state it is. Its checkpoint file has the latest
-    /// checkpoint then.
+    /// Ends the feed at once, in any state. Its checkpoint file has the latest checkpoint then.
     pub const SHUTDOWN: Event<()> = Event::new("changes_feed.shutdown");
 
     const CONNECTED: Event<Result<Socket, ConnectError>> = Event::new("changes_feed.connected");
@@ -95,7 +95,7 @@ impl ChangesFeed {
     const SETTLE: Event<()> = Event::new("changes_feed.settle");
     const SAVE: Event<()> = Event::new("changes_feed.save");
 
-    /// Follows documents of `database`, none yet, and reports to `postback`.
+    /// Creates a feed of `database` without documents, which reports to `postback`.
     #[must_use]
     pub fn new(database: Database, postback: Postback<FeedEvent>) -> Self {
         ChangesFeed {
@@ -117,7 +117,7 @@ impl ChangesFeed {
         self
     }
 
-    /// Follows this document, too; see [`FeedOptions::doc`].
+    /// Follows this document too; see [`FeedOptions::doc`].
     ///
     /// # Panics
     /// If every change is followed already.
@@ -138,8 +138,8 @@ impl ChangesFeed {
         self.set(|options| options.every_change(every))
     }
 
-    /// Continues after the file's checkpoint, if it has one, and saves checkpoints there. For a
-    /// feed of [every change](Self::every_change).
+    /// Continues after the file's checkpoint, if it has one, and saves checkpoints there. It is for
+    /// a feed of [every change](Self::every_change).
     #[must_use]
     pub fn checkpoint_file(mut self, file: CheckpointFile) -> Self {
         self.saving.file = Some(file);
@@ -148,9 +148,9 @@ impl ChangesFeed {
 
     /// Asks the server for heartbeats; see [`FeedOptions::heartbeat`].
     ///
-    /// The time is that of the system's monotonic clock, which on Linux stops while the machine
-    /// sleeps: a feed that died during that time is noticed when the rest of the time has passed
-    /// after waking.
+    /// The time is measured with the system's monotonic clock, which stops on Linux while the
+    /// machine sleeps. If a feed dies meanwhile, that is noticed when the rest of the time has
+    /// passed after waking.
     #[must_use]
     pub fn heartbeat(self, every: Duration) -> Self {
         self.set(|options| options.heartbeat(every))
@@ -162,13 +162,13 @@ impl ChangesFeed {
         self.set(|options| options.timeout(after))
     }
 
-    /// Accepts lines and documents of up to so many bytes.
+    /// Sets the limit of lines and documents, in bytes.
     #[must_use]
     pub fn line_max(self, bytes: usize) -> Self {
         self.set(|options| options.line_max(bytes))
     }
 
-    /// Asks for the feed in this way, for servers and proxies that cannot stream.
+    /// Sets the mode of the feed, for servers and proxies that cannot stream.
     #[must_use]
     pub fn mode(self, mode: FeedMode) -> Self {
         self.set(|options| options.mode(mode))
@@ -180,7 +180,7 @@ impl ChangesFeed {
         self.set(|options| options.seed(seed))
     }
 
-    /// Logs in for a cookie; see [`FeedOptions::cookie_session`].
+    /// Logs in with a cookie; see [`FeedOptions::cookie_session`].
     #[must_use]
     pub fn cookie_session(self) -> Self {
         self.set(FeedOptions::cookie_session)
@@ -198,7 +198,7 @@ impl ChangesFeed {
         self.set(|options| options.retry_limit(times))
     }
 
-    /// Tries again after some errors only; see [`FeedOptions::retry_if`].
+    /// Tries again only after some errors; see [`FeedOptions::retry_if`].
     #[must_use]
     pub fn retry_if(self, condition: fn(&FeedError) -> bool) -> Self {
         self.set(|options| options.retry_if(condition))
@@ -211,7 +211,7 @@ impl ChangesFeed {
         }
     }
 
-    /// Has the follower do something, and does what it asks for.
+    /// Calls the follower, and then performs the actions that it requests.
     fn drive(&mut self, cx: &mut Cx<'_>, handle: impl FnOnce(&mut Follower, Instant)) {
         let State::Following(follower) = &mut self.state else { return };
         handle(follower, cx.now());

@@ -1,4 +1,4 @@
-//! What a program does with one connection.
+//! The program's code for one connection.
 
 use super::peer::Peer;
 use crate::filters::Filter;
@@ -6,16 +6,15 @@ use crate::filters::Marks;
 use crate::reactor::{Cx, Handlers};
 use crate::wheels::{BrokenFilter, ConnectError, Ended, ReadWrite};
 
-/// What a program does with one connection, on the server's side or the client's: the callbacks of
-/// POE's `Server::TCP` (`ClientInput` and so on) and `Client::TCP` (`ServerInput` and so on) as
-/// methods.
+/// The program's code for one connection, of a server or a client. Its methods are the callbacks of
+/// POE's `Server::TCP` (`ClientInput` and so on) and `Client::TCP` (`ServerInput` and so on).
 ///
-/// The implementing type is the heap: what a session keeps for its connection. The session itself
-/// is a [`Peer`]. Each method is given the wire, a handle that may be copied and kept.
+/// The implementing type is the state of the connection. The session is a [`Peer`]. Each method
+/// gets the wire, a handle that can be copied and stored.
 ///
-/// For each connection the order is `connected`, then `input` and the like, then `ended` when the
-/// peer ends first, then `disconnected`: always exactly one for each `connected`, unless a method
-/// panics.
+/// For each connection the order is `connected`, then `input` and the other events, then `ended` if
+/// the peer ends first, then `disconnected`. There is exactly one `disconnected` for each
+/// `connected`, unless a method panics.
 ///
 /// ```
 /// use masque::filters::Line;
@@ -23,7 +22,7 @@ use crate::wheels::{BrokenFilter, ConnectError, Ended, ReadWrite};
 /// use masque::sessions::Connection;
 /// use masque::wheels::ReadWrite;
 ///
-/// /// Says what it hears.
+/// /// Sends each line back.
 /// struct Echo;
 ///
 /// impl Connection for Echo {
@@ -39,26 +38,27 @@ use crate::wheels::{BrokenFilter, ConnectError, Ended, ReadWrite};
 /// }
 /// ```
 pub trait Connection: Sized + 'static {
-    /// What turns bytes into items and items into bytes.
+    /// The filter of the connection.
     type Filter: Filter;
 
-    /// A new filter, for each connection that is made.
+    /// Creates the filter of a new connection.
     fn filter(&self) -> Self::Filter;
 
-    /// At how many unsent bytes [`full`](Connection::full) and [`drained`](Connection::drained) are
-    /// told; without marks they never are. Asked for each connection that is made.
+    /// The numbers of unsent bytes at which [`full`](Connection::full) and
+    /// [`drained`](Connection::drained) run. Without marks they never run. Called for each new
+    /// connection.
     fn marks(&self) -> Option<Marks> {
         None
     }
 
-    /// Names the handlers of further events that the session takes (POE's `InlineStates`). Asked
-    /// once for each kind. A handler finds this heap in [`Peer::connection`].
+    /// Registers handlers of further events (POE's `InlineStates`). Called once for each kind. A
+    /// handler finds this value in [`Peer::connection`].
     fn events(_on: &mut Handlers<Peer<Self>>) {}
 
-    /// The connection is there.
+    /// The connection has been made.
     fn connected(&mut self, _cx: &mut Cx<'_>, _wire: ReadWrite<Self::Filter>) {}
 
-    /// An item has come. None comes once this side has begun to end the connection.
+    /// An item has arrived. No item is delivered after this side has begun to end the connection.
     fn input(
         &mut self,
         cx: &mut Cx<'_>,
@@ -69,19 +69,20 @@ pub trait Connection: Sized + 'static {
     /// All output was written. This runs in the turn after the last byte was sent.
     fn flushed(&mut self, _cx: &mut Cx<'_>, _wire: ReadWrite<Self::Filter>) {}
 
-    /// The unsent bytes have reached the high mark: put no more.
+    /// The unsent bytes have reached the high mark: send no more.
     fn full(&mut self, _cx: &mut Cx<'_>, _wire: ReadWrite<Self::Filter>) {}
 
-    /// The unsent bytes have fallen to the low mark: put again.
+    /// The unsent bytes have fallen to the low mark: send again.
     fn drained(&mut self, _cx: &mut Cx<'_>, _wire: ReadWrite<Self::Filter>) {}
 
-    /// The peer has ended, or sends what the filter cannot make sense of: [`Ended::Eof`] or
-    /// [`Ended::Malformed`]. No more items come, but the connection is there and can be put to.
+    /// The peer has ended, or sends bytes that the filter cannot decode: [`Ended::Eof`] or
+    /// [`Ended::Malformed`]. No more items are delivered, but the connection can still send.
     ///
-    /// Unless this is written anew, the connection ends when what was put has been sent.
+    /// By default the connection ends when its output has been sent.
     fn ended(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Self::Filter>, why: &Ended) {
         if let Ended::Malformed(error) = why {
-            // What a peer sends is not worth a line; a mistake of the program is.
+            // A peer's mistake is logged only at the level debug; a mistake of the program is an
+            // error.
             let is_ours = error.is::<BrokenFilter>();
             let level = if is_ours { log::Level::Error } else { log::Level::Debug };
             log::log!(level, "a connection ends: {error}");
@@ -89,12 +90,12 @@ pub trait Connection: Sized + 'static {
         wire.finish(cx);
     }
 
-    /// The connection is gone, and so is the wire. The reason is final: [`Ended::Finished`],
-    /// [`Ended::TimedOut`], [`Ended::Failed`] or [`Ended::Closed`].
+    /// The connection has ended, and the wire does nothing any more. The reason is
+    /// [`Ended::Finished`], [`Ended::TimedOut`], [`Ended::Failed`] or [`Ended::Closed`].
     fn disconnected(&mut self, _cx: &mut Cx<'_>, _why: &Ended) {}
 
-    /// The client could not connect; this never runs for a server's connection. Unless this is
-    /// written anew, it goes to the log.
+    /// The client could not connect. This never runs for a server's connection. By default the
+    /// error is logged.
     fn connect_failed(&mut self, _cx: &mut Cx<'_>, why: &ConnectError) {
         log::warn!("{why}");
     }

@@ -7,17 +7,17 @@ use crate::reactor::{Cx, Event};
 use crate::wheels::{Put, ReadWrite};
 use bytes::Bytes;
 
-/// A stream of [server-sent events](ServerSentEvent) over one connection, for the session that has
-/// it.
+/// A stream of [server-sent events](ServerSentEvent) over one connection, for the session of the
+/// connection.
 ///
-/// Every subscriber shares the bytes of an event. One that does not read as fast as they come is
-/// not queued for without end: once its buffer has [`EVENT_STREAM_HIGH`] bytes,
-/// only the newest event of each kind waits for it, and it is told nothing of those between. So a
-/// subscriber costs at most the mark, one event more, and a reference for each kind.
+/// Every subscriber shares the bytes of an event. The queue of a slow subscriber is limited. Once
+/// its buffer has [`EVENT_STREAM_HIGH`] bytes, only the newest event of each kind waits for it, and
+/// it does not get the events between. So a subscriber takes at most the bytes of the mark, one
+/// more event, and a reference for each kind.
 ///
-/// The session starts one when a request asks for it, sends what there is, and says when the buffer
-/// has [drained](EventStream::drained). How often it sends a [heartbeat](EventStream::heartbeat) is
-/// its own affair; every 15 seconds is usual.
+/// The session starts a stream when a request asks for it, sends the current events, and calls
+/// [`drained`](EventStream::drained) when the buffer has drained. The session decides how often it
+/// sends a [heartbeat](EventStream::heartbeat); every 15 seconds is usual.
 ///
 /// ```
 /// # use masque::filters::{Httpd, Request, Response, ServerSentEvent};
@@ -55,12 +55,13 @@ pub struct EventStream {
 const MARKS: Marks = Marks { high: EVENT_STREAM_HIGH, low: EVENT_STREAM_LOW };
 
 impl EventStream {
-    /// Answers the request at work with the beginning of a stream. The wire's marks become the
-    /// stream's: pass what comes as `drained` on to [`EventStream::drained`]; `full` may be
-    /// ignored.
+    /// Answers the current request with the beginning of a stream. The stream sets the wire's
+    /// marks: call [`EventStream::drained`] in the handler of `drained`. The handler of `full` may
+    /// do nothing.
     ///
     /// # Panics
-    /// When the session's kind lacks a handler for one of the events, or no request is at work.
+    /// If the session's kind has no handler for one of the events, or if no request waits for its
+    /// answer.
     #[track_caller]
     pub fn start(
         cx: &mut Cx<'_>,
@@ -73,7 +74,7 @@ impl EventStream {
         EventStream { wire, is_full: false, waiting: vec![], sent_bytes: 0 }
     }
 
-    /// Sends an encoded event, or has it wait in place of an older one of its `kind` that waits.
+    /// Sends an encoded event, or lets it wait in place of an older one of its `kind`.
     pub fn send(&mut self, cx: &mut Cx<'_>, kind: &'static str, event: &Bytes) {
         if self.is_full {
             self.waiting.retain(|(waiting, _)| *waiting != kind);
@@ -83,7 +84,7 @@ impl EventStream {
         }
     }
 
-    /// Sends a sign of life, unless events wait, because then the connection is not idle.
+    /// Sends a heartbeat, unless events wait, because then the connection is not idle.
     pub fn heartbeat(&mut self, cx: &mut Cx<'_>) {
         if !self.is_full {
             self.put(cx, ServerSentEvent::HEARTBEAT);
@@ -98,12 +99,12 @@ impl EventStream {
         }
     }
 
-    /// Ends the answer. Browsers come back by themselves, with the id of the last event.
+    /// Ends the answer. Browsers connect again by themselves, with the id of the last event.
     pub fn end(self, cx: &mut Cx<'_>) {
         self.wire.put(cx, Reply::End);
     }
 
-    /// How many bytes of events were put so far.
+    /// The number of bytes of events that were sent so far.
     pub fn sent_bytes(&self) -> u64 {
         self.sent_bytes
     }

@@ -1,7 +1,7 @@
 //! Ready-made sessions over wheels and filters.
 //!
-//! A program says what it does with one connection in a [`Connection`]; a [`TcpServer`] has one for
-//! each client that connects, a [`TcpClient`] has one that it connects, and again if need be.
+//! A [`Connection`] has the program's code for one connection. A [`TcpServer`] creates one for each
+//! client. A [`TcpClient`] has one, and can connect again.
 
 mod backoff;
 #[cfg(feature = "couch")]

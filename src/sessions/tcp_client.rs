@@ -9,16 +9,16 @@ use crate::wheels::{ConnectError, Connector, Target};
 use std::io::{Error, ErrorKind};
 use std::time::Duration;
 
-/// Connects to a server and has a [`Connection`] talk to it.
+/// Connects to a server, with a [`Connection`].
 ///
-/// This holds what POE's `Client::TCP` is given; [`run`](TcpClient::run) makes the session of it,
-/// to be spawned. It begins to connect when it is spawned, and tells each time how that went:
+/// It has the options of POE's `Client::TCP`. [`run`](TcpClient::run) makes the session. It begins
+/// to connect when it is spawned. The result of each attempt is
 /// [`connected`](Connection::connected) or [`connect_failed`](Connection::connect_failed).
 ///
-/// Without a connection, without an attempt at one, and with nothing else that could wake it, the
-/// session ends as any does. To keep it, give it a [`backoff`](TcpClient::backoff), set a delay for
-/// [`RECONNECT`](TcpClient::RECONNECT) in `disconnected`, or give it an alias: then it can be told
-/// to reconnect, and is there until it is told to [shut down](TcpClient::SHUTDOWN).
+/// Like any session, it ends if no event can reach it: without a connection, an attempt to connect,
+/// or something else that could wake it. To keep it, give it a [`backoff`](TcpClient::backoff), or
+/// set a delay for [`RECONNECT`](TcpClient::RECONNECT) in `disconnected`. With an alias it can be
+/// asked to reconnect, and exists until it is asked to [shut down](TcpClient::SHUTDOWN).
 ///
 /// ```no_run
 /// # use masque::{filters::Line, reactor::*, sessions::*, wheels::ReadWrite};
@@ -43,20 +43,20 @@ pub struct TcpClient {
 }
 
 impl TcpClient {
-    /// Ends the connection when everything that was put has been sent, and then the session. Input
-    /// that comes meanwhile is thrown away. Without a connection the session ends at once.
+    /// Ends the connection when all output has been sent, and then the session. Input that arrives
+    /// meanwhile is dropped. Without a connection the session ends at once.
     pub const SHUTDOWN: Event<()> = Event::new("peer.shutdown");
 
-    /// Connects again, now. A connection that is there is closed at once; its `disconnected` comes
+    /// Connects again, now. An open connection is closed at once, and its `disconnected` runs
     /// first. POE's FAQ sets a delay for this in `disconnected`; a [`backoff`](TcpClient::backoff)
-    /// does that well.
+    /// does that for you.
     pub const RECONNECT: Event<()> = Event::new("peer.reconnect");
 
     /// Like [`RECONNECT`](TcpClient::RECONNECT), but to another server from now on.
     pub const CONNECT: Event<Target> = Event::new("peer.connect");
 
-    /// A client of the server at `to`: a name or an address with a port, a port of this machine, or
-    /// an [`Endpoint`](crate::reactor::Endpoint).
+    /// Creates a client of the server at `to`: a name or an address with a port, a port of this
+    /// machine, or an [`Endpoint`](crate::reactor::Endpoint).
     pub fn new(to: impl Into<Target>) -> Self {
         let dial = Dial {
             to: to.into(),
@@ -69,28 +69,28 @@ impl TcpClient {
         TcpClient { dial }
     }
 
-    /// Gives the session the name `alias`, from its start to its end. Where it is taken,
-    /// `connect_failed` is told and the session ends.
+    /// Gives the session the name `alias`, from its start to its end. If another session has it,
+    /// `connect_failed` runs and the session ends.
     pub fn alias(mut self, alias: impl Into<Box<str>>) -> Self {
         self.dial.alias = Some(alias.into());
         self
     }
 
-    /// Gives up an attempt to connect after `time`; without this, after [`CONNECT_TIME`].
-    /// [`Duration::MAX`] leaves it to the system.
+    /// Limits an attempt to connect to `time`. Default: [`CONNECT_TIME`]. [`Duration::MAX`] leaves
+    /// the limit to the system.
     pub fn timeout(mut self, time: Duration) -> Self {
         self.dial.time = time;
         self
     }
 
-    /// Connects again whenever an attempt has failed or the connection has ended, with `backoff`'s
-    /// delays; they start over with the first item that comes.
+    /// Connects again each time an attempt has failed or the connection has ended, with `backoff`'s
+    /// delays. The first item that arrives resets the delays.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.dial.backoff = Some(backoff);
         self
     }
 
-    /// The session that connects and has `connection` talk.
+    /// Makes the session that connects, with `connection`.
     pub fn run<C: Connection>(self, connection: C) -> Peer<C> {
         Peer::dialing(connection, self.dial)
     }
@@ -117,7 +117,7 @@ impl Dial {
         })
     }
 
-    /// Begins an attempt in place of one that is under way.
+    /// Begins an attempt, and stops one that is in progress.
     pub(super) fn begin(&mut self, cx: &mut Cx<'_>, dialed: Event<Result<Socket, ConnectError>>) {
         self.end(cx);
         self.is_ending = false;

@@ -1,4 +1,4 @@
-//! Making connections: the client side of POE's `Wheel::SocketFactory`.
+//! Connecting to servers: the client side of POE's `Wheel::SocketFactory`.
 
 use crate::deadline::Deadline;
 use crate::reactor::{Cx, Endpoint, Event, Readiness, Socket, Wheel, WheelCx, WheelEvent, WheelId};
@@ -7,13 +7,13 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-/// Connects to a server and then is gone: it tells its session once how it went.
+/// Connects to a server, delivers the result once, and is then unmounted.
 ///
-/// A name is looked up off the loop's thread and every address it has is tried in turn, within one
-/// time limit that the addresses share.
+/// A name is looked up in another thread. Its addresses are tried one after the other, within one
+/// time limit that they share.
 #[derive(Clone, Copy, Debug)]
 pub struct Connector {
-    id: WheelId<State>,
+    id: WheelId<ConnectorState>,
 }
 
 /// What to connect to.
@@ -45,7 +45,7 @@ impl From<u16> for Target {
     }
 }
 
-/// An address is taken as it is; anything else is a name, to be looked up.
+/// An IP address is used directly. Any other text is a name, which is looked up.
 impl From<(&str, u16)> for Target {
     fn from((host, port): (&str, u16)) -> Self {
         match host.parse::<IpAddr>() {
@@ -71,21 +71,21 @@ impl fmt::Display for Target {
 pub enum ConnectError {
     /// The name could not be looked up, or has no address.
     Lookup {
-        /// What was to be connected to.
+        /// The target of the connection.
         to: Target,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
-    /// The last address that was tried refused.
+    /// The last address that was tried refused the connection.
     Connect {
-        /// What was to be connected to.
+        /// The target of the connection.
         to: Target,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
-    /// Neither an answer nor a refusal came in time.
+    /// There was neither an answer nor a refusal within the time limit.
     TimedOut {
-        /// What was to be connected to.
+        /// The target of the connection.
         to: Target,
     },
 }
@@ -110,7 +110,7 @@ impl std::error::Error for ConnectError {
 }
 
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct ConnectorState {
     to: Target,
     deadline: Deadline,
     /// The addresses that have not been tried, the next one last.
@@ -121,11 +121,11 @@ pub(super) struct State {
 }
 
 impl Connector {
-    /// Connects to `to` within `time`; [`Duration::MAX`] sets no limit. How it went is told as
+    /// Connects to `to` within `time`; [`Duration::MAX`] sets no limit. The result is delivered as
     /// `connected`, never before this returns.
     ///
     /// # Panics
-    /// When the session's kind has no handler for the event.
+    /// If the session's kind has no handler for the event.
     #[track_caller]
     pub fn new(
         cx: &mut Cx<'_>,
@@ -145,7 +145,7 @@ impl Connector {
                 id.again(cx);
             }
             id.delay(cx, time);
-            Ok::<_, std::convert::Infallible>(State {
+            Ok::<_, std::convert::Infallible>(ConnectorState {
                 to,
                 deadline,
                 addresses,
@@ -160,13 +160,13 @@ impl Connector {
         }
     }
 
-    /// Gives up without a word.
+    /// Stops connecting. Nothing is delivered.
     pub fn close(self, cx: &mut Cx<'_>) {
         self.id.unmount(cx);
     }
 }
 
-impl Wheel for State {
+impl Wheel for ConnectorState {
     fn ready(cx: &mut WheelCx<'_, '_, Self>, ready: Readiness) {
         let me = cx.wheel();
         if ready.intersects(Readiness::RESOLVED) {
@@ -191,8 +191,8 @@ impl Wheel for State {
     }
 }
 
-/// Goes on with the attempt under way, and on to the next address when it has failed.
-fn attempt(cx: &mut WheelCx<'_, '_, State>, me: WheelId<State>) {
+/// Continues the current attempt. If it has failed, tries the next address.
+fn attempt(cx: &mut WheelCx<'_, '_, ConnectorState>, me: WheelId<ConnectorState>) {
     loop {
         let Some(state) = me.state(cx) else { return };
         if let Some(mut socket) = state.attempt.take() {
@@ -233,8 +233,8 @@ fn lookup_failed(
 }
 
 fn end(
-    cx: &mut WheelCx<'_, '_, State>,
-    me: WheelId<State>,
+    cx: &mut WheelCx<'_, '_, ConnectorState>,
+    me: WheelId<ConnectorState>,
     result: impl FnOnce(Target) -> Result<Socket, ConnectError>,
 ) {
     if let Some(state) = me.unmount(cx) {

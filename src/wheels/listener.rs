@@ -1,8 +1,8 @@
 //! Accepting connections: POE's `Wheel::ListenAccept` and the server side of
 //! `Wheel::SocketFactory`.
 
-use super::crowd::Crowd;
-use super::refusal::Refusal;
+use super::per_address::PerAddress;
+use super::refused_client::RefusedClient;
 use crate::limits::{ACCEPT_RETRY, ACCEPTS_PER_TURN, CONNECTIONS_MAX, REFUSALS_MAX};
 use crate::reactor::{
     Cx, Endpoint, Event, ListeningSocket, LogLimit, Readiness, Socket, Wheel, WheelCx, WheelEvent,
@@ -11,89 +11,90 @@ use crate::reactor::{
 use bytes::Bytes;
 use std::io::{self, ErrorKind};
 
-/// Accepts connections for its session until it is closed or the session stops.
+/// Accepts connections until it is closed or its session stops.
 ///
-/// Accepting goes in batches, so that a rush of clients leaves time for the ones that are there.
-/// When descriptors or memory run out it pauses, logs that once a minute and tries again, also as
-/// soon as a connection has closed. At its greatest number of connections it leaves the rest in the
-/// system's backlog, or turns them away: [`overload`](Listener::overload).
+/// It accepts in batches, so that a rush of clients leaves time for connected ones. If descriptors
+/// or memory run out, it pauses, logs that at most once a minute, and tries again after a pause or
+/// when a connection has closed. At its limit of connections, it leaves the others in the system's
+/// backlog or refuses them: see [`overload`](Listener::overload).
 #[derive(Clone, Copy, Debug)]
 pub struct Listener {
-    id: WheelId<State>,
+    id: WheelId<ListenerState>,
 }
 
 /// A connection that was accepted.
 #[derive(Debug)]
 pub struct Accepted {
-    /// The connection. It counts as the listener's until it closes, whoever has it then.
+    /// The connection. The listener counts it until it closes, even if another session has it.
     pub socket: Socket,
-    /// Who connected.
+    /// The address of the client.
     pub peer: Endpoint,
 }
 
-/// What becomes of clients for whom there is no room.
+/// What happens to clients beyond the limit of connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Overload {
-    /// They wait in the system's backlog until there is.
+    /// They wait in the system's backlog until another connection closes.
     #[default]
     Backlog,
-    /// They are accepted, given these bytes, such as a 503 with `Retry-After`, and closed. At most
-    /// what a new connection takes at once, which is some 10 KiB.
+    /// They are accepted, get these bytes, such as a 503 with `Retry-After`, and are closed. The
+    /// bytes must fit into a new connection's send buffer: at most about 10 KiB.
     Refuse(Bytes),
 }
 
-/// What a listener has done so far, by cause.
+/// Counters of a listener.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
     /// Connections that were accepted and delivered.
     pub accepted: u64,
-    /// Connections that were turned away because there were as many as there may be.
+    /// Connections that were refused because of the limit of connections.
     pub refused_for_total: u64,
-    /// Connections that were turned away because their address had as many as it may have.
+    /// Connections that were refused because of the limit for each address.
     pub refused_for_address: u64,
-    /// Times that accepting had to pause because the system had no descriptor or memory to give.
+    /// The number of pauses because the system had no descriptor or memory.
     pub starved: u64,
 }
 
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct ListenerState {
     socket: ListeningSocket,
     accepted: WheelEvent<Accepted>,
     most: usize,
     most_per_address: usize,
-    crowd: Crowd,
+    per_address: PerAddress,
     overload: Overload,
     counts: Counts,
-    /// Refusals that are in progress, and the most that may be.
+    /// The number of refusals in progress, and its limit.
     refusing: usize,
     refusals_max: usize,
     paused: bool,
-    /// For the log, when the system refuses to accept.
+    /// Limits the log messages about errors of accepting.
     starved: LogLimit,
 }
 
 impl Listener {
-    /// Listens at `at`; port 0 has the system pick one. Each connection is an `accepted`.
+    /// Listens at `at`; with port 0 the system picks a port. Each connection is delivered as
+    /// `accepted`.
     ///
     /// # Errors
-    /// What binding meets, such as an address in use.
+    /// The error of binding, such as an address in use.
     ///
     /// # Panics
-    /// When the session's kind has no handler for the event.
+    /// If the session's kind has no handler for the event.
     #[track_caller]
     pub fn new(cx: &mut Cx<'_>, at: &Endpoint, accepted: Event<Accepted>) -> io::Result<Self> {
         Self::over(cx, accepted, |cx, id| id.listen(cx, at))
     }
 
-    /// Listens by a socket that was opened elsewhere, such as one that a supervisor hands over.
-    /// Each connection is an `accepted`, those that wait in its backlog included.
+    /// Listens on a socket that was opened elsewhere, for example by a supervisor. Each connection
+    /// is delivered as `accepted`, including the ones in its backlog.
     ///
     /// # Errors
-    /// When the system cannot watch the socket, or the kernel's network is one in memory.
+    /// If the system cannot poll the socket, or the kernel's network is in memory.
     ///
     /// # Panics
-    /// When the session's kind has no handler for the event.
+    /// If the session's kind has no handler for the event.
     #[track_caller]
     pub fn adopt(
         cx: &mut Cx<'_>,
@@ -107,17 +108,17 @@ impl Listener {
     fn over(
         cx: &mut Cx<'_>,
         accepted: Event<Accepted>,
-        open: impl FnOnce(&mut Cx<'_>, WheelId<State>) -> io::Result<ListeningSocket>,
+        open: impl FnOnce(&mut Cx<'_>, WheelId<ListenerState>) -> io::Result<ListeningSocket>,
     ) -> io::Result<Self> {
         let accepted = cx.wheel_event(accepted);
         let id = cx.mount(|cx, id| {
             let (socket, most) = (open(cx, id)?, CONNECTIONS_MAX);
-            Ok::<_, io::Error>(State {
+            Ok::<_, io::Error>(ListenerState {
                 socket,
                 accepted,
                 most,
                 most_per_address: usize::MAX,
-                crowd: Crowd::default(),
+                per_address: PerAddress::default(),
                 overload: Overload::default(),
                 counts: Counts::default(),
                 refusing: 0,
@@ -129,13 +130,14 @@ impl Listener {
         Ok(Listener { id })
     }
 
-    /// Where it listens, with the port that the system picked; `None` when it is closed.
+    /// The address on which it listens, with the port that the system picked; `None` if it is
+    /// closed.
     pub fn local(self, cx: &mut Cx<'_>) -> Option<Endpoint> {
         self.id.state(cx)?.socket.local().ok()
     }
 
-    /// Has at most `most` connections be open at a time; 0 accepts none. It takes effect at once
-    /// for those to come and closes none of those that are there.
+    /// Limits the open connections to `most`; 0 accepts none. It applies to new connections and
+    /// closes none.
     pub fn limit(self, cx: &mut Cx<'_>, most: usize) {
         if let Some(state) = self.id.state(cx) {
             state.most = most;
@@ -143,16 +145,16 @@ impl Listener {
         }
     }
 
-    /// Has at most `most` connections of one address be open at a time; those beyond are turned
-    /// away, for others wait behind them. A network of 64 bits counts as one address of IPv6. A
-    /// Unix socket's clients have no address and are not counted.
+    /// Limits the open connections of one address to `most`. More are refused, because they would
+    /// block the backlog for others. An IPv6 network of 64 bits counts as one address. Clients of a
+    /// Unix socket have no address and are not counted.
     pub fn limit_per_address(self, cx: &mut Cx<'_>, most: usize) {
         if let Some(state) = self.id.state(cx) {
             state.most_per_address = most;
         }
     }
 
-    /// Says what becomes of clients for whom there is no room. Without it they wait.
+    /// Sets what happens to clients beyond the limit of connections. By default they wait.
     pub fn overload(self, cx: &mut Cx<'_>, overload: Overload) {
         if let Some(state) = self.id.state(cx) {
             state.overload = overload;
@@ -160,26 +162,26 @@ impl Listener {
         }
     }
 
-    /// Limits the clients that are being told that there is no room: each keeps its connection for
-    /// up to [`LINGER_TIME`](crate::limits::LINGER_TIME), in addition to those that are served.
-    /// More are closed without an answer. Without this it is [`REFUSALS_MAX`].
+    /// Limits the refusals in progress. Each keeps its connection for up to
+    /// [`LINGER_TIME`](crate::limits::LINGER_TIME), in addition to the accepted ones. Clients
+    /// beyond this limit are closed without an answer. Default: [`REFUSALS_MAX`].
     pub fn limit_refusals(self, cx: &mut Cx<'_>, most: usize) {
         if let Some(state) = self.id.state(cx) {
             state.refusals_max = most;
         }
     }
 
-    /// What it has done so far.
+    /// Its counters so far.
     pub fn counts(self, cx: &mut Cx<'_>) -> Counts {
         self.id.state(cx).map_or(Counts::default(), |state| state.counts)
     }
 
-    /// How many connections that it accepted are open. Those that were turned away do not count.
+    /// The number of accepted connections that are open. Refused ones do not count.
     pub fn connections(self, cx: &mut Cx<'_>) -> usize {
         self.id.permits(cx)
     }
 
-    /// Accepts nothing until [`resume`](Listener::resume); who connects waits in the backlog.
+    /// Accepts nothing until [`resume`](Listener::resume). New clients wait in the backlog.
     pub fn pause(self, cx: &mut Cx<'_>) {
         if let Some(state) = self.id.state(cx) {
             state.paused = true;
@@ -194,13 +196,13 @@ impl Listener {
         }
     }
 
-    /// Stops listening. Connections that were accepted go on.
+    /// Stops listening. Accepted connections stay open.
     pub fn close(self, cx: &mut Cx<'_>) {
         self.id.unmount(cx);
     }
 }
 
-impl Wheel for State {
+impl Wheel for ListenerState {
     fn ready(cx: &mut WheelCx<'_, '_, Self>, _: Readiness) {
         let me = cx.wheel();
         for _ in 0..ACCEPTS_PER_TURN {
@@ -215,10 +217,12 @@ impl Wheel for State {
                     if is_full {
                         state.counts.refused_for_total += 1;
                         refuse(cx, me, socket);
-                    } else if let Some(place) = state.crowd.place(&peer, state.most_per_address) {
+                    } else if let Some(share) =
+                        state.per_address.share(&peer, state.most_per_address)
+                    {
                         state.counts.accepted += 1;
                         let accepted = state.accepted;
-                        let socket = socket.with_permit(me.permit(cx).with_share(place));
+                        let socket = socket.with_permit(me.permit(cx).with_share(share));
                         cx.deliver(accepted, Accepted { socket, peer });
                     } else {
                         state.counts.refused_for_address += 1;
@@ -226,7 +230,7 @@ impl Wheel for State {
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                // It connected and was gone again before it was accepted.
+                // The client left before it was accepted.
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
                 Err(error) => return starve(cx, me, &error),
             }
@@ -235,31 +239,31 @@ impl Wheel for State {
     }
 }
 
-/// Turns a client away: with an answer if there is one, and not too many are being given theirs.
-fn refuse(cx: &mut Cx<'_>, me: WheelId<State>, socket: Socket) {
+/// Refuses a client, with the answer if there is one and not too many refusals are in progress.
+fn refuse(cx: &mut Cx<'_>, me: WheelId<ListenerState>, socket: Socket) {
     let Some(state) = me.state(cx) else { return };
     let Overload::Refuse(answer) = &state.overload else { return };
     if state.refusing >= state.refusals_max {
         return;
     }
     let answer = answer.clone();
-    if Refusal::begin(cx, me, socket, &answer)
+    if RefusedClient::begin(cx, me, socket, &answer)
         && let Some(state) = me.state(cx)
     {
         state.refusing += 1;
     }
 }
 
-/// A refusal is over.
-pub(super) fn refused(cx: &mut Cx<'_>, me: WheelId<State>) {
+/// Counts a refusal that has ended.
+pub(super) fn refused(cx: &mut Cx<'_>, me: WheelId<ListenerState>) {
     if let Some(state) = me.state(cx) {
         state.refusing -= 1;
     }
 }
 
-/// The system cannot give a descriptor now (EMFILE, ENFILE, ENOBUFS, ENOMEM), and the listener
-/// stays readable: try again later instead of at once for ever.
-fn starve(cx: &mut Cx<'_>, me: WheelId<State>, error: &io::Error) {
+/// The system has no descriptor or memory now (EMFILE, ENFILE, ENOBUFS, ENOMEM), and the listener
+/// stays readable. Tries again after a pause, because trying at once would be an endless loop.
+fn starve(cx: &mut Cx<'_>, me: WheelId<ListenerState>, error: &io::Error) {
     let now = cx.now();
     if let Some(state) = me.state(cx) {
         state.counts.starved += 1;

@@ -1,30 +1,29 @@
-//! Looking up names without waiting for the answer.
+//! Name lookup that does not block the loop.
 
 use crate::reactor::{Cx, Endpoint, Event, Readiness, Wheel, WheelCx, WheelEvent, WheelId};
 use std::convert::Infallible;
 use std::io;
 
-/// Looks up a host off the loop's thread and then is gone: it tells its session once what was
-/// found.
+/// Looks up a host name in another thread, delivers the result once, and is then unmounted.
 ///
-/// [`Connector`](super::Connector) does this by itself; this is for who wants the addresses.
+/// [`Connector`](super::Connector) does this itself. Use this wheel if you need the addresses.
 #[derive(Clone, Copy, Debug)]
 pub struct Lookup {
-    id: WheelId<State>,
+    id: WheelId<LookupState>,
 }
 
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct LookupState {
     refused: Option<io::Error>,
     found: WheelEvent<io::Result<Vec<Endpoint>>>,
 }
 
 impl Lookup {
-    /// Looks up `host` by the system's resolver. Its addresses, each with `port` and in the
-    /// resolver's order, come as `found`, never before this returns.
+    /// Looks up `host` with the system's resolver. Its addresses, each with `port` and in the
+    /// resolver's order, are delivered as `found`, never before this returns.
     ///
     /// # Panics
-    /// When the session's kind has no handler for the event.
+    /// If the session's kind has no handler for the event.
     #[track_caller]
     pub fn new(
         cx: &mut Cx<'_>,
@@ -38,18 +37,18 @@ impl Lookup {
             if refused.is_some() {
                 id.again(cx);
             }
-            Ok::<_, Infallible>(State { refused, found })
+            Ok::<_, Infallible>(LookupState { refused, found })
         });
         Lookup { id }
     }
 
-    /// Gives up without a word.
+    /// Stops the lookup. Nothing is delivered.
     pub fn close(self, cx: &mut Cx<'_>) {
         self.id.unmount(cx);
     }
 }
 
-impl Wheel for State {
+impl Wheel for LookupState {
     fn ready(cx: &mut WheelCx<'_, '_, Self>, _: Readiness) {
         let me = cx.wheel();
         let resolved = me.resolved(cx);

@@ -1,14 +1,15 @@
 //! Wheels: sockets as events.
 //!
-//! A wheel belongs to the session that made it and is gone when that session stops. The session's
-//! heap keeps a small handle that can be copied; a handle of a wheel that is gone does nothing.
+//! A wheel belongs to the session that created it, and is unmounted when that session stops. The
+//! session's heap stores a small handle, which can be copied. A handle of an unmounted wheel does
+//! nothing.
 
 mod connector;
-mod crowd;
 mod listener;
 mod lookup;
+mod per_address;
 mod read_write;
-mod refusal;
+mod refused_client;
 
 pub use connector::{ConnectError, Connector, Target};
 pub use listener::{Accepted, Counts, Listener, Overload};

@@ -17,117 +17,129 @@ use crate::limits::ITEMS_PER_TURN;
 use crate::reactor::{Cx, Event, Readiness, Socket, Wheel, WheelCx, WheelEvent, WheelId};
 use contract::AskProtocol;
 use input::Supply;
-use patience::Watch;
+use output::MarkEvents;
+use patience::PeerWait;
 use std::fmt;
 use std::io;
 use std::time::{Instant, SystemTime};
 
-/// A connection through a filter: what the peer sends arrives as items, and items are put for it.
+/// A connection with a filter: it delivers the items that the peer sends, and takes items to send.
 ///
-/// Input is read as it comes, under a budget of bytes and items for each turn. Output is written
-/// when it is put; only what the socket has no room for is kept. A handle is a copy; once the
-/// connection is gone it does nothing.
+/// Input is read as it arrives, within a budget of bytes and items for each turn. Output is written
+/// when it is put, and only the bytes that the socket does not accept are stored. This is a handle
+/// that can be copied; after the connection has ended it does nothing.
 pub struct ReadWrite<F: Filter> {
-    id: WheelId<State<F>>,
+    id: WheelId<WireState<F>>,
 }
 
-/// What became of an item that was put.
+/// What happened to an item that was put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
-    /// It is written, or will be soon.
+    /// It was written, or will be soon.
     Flowing,
-    /// It will be written, but the high mark is passed: put no more until the low mark's event.
+    /// It will be written, but the unsent bytes are above the high mark: put no more until the low
+    /// mark's event.
     Full,
     /// The connection has ended or is ending: the item is dropped.
     Gone,
 }
 
-/// What the kernel keeps for a connection.
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
-pub(super) struct State<F: Filter> {
+/// The state of a connection in the kernel.
+pub(super) struct WireState<F: Filter> {
     socket: Socket,
     filter: F,
-    /// What came and is not consumed yet. Empty, and without memory, most of the time.
-    pending: Vec<u8>,
-    /// What the socket had no room for, besides what it holds itself.
+    input: Input,
+    /// Bytes that the socket did not accept. Its layer may hold more.
     unsent: Option<Box<Output>>,
-    input: WheelEvent<F::In>,
-    ended: WheelEvent<Ended>,
+    on_input: WheelEvent<F::In>,
+    on_ended: WheelEvent<Ended>,
     extra: Option<Box<Extra>>,
     failure: Option<io::Error>,
-    source: Source,
     sink: Sink,
-    supply: Supply,
-    watch: Watch,
-    paused: bool,
-    /// Whether the filter was left before it said that it needs more bytes: it may have an item
-    /// without any, as the end of a body is.
-    is_interrupted: bool,
-    /// Whether the session has had the filter to change it, and the wheel is to look at it again.
+    end: EndPlan,
+    wait: PeerWait,
+    /// True if the session has borrowed the filter to change it, so that the wheel must check it
+    /// again.
     is_lent: bool,
-    /// Whether so much is unsent that nothing more is read.
-    is_clogged: bool,
-    /// Whether it ends because the peer was waited for too long.
-    is_late: bool,
-    /// True if the connection ends when its input has ended and every item is answered.
-    ends_with_input: bool,
-    /// How many more items may be delivered in this turn.
-    items_left: u16,
-    /// How many items in a row the filter has given without taking a byte.
-    items_unfed: u32,
-    /// Whether the wheel runs now and will look at its input by itself.
+    /// True while the wheel runs, and will check its input before it returns.
     running: bool,
 }
 
-/// Where the input stands.
+/// The input of a connection, and why it may not be read now.
+struct Input {
+    /// Bytes that the filter has not consumed. Usually empty and without memory.
+    pending: Vec<u8>,
+    source: Source,
+    supply: Supply,
+    paused: bool,
+    /// True if reading is stopped because too many bytes are unsent.
+    is_clogged: bool,
+    /// True if decoding stopped before the filter needed more bytes. It may have an item that needs
+    /// no bytes, such as the end of a body.
+    is_interrupted: bool,
+    /// The number of items that may still be delivered in this turn.
+    items_left: u16,
+    /// The number of items in a row for which the filter consumed no byte.
+    items_unfed: u32,
+}
+
+/// How the connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum EndPlan {
+    /// When the session or the filter ends it.
+    OnRequest,
+    /// When its input has ended and every item is answered.
+    AfterInput,
+    /// It is ending because a time limit has passed.
+    TimedOut,
+}
+
+/// The state of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
     Open,
     /// The end has been reported early, because an item waits for its answer. Bytes from before the
     /// end are still in the socket.
     Ending,
-    /// The end has been read and is to be told when what came before it has been.
+    /// The end has been read. It is delivered after the items before it.
     Eof,
-    /// The end has been told. Items may still follow, from behind one that has yet to be answered.
+    /// The end has been delivered. More items may follow, if an earlier one waits for its answer.
     Ended,
-    /// What came makes no sense. What may still come is not read, and is thrown away at the end.
+    /// The input could not be decoded. Nothing more is read, until the connection ends.
     Malformed,
-    /// What comes is read and thrown away, so many bytes more.
-    Discarding(usize),
+    /// Input is read and discarded, up to this number of bytes.
+    Discarding(u32),
 }
 
-/// Where the output stands.
+/// The state of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sink {
     Open,
-    /// What is unsent goes out, then the write side is shut.
+    /// Unsent bytes are written, then the write side is closed.
     Finishing,
     Shut,
 }
 
-/// What few connections ask for.
+/// Settings that few connections use.
 #[derive(Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one event that is due, or not")]
 struct Extra {
     flushed: Option<WheelEvent<()>>,
     flushed_due: bool,
-    marks: Option<(Marks, WheelEvent<()>, WheelEvent<()>)>,
-    /// When the system had no room for all, while its time to acknowledge is off for that.
+    marks: Option<MarkEvents>,
+    /// When the system last had no room for all output, if the time to acknowledge is off because
+    /// of that.
     full: Option<Instant>,
-    above: bool,
-    high_due: bool,
-    low_due: bool,
 }
 
 impl<F: Filter> ReadWrite<F> {
-    /// Reads and writes `socket` through `filter`. Items come as `input`; how it ends comes as
-    /// `ended`, once with a final [`Ended`], and before that when the peer's half ends.
+    /// Reads and writes `socket` through `filter`. Items are delivered as `input`. `ended` is
+    /// delivered once with a final [`Ended`], and before that if the peer closes its half.
     ///
     /// # Errors
-    /// When the system cannot watch the socket.
+    /// If the system cannot poll the socket.
     ///
     /// # Panics
-    /// When the session's kind lacks a handler for one of the events.
+    /// If the session's kind has no handler for one of the events.
     #[track_caller]
     pub fn new(
         cx: &mut Cx<'_>,
@@ -139,28 +151,29 @@ impl<F: Filter> ReadWrite<F> {
         let (input, ended) = (cx.wheel_event(input), cx.wheel_event(ended));
         let id = cx.mount(|cx, id| {
             id.register(cx, &mut socket)?;
-            let watch = Watch::new(cx.now());
-            let state = State {
+            let wait = PeerWait::new(cx.now());
+            let state = WireState {
                 socket,
                 filter,
-                pending: Vec::new(),
+                input: Input {
+                    pending: Vec::new(),
+                    source: Source::Open,
+                    supply: Supply::Dry,
+                    paused: false,
+                    is_clogged: false,
+                    is_interrupted: false,
+                    items_left: 0,
+                    items_unfed: 0,
+                },
                 unsent: None,
-                input,
-                ended,
+                on_input: input,
+                on_ended: ended,
                 extra: None,
                 failure: None,
-                source: Source::Open,
                 sink: Sink::Open,
-                supply: Supply::Dry,
-                watch,
-                paused: false,
-                is_interrupted: false,
+                end: EndPlan::OnRequest,
+                wait,
                 is_lent: false,
-                is_clogged: false,
-                is_late: false,
-                ends_with_input: false,
-                items_left: 0,
-                items_unfed: 0,
                 running: false,
             };
             state.watch_acks();
@@ -169,10 +182,10 @@ impl<F: Filter> ReadWrite<F> {
         Ok(ReadWrite { id })
     }
 
-    /// Has `flushed` told whenever everything that was put has been written.
+    /// Delivers `flushed` each time all output has been written.
     ///
     /// # Panics
-    /// When the session's kind has no handler for it.
+    /// If the session's kind has no handler for it.
     #[track_caller]
     pub fn on_flushed(self, cx: &mut Cx<'_>, flushed: Event<()>) {
         let outlet = cx.wheel_event(flushed);
@@ -181,25 +194,26 @@ impl<F: Filter> ReadWrite<F> {
         }
     }
 
-    /// Has `full` told once each time the unsent bytes rise to the high mark, and `drained` once
-    /// each time they fall to the low mark after that.
+    /// Delivers `full` when the unsent bytes reach the high mark, and `drained` when they fall to
+    /// the low mark after that.
     ///
     /// # Panics
-    /// When `low` is not less than `high`, or the session's kind lacks a handler.
+    /// If `low` is not less than `high`, or the session's kind has no handler for one of the
+    /// events.
     #[track_caller]
     pub fn on_marks(self, cx: &mut Cx<'_>, marks: Marks, full: Event<()>, drained: Event<()>) {
         assert!(marks.low < marks.high, "the low mark must be below the high mark: {marks:?}");
         let (full, drained) = (cx.wheel_event(full), cx.wheel_event(drained));
         if let Some(state) = self.id.state(cx) {
-            state.extra().marks = Some((marks, full, drained));
+            state.extra().marks = Some(MarkEvents::new(marks, full, drained));
         }
     }
 
-    /// Puts an item for the peer. It is written at once as far as the socket has room, in one
-    /// system call; the rest follows when there is room again.
+    /// Sends an item to the peer. It is written at once, in one system call, as far as the socket
+    /// has room. The rest is written when there is room again.
     ///
-    /// A peer for whom more than [`OUTPUT_MAX`](crate::limits::OUTPUT_MAX) bytes wait is given up:
-    /// its connection fails.
+    /// If more than [`OUTPUT_MAX`](crate::limits::OUTPUT_MAX) bytes wait for the peer, its
+    /// connection fails.
     pub fn put(self, cx: &mut Cx<'_>, item: impl Into<F::Out>) -> Put {
         output::put(cx, self.id, item.into())
     }
@@ -210,11 +224,11 @@ impl<F: Filter> ReadWrite<F> {
         self.finish(cx);
     }
 
-    /// Ends the connection once everything that was put has been written; then comes
-    /// [`Ended::Finished`]. Input that comes meanwhile is thrown away.
+    /// Ends the connection after all output has been written, and then delivers
+    /// [`Ended::Finished`]. Input that arrives meanwhile is discarded.
     ///
-    /// The write side is shut first and what the peer still sends is read for a while, so that it
-    /// sees the last bytes rather than a reset (RFC 9112, section 9.6).
+    /// It closes the write side first, and reads the peer's bytes for a limited time, so that the
+    /// peer gets the last bytes instead of a reset (RFC 9112, section 9.6).
     pub fn finish(self, cx: &mut Cx<'_>) {
         output::finish(cx, self.id);
     }
@@ -222,18 +236,18 @@ impl<F: Filter> ReadWrite<F> {
     /// Ends the connection as [`finish`](ReadWrite::finish) does, but only once the peer has ended
     /// its half and every item that it sent has been delivered and answered.
     ///
-    /// For the handler of [`Ended::Eof`], which may come while requests that were sent before the
+    /// It is for the handler of [`Ended::Eof`], which may be delivered while requests before the
     /// end are still unread.
     pub fn finish_after_input(self, cx: &mut Cx<'_>) {
         if let Some(state) = self.id.state(cx) {
-            state.ends_with_input = true;
+            state.end = EndPlan::AfterInput;
             self.id.again(cx);
         }
     }
 
-    /// Closes the connection now. What has not been sent is lost, and nothing more is told. If
-    /// something has not been sent, the connection is reset, so that the peer does not mistake what
-    /// it received for the whole, and the system keeps no send buffer for it.
+    /// Closes the connection now and delivers nothing more. Unsent bytes are lost; if there are
+    /// any, the connection is reset, so that the peer does not take a part for the whole, and the
+    /// system keeps no send buffer for it.
     pub fn close(self, cx: &mut Cx<'_>) {
         self.id.unmount(cx);
     }
@@ -246,7 +260,7 @@ impl<F: Filter> ReadWrite<F> {
     /// reported after the items before it.
     pub fn pause(self, cx: &mut Cx<'_>) {
         if let Some(state) = self.id.state(cx) {
-            state.paused = true;
+            state.input.paused = true;
             patience::arm(cx, self.id);
         }
     }
@@ -254,14 +268,14 @@ impl<F: Filter> ReadWrite<F> {
     /// Takes items again.
     pub fn resume(self, cx: &mut Cx<'_>) {
         if let Some(state) = self.id.state(cx)
-            && std::mem::take(&mut state.paused)
+            && std::mem::take(&mut state.input.paused)
         {
             self.id.again(cx);
         }
     }
 }
 
-impl<F: Filter> State<F> {
+impl<F: Filter> WireState<F> {
     fn unsent(&self) -> usize {
         self.unsent.as_ref().map_or(0, |output| output.len()) + self.socket.held()
     }
@@ -271,7 +285,7 @@ impl<F: Filter> State<F> {
     }
 }
 
-impl<F: Filter> Drop for State<F> {
+impl<F: Filter> Drop for WireState<F> {
     /// Resets a connection whose output was not sent completely. After an orderly close the system
     /// would keep its send buffer until the peer has read it, and the peer could mistake a part for
     /// the whole.
@@ -282,21 +296,21 @@ impl<F: Filter> Drop for State<F> {
     }
 }
 
-impl<F: Filter> Wheel for State<F> {
+impl<F: Filter> Wheel for WireState<F> {
     fn ready(cx: &mut WheelCx<'_, '_, Self>, ready: Readiness) {
         let me = cx.wheel();
         let Some(state) = me.state(cx) else { return };
-        state.supply = state.supply.max(Supply::of(ready));
+        state.input.supply = state.input.supply.max(Supply::of(ready));
         state.running = true;
-        state.items_left = ITEMS_PER_TURN;
+        state.input.items_left = ITEMS_PER_TURN;
         let was_lent = std::mem::take(&mut state.is_lent);
-        // After an error nothing is left, and the filter is not asked again.
-        let has_ended = matches!(state.source, Source::Ended | Source::Malformed);
-        state.is_interrupted |= was_lent && !(has_ended && state.pending.is_empty());
+        // After an error no input is left, and the filter is not called again.
+        let has_ended = matches!(state.input.source, Source::Ended | Source::Malformed);
+        state.input.is_interrupted |= was_lent && !(has_ended && state.input.pending.is_empty());
         let is_over = was_lent && state.filter.is_finished();
         let (has_output, has_backlog) = (state.has_output(), state.has_backlog());
         if ready.intersects(Readiness::TIMER) {
-            state.watch.fired();
+            state.wait.fired();
             output::give_up(cx, me);
         }
         if is_over {
@@ -314,7 +328,7 @@ impl<F: Filter> Wheel for State<F> {
         let now = cx.now();
         let Some(state) = me.state(cx) else { return };
         state.running = false;
-        let (has_more, reports) = (state.items_left == 0, state.extra.is_some());
+        let (has_more, reports) = (state.input.items_left == 0, state.extra.is_some());
         let writes_on = state.socket.writes_on();
         let look = if writes_on {
             output::run(cx, me, true); // which may change what is waited for
@@ -337,15 +351,15 @@ impl<F: Filter> Wheel for State<F> {
     }
 }
 
-/// Takes the wheel off and tells its session why.
-fn end<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>, why: Ended) {
+/// Unmounts the wheel and delivers the reason to its session.
+fn end<F: Filter>(cx: &mut WheelCx<'_, '_, WireState<F>>, me: WheelId<WireState<F>>, why: Ended) {
     if let Some(state) = me.unmount(cx) {
-        let ended = state.ended;
+        let ended = state.on_ended;
         let why = match why {
-            Ended::Finished if state.is_late => Ended::TimedOut,
+            Ended::Finished if state.end == EndPlan::TimedOut => Ended::TimedOut,
             why => why,
         };
-        drop(state); // so that the socket is closed when the session hears of it
+        drop(state); // so that the socket is closed when the session gets the event
         cx.deliver(ended, why);
     }
 }
@@ -364,11 +378,11 @@ impl<F: Filter> fmt::Debug for ReadWrite<F> {
     }
 }
 
-impl<F: Filter> fmt::Debug for State<F> {
+impl<F: Filter> fmt::Debug for WireState<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State")
+        f.debug_struct("WireState")
             .field("socket", &self.socket)
-            .field("pending", &self.pending.len())
+            .field("pending", &self.input.pending.len())
             .field("unsent", &self.unsent())
             .finish_non_exhaustive()
     }

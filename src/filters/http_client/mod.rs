@@ -45,7 +45,7 @@ pub enum Part {
 /// `encode` panics if the response to the last request has not ended.
 #[derive(Debug)]
 pub struct HttpClient {
-    state: State,
+    state: ResponseState,
     scan: HeadScan,
     asked: Method,
     keep_alive: bool,
@@ -55,7 +55,7 @@ pub struct HttpClient {
 }
 
 #[derive(Debug)]
-enum State {
+enum ResponseState {
     /// No request is in progress.
     Idle,
     /// A request has been put; the head of its response is read.
@@ -77,7 +77,7 @@ impl HttpClient {
     /// Creates a filter with the limits of [`crate::limits`].
     pub fn new() -> Self {
         Self {
-            state: State::Idle,
+            state: ResponseState::Idle,
             scan: HeadScan::default(),
             asked: Method::GET,
             keep_alive: true,
@@ -107,7 +107,7 @@ impl HttpClient {
 
     /// Returns true if a request can be put.
     pub fn is_idle(&self) -> bool {
-        matches!(self.state, State::Idle)
+        matches!(self.state, ResponseState::Idle)
     }
 
     /// Reads heads up to the first that is not interim.
@@ -128,9 +128,9 @@ impl HttpClient {
             let Head { response, body, keep_alive } = head;
             self.keep_alive = keep_alive;
             self.state = match body {
-                Body::Length(length) => State::Length(length),
-                Body::Chunked => State::Chunked(Decoder::new()),
-                Body::ToEnd => State::ToEnd,
+                Body::Length(length) => ResponseState::Length(length),
+                Body::Chunked => ResponseState::Chunked(Decoder::new()),
+                Body::ToEnd => ResponseState::ToEnd,
             };
             return Ok(Some(Part::Head(response)));
         }
@@ -139,7 +139,7 @@ impl HttpClient {
     /// The data of all chunks in `input`, as one part: a server that writes many small chunks, as
     /// CouchDB does for its feed, must not cost an event for each.
     fn chunks(&mut self, input: &mut &[u8]) -> Result<Option<Part>, HttpClientError> {
-        let State::Chunked(decoder) = &mut self.state else { return Ok(None) };
+        let ResponseState::Chunked(decoder) = &mut self.state else { return Ok(None) };
         let mut data = BytesMut::new();
         let failure = loop {
             match decoder.decode(input) {
@@ -156,9 +156,11 @@ impl HttpClient {
             }
         };
         match failure {
-            Some(ChunkError::StatusLine) if self.passes_unframed => self.state = State::Unframed,
+            Some(ChunkError::StatusLine) if self.passes_unframed => {
+                self.state = ResponseState::Unframed;
+            }
             Some(error) if data.is_empty() => return Err(HttpClientError::Chunk(error)),
-            Some(error) => self.state = State::ChunksFailed(error),
+            Some(error) => self.state = ResponseState::ChunksFailed(error),
             None => {}
         }
         if data.is_empty() && failure.is_some() {
@@ -168,7 +170,7 @@ impl HttpClient {
     }
 
     fn end(&mut self) -> Part {
-        self.state = if self.keep_alive { State::Idle } else { State::Over };
+        self.state = if self.keep_alive { ResponseState::Idle } else { ResponseState::Over };
         Part::End
     }
 }
@@ -186,20 +188,20 @@ impl Filter for HttpClient {
 
     fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Part>, HttpClientError> {
         match &mut self.state {
-            State::Idle if input.is_empty() => Ok(None),
-            State::Idle => Err(HttpClientError::Unasked),
-            State::Head => self.head(input),
-            State::Length(0) => Ok(Some(self.end())),
-            State::Length(left) => {
+            ResponseState::Idle if input.is_empty() => Ok(None),
+            ResponseState::Idle => Err(HttpClientError::Unasked),
+            ResponseState::Head => self.head(input),
+            ResponseState::Length(0) => Ok(Some(self.end())),
+            ResponseState::Length(left) => {
                 let length = usize::try_from(*left).map_or(input.len(), |l| l.min(input.len()));
                 *left -= length as u64;
                 Ok(take(input, length))
             }
-            State::Chunked(_) => self.chunks(input),
-            State::ChunksFailed(error) => Err(HttpClientError::Chunk(*error)),
-            State::ToEnd => Ok(take_all(input).map(Part::Data)),
-            State::Unframed => Ok(take_all(input).map(Part::Unframed)),
-            State::Over => {
+            ResponseState::Chunked(_) => self.chunks(input),
+            ResponseState::ChunksFailed(error) => Err(HttpClientError::Chunk(*error)),
+            ResponseState::ToEnd => Ok(take_all(input).map(Part::Data)),
+            ResponseState::Unframed => Ok(take_all(input).map(Part::Unframed)),
+            ResponseState::Over => {
                 *input = &[];
                 Ok(None)
             }
@@ -211,12 +213,14 @@ impl Filter for HttpClient {
             return Ok(Some(part));
         }
         match self.state {
-            State::Idle | State::Over => Ok(None),
-            State::Head if input.is_empty() => Err(HttpClientError::Closed),
-            State::Head | State::Length(_) | State::Chunked(_) => Err(HttpClientError::Cut),
-            State::ChunksFailed(error) => Err(HttpClientError::Chunk(error)),
-            State::ToEnd => Ok(Some(self.end())),
-            State::Unframed => Err(HttpClientError::Chunk(ChunkError::StatusLine)),
+            ResponseState::Idle | ResponseState::Over => Ok(None),
+            ResponseState::Head if input.is_empty() => Err(HttpClientError::Closed),
+            ResponseState::Head | ResponseState::Length(_) | ResponseState::Chunked(_) => {
+                Err(HttpClientError::Cut)
+            }
+            ResponseState::ChunksFailed(error) => Err(HttpClientError::Chunk(error)),
+            ResponseState::ToEnd => Ok(Some(self.end())),
+            ResponseState::Unframed => Err(HttpClientError::Chunk(ChunkError::StatusLine)),
         }
     }
 
@@ -243,7 +247,7 @@ impl Filter for HttpClient {
         output.text(b"\r\n");
         output.shared(body);
         self.asked = parts.method;
-        self.state = State::Head;
+        self.state = ResponseState::Head;
     }
 
     /// The longest head.
@@ -262,7 +266,7 @@ impl Filter for HttpClient {
 
 impl Protocol for HttpClient {
     fn is_finished(&self) -> bool {
-        matches!(self.state, State::Over)
+        matches!(self.state, ResponseState::Over)
     }
 }
 

@@ -79,9 +79,9 @@ pub type Response = http::Response<Bytes>;
 /// The times count only while the filter waits for the client, not while an answer is prepared: a
 /// long poll may wait for any time.
 ///
-/// A connection stores at most one head and one body, the bytes of one read
-/// ([`READ_BUFFER`](crate::limits::READ_BUFFER)) after the length of a head, and unsent bytes up to
-/// the high mark, plus the answer that exceeds it.
+/// A connection stores at most one head and one body, and the bytes of one read
+/// ([`READ_BUFFER`](crate::limits::READ_BUFFER)) after them. Its unsent bytes are at most the high
+/// mark plus the answer that exceeds it.
 ///
 /// A value takes less than a hundred bytes, and between requests no other memory. Build one, and
 /// give each connection a clone, because clones share the limits.
@@ -96,7 +96,7 @@ pub struct Httpd<M: Mode = Whole> {
     date: Option<SystemTime>,
     scan: HeadScan,
     /// The body that is arriving, and the mode's state.
-    incoming: Option<Box<(Incoming, M::Kept)>>,
+    incoming: Option<Box<(Incoming, M::Partial)>>,
     /// The number of heads that have arrived.
     requests: u32,
     asked: Asked,

@@ -13,7 +13,7 @@ pub trait Mode: Clone + Debug + Default + 'static {
     type Item: 'static;
     /// The state of a request while its body arrives.
     #[doc(hidden)]
-    type Kept: Clone + Debug;
+    type Partial: Clone + Debug;
     /// True if the session gets the body in parts, and requests it.
     #[doc(hidden)]
     const STREAMS: bool;
@@ -46,7 +46,7 @@ pub enum RequestPart {
 
 impl Mode for Whole {
     type Item = Request;
-    type Kept = (Request, Vec<u8>);
+    type Partial = (Request, Vec<u8>);
     const STREAMS: bool = false;
 
     fn next(httpd: &mut Httpd<Self>, input: &mut &[u8]) -> Result<Option<Request>, Refusal> {
@@ -86,7 +86,7 @@ impl Mode for Whole {
 
 impl Mode for Streamed {
     type Item = RequestPart;
-    type Kept = ();
+    type Partial = ();
     const STREAMS: bool = true;
 
     fn next(httpd: &mut Httpd<Self>, input: &mut &[u8]) -> Result<Option<RequestPart>, Refusal> {

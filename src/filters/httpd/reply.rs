@@ -189,8 +189,8 @@ pub(super) fn interim(parts: &response::Parts, output: &mut Output) {
     output.text(b"\r\n");
 }
 
-/// Writes the status line and the fields of the response, without those that the filter sets. The
-/// version is the highest that the server supports, not the request's (RFC 9110, section 2.5).
+/// Writes the status line and the fields of the response. The filter sets the others. The version
+/// is the highest that the server supports, not the request's (RFC 9110, section 2.5).
 fn write_head(parts: &response::Parts, output: &mut Output) {
     output.text(b"HTTP/1.1 ");
     output.text(parts.status.as_str().as_bytes());

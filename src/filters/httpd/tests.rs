@@ -599,3 +599,18 @@ fn fields_are_kept_by_where_the_path_begins() {
     let Ok(Some(Ok(RequestPart::Head(head)))) = streamed.decode(&mut input) else { panic!() };
     assert!(head.headers().is_empty());
 }
+
+#[test]
+fn reading_stops_and_goes_on_at_the_marks_of_a_slow_client() {
+    let stall = Httpd::new().stall().expect("a server's clients must read");
+    assert_eq!((stall.marks.high, stall.marks.low), (256 * 1024, 64 * 1024));
+}
+
+#[test]
+fn an_announced_body_takes_memory_as_it_arrives() {
+    let mut filter = Httpd::new();
+    let head = "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nx";
+    assert!(matches!(filter.decode(&mut head.as_bytes()), Ok(None)));
+    let incoming = filter.incoming.expect("its body is arriving");
+    assert_eq!(incoming.1.1.capacity(), 16 * 1024);
+}

@@ -193,3 +193,62 @@ impl Kernel {
         self.bursts.is_large |= has_any && self.releases.is_large();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::reactor::event::Event;
+    use crate::reactor::rig::Rig;
+    use crate::reactor::session::{Handlers, Session};
+    use std::time::Duration;
+
+    /// A session that ends with the turn after its start.
+    struct Guest;
+
+    impl Session for Guest {
+        fn events(_: &mut Handlers<Self>) {}
+    }
+
+    #[test]
+    fn tables_shrink_if_they_are_longer_than_what_is_kept() {
+        for (guests, left) in [(256, 256), (257, 0)] {
+            let mut rig = Rig::new();
+            for _ in 0..guests {
+                rig.spawn(Guest);
+            }
+            assert!(rig.run());
+            assert_eq!(rig.slots.capacity(), left, "after {guests} sessions");
+        }
+    }
+
+    /// Lives until the test ends, and takes posts.
+    struct Host;
+
+    impl Host {
+        const TAKE: Event<u64> = Event::new("host.take");
+    }
+
+    impl Session for Host {
+        fn events(on: &mut Handlers<Self>) {
+            on.on(Self::TAKE, |_, _, _| ());
+        }
+    }
+
+    #[test]
+    fn a_burst_within_the_pause_is_tidied_when_the_pause_is_over() {
+        let mut rig = Rig::new();
+        let host = rig.spawn(Host);
+        let _hold = rig.hold(host);
+        let burst = |rig: &mut Rig| {
+            for number in 0..100_000 {
+                rig.post(host, Host::TAKE, number).expect("there is room");
+            }
+            rig.settle();
+        };
+        burst(&mut rig);
+        let looked = rig.now();
+        assert_eq!(rig.bursts.due(), None, "the first burst is tidied at once");
+        rig.run_for(Duration::from_millis(400));
+        burst(&mut rig);
+        assert_eq!(rig.bursts.due(), Some(looked + Duration::from_secs(1)));
+    }
+}

@@ -169,3 +169,25 @@ impl Sockets {
         pending.filter_map(Signal::of_number).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sixteen_names_are_looked_up_at_a_time_and_the_next_is_refused() {
+        let poll = mio::Poll::new().expect("the system has a poll");
+        let mut sockets = Sockets::new(poll.registry()).expect("it has a waker");
+        for token in 0..16 {
+            sockets.resolve("127.0.0.1", 80, token).expect("there is room");
+        }
+        let error = sockets.resolve("127.0.0.1", 80, 16).expect_err("there is none");
+        assert_eq!(error.to_string(), "too many names are being looked up");
+        let mut ended = 0;
+        while ended == 0 {
+            std::thread::yield_now();
+            sockets.take_lookups(|_| ended += 1);
+        }
+        sockets.resolve("127.0.0.1", 80, 16).expect("there is room again");
+    }
+}

@@ -1,4 +1,4 @@
-//! A checkpoint on the disk.
+//! A checkpoint in a file.
 
 use super::Checkpoint;
 use crate::limits::{CHECKPOINT_BYTES, CHECKPOINT_FLUSH_TIME};
@@ -9,16 +9,17 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 
-/// Where a feed keeps its checkpoint.
+/// The file in which a feed stores its checkpoint.
 ///
-/// It is written aside, put on the disk and then given its name, so that there is always a whole
-/// one, the newest or the one before. A thread does that, for a disk may block.
+/// A checkpoint is written to a temporary file, synced to the disk and then renamed, so that there
+/// is always a complete one: the newest or the one before. A thread does that, because a disk may
+/// block.
 ///
-/// One file is for one feed: an empty file beside it, with `.lock` behind its name, is locked until
-/// this is dropped, or the feed that it was given to has ended and written its last checkpoint. The
-/// system ends a lock with its process, so that a crash leaves none behind. The empty file stays;
-/// do not remove it while a feed may run. Where the file system has no locks that is logged, and
-/// nothing keeps two feeds apart.
+/// A file belongs to one feed. A second, empty file with the suffix `.lock` is locked until this
+/// value is dropped, or its feed has ended and has written its last checkpoint. The system releases
+/// a lock when its process ends, so a crash leaves none. The empty file stays; do not remove it
+/// while a feed may run. If the file system has no locks, that is logged, and nothing prevents two
+/// feeds from using one file.
 #[derive(Debug)]
 pub struct CheckpointFile {
     path: PathBuf,
@@ -30,21 +31,21 @@ pub struct CheckpointFile {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// It cannot be read, or what locks it cannot be made, as where its folder is not there.
+    /// It cannot be read, or its lock file cannot be created, as in a folder that does not exist.
     Io(PathBuf, io::Error),
-    /// Another feed, of this process or another, has it.
+    /// Another feed, of this process or another, uses it.
     InUse(PathBuf),
-    /// There is a file, but no whole checkpoint in it.
+    /// The file has no complete checkpoint.
     Broken(PathBuf),
 }
 
 impl CheckpointFile {
-    /// Locks this file and reads its checkpoint; there is none yet if there is no file. It blocks:
-    /// open it before the loop runs.
+    /// Locks this file and reads its checkpoint, if the file exists. It blocks, so call it before
+    /// the loop runs.
     ///
     /// # Errors
-    /// When the file is in use or cannot be read, and when it is empty or broken: to begin anew
-    /// without being told to would hide that rows are missed or told again.
+    /// If the file is in use or cannot be read, or if it is empty or broken: a silent new start
+    /// would hide that rows are missed or reported again.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, CheckpointError> {
         let path = path.into();
         let lock = lock(&path)?;
@@ -69,7 +70,7 @@ impl CheckpointFile {
         Ok(CheckpointFile { path, checkpoint, lock })
     }
 
-    /// What was read when the file was opened.
+    /// The checkpoint that was read when the file was opened.
     pub fn checkpoint(&self) -> Option<&Checkpoint> {
         self.checkpoint.as_ref()
     }
@@ -104,7 +105,7 @@ impl std::error::Error for CheckpointError {
     }
 }
 
-/// Locks what stands beside `path`, for the file itself is another each time it is written.
+/// Locks a separate file next to `path`, because each write replaces the file itself.
 fn lock(path: &Path) -> Result<File, CheckpointError> {
     let beside = PathBuf::from(beside(path, ".lock"));
     let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&beside);
@@ -119,15 +120,16 @@ fn lock(path: &Path) -> Result<File, CheckpointError> {
     Ok(lock)
 }
 
-/// The way to the thread that writes. It ends when this is dropped and the newest is written.
+/// The channel to the thread that writes. The thread ends when this is dropped and the newest
+/// checkpoint is written.
 #[derive(Debug)]
 pub(super) struct Writer {
     to_write: Option<SyncSender<Checkpoint>>,
-    /// What was given to be written last; nothing once that has failed.
+    /// The last checkpoint that was given to the thread; `None` once writing has failed.
     last: Option<Checkpoint>,
-    /// What became of each; disconnected when the thread has ended.
+    /// The results of writing; disconnected when the thread has ended.
     written: Receiver<io::Result<()>>,
-    /// Whether the thread has one that it has not told of.
+    /// True if the thread has a checkpoint whose result has not arrived.
     is_busy: bool,
 }
 
@@ -148,7 +150,7 @@ impl Writer {
         Ok(Writer { to_write: Some(to_write), last: None, written, is_busy: false })
     }
 
-    /// Has a checkpoint written, after the one before and if it differs from that.
+    /// Writes a checkpoint after the one before, if it differs from that.
     pub(super) fn write(&mut self, checkpoint: Checkpoint) {
         if self.last.as_ref() == Some(&checkpoint) {
             return;
@@ -158,7 +160,7 @@ impl Writer {
         self.is_busy |= is_taken;
     }
 
-    /// What became of the last checkpoint, once that is known; `None` while it is written, and when
+    /// The result of the last checkpoint, once it is known; `None` while it is being written, or if
     /// there was none.
     pub(super) fn outcome(&mut self) -> Option<io::Result<()>> {
         let outcome = match self.written.try_recv() {
@@ -177,7 +179,7 @@ impl Writer {
         self.is_busy
     }
 
-    /// Waits, but not for ever, until all is written; how the last writing went.
+    /// Waits for a limited time until all is written. Returns the last result.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         self.to_write = None;
         let mut last = Ok(());
@@ -200,8 +202,8 @@ fn is_too_long(text: &str) -> bool {
     text.len() as u64 > CHECKPOINT_BYTES
 }
 
-/// The checkpoint's text, without its marks where a file would be too long to be read with them: a
-/// sequence may be, and some rows are then told again without a mark.
+/// The checkpoint's text. If the file would be longer than its limit, the marks are left out:
+/// sequences may be long. Some rows are then reported again without a mark.
 fn fitting(checkpoint: Checkpoint) -> String {
     let text = checkpoint.to_string();
     if !is_too_long(&text) {
@@ -210,7 +212,8 @@ fn fitting(checkpoint: Checkpoint) -> String {
     checkpoint.without_marks().to_string()
 }
 
-/// Writes `text` aside and puts it in place; after a crash there is the old or the new, whole.
+/// Writes `text` to a temporary file and renames it. After a crash there is the old file or the new
+/// one, complete.
 fn write(path: &Path, text: &str) -> io::Result<()> {
     if is_too_long(text) {
         return Err(io::Error::other("its sequence is too long to be kept"));
@@ -239,7 +242,7 @@ fn folder(path: &Path) -> &Path {
 mod tests {
     use super::*;
 
-    /// An empty folder, which is gone with this.
+    /// An empty folder, which is removed when this is dropped.
     struct Folder(PathBuf);
 
     impl Folder {

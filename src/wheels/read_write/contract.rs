@@ -1,7 +1,7 @@
 //! A filter that breaks its contract ends its connection. It must not hang it, nor keep the loop
 //! busy without end.
 
-use super::{Sink, Source, State};
+use super::{Sink, Source, WireState};
 use crate::filters::{Filter, Output, Patience, Protocol, Stall};
 use crate::limits::ITEMS_WITHOUT_INPUT;
 use bytes::Bytes;
@@ -14,14 +14,14 @@ use std::time::SystemTime;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BrokenFilter {
-    /// It needs more bytes at once than its [`input_max`](Filter::input_max) lets wait.
+    /// It needs more bytes at once than its [`input_max`](Filter::input_max) allows.
     Starves {
         /// The filter's type.
         filter: &'static str,
-        /// How many bytes may wait in front of it.
+        /// The number of bytes that may wait for it.
         input_max: usize,
     },
-    /// It has given more than [`ITEMS_WITHOUT_INPUT`] items in a row without taking a byte.
+    /// It has returned more than [`ITEMS_WITHOUT_INPUT`] items in a row without consuming a byte.
     Endless {
         /// The filter's type.
         filter: &'static str,
@@ -35,7 +35,7 @@ impl fmt::Display for BrokenFilter {
                 write!(f, "`{filter}` needs more than the {input_max} bytes of its `input_max`")
             }
             BrokenFilter::Endless { filter } => {
-                write!(f, "`{filter}` gives items without end and takes no input")
+                write!(f, "`{filter}` returns items without end and consumes no input")
             }
         }
     }
@@ -43,7 +43,7 @@ impl fmt::Display for BrokenFilter {
 
 impl std::error::Error for BrokenFilter {}
 
-/// What a wheel asks of any filter: a filter that is no protocol gives the defaults.
+/// The methods of [`Protocol`] for any filter. A filter that is no protocol has the defaults.
 pub(super) trait AskProtocol: Filter {
     fn respond(&mut self) -> Option<Bytes> {
         self.protocol_mut().and_then(Protocol::respond)
@@ -86,21 +86,22 @@ pub(super) trait AskProtocol: Filter {
 
 impl<F: Filter> AskProtocol for F {}
 
-impl<F: Filter> State<F> {
-    /// Counts an item for which the filter has taken so many bytes.
+impl<F: Filter> WireState<F> {
+    /// Counts an item for which the filter consumed this number of bytes.
     pub(super) fn count_item(&mut self, consumed: usize) -> Option<BrokenFilter> {
-        self.items_unfed = if consumed > 0 { 0 } else { self.items_unfed + 1 };
+        self.input.items_unfed = if consumed > 0 { 0 } else { self.input.items_unfed + 1 };
         let filter = type_name::<F>();
-        (self.items_unfed > ITEMS_WITHOUT_INPUT).then_some(BrokenFilter::Endless { filter })
+        (self.input.items_unfed > ITEMS_WITHOUT_INPUT).then_some(BrokenFilter::Endless { filter })
     }
 
-    /// Checks that the filter gets what it says that it needs, with so many bytes left before it.
+    /// Checks that the filter can get the bytes that it needs, if it has left this number
+    /// unconsumed.
     pub(super) fn check_need(&mut self, left: usize) -> Option<BrokenFilter> {
-        self.items_unfed = 0;
+        self.input.items_unfed = 0;
         let input_max = self.filter.input_max();
         let is_stuck = left > 0
             && left >= input_max
-            && matches!(self.source, Source::Open | Source::Ending)
+            && matches!(self.input.source, Source::Open | Source::Ending)
             && self.sink == Sink::Open
             && !self.filter.is_waiting()
             && !self.filter.is_finished();

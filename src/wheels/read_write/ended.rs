@@ -1,4 +1,4 @@
-//! How a connection ends.
+//! The ways in which a connection ends.
 
 #[cfg(doc)]
 use super::{BrokenFilter, ReadWrite};
@@ -11,28 +11,28 @@ use std::io;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Ended {
-    /// The peer sends no more. It may still read: what is put goes out.
+    /// The peer sends nothing more. It may still read: output is written.
     Eof,
-    /// The filter cannot make sense of what came, or has broken its contract ([`BrokenFilter`]);
-    /// nothing more is read. What is put still goes out.
+    /// The filter cannot decode the input, or has broken its contract ([`BrokenFilter`]). Nothing
+    /// more is read. Output is still written.
     Malformed(Box<dyn std::error::Error + Send + Sync>),
-    /// Everything has been sent after [`finish`](ReadWrite::finish) or
-    /// [`put_last`](ReadWrite::put_last). The connection is gone.
+    /// All output has been sent, after [`finish`](ReadWrite::finish) or
+    /// [`put_last`](ReadWrite::put_last). The connection is closed.
     Finished,
-    /// The peer was waited for too long: for what the filter has
-    /// [`patience`](crate::filters::Protocol::patience) for, or to read
-    /// ([`stall`](crate::filters::Protocol::stall)). The connection is gone, after the filter's
-    /// last words; if output still waited for the peer, it was reset.
+    /// A time limit has passed, for the peer to send
+    /// ([`patience`](crate::filters::Protocol::patience)) or to read
+    /// ([`stall`](crate::filters::Protocol::stall)). The connection is closed, after a last answer
+    /// of the filter; if output still waited for the peer, it was reset.
     TimedOut,
-    /// Reading or writing failed. The connection is gone, and so is what had not been sent.
+    /// Reading or writing failed. The connection is closed, and unsent bytes are lost.
     Failed(io::Error),
-    /// This side has closed it at once, and what had not been sent is gone. A wheel never tells
-    /// this, for whoever closes knows; sessions that hide the wheel do.
+    /// This side has closed the connection, and unsent bytes are lost. A wheel never delivers this;
+    /// sessions that own the wheel for the program do.
     Closed,
 }
 
 impl Ended {
-    /// Whether the connection is gone.
+    /// Returns true if the connection is closed.
     pub fn is_final(&self) -> bool {
         matches!(self, Ended::Finished | Ended::TimedOut | Ended::Failed(_) | Ended::Closed)
     }
@@ -44,9 +44,9 @@ impl fmt::Display for Ended {
             Ended::Eof => f.write_str("the peer has ended"),
             Ended::Malformed(error) => error.fmt(f),
             Ended::Finished => f.write_str("all has been sent"),
-            Ended::TimedOut => f.write_str("the peer was waited for too long"),
+            Ended::TimedOut => f.write_str("the peer did not send or read in time"),
             Ended::Failed(error) => error.fmt(f),
-            Ended::Closed => f.write_str("this side has closed it"),
+            Ended::Closed => f.write_str("this side has closed the connection"),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The way in: reads until the socket would block, decodes, delivers.
+//! Input: reads until the socket would block, decodes and delivers.
 
 use super::contract::AskProtocol;
-use super::{Ended, Sink, Source, State, end, output};
+use super::{Ended, Sink, Source, WireState, end, output};
 use crate::filters::Filter;
 use crate::limits::{READ_BUFFER, READ_PER_TURN};
 use crate::reactor::{Readiness, WheelCx, WheelId};
@@ -10,21 +10,21 @@ use std::io::ErrorKind;
 
 type Fault = Box<dyn Error + Send + Sync>;
 
-/// What the socket has to be read.
+/// What a read of the socket can find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Supply {
-    /// Nothing until the poll says so.
+    /// Nothing, until the poll reports readiness.
     Dry,
     /// There may be bytes.
     Some,
-    /// There may be bytes, and behind them the end.
+    /// There may be bytes, and after them the end.
     ToTheEnd,
-    /// The connection has failed. There may be bytes that came before.
+    /// The connection has failed. There may be bytes from before.
     Failed,
 }
 
 impl Supply {
-    /// What a socket with this readiness has to be read.
+    /// What a read can find after this readiness.
     pub(super) fn of(ready: Readiness) -> Self {
         if ready.intersects(Readiness::FAILED) {
             Supply::Failed
@@ -38,7 +38,7 @@ impl Supply {
     }
 }
 
-/// The buffer that all connections of a kernel read into, one at a time.
+/// The buffer into which all connections of a kernel read, one at a time.
 struct Buffer(Vec<u8>);
 
 impl Default for Buffer {
@@ -47,14 +47,14 @@ impl Default for Buffer {
     }
 }
 
-/// Takes what the socket has, as far as this turn's budget goes.
-pub(super) fn run<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>) {
+/// Reads from the socket, within this turn's budget.
+pub(super) fn run<F: Filter>(cx: &mut WheelCx<'_, '_, WireState<F>>, me: WheelId<WireState<F>>) {
     let mut buffer = cx.take_scratch::<Buffer>();
     let mut budget = READ_PER_TURN;
     let mut is_at_end = false;
     while let Some(state) = me.state(cx) {
         if !state.wants_bytes() {
-            is_at_end = state.source == Source::Eof;
+            is_at_end = state.input.source == Source::Eof;
             break;
         }
         if budget == 0 {
@@ -64,13 +64,13 @@ pub(super) fn run<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<Sta
         match state.socket.read(&mut buffer.0) {
             Ok(0) => end_of_input(cx, me),
             Ok(count) => {
-                // Less than was asked for is all that there was; what comes now is a new edge. That
-                // saves the read that would only say so, half of the system calls of a request.
+                // A short read means that the socket is empty, and new bytes are a new edge. So no
+                // further read is needed, which saves half of the system calls of a request.
                 budget = budget.saturating_sub(count);
                 if state.socket.reads_on() {
-                    budget = 0; // it has had its share, for bytes that were not the filter's
-                } else if count < buffer.0.len() && state.supply == Supply::Some {
-                    state.supply = Supply::Dry;
+                    budget = 0; // it has used its budget, for bytes that were not the filter's
+                } else if count < buffer.0.len() && state.input.supply == Supply::Some {
+                    state.input.supply = Supply::Dry;
                 }
                 feed(cx, me, &buffer.0[..count]);
             }
@@ -78,10 +78,10 @@ pub(super) fn run<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<Sta
                 if state.socket.reads_on() {
                     budget = 0;
                 } else {
-                    state.supply = Supply::Dry;
+                    state.input.supply = Supply::Dry;
                 }
             }
-            // Of what is thrown away nothing can be missed.
+            // If input is discarded, a cut at its end does not matter.
             Err(error) if error.kind() == ErrorKind::UnexpectedEof && state.is_discarding() => {
                 end_of_input(cx, me);
             }
@@ -94,21 +94,21 @@ pub(super) fn run<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<Sta
     }
 }
 
-impl<F: Filter> State<F> {
+impl<F: Filter> WireState<F> {
     fn wants_bytes(&self) -> bool {
-        self.supply != Supply::Dry
-            && match self.source {
+        self.input.supply != Supply::Dry
+            && match self.input.source {
                 Source::Open | Source::Ending => {
-                    self.takes_items() && self.pending.len() < self.filter.input_max()
+                    self.takes_items() && self.input.pending.len() < self.filter.input_max()
                 }
                 Source::Discarding(_) => true,
                 Source::Eof | Source::Ended | Source::Malformed => false,
             }
     }
 
-    /// The next item of what is left at the end of the input.
+    /// The next item of the bytes that are left at the end of the input.
     fn decode_end(&mut self) -> Result<Option<F::In>, Fault> {
-        let pending = std::mem::take(&mut self.pending);
+        let pending = std::mem::take(&mut self.input.pending);
         let mut bytes = &*pending;
         let decoded = self.filter.decode_end(&mut bytes).map_err(Into::into)?;
         if decoded.is_some()
@@ -116,88 +116,95 @@ impl<F: Filter> State<F> {
         {
             return Err(fault.into());
         }
-        self.pending = bytes.to_vec();
+        self.input.pending = bytes.to_vec();
         Ok(decoded)
     }
 
-    /// Whether there may be items in what has been read.
+    /// Returns true if there may be items in the bytes that have been read.
     pub(super) fn has_backlog(&self) -> bool {
-        !self.pending.is_empty() || self.is_interrupted
+        !self.input.pending.is_empty() || self.input.is_interrupted
     }
 
     fn takes_items(&self) -> bool {
-        !self.paused && !self.is_clogged && self.items_left > 0 && self.sink == Sink::Open
+        !self.input.paused
+            && !self.input.is_clogged
+            && self.input.items_left > 0
+            && self.sink == Sink::Open
     }
 
     fn is_discarding(&self) -> bool {
-        matches!(self.source, Source::Discarding(_))
+        matches!(self.input.source, Source::Discarding(_))
     }
 }
 
-/// Takes new bytes: straight from the shared buffer when nothing waits before them.
-fn feed<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>, bytes: &[u8]) {
+/// Decodes new bytes: directly from the shared buffer, if no earlier bytes wait.
+fn feed<F: Filter>(
+    cx: &mut WheelCx<'_, '_, WireState<F>>,
+    me: WheelId<WireState<F>>,
+    bytes: &[u8],
+) {
     let Some(state) = me.state(cx) else { return };
-    if let Source::Discarding(left) = &mut state.source {
-        if *left < bytes.len() {
-            return end(cx, me, Ended::Finished); // it has had its time to read the answer
+    if let Source::Discarding(left) = &mut state.input.source {
+        match left.checked_sub(bytes.len() as u32) {
+            Some(rest) => *left = rest,
+            None => end(cx, me, Ended::Finished), // the peer has had time to read the answer
         }
-        *left -= bytes.len();
-    } else if state.pending.is_empty() {
+    } else if state.input.pending.is_empty() {
         let rest = decode(cx, me, bytes);
         if !rest.is_empty()
             && let Some(state) = me.state(cx)
         {
-            state.pending.extend_from_slice(rest);
+            state.input.pending.extend_from_slice(rest);
         }
     } else {
-        state.pending.extend_from_slice(bytes);
+        state.input.pending.extend_from_slice(bytes);
         drain(cx, me);
     }
 }
 
-/// Takes items from what waits.
-pub(super) fn drain<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>) {
+/// Decodes the bytes that wait.
+pub(super) fn drain<F: Filter>(cx: &mut WheelCx<'_, '_, WireState<F>>, me: WheelId<WireState<F>>) {
     let Some(state) = me.state(cx) else { return };
     if !state.has_backlog() || !state.takes_items() {
         return;
     }
-    state.is_interrupted = false;
-    let mut bytes = std::mem::take(&mut state.pending);
+    state.input.is_interrupted = false;
+    let mut bytes = std::mem::take(&mut state.input.pending);
     let rest = decode(cx, me, &bytes).len();
     bytes.drain(..bytes.len() - rest);
     if let Some(state) = me.state(cx)
         && !bytes.is_empty()
     {
-        state.pending = bytes;
+        state.input.pending = bytes;
     }
     tell_last(cx, me);
 }
 
-/// Takes what is left of an input that has ended once nothing before it waits for an answer.
-fn tell_last<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>) {
+/// Decodes the last bytes of an input that has ended, if no earlier item waits for its answer.
+fn tell_last<F: Filter>(cx: &mut WheelCx<'_, '_, WireState<F>>, me: WheelId<WireState<F>>) {
     while let Some(state) = me.state(cx)
-        && state.source == Source::Ended
-        && !state.pending.is_empty()
+        && state.input.source == Source::Ended
+        && !state.input.pending.is_empty()
         && state.takes_items()
         && !state.filter.is_waiting()
     {
         match state.decode_end() {
             Ok(Some(item)) => deliver(cx, me, item),
-            Ok(None) => state.pending = Vec::new(),
+            Ok(None) => state.input.pending = Vec::new(),
             Err(error) => malformed(cx, me, error),
         }
     }
 }
 
-/// Delivers items until the filter needs more bytes or the session wants no more; what is left.
+/// Delivers items until the filter needs more bytes or the session takes no more. Returns the rest.
 fn decode<'a, F: Filter>(
-    cx: &mut WheelCx<'_, '_, State<F>>,
-    me: WheelId<State<F>>,
+    cx: &mut WheelCx<'_, '_, WireState<F>>,
+    me: WheelId<WireState<F>>,
     mut bytes: &'a [u8],
 ) -> &'a [u8] {
     while let Some(state) = me.state(cx) {
         if !state.takes_items() {
-            state.is_interrupted = true;
+            state.input.is_interrupted = true;
             return bytes;
         }
         let before = bytes.len();
@@ -208,8 +215,8 @@ fn decode<'a, F: Filter>(
             Err(_) => None,
         };
         let said = state.filter.respond();
-        state.items_left -= u16::from(matches!(decoded, Ok(Some(_))));
-        let input = state.input;
+        state.input.items_left -= u16::from(matches!(decoded, Ok(Some(_))));
+        let input = state.on_input;
         if let Some(said) = said {
             output::write_with(cx, me, |_, output| output.shared(said));
         }
@@ -229,71 +236,75 @@ fn decode<'a, F: Filter>(
     &[]
 }
 
-fn deliver<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>, item: F::In) {
+fn deliver<F: Filter>(
+    cx: &mut WheelCx<'_, '_, WireState<F>>,
+    me: WheelId<WireState<F>>,
+    item: F::In,
+) {
     let Some(state) = me.state(cx) else { return };
-    state.items_left -= 1;
-    let input = state.input;
+    state.input.items_left -= 1;
+    let input = state.on_input;
     cx.deliver(input, item);
 }
 
-/// The socket has no more, now or ever.
-fn end_of_input<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>) {
+/// The input has ended.
+fn end_of_input<F: Filter>(cx: &mut WheelCx<'_, '_, WireState<F>>, me: WheelId<WireState<F>>) {
     let Some(state) = me.state(cx) else { return };
-    state.supply = Supply::Dry;
-    match (state.source, state.sink) {
+    state.input.supply = Supply::Dry;
+    match (state.input.source, state.sink) {
         (Source::Discarding(_), Sink::Shut) => end(cx, me, Ended::Finished),
-        // It has sent its last byte and reads on: the last bytes for it are still to go out.
-        (Source::Discarding(_), _) => state.source = Source::Ended,
+        // The peer has ended and still reads: the last output must be written.
+        (Source::Discarding(_), _) => state.input.source = Source::Ended,
         (Source::Ending, _) => {
-            state.source = Source::Ended;
+            state.input.source = Source::Ended;
             drain(cx, me);
         }
-        _ => state.source = Source::Eof,
+        _ => state.input.source = Source::Eof,
     }
 }
 
-/// Reports that the peer has left, if reading cannot find it because nothing is read now: the
-/// session has paused, too much output waits for the peer, or the input buffer is full.
+/// Reports that the peer has left, if no read can find that now, because the session has paused,
+/// too much output is unsent, or the input buffer is full.
 ///
 /// A failure is reported immediately. An orderly end is reported early only if an item waits for
-/// its answer, so that no poll is held for a peer that may have gone; otherwise it comes after the
-/// items.
+/// its answer, so that no poll waits for a peer that may have left; otherwise it is reported after
+/// the items.
 pub(super) fn report_departure<F: Filter>(
-    cx: &mut WheelCx<'_, '_, State<F>>,
-    me: WheelId<State<F>>,
+    cx: &mut WheelCx<'_, '_, WireState<F>>,
+    me: WheelId<WireState<F>>,
 ) {
     let Some(state) = me.state(cx) else { return };
-    if state.supply < Supply::ToTheEnd || state.items_left == 0 || state.wants_bytes() {
+    if state.input.supply < Supply::ToTheEnd || state.input.items_left == 0 || state.wants_bytes() {
         return; // reading will find it
     }
-    if state.supply == Supply::Failed {
+    if state.input.supply == Supply::Failed {
         match state.socket.take_error() {
             Some(error) => return end(cx, me, Ended::Failed(error)),
-            None => state.supply = Supply::ToTheEnd,
+            None => state.input.supply = Supply::ToTheEnd,
         }
     }
-    if state.source == Source::Open && state.sink == Sink::Open && state.filter.is_waiting() {
-        state.source = Source::Ending;
-        let ended = state.ended;
+    if state.input.source == Source::Open && state.sink == Sink::Open && state.filter.is_waiting() {
+        state.input.source = Source::Ending;
+        let ended = state.on_ended;
         cx.deliver(ended, Ended::Eof);
     }
 }
 
-/// Tells the end of the input once everything before it has been delivered, or at once when that
-/// waits for an answer: the answer may be long in coming, and the peer may have left.
-fn tell_eof<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>) {
+/// Delivers the end of the input after everything before it. If an item waits for its answer, the
+/// end is delivered at once, because the answer may take long and the peer may have left.
+fn tell_eof<F: Filter>(cx: &mut WheelCx<'_, '_, WireState<F>>, me: WheelId<WireState<F>>) {
     while let Some(state) = me.state(cx)
-        && state.source == Source::Eof
+        && state.input.source == Source::Eof
         && state.takes_items()
     {
         let decoded = if state.filter.is_waiting() { Ok(None) } else { state.decode_end() };
         match decoded {
             Ok(Some(item)) => deliver(cx, me, item),
             Ok(None) => {
-                state.source = Source::Ended;
-                let ended = state.ended;
+                state.input.source = Source::Ended;
+                let ended = state.on_ended;
                 cx.deliver(ended, Ended::Eof);
-                // What waits behind a question that was answered just now.
+                // Bytes may wait after an item that was answered just now.
                 drain(cx, me);
             }
             Err(error) => malformed(cx, me, error),
@@ -301,13 +312,17 @@ fn tell_eof<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>
     }
 }
 
-fn malformed<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>, error: Fault) {
+fn malformed<F: Filter>(
+    cx: &mut WheelCx<'_, '_, WireState<F>>,
+    me: WheelId<WireState<F>>,
+    error: Fault,
+) {
     let Some(state) = me.state(cx) else { return };
-    state.source = match state.source {
+    state.input.source = match state.input.source {
         Source::Open | Source::Ending => Source::Malformed,
         _ => Source::Ended,
     };
-    (state.pending, state.is_interrupted) = (Vec::new(), false);
-    let ended = state.ended;
+    (state.input.pending, state.input.is_interrupted) = (Vec::new(), false);
+    let ended = state.on_ended;
     cx.deliver(ended, Ended::Malformed(error));
 }

@@ -1,15 +1,15 @@
-//! The way out: encodes, writes at once, keeps what the socket has no room for.
+//! Output: encodes, writes at once, and stores the bytes that the socket does not accept.
 
 use super::contract::AskProtocol;
-use super::{Ended, Put, Sink, Source, State, end, patience};
-use crate::filters::{Filter, Output};
+use super::{EndPlan, Ended, Extra, Put, Sink, Source, WireState, end, patience};
+use crate::filters::{Filter, Marks, Output};
 use crate::limits::{FINISH_TIME, LINGER_BYTES, LINGER_TIME, OUTPUT_MAX, WRITE_SLICES};
-use crate::reactor::{Cx, Socket, WheelCx, WheelId};
+use crate::reactor::{Cx, Socket, WheelCx, WheelEvent, WheelId};
 use std::io::{self, ErrorKind, IoSlice};
 use std::time::Instant;
 
-/// Encodes an item and writes it, behind what is unsent.
-pub(super) fn put<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, item: F::Out) -> Put {
+/// Encodes an item and writes it after the unsent bytes.
+pub(super) fn put<F: Filter>(cx: &mut Cx<'_>, me: WheelId<WireState<F>>, item: F::Out) -> Put {
     let Some(state) = me.state(cx) else { return Put::Gone };
     if state.sink != Sink::Open || state.failure.is_some() {
         return Put::Gone;
@@ -22,25 +22,25 @@ pub(super) fn put<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>, item: F::Ou
     write_with(cx, me, |filter, output| filter.encode(item, output));
     let Some(state) = me.state(cx) else { return Put::Gone };
     let put = match &state.extra {
-        Some(extra) if extra.above => Put::Full,
+        Some(extra) if extra.is_above_mark() => Put::Full,
         _ => Put::Flowing,
     };
     if state.filter.is_finished() {
         finish(cx, me);
     } else if !state.running {
-        if !state.pending.is_empty() || state.ends_with_input {
-            me.again(cx); // what waited behind the question that this answers, or the end
+        if !state.input.pending.is_empty() || state.end == EndPlan::AfterInput {
+            me.again(cx); // to decode what waited for this answer, or to end
         }
         patience::arm(cx, me);
     }
     put
 }
 
-/// Writes what is unsent, and what the filter says behind it, as far as there is room, and keeps
+/// Writes the unsent bytes and the filter's output after them, as far as there is room, and stores
 /// the rest.
 pub(super) fn write_with<F: Filter>(
     cx: &mut Cx<'_>,
-    me: WheelId<State<F>>,
+    me: WheelId<WireState<F>>,
     say: impl FnOnce(&mut F, &mut Output),
 ) {
     let (date, now, spare) = (cx.date(), cx.now(), cx.take_scratch());
@@ -48,7 +48,7 @@ pub(super) fn write_with<F: Filter>(
     state.filter.set_date(date);
     let (spare, has_news) = state.write(spare, now, say);
     if has_news {
-        me.again(cx); // to tell of a mark that was crossed, or that all is written; or to read on
+        me.again(cx); // to report a mark, or that all is written; or to read on
     }
     if let Some(spare) = spare {
         cx.put_scratch(spare);
@@ -69,10 +69,10 @@ fn flush(socket: &mut Socket, output: &mut Output) -> io::Result<()> {
     socket.flush()
 }
 
-/// Goes on with what is unsent when there is room, and with an ending that is under way.
+/// Continues with the unsent bytes if there is room, and with an end that is in progress.
 pub(super) fn run<F: Filter>(
-    cx: &mut WheelCx<'_, '_, State<F>>,
-    me: WheelId<State<F>>,
+    cx: &mut WheelCx<'_, '_, WireState<F>>,
+    me: WheelId<WireState<F>>,
     is_writable: bool,
 ) {
     let Some(state) = me.state(cx) else { return };
@@ -92,33 +92,35 @@ pub(super) fn run<F: Filter>(
 }
 
 fn overfull() -> io::Error {
-    io::Error::other(format!("the peer does not read: more than {OUTPUT_MAX} bytes wait for it"))
+    io::Error::other(format!("the peer does not read: more than {OUTPUT_MAX} bytes are unsent"))
 }
 
-/// From now on nothing is put, and input is thrown away.
-pub(super) fn finish<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+/// Ends the output: from now on items are dropped and input is discarded.
+pub(super) fn finish<F: Filter>(cx: &mut Cx<'_>, me: WheelId<WireState<F>>) {
     let now = cx.now();
     let Some(state) = me.state(cx) else { return };
     if state.sink != Sink::Open {
         return;
     }
     state.sink = Sink::Finishing;
-    state.pending = Vec::new();
-    state.source = match state.source {
-        Source::Open | Source::Ending | Source::Malformed => Source::Discarding(LINGER_BYTES),
+    state.input.pending = Vec::new();
+    state.input.source = match state.input.source {
+        Source::Open | Source::Ending | Source::Malformed => {
+            Source::Discarding(LINGER_BYTES as u32)
+        }
         Source::Eof => Source::Ended,
         source => source,
     };
-    state.watch.begin_to_end(now);
+    state.wait.begin_to_end(now);
     me.delay(cx, FINISH_TIME);
     me.again(cx);
 }
 
-/// Finishes a connection that ends with its input, if nothing of that is left to be answered.
-pub(super) fn finish_after_input<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+/// Finishes a connection that ends with its input, if all items have been answered.
+pub(super) fn finish_after_input<F: Filter>(cx: &mut Cx<'_>, me: WheelId<WireState<F>>) {
     if let Some(state) = me.state(cx)
-        && state.ends_with_input
-        && matches!(state.source, Source::Ended | Source::Malformed)
+        && state.end == EndPlan::AfterInput
+        && matches!(state.input.source, Source::Ended | Source::Malformed)
         && !state.has_backlog()
         && !state.filter.is_waiting()
     {
@@ -126,23 +128,27 @@ pub(super) fn finish_after_input<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F
     }
 }
 
-/// All is written: tells the peer so, and waits for it to have read unless it has ended already.
-fn shut<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>) {
-    report(cx, me); // what is due comes before the end
+/// All output is written: closes the write side, and waits until the peer has read it, unless the
+/// peer has ended.
+fn shut<F: Filter>(cx: &mut WheelCx<'_, '_, WireState<F>>, me: WheelId<WireState<F>>) {
+    report(cx, me); // due events come before the end
     let Some(state) = me.state(cx) else { return };
     state.sink = Sink::Shut;
-    let is_over = !matches!(state.source, Source::Discarding(_));
+    let is_over = !matches!(state.input.source, Source::Discarding(_));
     if state.socket.shutdown_write().is_err() || is_over {
         return end(cx, me, Ended::Finished);
     }
     me.delay(cx, LINGER_TIME);
 }
 
-/// The time for an ending is up, unless the peer has taken some of the last bytes meanwhile.
-pub(super) fn give_up<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>) {
+/// The time limit of an end has passed, unless the peer has read some of the last bytes meanwhile.
+pub(super) fn give_up<F: Filter>(
+    cx: &mut WheelCx<'_, '_, WireState<F>>,
+    me: WheelId<WireState<F>>,
+) {
     let now = cx.now();
     let Some(state) = me.state(cx) else { return };
-    let left = FINISH_TIME.saturating_sub(state.watch.elapsed(now));
+    let left = FINISH_TIME.saturating_sub(state.wait.elapsed(now));
     match state.sink {
         Sink::Open => {}
         Sink::Finishing if !left.is_zero() => me.delay(cx, left),
@@ -151,9 +157,9 @@ pub(super) fn give_up<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId
     }
 }
 
-/// The session has panicked: sends what the filter has to say of that, as far as there is room, and
-/// what the peer has sent is taken, or the system would have a reset overtake those words.
-pub(super) fn last_words<F: Filter>(state: &mut State<F>) {
+/// The session has panicked: sends the filter's last answer, as far as there is room. Then reads
+/// the peer's bytes, because unread bytes would make the system send a reset before the answer.
+pub(super) fn last_words<F: Filter>(state: &mut WireState<F>) {
     if state.sink != Sink::Open || state.failure.is_some() {
         return;
     }
@@ -168,18 +174,19 @@ pub(super) fn last_words<F: Filter>(state: &mut State<F>) {
         left = left.saturating_sub(count);
     }
     if !output.is_empty() {
-        state.unsent = Some(output); // so that it ends with a reset
+        state.unsent = Some(output); // so that the connection is reset
     }
 }
 
-impl<F: Filter> State<F> {
-    /// Whether something is still to go out, or to be told of that.
+impl<F: Filter> WireState<F> {
+    /// Returns true if output is unsent, or an end or a failure is in progress.
     pub(super) fn has_output(&self) -> bool {
         self.unsent() > 0 || self.sink != Sink::Open || self.failure.is_some()
     }
 
-    /// Writes what is unsent, and what the filter says behind it, into `spare` where nothing is
-    /// unsent; an output that is not needed, and whether the wheel is to run for what has changed.
+    /// Writes the unsent bytes and the filter's output after them, with `spare` as the buffer if
+    /// nothing is unsent. Returns the buffer that is not needed, and true if the wheel must run
+    /// because something has changed.
     fn write(
         &mut self,
         spare: Box<Output>,
@@ -194,7 +201,7 @@ impl<F: Filter> State<F> {
         let before = output.len();
         let failed = flush(&mut self.socket, &mut output).err();
         if output.len() < before {
-            self.watch.moved(now);
+            self.wait.moved(now);
         }
         let has_failed = failed.is_some();
         if has_failed {
@@ -212,56 +219,88 @@ impl<F: Filter> State<F> {
         (spare, self.count() || flows || has_failed)
     }
 
-    /// Compares the unsent bytes with the filter's marks; whether input that was held back can
-    /// come.
+    /// Compares the unsent bytes with the filter's marks. Returns true if reading can go on.
     fn unclog(&mut self) -> bool {
         let unsent = self.unsent();
         if unsent == 0 {
-            return std::mem::take(&mut self.is_clogged);
+            return std::mem::take(&mut self.input.is_clogged);
         }
         let Some(stall) = self.filter.stall() else { return false };
-        let was_clogged = self.is_clogged;
-        self.is_clogged = unsent >= stall.marks.high || (was_clogged && unsent > stall.marks.low);
-        was_clogged && !self.is_clogged
+        let was_clogged = self.input.is_clogged;
+        self.input.is_clogged =
+            unsent >= stall.marks.high || (was_clogged && unsent > stall.marks.low);
+        was_clogged && !self.input.is_clogged
     }
 
-    /// Compares the unsent bytes with the marks; whether there is something to tell.
+    /// Compares the unsent bytes with the session's marks. Returns true if an event is due.
     fn count(&mut self) -> bool {
         let unsent = self.unsent();
         let Some(extra) = &mut self.extra else { return false };
         extra.flushed_due = unsent == 0 && extra.flushed.is_some();
-        if let Some((marks, ..)) = extra.marks {
-            if !extra.above && unsent >= marks.high {
-                extra.above = true;
-                extra.high_due = true;
-            } else if extra.above && unsent <= marks.low {
-                extra.above = false;
-                extra.low_due = true;
-            }
-        }
-        extra.high_due || extra.low_due || extra.flushed_due
+        let is_crossed = extra.marks.as_mut().is_some_and(|marks| marks.compare(unsent));
+        is_crossed || extra.flushed_due
     }
 }
 
-/// Tells of marks that were crossed and of an empty buffer, each once, if somebody asked for it.
-pub(super) fn report<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>) {
-    let tell = |cx: &mut WheelCx<'_, '_, State<F>>,
-                which: fn(&mut super::Extra) -> Option<super::WheelEvent<()>>| {
-        let outlet = me.state(cx).and_then(|state| which(state.extra.as_mut()?));
-        if let Some(outlet) = outlet {
-            cx.deliver(outlet, ());
+impl Extra {
+    fn is_above_mark(&self) -> bool {
+        self.marks.as_ref().is_some_and(|marks| marks.is_above)
+    }
+}
+
+/// The marks of a session, and its events for them.
+pub(super) struct MarkEvents {
+    marks: Marks,
+    full: WheelEvent<()>,
+    drained: WheelEvent<()>,
+    /// The high mark was reached, and the low mark has not been since.
+    is_above: bool,
+    /// The number of crossings that were not delivered yet. Two more are none: they cancel out.
+    crossings: u8,
+}
+
+impl MarkEvents {
+    pub(super) fn new(marks: Marks, full: WheelEvent<()>, drained: WheelEvent<()>) -> Self {
+        MarkEvents { marks, full, drained, is_above: false, crossings: 0 }
+    }
+
+    /// Compares the unsent bytes with the marks. Returns true if an event is due.
+    fn compare(&mut self, unsent: usize) -> bool {
+        let Marks { high, low } = self.marks;
+        let is_crossed = if self.is_above { unsent <= low } else { unsent >= high };
+        if is_crossed {
+            self.is_above = !self.is_above;
+            self.crossings = if self.crossings == 2 { 1 } else { self.crossings + 1 };
         }
-    };
-    tell(cx, |extra| {
-        let (_, full, _) = extra.marks?;
-        std::mem::take(&mut extra.high_due).then_some(full)
-    });
-    tell(cx, |extra| {
-        let (.., drained) = extra.marks?;
-        std::mem::take(&mut extra.low_due).then_some(drained)
-    });
-    tell(cx, |extra| {
-        let flushed = extra.flushed?;
-        std::mem::take(&mut extra.flushed_due).then_some(flushed)
-    });
+        self.crossings > 0
+    }
+
+    /// Takes the oldest crossing that was not delivered.
+    fn take_due(&mut self) -> Option<WheelEvent<()>> {
+        let was_above = self.is_above != (self.crossings % 2 == 1);
+        self.crossings = self.crossings.checked_sub(1)?;
+        Some(if was_above { self.drained } else { self.full })
+    }
+}
+
+/// Delivers the due events: marks that were crossed, and an empty buffer.
+pub(super) fn report<F: Filter>(cx: &mut WheelCx<'_, '_, WireState<F>>, me: WheelId<WireState<F>>) {
+    // Crossings that a handler causes here are delivered in the next turn.
+    let marks = |state: &mut WireState<F>| Some(state.extra.as_ref()?.marks.as_ref()?.crossings);
+    for _ in 0..me.state(cx).and_then(marks).unwrap_or(0) {
+        if let Some(state) = me.state(cx)
+            && let Some(extra) = &mut state.extra
+            && let Some(marks) = &mut extra.marks
+            && let Some(event) = marks.take_due()
+        {
+            cx.deliver(event, ());
+        }
+    }
+    if let Some(state) = me.state(cx)
+        && let Some(extra) = &mut state.extra
+        && std::mem::take(&mut extra.flushed_due)
+        && let Some(flushed) = extra.flushed
+    {
+        cx.deliver(flushed, ());
+    }
 }

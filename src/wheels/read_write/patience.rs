@@ -1,19 +1,19 @@
-//! How long a peer is waited for, with one timer for each connection.
+//! Time limits for the peer, with one timer for each connection.
 //!
-//! What is waited for changes with every request; the timer does not. It is set when there is none
-//! that is early enough, and when it fires it is set again for what is left. So a request costs a
-//! comparison, and a connection an occasional look at its watch.
+//! The wait changes with every request, but the timer does not. It is set only if it would fire too
+//! late, and when it fires early, it is set again for the rest. So a request costs a comparison,
+//! and a connection an occasional timer.
 
 use super::contract::AskProtocol;
-use super::{Ended, Sink, Source, State, end, output};
+use super::{EndPlan, Ended, Sink, Source, WireState, end, output};
 use crate::filters::Filter;
 use crate::limits::PEER_ACK_TIME;
 use crate::reactor::{Cx, WheelCx, WheelId};
 use std::time::{Duration, Instant};
 
-/// What the peer is waited for, and since when.
+/// The current wait for the peer, and its start.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct PeerWait {
     what: Option<Awaited>,
     since: Instant,
     /// When the timer fires.
@@ -22,23 +22,23 @@ pub(super) struct Watch {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Awaited {
-    /// To take some of what is unsent.
+    /// For the peer to read some of the unsent bytes.
     Room,
-    /// To send what the filter calls by this number.
+    /// For input; the filter has given the wait this number.
     Input(u32),
 }
 
-impl Watch {
+impl PeerWait {
     pub(super) fn new(now: Instant) -> Self {
-        Watch { what: None, since: now, due: None }
+        PeerWait { what: None, since: now, due: None }
     }
 
-    /// Its timer has fired.
+    /// Notes that the timer has fired.
     pub(super) fn fired(&mut self) {
         self.due = None;
     }
 
-    /// Whether its timer is to be set for `deadline`, as it is from now on.
+    /// Returns true if the timer must be set to `deadline`, and notes that it is.
     fn wakes_too_late(&mut self, deadline: Instant) -> bool {
         let is_late = self.due.is_none_or(|due| deadline < due);
         if is_late {
@@ -47,18 +47,18 @@ impl Watch {
         is_late
     }
 
-    /// From now on the peer is waited for to take its last bytes.
+    /// Begins the wait for the peer to read the last bytes.
     pub(super) fn begin_to_end(&mut self, now: Instant) {
         self.what = Some(Awaited::Room);
         self.since = now;
     }
 
-    /// For how long it has been waited.
+    /// The duration of the wait so far.
     pub(super) fn elapsed(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.since)
     }
 
-    /// The peer has taken some of what is unsent.
+    /// Notes that the peer has read some of the unsent bytes.
     pub(super) fn moved(&mut self, now: Instant) {
         if self.what == Some(Awaited::Room) {
             self.since = now;
@@ -66,51 +66,52 @@ impl Watch {
     }
 }
 
-impl<F: Filter> State<F> {
+impl<F: Filter> WireState<F> {
     fn awaited(&self) -> Option<(Awaited, Duration)> {
         if self.unsent.is_some()
             && let Some(stall) = self.filter.stall()
         {
             return Some((Awaited::Room, stall.time));
         }
-        if self.paused || self.source != Source::Open {
+        if self.input.paused || self.input.source != Source::Open {
             return None;
         }
         let patience = self.filter.patience()?;
         Some((Awaited::Input(patience.wait), patience.time))
     }
 
-    /// Notes what is waited for now; what, and until when.
+    /// Updates the current wait. Returns it with its deadline.
     fn deadline(&mut self, now: Instant) -> Option<(Awaited, Instant)> {
         if self.sink != Sink::Open || self.failure.is_some() {
-            return None; // its end has a time of its own
+            return None; // the end has its own time limit
         }
         let awaited = self.awaited();
         let what = awaited.map(|(what, _)| what);
-        if self.watch.what != what {
-            self.watch.what = what;
-            self.watch.since = now;
+        if self.wait.what != what {
+            self.wait.what = what;
+            self.wait.since = now;
         }
         let (what, time) = awaited?;
-        Some((what, self.watch.since.checked_add(time)?))
+        Some((what, self.wait.since.checked_add(time)?))
     }
 }
 
-impl<F: Filter> State<F> {
-    /// The time in which the peer must acknowledge something, where it must read in time.
+impl<F: Filter> WireState<F> {
+    /// The time within which the peer must acknowledge bytes, if the filter has a limit for
+    /// reading.
     fn ack_time(&self) -> Option<Duration> {
         self.filter.stall().map(|stall| stall.time.max(PEER_ACK_TIME))
     }
 
-    /// Has the system look for a peer that has vanished while something is on its way to it.
+    /// Lets the system detect a peer that vanishes while bytes are on the way to it.
     pub(super) fn watch_acks(&self) {
         if let Some(time) = self.ack_time() {
             self.set_ack_time(Some(time));
         }
     }
 
-    /// Turns that off while more waits than the system takes, because the system would end the
-    /// connection of a peer that reads steadily but slowly; and on again a while later.
+    /// Turns the time to acknowledge off while output waits for the system, because the system
+    /// would end the connection of a peer that reads steadily but slowly. Turns it on again later.
     pub(super) fn adapt_ack_time(&mut self, now: Instant) {
         let is_full = self.unsent() > 0;
         let full = self.extra.as_ref().and_then(|extra| extra.full);
@@ -136,33 +137,33 @@ impl<F: Filter> State<F> {
     }
 }
 
-/// Sees that the wheel runs when the time for what is waited for is up.
-pub(super) fn arm<F: Filter>(cx: &mut Cx<'_>, me: WheelId<State<F>>) {
+/// Sets the timer, so that the wheel runs when the current wait has passed its limit.
+pub(super) fn arm<F: Filter>(cx: &mut Cx<'_>, me: WheelId<WireState<F>>) {
     let now = cx.now();
     let Some(state) = me.state(cx) else { return };
     if let Some((_, deadline)) = state.deadline(now)
-        && state.watch.wakes_too_late(deadline)
+        && state.wait.wakes_too_late(deadline)
     {
         me.delay(cx, deadline.saturating_duration_since(now));
     }
 }
 
-/// What a look at the watch asks for.
+/// What must happen after a check of the wait.
 #[derive(Clone, Copy)]
 pub(super) enum Look {
     Nothing,
-    /// Another look, after this.
+    /// Another check, after this time.
     Again(Duration),
-    /// The end: the time is up.
+    /// The end: the time limit has passed.
     TimeIsUp(Awaited),
 }
 
-impl<F: Filter> State<F> {
-    /// Looks at the watch.
+impl<F: Filter> WireState<F> {
+    /// Checks the current wait.
     pub(super) fn look(&mut self, now: Instant) -> Look {
         match self.deadline(now) {
             Some((what, deadline)) if deadline <= now => Look::TimeIsUp(what),
-            Some((_, deadline)) if self.watch.wakes_too_late(deadline) => {
+            Some((_, deadline)) if self.wait.wakes_too_late(deadline) => {
                 Look::Again(deadline.saturating_duration_since(now))
             }
             _ => Look::Nothing,
@@ -170,10 +171,10 @@ impl<F: Filter> State<F> {
     }
 }
 
-/// Does what a look has asked for. For a wheel that runs, since it may have to tell its session.
+/// Acts on the result of a check. Only a running wheel can, because it may deliver an event.
 pub(super) fn act<F: Filter>(
-    cx: &mut WheelCx<'_, '_, State<F>>,
-    me: WheelId<State<F>>,
+    cx: &mut WheelCx<'_, '_, WireState<F>>,
+    me: WheelId<WireState<F>>,
     look: Look,
 ) {
     match look {
@@ -183,13 +184,17 @@ pub(super) fn act<F: Filter>(
     }
 }
 
-fn expire<F: Filter>(cx: &mut WheelCx<'_, '_, State<F>>, me: WheelId<State<F>>, what: Awaited) {
+fn expire<F: Filter>(
+    cx: &mut WheelCx<'_, '_, WireState<F>>,
+    me: WheelId<WireState<F>>,
+    what: Awaited,
+) {
     match what {
         Awaited::Room => end(cx, me, Ended::TimedOut),
         Awaited::Input(_) => {
             output::write_with(cx, me, F::timed_out);
             if let Some(state) = me.state(cx) {
-                state.is_late = true;
+                state.end = EndPlan::TimedOut;
             }
             output::finish(cx, me);
         }

@@ -1,12 +1,12 @@
-//! What a connection costs while nothing happens, and what it asks of the system; how it behaves is
-//! tested with a network.
+//! Tests of a connection's size and of the options of its socket. Its behaviour is tested with a
+//! network.
 
-use super::{ReadWrite, State};
+use super::{ReadWrite, WireState};
 use crate::filters::{Filter, Httpd, Stream};
 
 #[test]
 fn a_connection_takes_little_while_it_waits() {
-    let (bare, http) = (size_of::<State<Stream>>(), size_of::<State<Httpd>>());
+    let (bare, http) = (size_of::<WireState<Stream>>(), size_of::<WireState<Httpd>>());
     assert!(bare <= 208 && http <= 264, "{bare} and {http}");
 }
 
@@ -36,10 +36,10 @@ mod acks {
         const ACCEPTED: Event<Accepted> = Event::new("library.accepted");
         const REQUEST: Event<<Httpd as Filter>::In> = Event::new("library.request");
         const ENDED: Event<Ended> = Event::new("library.ended");
-        /// Call it to learn where to connect.
+        /// Returns the address to connect to.
         const LOCAL: Event<(), Option<Endpoint>> = Event::new("library.local");
-        /// Call it for the time that the system gives the peer, so long after now; `None` while
-        /// that is off, or there is no peer.
+        /// Returns the time to acknowledge after the payload's time from now; `None` if it is off,
+        /// or there is no peer.
         const ACK_TIME: Event<Duration, Option<Duration>> = Event::new("library.ack_time");
 
         fn accepted(&mut self, cx: &mut Cx<'_>, accepted: Accepted) {

@@ -4,7 +4,7 @@ use super::*;
 use masque::sessions::{FeedEvent, FeedMode};
 use std::time::Duration;
 
-/// The delays that are told when every request is answered with `answer`.
+/// Returns the reported pauses if every request gets `answer`.
 fn delays(answer: Act, seconds: f64) -> (Vec<Duration>, usize) {
     let mut stage = Stage::new(move |_| vec![answer.clone()]).follow();
     stage.run_s(seconds);
@@ -17,7 +17,7 @@ fn delays(answer: Act, seconds: f64) -> (Vec<Duration>, usize) {
 }
 
 #[test]
-fn what_will_not_heal_by_itself_is_told_plainly_and_tried_slowly() {
+fn a_permanent_error_is_reported_and_tried_slowly() {
     for status in
         ["400 Bad Request", "403 Forbidden", "404 Object Not Found", "405 Method Not Allowed"]
     {
@@ -30,7 +30,7 @@ fn what_will_not_heal_by_itself_is_told_plainly_and_tried_slowly() {
 }
 
 #[test]
-fn a_missing_permission_was_tried_a_thousand_times_a_second_where_the_cap_was_short() {
+fn a_missing_permission_was_tried_a_thousand_times_a_second_if_the_cap_was_short() {
     let refusal = json("403 Forbidden", r#"{"error":"forbidden","reason":"no"}"#);
     let mut stage = Stage::new(move |_| vec![refusal.clone()])
         .follow_as("http://jan:pw@couch/db", |feed| {
@@ -42,7 +42,7 @@ fn a_missing_permission_was_tried_a_thousand_times_a_second_where_the_cap_was_sh
 }
 
 #[test]
-fn the_server_is_left_alone_for_as_long_as_it_asks() {
+fn a_retry_waits_as_long_as_the_server_asks() {
     let check = |value: &str, at_least_s: u64, at_most_s: u64| {
         for status in ["429 Too Many Requests", "503 Service Unavailable"] {
             let answer =
@@ -65,7 +65,7 @@ fn the_server_is_left_alone_for_as_long_as_it_asks() {
     check("Fri, 31 Dec 9999 23:59:59 GMT", 3600, 3600);
 }
 
-/// What everything that is told looks like, in a log and in a debugger.
+/// Returns all events as a log and a debugger show them.
 fn shown(stage: &Stage) -> String {
     let told = stage.told.borrow();
     let mut all = format!("{told:?} {:?}", stage.world.borrow().log);
@@ -138,7 +138,7 @@ fn with_sessions(holds: usize, login: impl Fn(usize) -> Act + 'static) -> Stage 
         left -= 1;
         match asked.target.as_str() {
             "/db" => vec![info("1", "1")],
-            "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"1-a"}"#)],
+            "/db/x" => vec![revision("x", "1-a")],
             _ => vec![begin(), chunk("\n"), Act::wait_s(60.0), Act::Kill],
         }
     })
@@ -159,7 +159,7 @@ fn cookie(number: usize) -> Act {
 fn a_session_that_has_run_out_is_renewed() {
     let mut stage = with_sessions(4, cookie);
     stage.run_s(3600.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert_eq!(stage.revs("x"), ["1-a"]);
     assert!(!log.contains("401"), "{log}");
     assert!(log.matches("POST /_session").count() > 10, "{log}");
@@ -180,7 +180,7 @@ fn a_feed_was_lost_when_its_session_ran_out_for_the_second_time_without_a_loss_b
         }
         match asked.target.as_str() {
             "/db" => vec![info(&format!("\"{rev}-s\""), "1")],
-            "/db/x" => vec![json("200 OK", &format!(r#"{{"_id":"x","_rev":"{rev}-a"}}"#))],
+            "/db/x" => vec![revision("x", &format!("{rev}-a"))],
             _ => {
                 (is_over, rev) = (true, rev + 1); // it takes longer than a session
                 let row = row(&format!("\"{rev}-s\""), "x", &format!("{rev}-a"));
@@ -194,15 +194,15 @@ fn a_feed_was_lost_when_its_session_ran_out_for_the_second_time_without_a_loss_b
         feed.doc("x").cookie_session().mode(FeedMode::LongPoll)
     });
     stage.run_s(7200.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(!log.contains("lost") && log.contains("x is 13-a"), "{log}");
 }
 
 #[test]
-fn a_session_that_holds_for_nothing_does_not_make_a_storm_of_logins() {
+fn a_session_that_is_never_accepted_causes_few_logins() {
     let mut stage = with_sessions(0, cookie);
     stage.run_s(3600.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     let logins = log.matches("POST /_session").count();
     assert!((20..=30).contains(&logins), "{logins}");
 }
@@ -216,7 +216,7 @@ fn a_wrong_password_is_tried_slowly_and_in_one_way_only() {
         )
     });
     stage.run_s(3600.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!((10..=15).contains(&log.matches("POST /_session").count()), "{log}");
     assert!(!log.contains("GET"), "{log}");
 }
@@ -230,7 +230,7 @@ fn a_server_without_sessions_is_sent_the_credentials() {
         assert!(asked.header("authorization").is_some());
         match asked.target.as_str() {
             "/db" => vec![info("1", "1")],
-            "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"1-a"}"#)],
+            "/db/x" => vec![revision("x", "1-a")],
             _ => vec![begin(), chunk("\n")],
         }
     })
@@ -256,7 +256,7 @@ fn redirects_are_followed_on_the_same_server() {
             "/db" => vec![redirect(status, "http://couch:5984/moved/db")],
             "/moved/db" => vec![info("1", "1")],
             "/db/x" => vec![redirect(status, "/moved/db/x")],
-            "/moved/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"1-a"}"#)],
+            "/moved/db/x" => vec![revision("x", "1-a")],
             target if target.starts_with("/db/_changes") => {
                 vec![redirect(status, &format!("/moved{target}"))]
             }
@@ -264,7 +264,7 @@ fn redirects_are_followed_on_the_same_server() {
         })
         .follow();
         stage.run_s(1.0);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert!(log.ends_with("caught up"), "{log}");
         assert_eq!((stage.revs("x"), stage.connections()), (vec!["1-a".to_owned()], 1));
     }
@@ -296,15 +296,14 @@ fn redirects_elsewhere_or_without_end_are_a_clear_error_and_tried_slowly() {
 }
 
 #[test]
-fn a_design_document_behind_a_proxy_was_taken_to_be_on_another_server() {
+fn a_design_document_behind_a_proxy_was_treated_as_on_another_server() {
     let elsewhere = "http://backend:5984/db/_design/x";
-    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
-        "/db" => vec![info("\"4-t\"", "1")],
-        "/db/_design/x%2Fy" => vec![json("200 OK", r#"{"_id":"_design/x/y","_rev":"4-d"}"#)],
+    let mut stage = Stage::with_database("\"4-t\"", move |asked| match asked.target.as_str() {
+        "/db/_design/x%2Fy" => vec![revision("_design/x/y", "4-d")],
         _ if asked.is_feed() => vec![begin(), chunk("\n")],
         _ => vec![redirect("301 Moved Permanently", elsewhere)],
     })
-    .follow_as("http://couch/db", |feed| feed.doc("_design/x/y"));
+    .follow_with(|feed| feed.doc("_design/x/y"));
     stage.run_s(1.0);
     assert_eq!(stage.revs("_design/x/y"), ["4-d"]);
 }

@@ -6,7 +6,7 @@ use masque::couch_feed::limits::EVENTS_MAX;
 use masque::reactor::{Cx, Event, Handlers, Session};
 
 #[test]
-fn a_hundred_thousand_changes_are_told_as_a_few_and_the_newest_is_among_them() {
+fn a_hundred_thousand_changes_are_reported_as_a_few_with_the_latest() {
     const CHANGES: usize = 100_000;
     let mut stage = Stage::with_feeds(|asked| {
         if asked.feeds > 1 {
@@ -30,12 +30,12 @@ fn a_hundred_thousand_changes_are_told_as_a_few_and_the_newest_is_among_them() {
             .is_sorted()
     );
     assert_eq!(stage.counters().rows, CHANGES as u64);
-    // Each turn is short: nobody waits for the whole burst.
+    // Each turn is short: no session waits for the whole burst.
     assert!(stage.rig.stats().turns - before > 100);
 }
 
 #[test]
-fn a_queue_that_is_full_delays_what_is_told_and_loses_nothing() {
+fn a_full_queue_delays_events_and_loses_none() {
     let mut limits = masque::reactor::Limits::default();
     limits.queue = 1;
     let mut stage = Stage::with_feeds(|asked| match asked.feeds {
@@ -43,7 +43,7 @@ fn a_queue_that_is_full_delays_what_is_told_and_loses_nothing() {
         _ => vec![begin(), chunk("\n")],
     })
     .limited(limits)
-    .follow_as("http://couch/db", |feed| feed.doc("x").doc("y").doc("z"));
+    .follow_with(|feed| feed.doc("x").doc("y").doc("z"));
     stage.run_s(10.0);
     let told = stage
         .world
@@ -61,7 +61,7 @@ fn a_queue_that_is_full_delays_what_is_told_and_loses_nothing() {
 }
 
 #[test]
-fn a_watcher_that_is_gone_ends_the_feed() {
+fn a_feed_ends_when_its_watcher_has_stopped() {
     let mut stage = Stage::with_feeds(|_| {
         vec![begin(), chunk("\n"), Act::wait_s(5.0), chunk(&row("4", "x", "4-d"))]
     })
@@ -98,21 +98,20 @@ impl Session for Hog {
 }
 
 #[test]
-fn what_cannot_be_told_is_bounded_and_the_newest_of_it_is_told() {
-    // Of each document it is told that it is too long, and then that the feed has begun.
+fn undelivered_events_are_bounded_and_the_latest_are_delivered() {
+    // For each document an event says that it is too long. Then the feed is connected.
     let check = |docs: usize, is_logged: bool| {
         let mut told = vec![];
         let records = logged(|| {
             let mut limits = masque::reactor::Limits::default();
             limits.queue = 1;
-            let mut stage = Stage::new(|asked| match asked.target.as_str() {
-                "/db" => vec![info("\"3-c\"", "1")],
+            let mut stage = Stage::with_database("\"3-c\"", |asked| match asked.target.as_str() {
                 _ if asked.is_feed() => vec![begin(), chunk("\n")],
                 _ => vec![Act::send("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n")],
             })
             .limited(limits);
             stage.rig.spawn(Hog(10_000));
-            let mut stage = stage.follow_as("http://couch/db", move |feed| {
+            let mut stage = stage.follow_with(move |feed| {
                 (0..docs).fold(feed, |feed, n| feed.doc(format!("d{n}"))).line_max(98)
             });
             stage.run_s(1.0);
@@ -131,15 +130,15 @@ fn what_cannot_be_told_is_bounded_and_the_newest_of_it_is_told() {
     check(EVENTS_MAX - 1, true);
 }
 
-/// A feed that tells of `5-e` without it, where a node answers so many times with what was before.
+/// A feed with a row of `5-e` without the document. A node answers so many times with the revision
+/// before it.
 fn lagging(times: usize) -> Stage {
     let mut reads = 0;
-    Stage::new(move |asked| match asked.target.as_str() {
-        "/db" => vec![info("\"4-t\"", "1")],
+    Stage::with_database("\"4-t\"", move |asked| match asked.target.as_str() {
         "/db/x" => {
             reads += 1;
             let rev = if reads <= 1 + times { "4-d" } else { "5-e" };
-            vec![json("200 OK", &format!(r#"{{"_id":"x","_rev":"{rev}"}}"#))]
+            vec![revision("x", rev)]
         }
         _ if asked.feeds == 1 => {
             let bare = "{\"seq\":\"5-t\",\"id\":\"x\",\"changes\":[{\"rev\":\"5-e\"}]}\n";
@@ -178,10 +177,10 @@ fn a_revision_was_missed_that_a_node_did_not_have_yet_when_it_was_read() {
 }
 
 #[test]
-fn a_revision_that_never_comes_is_not_read_for_ever() {
+fn a_revision_that_never_arrives_is_not_read_forever() {
     let mut stage = lagging(usize::MAX - 1);
     stage.run_s(3600.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert_eq!(log.matches("GET /db/x").count(), 7, "{log}");
     assert_eq!((stage.revs("x"), stage.counters().losses), (vec!["4-d".to_owned()], 0));
 }

@@ -1,4 +1,4 @@
-//! When a feed says that all is told: when it is, and not before.
+//! `CaughtUp`: it is sent when all changes are delivered, and not before.
 
 use super::*;
 use masque::sessions::{EveryChange, FeedMode, Query, Start};
@@ -11,21 +11,17 @@ fn bare(seq: &str, id: &str) -> String {
 fn filtered(
     update_seq: &'static str,
     mode: FeedMode,
-    mut feeds: impl FnMut(&Asked) -> Vec<Act> + 'static,
+    feeds: impl FnMut(&Asked) -> Vec<Act> + 'static,
 ) -> Stage {
     let query = Query::new().filter("app/rare", [("k", "v")]).unwrap();
     let every = EveryChange::since(Start::Beginning).query(query);
-    Stage::new(move |asked| match asked.target.as_str() {
-        "/" => vec![json("200 OK", "{}")],
-        "/db" => vec![info(update_seq, "1")],
-        _ => feeds(asked),
-    })
-    .follow_as("http://couch/db", move |feed| feed.mode(mode).every_change(every))
+    Stage::with_database(update_seq, feeds)
+        .follow_with(move |feed| feed.mode(mode).every_change(every))
 }
 
-/// What was told and asked for, without the filter.
+/// Returns the events and requests, without the filter in a target.
 fn log(stage: &Stage) -> String {
-    stage.world.borrow().log.join("\n").replace("&filter=app%2Frare&k=v", "")
+    stage.log().replace("&filter=app%2Frare&k=v", "")
 }
 
 /// The rest as one answer, in which the server goes through what the filter leaves out.
@@ -50,12 +46,12 @@ fn moving(mut feeds: impl FnMut(&Asked) -> Vec<Act> + 'static) -> Stage {
 }
 
 #[test]
-fn a_document_that_changed_during_a_loss_is_told_though_the_server_goes_through_much_else() {
+fn a_document_that_changed_during_a_loss_is_reported_although_the_server_scans_many_others() {
     let mut stage = moving(|asked| {
         if asked.feeds == 1 {
             return vec![begin(), chunk("\n"), Act::wait_s(5.0), Act::Kill];
         }
-        // From the old sequence on, nothing but signs of life for a minute.
+        // After the old sequence, only heartbeats for a minute.
         let row = row("\"2-s\"", "x", "2-x");
         [begin()].into_iter().chain(beats(6)).chain([chunk(&row)]).collect()
     });
@@ -78,8 +74,8 @@ fn a_document_that_changed_during_a_loss_is_told_though_the_server_goes_through_
 }
 
 #[test]
-fn a_document_without_end_of_changes_is_not_lost_for_ever() {
-    // No empty line, for there is always something to send.
+fn a_document_that_changes_without_end_is_reported() {
+    // No empty line, because there is always a row to send.
     let mut stage = moving(|asked| {
         let first = 10 * asked.feeds;
         let row = |n| chunk(&row(&format!("\"{n}-s\""), "x", &format!("{n}-x")));
@@ -93,7 +89,7 @@ fn a_document_without_end_of_changes_is_not_lost_for_ever() {
 }
 
 #[test]
-fn a_sign_of_life_within_a_filters_work_is_not_its_end() {
+fn a_heartbeat_while_a_filter_works_is_not_its_end() {
     for mode in [FeedMode::Continuous, FeedMode::LongPoll] {
         let mut stage = filtered("\"9-s\"", mode, |asked| match asked.feeds {
             _ if asked.is_sounding() => scan(5, &bare("\"7-s\"", "x"), "\"9-t\""),
@@ -151,7 +147,7 @@ fn a_server_that_counts_is_not_asked_where_it_ends() {
 }
 
 #[test]
-fn a_server_that_cannot_be_asked_for_the_end_is_followed_all_the_same() {
+fn a_server_that_rejects_the_request_for_the_end_is_still_followed() {
     let mut stage = filtered("\"9-s\"", FeedMode::Continuous, |asked| {
         if asked.is_sounding() {
             return vec![json("400 Bad Request", r#"{"error":"bad_request","reason":"feed"}"#)];
@@ -165,7 +161,7 @@ fn a_server_that_cannot_be_asked_for_the_end_is_followed_all_the_same() {
 }
 
 #[test]
-fn a_server_that_broke_off_each_answer_with_the_end_was_left_for_it_for_ever() {
+fn a_server_that_closed_each_answer_about_the_end_was_disconnected_forever() {
     let mut stage = filtered("\"9-s\"", FeedMode::Continuous, |asked| {
         if asked.is_sounding() {
             return vec![begin(), chunk("{\"results\":[\n"), Act::Kill];

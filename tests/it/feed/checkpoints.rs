@@ -1,4 +1,4 @@
-//! Checkpoints: what is kept, when it is written, and what happens when it does not fit.
+//! Checkpoints: their content, when they are written, and the events if one does not fit.
 
 use super::*;
 use crate::support::{PATIENCE, wait_until};
@@ -36,8 +36,8 @@ impl Drop for Folder {
     }
 }
 
-/// A server `uuid` with a database of `identity`, and two rows a request behind what it is asked
-/// for.
+/// A server `uuid` with a database of `identity`. Each answer has two rows after the requested
+/// sequence.
 fn server(uuid: &'static str, identity: &'static str) -> Stage {
     Stage::new(move |asked| match asked.target.as_str() {
         "/" => vec![json("200 OK", &format!("{{\"uuid\":\"{uuid}\"}}"))],
@@ -66,7 +66,7 @@ fn follow<F: FnOnce(EveryChange) -> EveryChange>(
 }
 
 #[test]
-fn a_feed_goes_on_where_it_was() {
+fn a_feed_continues_from_its_checkpoint() {
     let folder = Folder::new("goes-on");
     let mut stage = server("u1", "1").follow_as(URL, follow(&folder, |every| every));
     stage.run_s(0.1);
@@ -82,7 +82,7 @@ fn a_feed_goes_on_where_it_was() {
         0.000 row 1: d3 1-a at 3-s
         0.000 row 2: d4 1-a at 4-s",
     );
-    // Whoever is stopped with everybody else keeps it as well.
+    // A feed that is stopped together with all other sessions keeps it too.
     stage.rig.stop();
     stage.rig.settle();
     assert_eq!(folder.seq(), "4-s");
@@ -102,7 +102,7 @@ fn a_file_is_in_use_for_as_long_as_its_feed_runs() {
 }
 
 #[test]
-fn what_is_not_handled_is_told_again_by_the_next_run() {
+fn unacknowledged_rows_are_repeated_by_the_next_run() {
     let folder = Folder::new("again");
     let mut stage = server("u1", "1").busy().follow_as(URL, follow(&folder, |every| every));
     stage.run_s(10.0);
@@ -116,8 +116,8 @@ fn what_is_not_handled_is_told_again_by_the_next_run() {
     assert_eq!(folder.seq(), "1-s");
 }
 
-/// A database of `identity` with three rows, all of which are told whatever is asked for; what is
-/// told of them.
+/// A database of `identity` with three rows, which it sends for any sequence. Returns the events
+/// about them.
 fn rewound(folder: &Folder, identity: &'static str, then: OnMismatch) -> String {
     let mut stage = Stage::new(move |asked| match asked.target.as_str() {
         "/" => vec![json("200 OK", "{\"uuid\":\"u1\"}")],
@@ -137,13 +137,14 @@ fn rewound(folder: &Folder, identity: &'static str, then: OnMismatch) -> String 
 }
 
 #[test]
-fn what_was_handled_in_an_earlier_run_is_marked_when_it_comes_again() {
+fn acknowledged_rows_are_marked_when_a_later_run_repeats_them() {
     let folder = Folder::new("marked");
     let mut stage = server("u1", "1").busy().follow_as(URL, follow(&folder, |every| every));
     stage.run_s(0.1);
     stage.handle(1);
     stage.shut_down();
-    // The second was told and not handled: whoever leaves out what is marked must have it.
+    // The second was reported and not acknowledged: a watcher that skips marked rows must receive
+    // it.
     let told = "rewound; row 1: d1 1-a at 1-s again; row 2: d2 1-a at 2-s; row 3: d3 1-a at 3-s";
     assert_eq!(rewound(&folder, "1", OnMismatch::Fail), told);
     assert_eq!(rewound(&folder, "1", OnMismatch::Fail), told, "it is kept on");
@@ -154,7 +155,7 @@ fn what_was_handled_in_an_earlier_run_is_marked_when_it_comes_again() {
         assert_eq!(rewound(&folder, "2", then), told);
         std::fs::write(folder.path(), &kept).unwrap();
     }
-    // Nor is it where an earlier version has written the checkpoint.
+    // The same applies to a checkpoint of an earlier version.
     let text = String::from_utf8(kept).unwrap();
     let (before, _) = text.split_once(",\n  \"recent\"").unwrap();
     std::fs::write(folder.path(), format!("{before}\n}}\n")).unwrap();
@@ -203,7 +204,7 @@ fn no_credential_is_in_the_file() {
 }
 
 #[test]
-fn a_failure_to_write_is_told_once_and_tried_again() {
+fn a_failed_write_is_reported_once_and_tried_again() {
     let folder = Folder::new("unwritable");
     let aside = folder.0.join("feed.checkpoint.new");
     std::fs::create_dir(&aside).unwrap();
@@ -226,8 +227,8 @@ fn a_failure_to_write_is_told_once_and_tried_again() {
     });
 }
 
-/// Follows with a checkpoint of server `u1`, database `db` of identity `1` and all rows; what was
-/// told first, and from where the feed was asked for.
+/// Follows with a checkpoint of server `u1`, database `db` of identity `1` and all rows. Returns
+/// the first event and the requested sequence.
 #[track_caller]
 fn mismatch(
     server: Stage,
@@ -251,7 +252,7 @@ fn mismatch(
 }
 
 #[test]
-fn a_checkpoint_of_something_else_is_told_and_the_policy_rules() {
+fn a_checkpoint_of_another_database_is_reported_and_the_policy_decides() {
     let same = |every: EveryChange| every;
     let other = "http://couch/other";
     let rows = |since: usize| {

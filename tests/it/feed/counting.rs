@@ -6,7 +6,7 @@ use masque::sessions::{Checkpoint, EveryChange, Query, Start};
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// A database on such a server, which starts anew every fifteen seconds. The sequence of a row is
+/// A database on such a server, which restarts every fifteen seconds. The sequence of a row is
 /// its place.
 #[derive(Default)]
 struct Counting {
@@ -28,7 +28,7 @@ impl Counting {
             }
             "/db/x" => {
                 let rev = self.rows.iter().rfind(|row| row.0 == "x").expect("it is there").1;
-                vec![json("200 OK", &format!(r#"{{"_id":"x","_rev":"{rev}"}}"#))]
+                vec![revision("x", rev)]
             }
             _ => {
                 let since: usize = asked.since().parse().unwrap();
@@ -51,7 +51,7 @@ fn counting() -> (Rc<RefCell<Counting>>, Stage) {
 }
 
 fn every(stage: Stage, start: Start) -> Stage {
-    stage.follow_as("http://couch/db", |feed| feed.every_change(EveryChange::since(start)))
+    stage.follow_with(|feed| feed.every_change(EveryChange::since(start)))
 }
 
 /// A checkpoint of an earlier run, with the time of opening that was once taken for an identity.
@@ -61,7 +61,7 @@ fn kept(seq: &str) -> Start {
     Start::Checkpoint(text.parse::<Checkpoint>().unwrap())
 }
 
-/// What was told since the last time, without the ways to it and the losses, which are many.
+/// Returns the events since the last call, without connections and losses.
 fn told(stage: &mut Stage) -> String {
     let log = std::mem::take(&mut stage.world.borrow_mut().log);
     let told = log.iter().map(|line| line.split_once(' ').unwrap().1);
@@ -83,17 +83,17 @@ fn a_change_that_names_the_same_winner_is_no_rewind_and_counts() {
         let mut stage = Stage::new(move |asked| match (asked.target.as_str(), asked.feeds) {
             ("/", _) => vec![json("200 OK", "{}")],
             ("/db", _) => vec![info(seq, "1")],
-            // Another leaf of `x` changes while the feed is there, and once more while it is not.
+            // Another leaf of `x` changes while the feed is connected, and again while it is not.
             (_, 1) => vec![begin(), chunk(&(row(1, "x") + &row(2, "y") + &row(3, "x"))), Act::Kill],
             _ => vec![begin(), chunk(&(row(4, "x") + &row(5, "z") + &row(6, "w")))],
         })
-        .follow_as("http://couch/db", |feed| feed.every_change(every));
+        .follow_with(|feed| feed.every_change(every));
         stage.run_s(30.0);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert_eq!(log.contains("rewound"), told_as_rewound, "{log}");
         assert!(log.contains("rows since 3&limit=2\n"), "{log}");
         assert!(log.contains("row 4: x 1-a at 4 again\n"), "{log}");
-        // Where it cannot be told from one that comes again, it does not count.
+        // If it cannot be distinguished from a repeated row, it does not count.
         let last = if is_counted { "row 5: z 1-a at 5\n" } else { "row 6: w 1-a at 6\n" };
         assert!(log.contains(last) && log.contains("ended: Limit"), "{log}");
         assert_eq!(log.contains("row 6"), !is_counted, "{log}");
@@ -101,7 +101,7 @@ fn a_change_that_names_the_same_winner_is_no_rewind_and_counts() {
 }
 
 #[test]
-fn a_server_that_starts_anew_tells_nothing_twice() {
+fn a_restarted_server_causes_no_repeated_events() {
     let (server, stage) = counting();
     let mut stage = every(stage, Start::Beginning);
     stage.run_s(60.0);
@@ -120,14 +120,14 @@ fn a_server_that_starts_anew_tells_nothing_twice() {
 }
 
 #[test]
-fn a_server_that_starts_anew_does_not_outdate_a_checkpoint() {
+fn a_restarted_server_does_not_invalidate_a_checkpoint() {
     let mut stage = every(counting().1, kept("2"));
     stage.run_s(60.0);
     assert_eq!(told(&mut stage), "row 1: b 1-b at 3");
     assert_eq!(stage.checkpoint().unwrap().identity, None);
 }
 
-/// The database is made again as `rows`; what is told of that.
+/// Creates the database again with `rows`. Returns the events.
 fn made_again(rows: &[(&'static str, &'static str)], is_seen: bool) -> [String; 2] {
     let follow = [|stage| every(stage, Start::Beginning), Stage::follow];
     follow.map(|follow| {
@@ -147,14 +147,14 @@ fn made_again(rows: &[(&'static str, &'static str)], is_seen: bool) -> [String; 
 }
 
 #[test]
-fn a_database_that_has_yet_to_come_to_what_was_told_is_another() {
+fn a_database_with_fewer_changes_than_reported_is_another() {
     let [every, x] = made_again(&[("x", "1-new"), ("d", "1-d")], false);
     assert_eq!(every, "recreated; row 4: x 1-new at 1; row 5: d 1-d at 2");
     assert_eq!(x, "recreated; x is 1-new");
 }
 
 #[test]
-fn a_database_that_was_not_there_for_a_time_is_another() {
+fn a_database_that_was_missing_for_a_time_is_another() {
     let rows = [("x", "1-new"), ("d", "1-d"), ("e", "1-e"), ("f", "1-f")];
     let [every, x] = made_again(&rows, true);
     let all = "row 4: x 1-new at 1; row 5: d 1-d at 2; row 6: e 1-e at 3; row 7: f 1-f at 4";

@@ -15,7 +15,7 @@ fn feed_text() -> String {
     .concat()
 }
 
-/// Sends `bytes` in the pieces that `cuts` make of it, and compares what was told of `x`.
+/// Sends `bytes`, split at `cuts`, and compares the events about `x`.
 #[track_caller]
 fn check(bytes: &[u8], cuts: &[usize], expected: &[&str]) {
     let mut pieces = vec![];
@@ -33,7 +33,7 @@ fn check(bytes: &[u8], cuts: &[usize], expected: &[&str]) {
     stage.run_s(2.0);
     let revs = stage.revs("x");
     let is_told = |rev: &&str| revs.iter().any(|told| told == rev);
-    // Revisions that come together are told as one; the last is always told.
+    // Revisions that arrive together are reported as one event; the last is always reported.
     assert!(revs.iter().is_sorted_by_key(|rev| expected.iter().position(|e| e == rev).unwrap()));
     assert_eq!(revs.last().map(String::as_str), expected.last().copied(), "cut at {cuts:?}");
     if cuts.len() + 1 == bytes.len() {
@@ -94,7 +94,7 @@ fn an_interim_response_comes_first() {
 }
 
 #[test]
-fn an_unfinished_line_is_never_told() {
+fn an_unfinished_line_is_never_reported() {
     for framed in [true, false] {
         let mut stage = Stage::with_feeds(move |_| {
             let line = row("4", "x", "4-d");

@@ -18,9 +18,7 @@ fn recorded(name: &str) -> Vec<u8> {
 fn buffered(stream: &str, poll: &str) -> Stage {
     let (stream, poll) = (recorded(stream), recorded(poll));
     let mut polls = 0;
-    Stage::new(move |asked| match asked.target.as_str() {
-        "/" => vec![json("200 OK", "{}")],
-        "/db" => vec![info("\"2-start\"", "1")],
+    Stage::with_database("\"2-start\"", move |asked| match asked.target.as_str() {
         target if target.contains("feed=continuous") => vec![Act::send(stream.clone())],
         target if target.contains("feed=longpoll") => {
             polls += 1;
@@ -40,16 +38,15 @@ fn buffered(stream: &str, poll: &str) -> Stage {
 }
 
 #[test]
-fn a_continuous_feed_that_was_buffered_on_the_way_told_nothing_for_ever() {
+fn a_continuous_feed_that_a_proxy_buffered_reported_nothing_forever() {
     for (stream, poll, told) in [
         ("nginx_default_continuous", "nginx_default_longpoll", "row 1: overview 4-19747c6"),
         ("cont_buffer_response", "longpoll_buffer_response", "row 1: o3 1-731bef4"),
     ] {
-        let mut stage = buffered(stream, poll).follow_as("http://couch/db", |feed| {
-            feed.every_change(EveryChange::since(Start::Beginning))
-        });
+        let mut stage = buffered(stream, poll)
+            .follow_with(|feed| feed.every_change(EveryChange::since(Start::Beginning)));
         stage.run_s(3600.0);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert!(log.contains(told), "{log}");
         assert_eq!(stage.counters().losses, 1, "the one by which it was found: {log}");
         let polls = log.matches("feed=longpoll&").count();
@@ -61,15 +58,14 @@ fn a_continuous_feed_that_was_buffered_on_the_way_told_nothing_for_ever() {
 }
 
 #[test]
-fn documents_behind_what_buffers_a_feed_were_stale_for_up_to_a_minute() {
+fn documents_behind_a_buffering_proxy_were_stale_for_up_to_a_minute() {
     for (stream, poll, doc) in [
         ("nginx_default_continuous", "nginx_default_longpoll", "overview"),
         ("cont_buffer_response", "longpoll_buffer_response", "o3"),
     ] {
-        let mut stage =
-            buffered(stream, poll).follow_as("http://couch/db", move |feed| feed.doc(doc));
+        let mut stage = buffered(stream, poll).follow_with(move |feed| feed.doc(doc));
         stage.run_s(3600.0);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         // The recorded rows have no document: it is read when the row has come.
         let found = log.find("&timeout=10000").expect(&log);
         assert!(log[found..].contains(&format!("GET /db/{doc}")), "{log}");
@@ -78,7 +74,7 @@ fn documents_behind_what_buffers_a_feed_were_stale_for_up_to_a_minute() {
 }
 
 #[test]
-fn a_feed_whose_head_alone_came_through_is_held_back_too() {
+fn a_feed_of_which_only_the_head_arrives_is_held_back_too() {
     let mut stage = Stage::with_feeds(|asked| {
         if asked.target.contains("feed=continuous") {
             return vec![begin()];
@@ -89,7 +85,7 @@ fn a_feed_whose_head_alone_came_through_is_held_back_too() {
     })
     .follow();
     stage.run_s(600.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.contains("25.000 lost (1)") && log.contains(HINT), "{log}");
     assert_eq!(stage.counters().losses, 1, "{log}");
 }
@@ -112,14 +108,12 @@ fn a_feed_is_asked_for_as_a_stream_again_when_polls_go_unanswered() {
 }
 
 #[test]
-fn an_answer_that_tells_where_a_feed_ends_says_nothing_of_what_holds_it_back() {
-    let mut stage = Stage::new(|asked| match asked.target.as_str() {
-        "/" => vec![json("200 OK", "{}")],
-        "/db" => vec![info("\"3-c\"", "1")],
+fn an_answer_about_the_end_of_a_feed_does_not_prove_that_streams_arrive() {
+    let mut stage = Stage::with_database("\"3-c\"", |asked| match asked.target.as_str() {
         _ if asked.is_sounding() => vec![],
         _ => [begin(), chunk("\n")].into_iter().chain(beats(400)).collect(),
     })
-    .follow_as("http://couch/db", |feed| feed.every_change(EveryChange::since(Start::Beginning)));
+    .follow_with(|feed| feed.every_change(EveryChange::since(Start::Beginning)));
     stage.run_s(600.0);
     let world = stage.world.borrow();
     assert!(!world.asked.iter().any(|asked| asked.target.contains("longpoll")));
@@ -127,23 +121,21 @@ fn an_answer_that_tells_where_a_feed_ends_says_nothing_of_what_holds_it_back() {
 }
 
 #[test]
-fn a_feed_that_is_answered_in_neither_way_was_never_told_as_stuck() {
+fn a_feed_that_no_mode_answers_was_never_reported_as_stuck() {
     for answer in [vec![], vec![begin()]] {
         let mut stage = Stage::with_feeds(move |_| answer.clone()).follow();
         stage.run_s(600.0);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert!(log.contains("stuck (5) at 3-c: ") && log.contains("stuck (10) at 3-c: "), "{log}");
     }
 }
 
 #[test]
-fn a_refusal_whose_body_did_not_come_was_taken_for_a_buffered_feed() {
+fn a_rejection_without_its_body_was_treated_as_a_buffered_feed() {
     for heartbeat_s in [1, 10, 3600] {
         let head = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 9\r\n\r\n";
         let mut stage = Stage::with_feeds(move |_| vec![Act::send(head)])
-            .follow_as("http://couch/db", move |feed| {
-                feed.heartbeat(Duration::from_secs(heartbeat_s)).doc("x")
-            });
+            .follow_with(move |feed| feed.heartbeat(Duration::from_secs(heartbeat_s)).doc("x"));
         stage.run_s(300.0);
         let world = stage.world.borrow();
         let log = world.log.join("\n");
@@ -156,8 +148,7 @@ fn a_refusal_whose_body_did_not_come_was_taken_for_a_buffered_feed() {
 /// When the first feed is lost, of which nothing comes.
 #[track_caller]
 fn given_up_after(seconds: f64, set: fn(ChangesFeed) -> ChangesFeed) {
-    let mut stage =
-        Stage::with_feeds(|_| vec![]).follow_as("http://couch/db", move |feed| set(feed).doc("x"));
+    let mut stage = Stage::with_feeds(|_| vec![]).follow_with(move |feed| set(feed).doc("x"));
     stage.run_s(seconds - 0.001);
     assert_eq!(stage.counters().losses, 0, "{seconds}");
     stage.run_s(0.001);

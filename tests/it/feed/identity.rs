@@ -1,10 +1,10 @@
-//! Documents and databases that go and come again.
+//! Documents and databases that are deleted and created again.
 
 use super::*;
 use masque::sessions::{EveryChange, FeedMode, Start};
 
 #[test]
-fn a_document_that_is_deleted_and_made_again_is_told_so() {
+fn a_document_that_is_deleted_and_created_again_is_reported() {
     let gone = r#"{"seq":5,"id":"x","changes":[{"rev":"4-d"}],"deleted":true,"doc":{}}"#;
     let mut stage = Stage::with_feeds(move |_| {
         let gone = chunk(&format!("{gone}\n"));
@@ -25,10 +25,10 @@ fn a_document_that_is_deleted_and_made_again_is_told_so() {
 }
 
 #[test]
-fn a_document_that_never_was_is_gone_until_it_is_there() {
+fn a_document_that_does_not_exist_yet_is_reported_as_gone() {
     let mut stage =
         Stage::with_feeds(move |_| vec![begin(), Act::wait_s(1.0), chunk(&row("6", "y", "1-a"))])
-            .follow_as("http://couch/db", |feed| feed.doc("y"));
+            .follow_with(|feed| feed.doc("y"));
     stage.run_s(2.0);
     assert_eq!(stage.revs("y"), ["-", "1-a"]);
 }
@@ -47,8 +47,8 @@ fn a_conflict_that_is_resolved_to_an_older_revision_is_what_is_current() {
 }
 
 #[test]
-fn a_cluster_that_rewinds_tells_nothing_twice() {
-    // As `cluster_since_rewind` was seen to.
+fn a_cluster_that_rewinds_causes_no_repeated_events() {
+    // The recording `cluster_since_rewind` shows this.
     let mut stage = Stage::with_feeds(move |asked| {
         let rows =
             [row("\"5-b\"", "x", "4-d"), row("\"2-a\"", "x", "4-d"), row("\"3-a\"", "y", "1-y")];
@@ -70,7 +70,7 @@ fn a_cluster_that_rewinds_tells_nothing_twice() {
     assert_eq!(world.asked.last().unwrap().since(), "3-a", "never compared, never sorted");
 }
 
-/// A database whose life is told by `identity`, `None` for one that is not there.
+/// A database with this `identity`, `None` if it does not exist.
 fn lives(mut identity: impl FnMut(usize) -> Option<String> + 'static) -> Stage {
     let mut looks = 0;
     let mut current = None;
@@ -87,7 +87,7 @@ fn lives(mut identity: impl FnMut(usize) -> Option<String> + 'static) -> Stage {
             }
         }
         ("/db/x", Some(identity)) => {
-            vec![json("200 OK", &format!(r#"{{"_id":"x","_rev":"1-{identity}"}}"#))]
+            vec![revision("x", &format!("1-{identity}"))]
         }
         _ => {
             let last = format!("{{\"last_seq\":\"{}\"}}\n", asked.since());
@@ -105,7 +105,7 @@ fn a_database_that_returned_was_looked_for_after_half_of_the_longest_pause() {
     stage.clear();
     let gone = "there is no such database: not_found: Database does not exist.";
     stage.run_s(10.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert_eq!(log.matches(gone).count(), 2, "{log}");
     assert!(log.contains("recreated\n") && log.ends_with("caught up"), "{log}");
     assert!(log.contains("feed since 5-seq"), "{log}");
@@ -113,7 +113,7 @@ fn a_database_that_returned_was_looked_for_after_half_of_the_longest_pause() {
 }
 
 #[test]
-fn the_end_of_a_new_database_was_not_told_when_no_loss_came_between() {
+fn caught_up_was_missing_after_a_database_was_replaced_without_a_loss() {
     for mode in FeedMode::ALL {
         let mut looks = 0;
         let every = EveryChange::since(Start::Beginning);
@@ -142,9 +142,9 @@ fn the_end_of_a_new_database_was_not_told_when_no_loss_came_between() {
                 _ => vec![begin(), chunk("{\"results\":[\n")],
             }
         })
-        .follow_as("http://couch/db", move |feed| feed.mode(mode).every_change(every));
+        .follow_with(move |feed| feed.mode(mode).every_change(every));
         stage.run_s(60.0);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert!(!log.contains("lost"), "{log}");
         let (before, after) = log.split_once("recreated").expect(&log);
         assert!(before.contains("caught up"), "{log}");
@@ -154,7 +154,7 @@ fn the_end_of_a_new_database_was_not_told_when_no_loss_came_between() {
 }
 
 #[test]
-fn a_database_that_is_made_again_at_once_is_read_anew() {
+fn a_database_that_is_created_again_immediately_is_read_again() {
     let mut stage = lives(|looks| Some(if looks == 1 { "a" } else { "b" }.into()));
     stage.check(
         31.0,
@@ -175,7 +175,7 @@ fn a_database_that_is_made_again_at_once_is_read_anew() {
 }
 
 #[test]
-fn a_database_that_cannot_be_told_from_another_is_read_anew_and_nothing_is_told_twice() {
+fn a_database_without_an_identity_is_read_again_without_repeated_events() {
     let mut stage = lives(|_| Some("0".into()));
     stage.check(
         31.0,
@@ -193,8 +193,8 @@ fn a_database_that_cannot_be_told_from_another_is_read_anew_and_nothing_is_told_
 }
 
 #[test]
-fn what_is_read_between_two_answers_is_told() {
-    // It changes once more before the database is looked at, and the feed has nothing after that.
+fn documents_read_between_two_answers_are_reported() {
+    // It changes again before the look at the database, and the feed has no later row.
     let follow = |mode, update_seq: fn(usize) -> String| {
         let mut looks = 2;
         Stage::new(move |asked| match asked.target.as_str() {
@@ -203,7 +203,7 @@ fn what_is_read_between_two_answers_is_told() {
                 vec![info(&update_seq(2 * looks - 3), "0")]
             }
             "/db/x" => {
-                vec![json("200 OK", &format!(r#"{{"_id":"x","_rev":"{}-x"}}"#, 2 * looks - 3))]
+                vec![revision("x", &format!("{}-x", 2 * looks - 3))]
             }
             _ if asked.feeds == 1 => {
                 let row = row(&update_seq(4), "x", "4-x");
@@ -212,7 +212,7 @@ fn what_is_read_between_two_answers_is_told() {
             }
             _ => [begin(), chunk("{\"results\":[\n")].into_iter().chain(beats(9)).collect(),
         })
-        .follow_as("http://couch/db", move |feed| feed.mode(mode).doc("x"))
+        .follow_with(move |feed| feed.mode(mode).doc("x"))
     };
     for mode in [FeedMode::LongPoll, FeedMode::Normal] {
         for update_seq in [|n: usize| n.to_string(), |n: usize| format!("\"{n}-s\"")] {
@@ -226,7 +226,7 @@ fn what_is_read_between_two_answers_is_told() {
 }
 
 #[test]
-fn a_database_that_is_the_same_is_followed_on_without_reading() {
+fn the_same_database_is_followed_without_reading_it_again() {
     let mut stage = lives(|_| Some("1".into()));
     stage.run_s(29.0);
     stage.clear();
@@ -239,14 +239,14 @@ fn a_database_that_is_the_same_is_followed_on_without_reading() {
 }
 
 #[test]
-fn a_database_that_goes_with_the_connection_is_noticed() {
+fn a_database_that_is_replaced_during_a_loss_is_noticed() {
     // It is made again while the request for its feed goes unanswered.
     let mut is_first = true;
     let mut stage = Stage::new(move |asked| match (asked.target.as_str(), is_first) {
         ("/db", true) => vec![info("\"9-a\"", "a")],
         ("/db", false) => vec![info("\"2-b\"", "b")],
-        ("/db/x", true) => vec![json("200 OK", r#"{"_id":"x","_rev":"9-a"}"#)],
-        ("/db/x", false) => vec![json("200 OK", r#"{"_id":"x","_rev":"1-b"}"#)],
+        ("/db/x", true) => vec![revision("x", "9-a")],
+        ("/db/x", false) => vec![revision("x", "1-b")],
         (_, true) => {
             is_first = false;
             vec![Act::Kill]
@@ -260,7 +260,7 @@ fn a_database_that_goes_with_the_connection_is_noticed() {
 }
 
 #[test]
-fn a_sequence_that_the_server_does_not_take_makes_a_new_beginning() {
+fn a_feed_starts_over_if_the_server_rejects_its_sequence() {
     let mut stage = Stage::with_feeds(|asked| match (asked.feeds, asked.since().as_str()) {
         (1, _) => vec![begin(), chunk(&row("\"4-d\"", "x", "4-d")), Act::Kill],
         (_, "4-d") => vec![json(
@@ -271,14 +271,14 @@ fn a_sequence_that_the_server_does_not_take_makes_a_new_beginning() {
     })
     .follow();
     stage.run_s(60.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.contains("400 Bad Request: bad_request: Malformed sequence"), "{log}");
     assert!(log.contains("connected #3 since 3-c"), "{log}");
     assert!(!log.contains("include_docs"), "it is filtered throughout: {log}");
 }
 
 #[test]
-fn what_does_not_describe_a_database_is_refused() {
+fn an_answer_that_describes_no_database_is_rejected() {
     for (body, why) in [
         ("<html>", "it does not describe a database"),
         ("{}", "it tells no update_seq"),
@@ -286,36 +286,33 @@ fn what_does_not_describe_a_database_is_refused() {
     ] {
         let mut stage = Stage::new(move |_| vec![json("200 OK", body)]).follow();
         stage.run_s(0.0);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert!(log.contains(why), "{log}");
     }
     let long = "x".repeat(70_000);
     let mut stage = Stage::new(move |_| vec![json("200 OK", &long)]).follow();
     stage.run_s(0.0);
-    assert!(stage.world.borrow().log.join("\n").contains("it is too long"));
+    assert!(stage.log().contains("it is too long"));
 }
 
 #[test]
 fn a_404_that_is_not_of_couchdb_says_nothing_of_a_document() {
-    let mut stage = Stage::new(|asked| match asked.target.as_str() {
-        "/db" => vec![info("1", "1")],
-        _ => vec![json("404 Not Found", "<html>nginx</html>")],
-    })
-    .follow();
+    let mut stage =
+        Stage::with_database("1", |_| vec![json("404 Not Found", "<html>nginx</html>")]).follow();
     stage.run_s(1.0);
     assert!(stage.revs("x").is_empty());
-    assert!(stage.world.borrow().log.join("\n").contains("lost (1)"));
+    assert!(stage.log().contains("lost (1)"));
 }
 
 #[test]
-fn what_was_new_after_a_loss_was_told_while_the_feed_still_counted_as_lost() {
+fn changes_after_a_loss_were_reported_before_the_feed_counted_as_connected() {
     let mut looks = 0;
     let mut stage = Stage::new(move |asked| match asked.target.as_str() {
         "/db" => {
             looks += 1;
             vec![info("\"3-c\"", if looks == 1 { "1" } else { "another" })]
         }
-        "/db/x" => vec![json("200 OK", &format!(r#"{{"_id":"x","_rev":"{looks}-x"}}"#))],
+        "/db/x" => vec![revision("x", &format!("{looks}-x"))],
         _ if asked.feeds == 1 => vec![begin(), chunk("\n"), Act::wait_s(1.0), Act::Kill],
         _ => vec![Act::wait_s(2.0), begin(), chunk("\n")],
     })

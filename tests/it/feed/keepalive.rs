@@ -1,4 +1,4 @@
-//! TCP's own sign of life, on the system's sockets: what virtual time cannot show.
+//! TCP keep-alive, on the system's sockets, because virtual time cannot show it.
 #![cfg(target_os = "linux")]
 
 use crate::support::PATIENCE;
@@ -33,7 +33,7 @@ impl Session for Watcher {
 /// not, or is not connected.
 fn asks_in(port: u16) -> Option<Duration> {
     let server = format!("0100007F:{port:04X}");
-    let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux tells its sockets");
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux lists its sockets");
     // sl local_address rem_address st tx_queue:rx_queue tr:tm->when: 2 is the keep-alive's timer,
     // its time in hundredths of a second.
     table.lines().find_map(|line| {
@@ -45,7 +45,7 @@ fn asks_in(port: u16) -> Option<Duration> {
 }
 
 #[test]
-fn the_system_asks_whether_a_server_that_says_nothing_is_there() {
+fn the_system_probes_a_silent_server() {
     let server = TcpListener::bind("127.0.0.1:0").expect("the system has a port");
     let port = server.local_addr().expect("it is bound").port();
     let mut reactor = Reactor::new().expect("the system has a poll");

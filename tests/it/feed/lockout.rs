@@ -1,5 +1,5 @@
-//! Credentials that a server refuses: CouchDB locks an account at the fifth wrong password within
-//! five minutes, also for those at the same address who know the right one.
+//! Rejected credentials: CouchDB locks an account at the fifth wrong password within five minutes,
+//! for all clients at the same address.
 
 use super::*;
 use masque::sessions::{ChangesFeed, EveryChange, FeedError, FeedEvent, FeedMode, Start};
@@ -129,7 +129,7 @@ fn a_password_that_is_right_now_and_then_gives_no_further_tries() {
             looks += 1;
             vec![if looks % 2 == 0 { info("\"3-c\"", "1") } else { wrong() }]
         }
-        "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#)],
+        "/db/x" => vec![revision("x", "3-c")],
         _ => vec![begin(), chunk("\n"), Act::Kill],
     })
     .follow_as(URL, |feed| feed.doc("x").retry_cap(Duration::from_secs(2)));
@@ -162,7 +162,7 @@ fn looks_next_to_a_feed_were_further_tries_of_a_wrong_password() {
                 let seqs = r#"{"update_seq":"3-c","purge_seq":"0-a","instance_start_time":"1"}"#;
                 vec![if is_refused(looks) { wrong() } else { json("200 OK", seqs) }]
             }
-            "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#)],
+            "/db/x" => vec![revision("x", "3-c")],
             target if target.contains("feed=normal") => vec![nothing_more(asked)],
             target => {
                 let open = if target.contains("longpoll") { "{\"results\":[\n" } else { "\n" };
@@ -202,7 +202,7 @@ fn pauses_after_refused_credentials_grow_to_a_little_more_than_the_lock_lasts() 
 }
 
 #[test]
-fn a_locked_account_was_taken_for_a_missing_permission() {
+fn a_locked_account_was_treated_as_a_missing_permission() {
     let refusal = |name: &str| {
         let answer = recorded(name);
         let mut stage = Stage::new(move |_| vec![answer.clone()])
@@ -224,14 +224,14 @@ fn a_locked_account_was_taken_for_a_missing_permission() {
 }
 
 #[test]
-fn a_feed_comes_back_when_the_lock_is_over() {
+fn a_feed_reconnects_after_the_lock() {
     let mut asked = 0;
     let mut stage = Stage::new(move |request| {
         asked += 1;
         match request.target.as_str() {
             _ if asked <= 2 => vec![recorded("couchdb-3.5.1/err_403_lockout")],
             "/db" => vec![info("\"3-c\"", "1")],
-            "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#)],
+            "/db/x" => vec![revision("x", "3-c")],
             _ => vec![begin(), chunk("\n")],
         }
     })
@@ -241,10 +241,9 @@ fn a_feed_comes_back_when_the_lock_is_over() {
 }
 
 #[test]
-fn a_locked_account_is_not_one_documents_alone() {
+fn a_locked_account_concerns_more_than_one_document() {
     let mut asked = vec![];
-    let mut stage = Stage::new(move |request| match request.target.as_str() {
-        "/db" => vec![info("\"3-c\"", "1")],
+    let mut stage = Stage::with_database("\"3-c\"", move |request| match request.target.as_str() {
         _ if request.is_feed() => vec![begin(), chunk("\n")],
         target => {
             asked.push(target.to_owned());
@@ -253,6 +252,6 @@ fn a_locked_account_is_not_one_documents_alone() {
     })
     .follow_as(URL, |feed| feed.doc("x").doc("y"));
     stage.run_s(300.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.matches("GET /db/").count() <= 4, "{log}");
 }

@@ -14,15 +14,13 @@ fn line(seq: usize, id: &str, doc: Option<String>) -> String {
     format!("{{\"seq\":\"{seq}-s\",\"id\":\"{id}\",\"changes\":[{{\"rev\":\"1-a\"}}]{doc}}}\n")
 }
 
-/// A database of the documents `a`, `long` and `b` in two shards, the second of which has `long`
-/// alone: with documents that is what comes first, and without them what comes last. Of them
-/// `document` is asked for by itself.
+/// A database of the documents `a`, `long` and `b` in two shards, the second of which has only
+/// `long`. With documents, `long` comes first; without them, it comes last. Of them `document` is
+/// asked for by itself.
 fn sharded(mut document: impl FnMut(&Asked, &str) -> Act + 'static) -> Stage {
     let query = Query::new().conflicts().attachments().all_revs();
     let every = EveryChange::since(Start::Beginning).query(query);
-    Stage::new(move |asked| match asked.target.as_str() {
-        "/" => vec![json("200 OK", "{}")],
-        "/db" => vec![info("\"3-t\"", "1")],
+    Stage::with_database("\"3-t\"", move |asked| match asked.target.as_str() {
         _ if asked.is_sounding() => vec![nothing_more(asked)],
         _ if !asked.is_feed() => {
             let id = asked.target["/db/".len()..].split('?').next().unwrap().to_owned();
@@ -47,10 +45,10 @@ fn sharded(mut document: impl FnMut(&Asked, &str) -> Act + 'static) -> Stage {
             [begin(), chunk(&lines)].into_iter().chain(beats(3)).collect()
         }
     })
-    .follow_as("http://couch/db", |feed| feed.every_change(every).line_max(500))
+    .follow_with(|feed| feed.every_change(every).line_max(500))
 }
 
-/// The rows that were told: their documents, `-` for none; and what was too long.
+/// The rows that were reported: their documents, `-` for none. Also the ids that were too long.
 fn told(stage: &Stage) -> Vec<String> {
     let told = stage.told.borrow();
     let shown = told.iter().filter_map(|event| match event {
@@ -67,7 +65,7 @@ fn told(stage: &Stage) -> Vec<String> {
 }
 
 #[test]
-fn a_document_that_fits_is_told_though_its_row_comes_in_the_place_of_one_that_does_not() {
+fn a_document_that_fits_is_reported_next_to_one_that_does_not() {
     for answer in [|doc: &str| json("200 OK", doc), unannounced] {
         let mut stage = sharded(move |_, id| answer(&doc(id, id == "long")));
         stage.run_s(20.0);
@@ -85,7 +83,7 @@ fn a_document_that_fits_is_told_though_its_row_comes_in_the_place_of_one_that_do
 }
 
 #[test]
-fn a_document_that_is_not_to_be_had_is_left_out_and_not_blamed() {
+fn an_unavailable_document_is_omitted_and_not_reported_as_too_long() {
     for status in ["404 Object Not Found", "403 Forbidden"] {
         let mut stage = sharded(move |_, id| match id {
             "a" => json(status, r#"{"error":"not_found","reason":"missing"}"#),
@@ -98,7 +96,7 @@ fn a_document_that_is_not_to_be_had_is_left_out_and_not_blamed() {
 }
 
 #[test]
-fn a_document_that_is_not_to_be_had_just_now_is_asked_for_again() {
+fn a_temporarily_unavailable_document_is_requested_again() {
     let mut tries = 0;
     let mut stage = sharded(move |_, id| {
         tries += 1;
@@ -115,23 +113,21 @@ fn a_document_that_is_not_to_be_had_just_now_is_asked_for_again() {
 }
 
 #[test]
-fn rows_that_are_to_come_without_documents_are_none_that_are_too_long() {
+fn rows_of_a_feed_without_documents_are_not_reported_as_too_long() {
     let long = line(2, &"l".repeat(600), None);
     let every = EveryChange::since(Start::Beginning);
-    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
-        "/" => vec![json("200 OK", "{}")],
-        "/db" => vec![info("\"3-t\"", "1")],
-        // What is too long once is not there the next time.
+    let mut stage = Stage::with_database("\"3-t\"", move |asked| match asked.target.as_str() {
+        // A document that was too long is missing in the next answer.
         _ if asked.feeds == 1 => vec![begin(), chunk(&long)],
         _ => vec![begin(), chunk(&line(3, "b", None))],
     })
-    .follow_as("http://couch/db", |feed| feed.every_change(every).line_max(500));
+    .follow_with(|feed| feed.every_change(every).line_max(500));
     stage.run_s(3.0);
     assert_eq!(told(&stage), ["b -"]);
 }
 
 #[test]
-fn a_server_that_began_with_the_row_that_it_was_to_go_on_behind_was_asked_without_a_pause() {
+fn a_server_that_repeats_the_row_of_since_was_asked_without_a_pause() {
     let every = EveryChange::since(Start::Beginning).query(Query::new().include_docs());
     let mut requests = 0;
     let mut stage = Stage::new(move |asked| {
@@ -152,7 +148,7 @@ fn a_server_that_began_with_the_row_that_it_was_to_go_on_behind_was_asked_withou
             }
         }
     })
-    .follow_as("http://couch/db", |feed| feed.every_change(every).line_max(500));
+    .follow_with(|feed| feed.every_change(every).line_max(500));
     stage.run_s(60.0);
     assert_eq!(stage.world.borrow().most_open, 1);
     let stuck = |event: &FeedEvent| matches!(event, FeedEvent::Stuck { .. });

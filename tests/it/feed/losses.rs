@@ -20,7 +20,7 @@ fn first(acts: Vec<Act>) -> Stage {
 fn check(acts: Vec<Act>, lost_at_s: f64, why: &str, since: &str) {
     let mut stage = first(acts);
     stage.run_s(lost_at_s + 1.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     let lost = stage.world.borrow().log.iter().find(|line| line.contains("lost (")).cloned();
     let lost = lost.unwrap_or_else(|| panic!("it was not lost: {log}"));
     assert!(
@@ -45,7 +45,7 @@ fn check(acts: Vec<Act>, lost_at_s: f64, why: &str, since: &str) {
 const CUT: &str = "the connection ended in the middle of the feed";
 
 #[test]
-fn each_fault_is_named_and_the_feed_comes_back_from_the_last_sequence() {
+fn each_fault_is_named_and_the_feed_continues_from_the_last_sequence() {
     let fourth = || chunk(&row("\"4-d\"", "x", "4-d"));
     let second_response = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 40\r\n\r\n\
                            {\"error\":\"unknown\",\"reason\":\"it throws\"}";
@@ -118,7 +118,7 @@ const SECOND: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 33\r\n
                       {\"error\":\"nodedown\",\"reason\":\"x\"}";
 
 #[test]
-fn the_reason_of_a_second_response_was_shown_only_where_all_of_it_came_at_once() {
+fn the_reason_of_a_second_response_was_shown_only_if_it_arrived_in_one_piece() {
     let why = "the body contains a second response: 503 Service Unavailable";
     let head = SECOND.find('{').unwrap();
     for at in 0..=SECOND.len() {
@@ -133,7 +133,7 @@ fn the_reason_of_a_second_response_was_shown_only_where_all_of_it_came_at_once()
     }
     let pieces = SECOND.bytes().map(|byte| Act::send([byte]));
     check(second(0, pieces), 0.0, &format!("{why}, nodedown: x"), "4-d");
-    // In chunks of somebody between, who knows nothing of it.
+    // In chunks of a proxy, which does not know about it.
     let (one, two) = SECOND.split_at(40);
     let chunks = vec![begin(), chunk("\n"), chunk(one), Act::wait_s(0.5), chunk(two)];
     check(chunks, 0.5, &format!("{why}, nodedown: x"), "3-c");
@@ -147,7 +147,7 @@ fn a_second_response_is_waited_for_in_bounds() {
     check(second(head + 9, []), time, why, "4-d");
     let drops = (0..100).flat_map(|_| [Act::wait_s(1.0), Act::send(" ")]);
     check(second(head, drops), time, why, "4-d");
-    // What is none after all is shown as what it may be.
+    // If the response is not complete, its status is shown.
     let unknown = "the body contains a second response: 500 Internal Server Error";
     check(second(34, [Act::Kill]), 0.0, unknown, "4-d");
     check(second(34, [Act::send("x".repeat(200_000))]), 0.0, unknown, "4-d");
@@ -165,12 +165,12 @@ fn a_bad_chunk_is_an_error_and_never_a_row() {
 }
 
 #[test]
-fn feeds_that_end_in_good_order_after_a_while_are_asked_for_again_at_once() {
+fn feeds_that_end_properly_after_some_time_are_requested_again_immediately() {
     let mut stage = Stage::with_feeds(|asked| {
         let last = format!("{{\"last_seq\":\"{}-z\"}}\n", asked.feeds);
         vec![begin(), chunk("\n"), Act::wait_s(60.0), chunk(&last), end()]
     })
-    .follow_as("http://couch/db", |feed| feed.doc("x").heartbeat(Duration::from_secs(30)));
+    .follow_with(|feed| feed.doc("x").heartbeat(Duration::from_secs(30)));
     stage.run_s(3600.0);
     assert_eq!((stage.counters().losses, stage.connections()), (0, 61));
     stage.clear();
@@ -189,7 +189,7 @@ fn connections_an_hour(mut acts: impl FnMut(&Asked) -> Vec<Act> + 'static) -> us
 }
 
 #[test]
-fn a_server_that_fails_at_once_again_and_again_is_spared() {
+fn a_server_that_always_fails_immediately_gets_growing_pauses() {
     // With pauses of 15 to 30 s in the end, 120 to 240.
     let hour = 120..250;
     let check = |connections: usize| assert!(hour.contains(&connections), "{connections}");
@@ -246,36 +246,36 @@ fn delays_grow_with_losses_and_start_over_only_after_a_feed_has_proven_itself() 
 }
 
 #[test]
-fn the_same_failure_at_the_same_sequence_is_told_as_stuck() {
+fn the_same_failure_at_the_same_sequence_is_reported_as_stuck() {
     let mut stage = Stage::with_feeds(|asked| match asked.since().as_str() {
         "3-c" => vec![begin(), chunk(&row("\"4-d\"", "x", "4-d")), chunk("poison\n")],
         _ => vec![begin(), chunk("poison\n")],
     })
     .follow();
     stage.run_s(1800.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     let stuck: Vec<_> =
         log.lines().filter_map(|line| line.split_once(" stuck ")).map(|at| at.1).collect();
     assert_eq!(stuck[0], format!("({STUCK_TIMES}) at 4-d: not a line of a changes feed: poison"));
     assert!(stuck[1].starts_with("(10) at 4-d"), "{stuck:?}");
-    // Told as the number doubles, not each time.
+    // Reported each time the number has doubled.
     assert!(stuck.len() < 8, "{stuck:?}");
 }
 
 #[test]
-fn a_feed_that_ended_after_another_time_each_time_was_not_told_as_stuck() {
+fn a_feed_that_ended_after_varying_times_was_not_reported_as_stuck() {
     let mut stage = Stage::with_feeds(|asked| {
         let time = [0.0, 0.000_5, 0.001_5, 1.5][asked.feeds % 4];
         vec![begin(), Act::wait_s(time), chunk("{\"last_seq\":\"3-c\"}\n"), end()]
     })
     .follow();
     stage.run_s(600.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.contains("stuck (5) at 3-c: the feed ended again"), "{log}");
 }
 
 #[test]
-fn a_failure_that_names_another_process_each_time_was_not_told_as_stuck() {
+fn a_failure_that_names_another_process_each_time_was_not_reported_as_stuck() {
     let mut tries = 0;
     let mut stage = Stage::with_feeds(move |_| {
         tries += 1;
@@ -285,14 +285,14 @@ fn a_failure_that_names_another_process_each_time_was_not_told_as_stuck() {
     })
     .follow();
     stage.run_s(600.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     let stuck = "stuck (5) at 3-c: the server answered 500 Internal Server Error: timeout: \
                  {gen_server,call,[<0.5.7>]}";
     assert!(log.contains(stuck), "{log}");
 }
 
 #[test]
-fn a_quiet_database_on_a_bad_way_is_not_stuck() {
+fn a_quiet_database_on_a_bad_connection_is_not_stuck() {
     let mut stage = Stage::with_feeds(|_| {
         let mut acts = vec![begin(), chunk("\n")];
         acts.extend(beats(6));
@@ -301,13 +301,13 @@ fn a_quiet_database_on_a_bad_way_is_not_stuck() {
     })
     .follow();
     stage.run_s(3600.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.matches("lost (1)").count() > 50 && !log.contains("lost (2)"), "{log}");
     assert!(!log.contains("stuck"), "{log}");
 }
 
 #[test]
-fn hours_without_a_server_pass_and_what_was_missed_is_told() {
+fn missed_changes_are_reported_after_hours_without_a_server() {
     let mut looks = 0;
     let mut stage = Stage::new(move |asked| match (asked.target.as_str(), asked.feeds) {
         ("/db", _) => {
@@ -316,7 +316,7 @@ fn hours_without_a_server_pass_and_what_was_missed_is_told() {
         }
         ("/db/x", _) => {
             let rev = if looks == 1 { "3-c" } else { "9-i" };
-            vec![json("200 OK", &format!(r#"{{"_id":"x","_rev":"{rev}"}}"#))]
+            vec![revision("x", rev)]
         }
         (_, 1) => [begin(), chunk("\n")].into_iter().chain(beats(6)).chain([Act::Kill]).collect(),
         _ => vec![begin(), chunk(&row("\"9-i\"", "x", "9-i")), chunk("\n")],
@@ -333,8 +333,8 @@ fn hours_without_a_server_pass_and_what_was_missed_is_told() {
     assert!(!log.iter().any(|line| line.contains("stuck")));
     stage.start_server();
     stage.run_s(31.0);
-    let log = stage.world.borrow().log.join("\n");
-    // Caught up is what follows the missed change, not what comes before it.
+    let log = stage.log();
+    // `CaughtUp` comes after the missed change, not before it.
     let [changed, caught_up] = ["x is 9-i", "caught up"].map(|what| log.find(what).expect(&log));
     assert!(changed < caught_up, "{log}");
 }
@@ -357,7 +357,7 @@ fn a_name_that_is_unknown_is_looked_up_again() {
         .follow_as("http://nowhere/db", |feed| feed.doc("x"));
     stage.run_s(600.0);
     assert_eq!(stage.connections(), 0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.contains("cannot look up nowhere:5984: no such host"), "{log}");
     let attempts = stage.counters().connections;
     assert!((20..50).contains(&attempts), "{attempts}");
@@ -367,7 +367,7 @@ fn a_name_that_is_unknown_is_looked_up_again() {
 }
 
 #[test]
-fn a_feed_ends_when_it_is_told_to_in_whatever_state_it_is() {
+fn a_feed_ends_on_request_in_each_state() {
     for seconds in [0.0, 0.01, 5.0] {
         let mut stage =
             Stage::with_feeds(|_| vec![begin(), chunk("\n"), Act::wait_s(1.0), Act::Kill]).follow();
@@ -392,7 +392,7 @@ fn a_node_in_maintenance_with_something_new_each_time_was_asked_three_times_a_se
             "/db" => vec![info(&format!("\"{}-s\"", asked.feeds), "1")],
             "/db/x" => {
                 let rev = format!("{}-x", asked.feeds);
-                vec![json("200 OK", &format!(r#"{{"_id":"x","_rev":"{rev}"}}"#))]
+                vec![revision("x", &rev)]
             }
             _ => {
                 let seq = format!("\"{}-s\"", asked.feeds);
@@ -400,9 +400,9 @@ fn a_node_in_maintenance_with_something_new_each_time_was_asked_three_times_a_se
                 vec![begin(), chunk(&format!("{row}{{\"last_seq\":{seq}}}\n")), end()]
             }
         })
-        .follow_as("http://couch/db", move |feed| set(feed).retry_cap(Duration::from_secs(2)));
+        .follow_with(move |feed| set(feed).retry_cap(Duration::from_secs(2)));
         stage.run_s(15.0);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert!((8..=14).contains(&stage.counters().losses), "{log}");
         let why = "the feed ended again: the server answered 200 OK, sent 1 rows";
         assert!(log.contains(why), "{log}");
@@ -417,28 +417,20 @@ fn a_node_in_maintenance_was_asked_three_times_a_second_and_the_log_did_not_say_
     let doc = |feed: ChangesFeed| feed.doc("x");
     let (stream, poll) = (FeedMode::Continuous, FeedMode::LongPoll);
     for (mode, set) in [(stream, doc as Set), (stream, every), (poll, doc), (poll, every)] {
-        // It tells what there is, and ends at once.
-        let mut stage = Stage::new(move |asked| match asked.target.as_str() {
-            "/" => vec![json("200 OK", "{}")],
-            "/db" => vec![info("\"3-c\"", "1")],
-            "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#)],
-            _ => {
-                let (old, last) =
-                    (row("\"3-c\"", "x", "3-c"), "\"last_seq\":\"3-c\",\"pending\":0}\n");
-                let row = if asked.since() == "0" { old.as_str() } else { "" };
-                let line = if asked.target.contains("continuous") {
-                    format!("{row}{{{last}")
-                } else {
-                    format!("{{\"results\":[{row}],{last}")
-                };
-                vec![begin(), chunk(&line), end()]
-            }
+        // It sends the existing rows, and ends immediately.
+        let mut stage = Stage::with_feeds(move |asked| {
+            let (old, last) = (row("\"3-c\"", "x", "3-c"), "\"last_seq\":\"3-c\",\"pending\":0}\n");
+            let row = if asked.since() == "0" { old.as_str() } else { "" };
+            let line = if asked.target.contains("continuous") {
+                format!("{row}{{{last}")
+            } else {
+                format!("{{\"results\":[{row}],{last}")
+            };
+            vec![begin(), chunk(&line), end()]
         })
-        .follow_as("http://couch/db", move |feed| {
-            set(feed.mode(mode).retry_cap(Duration::from_secs(2)))
-        });
+        .follow_with(move |feed| set(feed.mode(mode).retry_cap(Duration::from_secs(2))));
         stage.run_s(15.0);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert!((8..=17).contains(&stage.counters().losses), "{mode:?}: {log}");
         assert!(
             log.contains("sent 0 rows and ended it after 0.0ns, as a node in maintenance"),

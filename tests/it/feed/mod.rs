@@ -30,5 +30,7 @@ mod start;
 mod timeout;
 mod wrong_documents;
 
-use server::{Act, Asked, beats, begin, chunk, end, info, json, nothing_more, row, unannounced};
+use server::{
+    Act, Asked, beats, begin, chunk, end, info, json, nothing_more, revision, row, unannounced,
+};
 use stage::Stage;

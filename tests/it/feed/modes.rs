@@ -7,17 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 /// A server that answers for a feed with what `feeds` gives, followed in `mode`.
-fn every(
-    mode: FeedMode,
-    query: Query,
-    mut feeds: impl FnMut(&Asked) -> Vec<Act> + 'static,
-) -> Stage {
-    Stage::new(move |asked| match asked.target.as_str() {
-        "/" => vec![json("200 OK", "{}")],
-        "/db" => vec![info("\"3-c\"", "1")],
-        _ => feeds(asked),
-    })
-    .follow_as("http://couch/db", move |feed| {
+fn every(mode: FeedMode, query: Query, feeds: impl FnMut(&Asked) -> Vec<Act> + 'static) -> Stage {
+    Stage::with_database("\"3-c\"", feeds).follow_with(move |feed| {
         feed.mode(mode).every_change(EveryChange::since(Start::Beginning).query(query))
     })
 }
@@ -72,7 +63,7 @@ fn a_long_poll_is_asked_again_when_it_is_answered() {
 }
 
 #[test]
-fn a_poll_without_waiting_is_asked_each_heartbeat_and_at_once_while_there_is_more() {
+fn a_poll_without_waiting_is_sent_each_heartbeat_and_immediately_while_there_is_more() {
     let mut stage = every(FeedMode::Normal, Query::new(), |asked| {
         let since: usize = asked.since().parse().unwrap();
         let most = usize::try_from(PAGE_ROWS).unwrap();
@@ -82,18 +73,18 @@ fn a_poll_without_waiting_is_asked_each_heartbeat_and_at_once_while_there_is_mor
     stage.run_s(35.0);
     let target = |since: usize| format!("10000&since={since}&limit=100");
     assert_eq!(feeds(&stage), [0, 100, 200, 205, 205, 205].map(target));
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.contains("0.000 row 205: d205 1-a at 205\n0.000 caught up\n10.000 #2 GET /db"));
     assert_eq!((log.matches("connected").count(), log.matches("lost").count()), (1, 0), "{log}");
     assert_eq!(stage.counters().rows, 205);
 }
 
 #[test]
-fn documents_are_followed_so_as_well() {
+fn documents_are_followed_by_polls_too() {
     for (mode, name) in [(FeedMode::LongPoll, "longpoll"), (FeedMode::Normal, "normal")] {
         let mut stage = Stage::with_feeds(move |asked| match asked.feeds {
             1 => vec![begin(), chunk(&page(&[row("\"4-d\"", "x", "4-d")], "\"4-d\"")), end()],
-            // It comes late in the heartbeat, also where nobody waits for it.
+            // It arrives late in the heartbeat, also if no request waits for it.
             2 => vec![
                 begin(),
                 Act::wait_s(4.0),
@@ -102,7 +93,7 @@ fn documents_are_followed_so_as_well() {
             ],
             _ => [begin(), chunk("{\"results\":[\n")].into_iter().chain(beats(9)).collect(),
         })
-        .follow_as("http://couch/db", move |feed| feed.mode(mode).doc("x"));
+        .follow_with(move |feed| feed.mode(mode).doc("x"));
         stage.run_s(30.0);
         assert_eq!(stage.revs("x"), ["3-c", "4-d", "5-e"]);
         assert_eq!(stage.counters().losses, 0);
@@ -118,34 +109,34 @@ fn documents_are_followed_so_as_well() {
 }
 
 #[test]
-fn what_is_read_between_two_answers_is_told_before_the_next() {
+fn documents_read_between_two_answers_are_reported_before_the_next() {
     let mut looks = 0;
     let mut stage = Stage::new(move |asked| match asked.target.as_str() {
         "/db" => {
             looks += 1;
             vec![info("\"3-c\"", if looks < 3 { "1" } else { "another" })]
         }
-        "/db/x" if looks < 3 => vec![json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#)],
-        "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"1-a"}"#)],
+        "/db/x" if looks < 3 => vec![revision("x", "3-c")],
+        "/db/x" => vec![revision("x", "1-a")],
         _ if asked.feeds <= 2 => {
             let seq = format!("\"{}-s\"", asked.feeds);
             vec![begin(), Act::wait_s(5.0), chunk(&page(&[row(&seq, "y", "1-a")], &seq)), end()]
         }
         _ => vec![], // it is held back until something changes
     })
-    .follow_as("http://couch/db", |feed| feed.mode(FeedMode::LongPoll).doc("x"));
+    .follow_with(|feed| feed.mode(FeedMode::LongPoll).doc("x"));
     stage.run_s(11.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.contains("10.000 recreated") && log.contains("10.000 x is 1-a"), "{log}");
 }
 
 #[test]
-fn each_change_of_one_document_had_all_of_them_read_where_databases_are_not_told_apart() {
+fn each_change_of_one_document_caused_reading_all_on_servers_without_identities() {
     let mut changes = 0;
     let mut stage = Stage::new(move |asked| match asked.target.as_str() {
         "/db" => vec![info(&format!("\"{changes}-s\""), "0")],
-        "/db/x" => vec![json("200 OK", &format!(r#"{{"_id":"x","_rev":"{changes}-x"}}"#))],
-        "/db/y" => vec![json("200 OK", r#"{"_id":"y","_rev":"1-y"}"#)],
+        "/db/x" => vec![revision("x", &format!("{changes}-x"))],
+        "/db/y" => vec![revision("y", "1-y")],
         _ if changes == 305 => vec![begin(), chunk("{\"results\":[\n\n")],
         _ => {
             changes += 1;
@@ -154,11 +145,11 @@ fn each_change_of_one_document_had_all_of_them_read_where_databases_are_not_told
             vec![begin(), Act::wait_s(0.1), chunk(&page), end()]
         }
     })
-    .follow_as("http://couch/db", |feed| feed.doc("x").doc("y").mode(FeedMode::LongPoll));
+    .follow_with(|feed| feed.doc("x").doc("y").mode(FeedMode::LongPoll));
     stage.run_s(40.0);
     assert_eq!(stage.revs("x"), (0..=305).map(|n| format!("{n}-x")).collect::<Vec<_>>());
-    let log = stage.world.borrow().log.join("\n");
-    // Once a second, and once more when all is still.
+    let log = stage.log();
+    // Once a second, and again when nothing changes any more.
     let reads = log.matches("GET /db/y").count();
     assert_eq!(reads, 32, "{log}");
     assert!(log.contains("\n31.100 #2 GET /db/y\n"), "{log}");
@@ -166,7 +157,7 @@ fn each_change_of_one_document_had_all_of_them_read_where_databases_are_not_told
 }
 
 #[test]
-fn answers_that_bring_nothing_at_once_are_slowed_down_like_failures() {
+fn immediate_answers_without_news_cause_growing_pauses() {
     for text in [page(&[], "0"), page(&rows(1..=1), "0").replace("\"seq\":1", "\"seq\":null")] {
         let mut stage =
             every(FeedMode::LongPoll, Query::new(), move |_| vec![begin(), chunk(&text), end()]);
@@ -178,7 +169,7 @@ fn answers_that_bring_nothing_at_once_are_slowed_down_like_failures() {
 }
 
 #[test]
-fn an_answer_that_a_proxy_holds_back_is_asked_to_be_complete_in_time() {
+fn an_answer_is_requested_to_end_in_time_for_a_buffering_proxy() {
     let mut stage = every(FeedMode::LongPoll, Query::new(), |asked| {
         let held_back = vec![begin(), chunk(&page(&[], "0")), end()];
         let time = if asked.target.contains("&timeout=10000&") { 10.0 } else { 86_400.0 };
@@ -192,7 +183,7 @@ fn an_answer_that_a_proxy_holds_back_is_asked_to_be_complete_in_time() {
 }
 
 #[test]
-fn an_answer_that_is_cut_is_a_loss_and_its_rows_are_told() {
+fn an_incomplete_answer_is_a_loss_and_its_rows_are_reported() {
     for mode in [FeedMode::LongPoll, FeedMode::Normal] {
         let mut stage = every(mode, Query::new(), |asked| {
             let text = page(&rows(1..=3), "3");
@@ -210,7 +201,7 @@ fn an_answer_that_is_cut_is_a_loss_and_its_rows_are_told() {
             }
         });
         stage.run_s(5.0);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert_eq!(
             log.matches("the connection ended in the middle of the feed").count(),
             2,
@@ -235,10 +226,8 @@ fn a_limit_is_counted_over_the_answers() {
 }
 
 #[test]
-fn a_row_that_is_too_long_for_an_answer_comes_without_its_document() {
-    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
-        "/" => vec![json("200 OK", "{}")],
-        "/db" => vec![info("2", "1")],
+fn a_row_that_is_too_long_for_an_answer_arrives_without_its_document() {
+    let mut stage = Stage::with_database("2", move |asked| match asked.target.as_str() {
         "/db/long?rev=1-a" => vec![json("200 OK", &"x".repeat(1000))],
         target if target.contains("include_docs=false") => {
             let row = row("2", "long", "1-a").replace(",\"doc\"", ",\"was\"");
@@ -251,13 +240,13 @@ fn a_row_that_is_too_long_for_an_answer_comes_without_its_document() {
             vec![begin(), chunk(&page(&rows[since.min(3)..], "3")), end()]
         }
     })
-    .follow_as("http://couch/db", |feed| {
+    .follow_with(|feed| {
         let query = Query::new().include_docs();
         let every = EveryChange::since(Start::Beginning).query(query);
         feed.mode(FeedMode::LongPoll).line_max(500).every_change(every)
     });
     stage.run_s(2.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(
         log.contains("since=1&limit=1\n") && log.contains("long is longer than 500\n"),
         "{log}"
@@ -267,14 +256,12 @@ fn a_row_that_is_too_long_for_an_answer_comes_without_its_document() {
 
 #[test]
 fn a_busy_watcher_stops_an_answer_in_its_middle() {
-    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
-        "/" => vec![json("200 OK", "{}")],
-        "/db" => vec![info("9", "1")],
+    let mut stage = Stage::with_database("9", move |asked| match asked.target.as_str() {
         _ if asked.feeds == 1 => vec![begin(), chunk(&page(&rows(1..=9), "9")), end()],
         _ => vec![begin()],
     })
     .busy()
-    .follow_as("http://couch/db", |feed| {
+    .follow_with(|feed| {
         let every = EveryChange::since(Start::Beginning).window(2);
         feed.mode(FeedMode::LongPoll).every_change(every)
     });
@@ -293,14 +280,12 @@ fn a_busy_watcher_stops_an_answer_in_its_middle() {
 #[test]
 fn an_answer_of_known_length_that_filled_the_window_had_no_end_and_was_lost_as_silent() {
     for (mode, asked_again_s) in [(FeedMode::LongPoll, 0.0), (FeedMode::Normal, 10.0)] {
-        let mut stage = Stage::new(move |asked| match asked.target.as_str() {
-            "/" => vec![json("200 OK", "{}")],
-            "/db" => vec![info("9", "1")],
+        let mut stage = Stage::with_database("9", move |asked| match asked.target.as_str() {
             _ if asked.feeds == 1 => vec![json("200 OK", &page(&rows(1..=3), "9"))],
             _ => vec![begin()],
         })
         .busy()
-        .follow_as("http://couch/db", move |feed| {
+        .follow_with(move |feed| {
             feed.mode(mode).every_change(EveryChange::since(Start::Beginning).window(2))
         });
         stage.run_s(60.0);
@@ -332,7 +317,7 @@ fn recorded(name: &str, expected: &str, last: &str) {
                 FeedEvent::Row { row, .. } => Some(row.id.as_str()),
                 _ => None,
             });
-            let log = stage.world.borrow().log.join("\n");
+            let log = stage.log();
             assert_eq!(ids.collect::<Vec<_>>().join(" "), expected, "{name} by {step}: {log}");
             drop(told);
             assert!(stage.handled().starts_with(last), "{name}: {}", stage.handled());
@@ -341,7 +326,7 @@ fn recorded(name: &str, expected: &str, last: &str) {
 }
 
 #[test]
-fn recorded_answers_are_told() {
+fn recorded_answers_are_reported() {
     recorded("couchdb/longpoll_backlog", "doc-0 doc-1 lp", "3-");
     recorded("couchdb/longpoll_update", "lp", "3-");
     recorded("couchdb/longpoll_heartbeat", "lp2", "4-");
@@ -357,12 +342,12 @@ fn recorded_answers_are_told() {
 }
 
 #[test]
-fn the_mode_changes_nothing_of_what_is_asked_for_otherwise() {
+fn the_mode_does_not_change_other_parameters() {
     let follow = |feed: ChangesFeed| {
         let query = Query::new().doc_ids(["x"]);
         feed.mode(FeedMode::LongPoll).every_change(EveryChange::since(Start::Now).query(query))
     };
-    let mut stage = Stage::with_feeds(|_| vec![begin()]).follow_as("http://couch/db", follow);
+    let mut stage = Stage::with_feeds(|_| vec![begin()]).follow_with(follow);
     stage.run_s(1.0);
     let asked = stage.world.borrow().asked.last().unwrap().clone();
     assert_eq!((asked.method.as_str(), asked.since().as_str()), ("POST", "3-c"));
@@ -370,17 +355,16 @@ fn the_mode_changes_nothing_of_what_is_asked_for_otherwise() {
 }
 
 #[test]
-fn a_server_that_told_the_same_row_at_once_at_ever_new_sequences_was_asked_without_a_pause() {
+fn a_server_that_sent_the_same_row_at_new_sequences_was_asked_without_a_pause() {
     let (poll, stream) = (FeedMode::LongPoll, FeedMode::Continuous);
     for (mode, is_timed, has_docs) in
         [(poll, false, true), (poll, false, false), (poll, true, true), (stream, true, true)]
     {
         let mut left = 100;
-        let mut stage = Stage::new(move |asked| match asked.target.as_str() {
-            "/" => vec![json("200 OK", "{}")],
-            "/db" => vec![info("\"9-t\"", "1")],
-            "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"1-a"}"#)],
-            _ => {
+        let mut stage = Stage::with_database("\"9-t\"", move |asked| {
+            if asked.target == "/db/x" {
+                vec![revision("x", "1-a")]
+            } else {
                 left -= 1;
                 assert!(left > 0, "a storm");
                 let (same, last) = (row("null", "x", "1-a"), format!("\"{left}-n\""));
@@ -389,7 +373,7 @@ fn a_server_that_told_the_same_row_at_once_at_ever_new_sequences_was_asked_witho
                 vec![json("200 OK", &if is_page { page(&[same], &last) } else { stream })]
             }
         })
-        .follow_as("http://couch/db", move |feed| {
+        .follow_with(move |feed| {
             let feed = feed.mode(mode);
             let feed = if is_timed { feed.timeout(Duration::from_secs(10)) } else { feed };
             let every = EveryChange::since(Start::Beginning);

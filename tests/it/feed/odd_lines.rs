@@ -3,7 +3,7 @@
 use super::*;
 use masque::sessions::{EveryChange, Query, Start};
 
-/// A feed whose first row has `seq`, then is cut; what it is asked for next.
+/// A feed whose first row has `seq` and that is then closed. Returns the next requested sequence.
 fn asked_after(seq: &str) -> String {
     let line = row(seq, "x", "4-d");
     let mut stage = Stage::with_feeds(move |asked| match asked.feeds {
@@ -50,7 +50,7 @@ fn rows_between_sequences_carry_no_checkpoint_and_the_next_one_does() {
 }
 
 #[test]
-fn a_sequence_that_no_request_can_carry_makes_a_new_beginning() {
+fn a_feed_starts_over_if_its_sequence_is_too_long_for_a_request() {
     let long = format!("\"{}\"", "é".repeat(20_000));
     let mut stage = Stage::with_feeds(move |asked| match asked.feeds {
         1 => vec![begin(), chunk(&row(&long, "x", "4-d")), Act::Kill],
@@ -58,7 +58,7 @@ fn a_sequence_that_no_request_can_carry_makes_a_new_beginning() {
     })
     .follow();
     stage.run_s(60.0);
-    let shown = stage.world.borrow().log.join("\n");
+    let shown = stage.log();
     assert!(
         shown.contains("not CouchDB's answer: its sequence is too long to be sent back"),
         "{shown}"
@@ -68,11 +68,11 @@ fn a_sequence_that_no_request_can_carry_makes_a_new_beginning() {
 }
 
 #[test]
-fn an_id_that_no_request_can_carry_was_taken_for_a_sequence_and_all_was_read_anew() {
+fn an_id_that_is_too_long_was_treated_as_a_long_sequence() {
     let mut stage = Stage::with_feeds(|_| vec![begin()])
-        .follow_as("http://couch/db", |feed| feed.doc("x").doc("é".repeat(20_000)));
+        .follow_with(|feed| feed.doc("x").doc("é".repeat(20_000)));
     stage.run_s(3600.0);
-    let shown = stage.world.borrow().log.join("\n");
+    let shown = stage.log();
     assert!(shown.contains("the request cannot be made: a document's id is too long"), "{shown}");
     assert!(!shown.contains("sequence"), "{shown}");
     assert_eq!(shown.matches("GET /db/x").count(), 1, "{shown}");
@@ -80,18 +80,17 @@ fn an_id_that_no_request_can_carry_was_taken_for_a_sequence_and_all_was_read_ane
 }
 
 #[test]
-fn a_query_that_no_request_can_carry_was_taken_for_a_sequence() {
+fn a_query_that_is_too_long_was_treated_as_a_long_sequence() {
     let query = Query::new().filter("app/f", [("k", "é".repeat(20_000))]).unwrap();
-    let mut stage = Stage::with_feeds(|_| vec![begin()]).follow_as("http://couch/db", |feed| {
-        feed.every_change(EveryChange::since(Start::Now).query(query))
-    });
+    let mut stage = Stage::with_feeds(|_| vec![begin()])
+        .follow_with(|feed| feed.every_change(EveryChange::since(Start::Now).query(query)));
     stage.run_s(1.0);
-    let shown = stage.world.borrow().log.join("\n");
+    let shown = stage.log();
     assert!(shown.ends_with("the request cannot be made: the query is too long"), "{shown}");
 }
 
 #[test]
-fn documents_come_out_as_the_server_wrote_them() {
+fn documents_are_delivered_as_the_server_wrote_them() {
     let doc = "{\"_id\":\"x\",\"_rev\":\"4-d\",\"big\":12345678901234567890123,\"n\":1.50,\
                \"s\":\"\u{2028}\\ud800\",\"s\":2}";
     let rest = r#""unknown":[1],"changes":[{"rev":"4-d"}],"id":"x","seq":7}"#;
@@ -106,7 +105,7 @@ fn documents_come_out_as_the_server_wrote_them() {
 }
 
 #[test]
-fn lines_of_a_feed_that_are_none_of_its_own_end_it() {
+fn foreign_lines_in_a_feed_end_it() {
     for line in [
         "{}",
         "[]",
@@ -121,13 +120,13 @@ fn lines_of_a_feed_that_are_none_of_its_own_end_it() {
             Stage::with_feeds(move |_| vec![begin(), chunk(&format!("{line}\n"))]).follow();
         stage.run_s(0.1);
         assert!(stage.counters().losses >= 1, "{line}");
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert!(log.contains("not a line of a changes feed"), "{line}: {log}");
     }
 }
 
 #[test]
-fn a_line_that_is_too_long_is_passed_by_asking_without_documents() {
+fn a_line_that_is_too_long_is_skipped_by_a_request_without_documents() {
     let long = |rev: &str| {
         row("\"4-d\"", "y", rev)
             .replace("{\"_id\"", &format!("{{\"l\":\"{}\",\"_id\"", "y".repeat(1000)))
@@ -140,7 +139,7 @@ fn a_line_that_is_too_long_is_passed_by_asking_without_documents() {
             _ => vec![begin(), chunk(&row("\"5-e\"", "x", "5-e"))],
         }
     })
-    .follow_as("http://couch/db", |feed| feed.doc("x").line_max(500));
+    .follow_with(|feed| feed.doc("x").line_max(500));
     stage.check(
         21.5,
         "0.000 #1 GET /db
@@ -166,7 +165,7 @@ fn a_line_that_is_too_long_is_passed_by_asking_without_documents() {
 }
 
 #[test]
-fn a_document_that_is_too_long_is_told_and_passed_over_until_it_is_short_again() {
+fn a_document_that_is_too_long_is_reported_and_skipped_until_it_is_short_again() {
     let doc =
         |rev: &str| format!("{{\"_id\":\"x\",\"_rev\":\"{rev}\",\"l\":\"{}\"}}", "y".repeat(1000));
     let mut reads = 0;
@@ -185,7 +184,7 @@ fn a_document_that_is_too_long_is_told_and_passed_over_until_it_is_short_again()
             _ => vec![begin(), Act::wait_s(5.0), chunk(&row("\"5-e\"", "x", "5-e"))],
         }
     })
-    .follow_as("http://couch/db", |feed| feed.doc("x").line_max(500));
+    .follow_with(|feed| feed.doc("x").line_max(500));
     stage.check(
         6.0,
         "0.000 #1 GET /db
@@ -210,14 +209,14 @@ fn a_document_that_is_too_long_is_told_and_passed_over_until_it_is_short_again()
 }
 
 #[test]
-fn a_document_that_is_too_long_was_read_to_the_limit_after_each_loss_and_told_each_time() {
+fn a_document_that_is_too_long_was_read_and_reported_after_each_loss() {
     let doc =
         |length: usize| format!("{{\"_id\":\"y\",\"_rev\":\"1-y\"{}}}", " ".repeat(length - 24));
     let mut losses = 0;
     let mut stage = Stage::new(move |asked| match asked.target.as_str() {
         // Something changes during each loss.
         "/db" => vec![info(&format!("\"{losses}-s\""), "1")],
-        // None of its body comes, and so nobody waits for it.
+        // Its body never arrives, so the feed must not wait for it.
         "/db/x" => vec![Act::send("HTTP/1.1 200 OK\r\nContent-Length: 501\r\n\r\n")],
         "/db/y" => vec![json("200 OK", &doc(500))],
         "/db/z" => vec![unannounced(&doc(501))],
@@ -226,9 +225,9 @@ fn a_document_that_is_too_long_was_read_to_the_limit_after_each_loss_and_told_ea
             vec![begin(), chunk("\n"), Act::wait_s(1.0), Act::Kill]
         }
     })
-    .follow_as("http://couch/db", |feed| feed.doc("x").doc("y").doc("z").line_max(500));
+    .follow_with(|feed| feed.doc("x").doc("y").doc("z").line_max(500));
     stage.run_s(600.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.matches("GET /db/x").count() > 20, "{log}");
     for id in ["x", "z"] {
         assert_eq!(log.matches(&format!("{id} is longer than 500")).count(), 1, "{log}");
@@ -238,17 +237,17 @@ fn a_document_that_is_too_long_was_read_to_the_limit_after_each_loss_and_told_ea
 }
 
 #[test]
-fn a_line_that_is_too_long_even_so_is_told_as_stuck_and_not_asked_for_at_full_speed() {
+fn a_line_that_is_too_long_without_documents_is_reported_as_stuck_and_requested_slowly() {
     let mut stage = Stage::with_feeds(|_| vec![begin(), chunk(&"x".repeat(600))])
-        .follow_as("http://couch/db", |feed| feed.doc("x").line_max(500));
+        .follow_with(|feed| feed.doc("x").line_max(500));
     stage.run_s(3600.0);
     assert!((120..250).contains(&stage.connections()), "{}", stage.connections());
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.contains("stuck (5) at 3-c: a line is longer than 500 bytes"), "{log}");
 }
 
 #[test]
-fn a_change_without_its_document_is_read_by_a_request_of_its_own() {
+fn a_change_without_its_document_is_read_by_a_separate_request() {
     let bare = |seq: &str, rev: &str| {
         format!("{{\"seq\":\"{seq}\",\"id\":\"x\",\"changes\":[{{\"rev\":\"{rev}\"}}]}}\n")
     };

@@ -16,7 +16,7 @@ const DOCS: [&str; 3] = ["x", "y", "z"];
 enum Op {
     Write(usize),
     Delete(usize),
-    /// The last row comes once more.
+    /// The last row is repeated.
     Again,
     /// A row without its document.
     Bare(usize),
@@ -42,7 +42,7 @@ struct Try {
     refuses: bool,
     /// A document is written before each reading of a document.
     between: Option<usize>,
-    /// How many changes the feed goes back before what it is asked for.
+    /// The number of changes that the feed repeats before the requested sequence.
     rewinds: usize,
     ops: Vec<Op>,
     /// The part of the feed after which it is cut, in thousandths.
@@ -94,7 +94,7 @@ fn kind() -> impl Strategy<Value = Kind> {
     prop_oneof![Just(Kind::Identity), Just(Kind::Sequences), Just(Kind::Numbers)]
 }
 
-/// How a server's databases are told apart.
+/// How a server identifies its databases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Kind {
     /// It says which is which.
@@ -106,7 +106,7 @@ enum Kind {
     Numbers,
 }
 
-/// The database as it is, and all that its documents ever were.
+/// The current database, and all earlier revisions of its documents.
 #[derive(Default)]
 struct Couch {
     kind: Kind,
@@ -257,8 +257,8 @@ impl Couch {
     }
 }
 
-/// What `lines` and the last of them are as one answer, written as CouchDB does: a comma stands
-/// before the row that comes next, whenever that is. A whole one if the last says where it ends.
+/// Encodes `lines` and `last` as one answer. CouchDB sends a comma only before the next row. The
+/// answer is complete if `last` has the last sequence.
 fn page(lines: &[String], last: &str) -> String {
     let mut page = "{\"results\":[\n".to_owned();
     let mut comma = "";
@@ -286,7 +286,7 @@ impl Try {
     }
 }
 
-/// Lives through `tries` and compares what was told with what was.
+/// Runs `tries` and compares the events with the database.
 fn check(
     kind: Kind,
     mode: FeedMode,
@@ -297,18 +297,16 @@ fn check(
     let stands = (0..DOCS.len()).map(|doc| (doc, vec!["-".to_owned()])).collect();
     let couch = Rc::new(RefCell::new(Couch { kind, stands, tries, ..Couch::default() }));
     let server = couch.clone();
-    let mut stage = Stage::new(move |asked| server.borrow_mut().answer(asked)).follow_as(
-        "http://couch/db",
-        move |feed| {
+    let mut stage =
+        Stage::new(move |asked| server.borrow_mut().answer(asked)).follow_with(move |feed| {
             let feed = feed.mode(mode).doc("x").doc("y");
             if has_timeout { feed.timeout(Duration::from_secs(10)) } else { feed }
-        },
-    );
+        });
     stage.run_s(1000.0);
     let couch = couch.borrow();
     prop_assert!(couch.tries.is_empty());
     prop_assert_eq!(stage.world.borrow().most_open, 1);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     prop_assert!(log.matches("not a line of a changes feed").count() <= nonsense, "{}", log);
     for (doc, stands) in couch.stands.iter().filter(|(doc, _)| DOCS[**doc] != "z") {
         let told = stage.revs(DOCS[*doc]);

@@ -30,13 +30,13 @@ fn one_purged(mode: FeedMode, purge_seqs: [&'static str; 2]) -> (Stage, Rc<Cell<
     let flag = is_purged.clone();
     let stage = Stage::new(move |asked| match (asked.target.as_str(), flag.get()) {
         ("/db", is_purged) => vec![info_at("\"3-c\"", purge_seqs[usize::from(is_purged)])],
-        ("/db/x", false) => vec![json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#)],
+        ("/db/x", false) => vec![revision("x", "3-c")],
         ("/db/x", true) => {
             vec![json("404 Object Not Found", r#"{"error":"not_found","reason":"missing"}"#)]
         }
         _ => quiet(asked),
     })
-    .follow_as("http://couch/db", move |feed| feed.mode(mode).doc("x"));
+    .follow_with(move |feed| feed.mode(mode).doc("x"));
     (stage, is_purged)
 }
 
@@ -49,7 +49,7 @@ fn a_purged_document_was_shown_until_the_next_disconnect() {
             assert_eq!(stage.revs("x"), ["3-c"], "{mode:?}");
             is_purged.set(true);
             stage.run_s(60.0);
-            let log = stage.world.borrow().log.join("\n");
+            let log = stage.log();
             assert_eq!(stage.revs("x"), ["3-c", "-"], "{mode:?}: {log}");
             assert!(!log.contains("lost"), "{log}");
         }
@@ -57,7 +57,7 @@ fn a_purged_document_was_shown_until_the_next_disconnect() {
 }
 
 #[test]
-fn the_feed_goes_on_while_the_database_is_looked_at() {
+fn the_feed_continues_during_a_look_at_the_database() {
     let (mut stage, is_purged) = one_purged(FeedMode::Continuous, ["\"0-a\"", "\"1-b\""]);
     stage.run_s(0.0);
     stage.clear();
@@ -86,12 +86,12 @@ fn the_nodes_of_a_cluster_write_the_same_purges_in_different_ways() {
             looks += 1;
             vec![info_at("\"3-c\"", &format!("\"4-node{}\"", looks % 3))]
         }
-        "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#)],
+        "/db/x" => vec![revision("x", "3-c")],
         _ => quiet(asked),
     })
     .follow();
     stage.run_s(250.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert_eq!(log.matches("GET /db\n").count(), 5, "{log}");
     assert_eq!(log.matches("GET /db/x\n").count(), 1, "{log}");
 }
@@ -110,7 +110,7 @@ fn every_change(start: Start) -> (Stage, Rc<Cell<u64>>) {
         }
         _ => quiet(asked),
     })
-    .follow_as("http://couch/db", |feed| feed.every_change(every));
+    .follow_with(|feed| feed.every_change(every));
     (stage, purges)
 }
 
@@ -120,7 +120,7 @@ fn purges_told(stage: &Stage) -> usize {
 }
 
 #[test]
-fn a_purge_was_not_told_to_a_watcher_of_every_change() {
+fn a_purge_was_not_reported_to_a_watcher_of_every_change() {
     let (mut stage, purges) = every_change(Start::Beginning);
     stage.run_s(60.0);
     purges.set(2);
@@ -128,12 +128,12 @@ fn a_purge_was_not_told_to_a_watcher_of_every_change() {
     assert_eq!(purges_told(&stage), 1);
     stage.run_s(120.0);
     assert_eq!(purges_told(&stage), 1, "once");
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert_eq!(log.matches("GET rows").count(), 1, "the feed goes on: {log}");
 }
 
 #[test]
-fn a_purge_between_two_runs_was_not_told() {
+fn a_purge_between_two_runs_was_not_reported() {
     let (mut stage, _) = every_change(Start::Beginning);
     stage.run_s(10.0);
     let kept = stage.checkpoint().unwrap().to_string();
@@ -160,12 +160,12 @@ fn looks(look: impl Fn() -> Vec<Act> + 'static) -> usize {
     let mut stage = Stage::new(move |asked| match asked.target.as_str() {
         "/db" if std::mem::take(&mut is_first) => vec![info_at("\"3-c\"", "\"0-a\"")],
         "/db" => look(),
-        "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#)],
+        "/db/x" => vec![revision("x", "3-c")],
         _ => quiet(asked),
     })
     .follow();
     stage.run_s(299.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(!log.contains("lost") && log.matches("feed since").count() == 1, "{log}");
     assert!(stage.told.borrow().iter().all(|event| !matches!(event, FeedEvent::Unread { .. })));
     assert!(stage.world.borrow().most_open <= 2);
@@ -186,7 +186,7 @@ fn a_look_that_fails_does_no_harm_to_the_feed_and_is_repeated() {
 }
 
 #[test]
-fn a_look_under_way_ends_with_its_feed() {
+fn a_look_in_progress_ends_with_its_feed() {
     let lost = |_: &mut Stage| {};
     let ends: [fn(&mut Stage); 3] = [lost, Stage::shut_down, Stage::stop_watcher];
     for end in ends {
@@ -194,7 +194,7 @@ fn a_look_under_way_ends_with_its_feed() {
         let mut stage = Stage::new(move |asked| match asked.target.as_str() {
             "/db" if std::mem::take(&mut is_first) => vec![info_at("\"3-c\"", "0")],
             "/db" => vec![],
-            "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#)],
+            "/db/x" => vec![revision("x", "3-c")],
             _ => [begin()].into_iter().chain(beats(6)).chain([Act::Kill]).collect(),
         })
         .follow();
@@ -230,12 +230,12 @@ fn a_look_shows_a_database_that_was_replaced_unseen() {
             };
             vec![json("200 OK", &body(looks.min(2)))]
         }
-        "/db/x" => vec![json("200 OK", &format!(r#"{{"_id":"x","_rev":"{looks}-c"}}"#))],
+        "/db/x" => vec![revision("x", &format!("{looks}-c"))],
         _ => quiet(asked),
     })
     .follow();
     stage.run_s(60.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.contains("50.000 recreated\n") && log.ends_with("caught up"), "{log}");
     assert_eq!(stage.revs("x"), ["1-c", "3-c"]);
 }
@@ -250,7 +250,7 @@ fn the_session_of_a_login_expired_while_a_feed_went_on() {
                 vec![with_cookie("two", r#"{"update_seq":"3-c","purge_seq":"0-a"}"#)]
             }
             "/db" => vec![info_at("\"3-c\"", "\"0-a\"")],
-            "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#)],
+            "/db/x" => vec![revision("x", "3-c")],
             _ => quiet(asked),
         }
     })

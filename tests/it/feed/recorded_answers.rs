@@ -1,4 +1,4 @@
-//! What a real server answered besides feeds, where it holds a rule.
+//! Recorded answers of a real server other than feeds, each for one rule.
 
 use super::*;
 use masque::sessions::{EveryChange, Start};
@@ -11,7 +11,7 @@ fn recorded(name: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_recorded_purge_was_shown_for_ever() {
+fn a_document_with_a_recorded_purge_was_shown_forever() {
     // The row of the purged document has come, and after the purge that of another one.
     let feed = recorded("cont_purge");
     let mut looks = 0;
@@ -33,7 +33,7 @@ fn a_recorded_purge_was_shown_for_ever() {
         _ if asked.since() == "0-g" => vec![Act::send(feed.clone())],
         _ => [begin(), chunk("\n")].into_iter().chain(beats(9)).collect(),
     })
-    .follow_as("http://couch/db", |feed| feed.doc("pp"));
+    .follow_with(|feed| feed.doc("pp"));
     stage.run_s(60.0);
     assert_eq!(stage.revs("pp"), ["-", "1-731bef401491606a3b246ed178e697c1", "-"]);
     assert_eq!(stage.counters().losses, 0);
@@ -43,10 +43,10 @@ fn a_recorded_purge_was_shown_for_ever() {
 fn a_partitioned_database_is_followed_as_any_other() {
     let mut stage = Stage::new(|asked| match asked.target.as_str() {
         "/db" => vec![Act::send(recorded("db_get_partitioned"))],
-        "/db/part:x" | "/db/part%3Ax" => vec![json("200 OK", r#"{"_id":"part:x","_rev":"1-p"}"#)],
+        "/db/part:x" | "/db/part%3Ax" => vec![revision("part:x", "1-p")],
         _ => vec![begin(), chunk("\n")],
     })
-    .follow_as("http://couch/db", |feed| feed.doc("part:x"));
+    .follow_with(|feed| feed.doc("part:x"));
     stage.run_s(1.0);
     assert_eq!(stage.revs("part:x"), ["1-p"]);
     let since = stage.world.borrow().asked.last().unwrap().since();
@@ -60,7 +60,7 @@ fn a_checkpoint_names_the_recorded_server_and_database() {
         "/db" => vec![Act::send(recorded("db_get_partitioned"))],
         _ => vec![begin(), chunk("\n")],
     })
-    .follow_as("http://couch/db", |feed| feed.every_change(EveryChange::since(Start::Now)));
+    .follow_with(|feed| feed.every_change(EveryChange::since(Start::Now)));
     stage.run_s(1.0);
     let checkpoint = stage.checkpoint().unwrap();
     assert_eq!(checkpoint.server.as_deref(), Some("66666666666666666666666666666666"));
@@ -75,7 +75,7 @@ fn the_cookie_that_comes_with_a_recorded_feed_is_used_from_then_on() {
             "HTTP/1.1 200 OK\r\nSet-Cookie: AuthSession=first\r\nContent-Length: 2\r\n\r\n{}",
         )],
         "/db" => vec![info("\"0-g\"", "1")],
-        "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"1-a"}"#)],
+        "/db/x" => vec![revision("x", "1-a")],
         _ if asked.feeds == 1 => vec![Act::send(feed.clone()), Act::Kill],
         _ => vec![begin(), chunk("\n")],
     })
@@ -89,20 +89,18 @@ fn the_cookie_that_comes_with_a_recorded_feed_is_used_from_then_on() {
 }
 
 #[test]
-fn a_sequence_of_before_a_recorded_split_brings_what_is_new() {
+fn a_sequence_from_before_a_recorded_split_returns_new_rows() {
     let answer = recorded("cluster_split_since_before");
-    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
-        "/" => vec![json("200 OK", "{}")],
-        "/db" => vec![info("\"4-g\"", "1")],
+    let mut stage = Stage::with_database("\"4-g\"", move |asked| match asked.target.as_str() {
         _ if asked.since() == "4-g" => vec![Act::send(answer.clone())],
         _ => vec![nothing_more(asked)],
     })
-    .follow_as("http://couch/db", |feed| {
+    .follow_with(|feed| {
         let every = EveryChange::since(Start::Now);
         feed.mode(masque::sessions::FeedMode::Normal).every_change(every)
     });
     stage.run_s(15.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert_eq!(log.matches("row ").count(), 1, "{log}");
     assert!(log.contains("row 1: d0 3-c7ddf29ee461585ae91a32551f3becdd at 6-g1AAAACReJz"), "{log}");
     assert!(stage.handled().starts_with("10-g1AAAACHeJz"), "it goes on from last_seq");

@@ -16,8 +16,8 @@ struct Told {
     has_doc: bool,
 }
 
-/// A recording: what was sent, and the lines of its feed; of an answer that has an end, its rows,
-/// and where it ends.
+/// A recording: the bytes, and the lines of its feed. If the answer has an end: its rows, and its
+/// last sequence.
 struct Recording {
     path: PathBuf,
     bytes: Vec<u8>,
@@ -107,7 +107,7 @@ fn body(bytes: &[u8]) -> Vec<u8> {
     body
 }
 
-/// Whether it is of `feed=longpoll` or `feed=normal`.
+/// True if it is of `feed=longpoll` or `feed=normal`.
 fn is_page(path: &Path) -> bool {
     let name = path.file_name().unwrap().to_str().unwrap();
     let is_named = name.contains("_normal.") || name.contains("_since_before.");
@@ -197,7 +197,7 @@ fn replay(recording: &Recording, mode: FeedMode, pieces: Vec<Vec<u8>>) -> Stage 
     ids.sort();
     ids.dedup();
     let follow = move |feed: ChangesFeed| ids.into_iter().fold(feed.mode(mode), ChangesFeed::doc);
-    let mut stage = stage.follow_as("http://couch/db", follow);
+    let mut stage = stage.follow_with(follow);
     stage.run_s(20.0);
     stage
 }
@@ -223,8 +223,8 @@ fn chunk_of(bytes: &[u8]) -> Act {
     Act::send([format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat())
 }
 
-/// Each document is told at revisions that the recording has, in its order, none twice in a row,
-/// and ends at its last.
+/// Each document is reported at revisions of the recording, in its order. No revision is reported
+/// twice in a row, and the last one is that of the recording.
 #[track_caller]
 fn check(recording: &Recording, stage: &Stage, is_each_told: bool) {
     let name = recording.name();
@@ -239,7 +239,7 @@ fn check(recording: &Recording, stage: &Stage, is_each_told: bool) {
     }
     for (id, expected) in of {
         let revs = stage.revs(&id);
-        let log = || stage.world.borrow().log.join("\n");
+        let log = || stage.log();
         assert_eq!(
             revs.last(),
             expected.last(),
@@ -279,18 +279,18 @@ fn every_recording_of(server: &str, mode: FeedMode, at_least: usize) {
 }
 
 #[test]
-fn the_follower_tells_what_couchdb_told() {
+fn the_follower_reports_the_recorded_rows_of_couchdb() {
     every_recording_of("couchdb", FeedMode::Continuous, 50);
     every_recording_of("couchdb-3.5.1", FeedMode::Continuous, 3);
 }
 
 #[test]
-fn the_follower_tells_what_pouchdb_told() {
+fn the_follower_reports_the_recorded_rows_of_pouchdb() {
     every_recording_of("pouchdb", FeedMode::Continuous, 50);
 }
 
 #[test]
-fn the_follower_tells_what_they_told_answer_by_answer() {
+fn the_follower_reports_the_rows_of_recorded_polls() {
     for mode in [FeedMode::LongPoll, FeedMode::Normal] {
         every_recording_of("couchdb", mode, 10);
         every_recording_of("pouchdb", mode, 10);
@@ -306,12 +306,11 @@ fn ended(name: &str, why: &str, from: &str) {
     let recording = Recording::read(path.with_extension("response"));
     // Nothing is followed, so that the rows are only counted.
     let bytes = recording.bytes.clone();
-    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
-        "/db" => vec![info("\"start\"", "1")],
+    let mut stage = Stage::with_database("\"start\"", move |asked| match asked.target.as_str() {
         _ if asked.feeds == 1 => vec![Act::send(bytes.clone()), Act::Finish],
         _ => vec![begin()],
     })
-    .follow_as("http://couch/db", |feed| feed);
+    .follow_with(|feed| feed);
     stage.run_s(20.0);
     let world = stage.world.borrow();
     let lost =
@@ -331,7 +330,7 @@ fn ended(name: &str, why: &str, from: &str) {
 }
 
 #[test]
-fn recorded_ends_are_named_and_the_feed_comes_back_from_the_last_row() {
+fn recorded_ends_are_named_and_the_feed_continues_from_the_last_row() {
     let cut = "the connection ended in the middle of the feed";
     let over = "the feed ended again";
     ended("couchdb/cont_timeout_2000", over, "last");
@@ -352,13 +351,13 @@ fn recorded_ends_are_named_and_the_feed_comes_back_from_the_last_row() {
 }
 
 #[test]
-fn a_recorded_failure_in_mid_feed_says_what_the_server_said() {
+fn a_recorded_failure_in_mid_feed_shows_the_servers_reason() {
     let path = "couchdb/cont_filter_throws_midway";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures").join(path);
     let bytes = std::fs::read(path.with_extension("response")).unwrap();
     let mut stage = Stage::with_feeds(move |_| vec![Act::send(bytes.clone())]).follow();
     stage.run_s(0.1);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(
         log.contains("the body contains a second response: 500 Internal Server Error, error: "),
         "{log}"
@@ -366,7 +365,7 @@ fn a_recorded_failure_in_mid_feed_says_what_the_server_said() {
 }
 
 #[test]
-fn recorded_refusals_are_told_in_the_servers_words() {
+fn recorded_rejections_show_the_servers_words() {
     let all = ["couchdb", "couchdb-3.5.1"].map(|server| recordings(server, false));
     let refused: Vec<_> = all
         .into_iter()
@@ -378,7 +377,7 @@ fn recorded_refusals_are_told_in_the_servers_words() {
         let bytes = recording.bytes.clone();
         let mut stage = Stage::with_feeds(move |_| vec![Act::send(bytes.clone())]).follow();
         stage.run_s(0.1);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         let body = recording.lines.last().cloned().unwrap_or_default();
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
         let error = body["error"].as_str().unwrap_or_default();

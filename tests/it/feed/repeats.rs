@@ -1,4 +1,4 @@
-//! Rows that come again, where they are to be dropped.
+//! Repeated rows, in a feed that drops them.
 
 use super::*;
 use masque::sessions::{EveryChange, FeedEvent, FeedMode, Start};
@@ -15,7 +15,7 @@ fn without_repeats(
         _ if asked.is_sounding() => vec![nothing_more(asked)],
         _ => feeds(asked),
     })
-    .follow_as("http://couch/db", |feed| feed.every_change(every))
+    .follow_with(|feed| feed.every_change(every))
 }
 
 fn bare(seq: &str, id: &str, rev: &str) -> String {
@@ -27,7 +27,7 @@ fn rows(numbers: std::ops::RangeInclusive<usize>) -> String {
     numbers.map(|n| bare(&format!("\"{n}-s\""), &format!("d{n}"), "1-a")).collect()
 }
 
-/// What was told of rows, in short.
+/// Returns the events about rows, in short.
 fn told(stage: &Stage) -> Vec<String> {
     let told = stage.told.borrow();
     let shown = told.iter().filter_map(|event| match event {
@@ -42,7 +42,7 @@ fn told(stage: &Stage) -> Vec<String> {
 }
 
 #[test]
-fn a_rewind_is_told_and_counted_and_its_rows_are_not_told_again() {
+fn a_rewind_is_reported_and_counted_and_its_rows_are_dropped() {
     let mut stage = without_repeats(
         |every| every,
         |asked| match asked.feeds {
@@ -89,7 +89,7 @@ fn a_dropped_row_is_acknowledged_with_those_before_it_and_not_earlier() {
 }
 
 #[test]
-fn repeats_alone_move_the_checkpoint() {
+fn repeats_move_the_checkpoint_without_other_rows() {
     let mut stage = without_repeats(
         |every| every,
         |asked| match asked.feeds {
@@ -104,7 +104,7 @@ fn repeats_alone_move_the_checkpoint() {
 }
 
 #[test]
-fn any_number_of_repeats_goes_by_a_window_that_they_do_not_fill() {
+fn repeats_do_not_fill_the_window() {
     let mut stage = without_repeats(
         |every| every.window(2),
         |asked| match asked.feeds {
@@ -121,11 +121,11 @@ fn any_number_of_repeats_goes_by_a_window_that_they_do_not_fill() {
 }
 
 #[test]
-fn what_stands_otherwise_than_it_was_told_last_is_told() {
+fn a_row_that_differs_from_its_last_report_is_reported() {
     let mut stage = without_repeats(
         |every| every,
         |_| {
-            // A conflict that wins and is deleted: the winner before is the winner once more.
+            // A conflict that wins and is deleted: the winner before it wins again.
             let winners = ["2-a", "2-b", "2-a", "2-a"];
             let rows = winners.iter().zip(1..).map(|(rev, n)| bare(&n.to_string(), "x", rev));
             let gone = bare("5", "x", "2-a").replace("]}", "],\"deleted\":true}");
@@ -138,7 +138,7 @@ fn what_stands_otherwise_than_it_was_told_last_is_told() {
 }
 
 #[test]
-fn a_limit_counts_what_is_told() {
+fn a_limit_counts_reported_rows() {
     let query = masque::sessions::Query::new().limit(3);
     let mut stage = without_repeats(
         |every| every.query(query),
@@ -149,19 +149,17 @@ fn a_limit_counts_what_is_told() {
     );
     stage.run_s(20.0);
     assert_eq!(told(&stage), ["1: d1 1-a", "2: d2 1-a", "rewound", "5: d3 1-a"]);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.contains("limit=1\n") && log.ends_with("ended: Limit"), "{log}");
 }
 
 #[test]
-fn a_conflict_was_told_as_a_rewind_though_nothing_was_lost() {
+fn a_conflict_was_reported_as_a_rewind_without_a_loss() {
     // Another leaf of `d1` changes: the row names the same winner again. Once the rest was asked
     // for, to learn where it ends, such a row seemed to come from before that.
     for is_within in [false, true] {
         let every = EveryChange::since(Start::Beginning);
-        let mut stage = Stage::new(move |asked| match asked.target.as_str() {
-            "/" => vec![json("200 OK", "{}")],
-            "/db" => vec![info("\"9-s\"", "1")],
+        let mut stage = Stage::with_database("\"9-s\"", move |asked| match asked.target.as_str() {
             _ if asked.is_sounding() && is_within => {
                 let page = format!(
                     "{{\"results\":[{}],\"last_seq\":\"3-s\"}}",
@@ -174,16 +172,16 @@ fn a_conflict_was_told_as_a_rewind_though_nothing_was_lost() {
             _ if is_within => vec![begin(), chunk("\n")],
             _ => vec![begin(), chunk(&bare("\"3-s\"", "d1", "1-a")), chunk("\n")],
         })
-        .follow_as("http://couch/db", |feed| feed.every_change(every));
+        .follow_with(|feed| feed.every_change(every));
         stage.run_s(5.0);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert!(log.contains("feed=normal") && log.contains("caught up"), "{log}");
         assert_eq!(told(&stage), ["1: d1 1-a", "2: d2 1-a", "3: d1 1-a again"], "{log}");
     }
 }
 
 #[test]
-fn a_conflict_long_after_a_loss_was_told_as_a_rewind() {
+fn a_conflict_long_after_a_loss_was_reported_as_a_rewind() {
     for mode in FeedMode::ALL {
         let every = EveryChange::since(Start::Beginning);
         let row = bare("\"3-s\"", "d1", "1-a");
@@ -214,9 +212,9 @@ fn a_conflict_long_after_a_loss_was_told_as_a_rewind() {
                 end(),
             ],
         })
-        .follow_as("http://couch/db", move |feed| feed.mode(mode).every_change(every));
+        .follow_with(move |feed| feed.mode(mode).every_change(every));
         stage.run_s(60.0);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert_eq!(told(&stage), ["1: d1 1-a", "2: d2 1-a", "3: d1 1-a again"], "{mode:?}: {log}");
     }
 }

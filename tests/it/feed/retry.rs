@@ -20,14 +20,14 @@ fn comes_and_goes(there: usize, gone: usize) -> Stage {
             let is_gone = (there..there + gone).contains(&(looks - 1));
             vec![if is_gone { recorded(NO_DATABASE) } else { info(r#""3-c""#, "1") }]
         }
-        "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#)],
+        "/db/x" => vec![revision("x", "3-c")],
         _ => vec![begin(), chunk("\n"), Act::wait_s(10.0), chunk("\n"), Act::Finish],
     })
 }
 
 const NO_DATABASE: &str = "couchdb/err_404_missing_db.response";
 
-/// The feed has ended, and with it who watched it.
+/// The feed has ended, and its watcher too.
 #[track_caller]
 fn check_over(mut stage: Stage) {
     stage.clear();
@@ -50,14 +50,14 @@ fn a_feed_with_a_limit_gives_up_at_the_start() {
 }
 
 #[test]
-fn a_feed_with_a_limit_gives_up_later_and_what_came_is_told_before() {
+fn a_feed_with_a_limit_gives_up_later_after_reporting_its_rows() {
     let mut stage = Stage::with_feeds(|asked| match asked.feeds {
         1 => vec![begin(), chunk("\n"), Act::wait_s(10.0), chunk("\n"), Act::Kill],
         2 => vec![begin(), chunk(&row("\"4-d\"", "x", "4-d")), Act::Kill],
         3 | 4 => vec![begin(), Act::Kill],
         _ => vec![begin(), chunk(&row("\"5-e\"", "y", "5-e")), chunk("nonsense\n")],
     })
-    .follow_as("http://couch/db", |feed| feed.doc("x").retry_limit(3));
+    .follow_with(|feed| feed.doc("x").retry_limit(3));
     stage.check(
         60.0,
         "0.000 #1 GET /db
@@ -97,8 +97,7 @@ fn a_feed_with_a_limit_gives_up_later_and_what_came_is_told_before() {
 
 #[test]
 fn a_limit_of_0_is_one_try() {
-    let mut stage =
-        comes_and_goes(1, 0).follow_as("http://couch/db", |feed| feed.doc("x").retry_limit(0));
+    let mut stage = comes_and_goes(1, 0).follow_with(|feed| feed.doc("x").retry_limit(0));
     stage.check(
         60.0,
         "0.000 #1 GET /db
@@ -130,12 +129,12 @@ fn check(answer: &Act, gives_up: &[Condition]) {
             let mut stage = Stage::new(move |asked| match asked.target.as_str() {
                 _ if asked.feeds >= feeds && !asked.is_feed() => vec![bad.clone()],
                 "/db" => vec![info(r#""3-c""#, "1")],
-                "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#)],
+                "/db/x" => vec![revision("x", "3-c")],
                 _ => vec![begin(), chunk("\n"), Act::Finish],
             })
-            .follow_as("http://couch/db", move |feed| feed.doc("x").retry_if(condition));
+            .follow_with(move |feed| feed.doc("x").retry_if(condition));
             stage.run_s(600.0);
-            let log = stage.world.borrow().log.join("\n");
+            let log = stage.log();
             let is_given_up = gives_up.iter().any(|other| std::ptr::fn_addr_eq(*other, condition));
             assert_eq!(log.contains(" gave up ("), is_given_up, "after {feeds} feeds: {log}");
             if is_given_up {
@@ -148,7 +147,7 @@ fn check(answer: &Act, gives_up: &[Condition]) {
 }
 
 #[test]
-fn a_feed_gives_up_where_it_is_told_to_at_the_start_as_later() {
+fn a_feed_gives_up_on_its_condition_at_the_start_and_later() {
     let lasting = [NOT_LASTING, DATABASE_COMES];
     check(&recorded("couchdb/err_401_wrong_password.response"), &lasting);
     check(&recorded("couchdb/err_403_not_member.response"), &lasting);
@@ -173,7 +172,7 @@ fn a_feed_gives_up_where_it_is_told_to_at_the_start_as_later() {
 }
 
 #[test]
-fn a_node_that_was_down_or_in_maintenance_was_taken_for_a_refusal_that_lasts() {
+fn a_node_that_was_down_or_in_maintenance_was_treated_as_a_permanent_error() {
     for error in ["nodedown", "maintenance_mode"] {
         let body = format!(r#"{{"error":"{error}","reason":"progress not possible"}}"#);
         let answer = json("412 Precondition Failed", &body);
@@ -182,15 +181,15 @@ fn a_node_that_was_down_or_in_maintenance_was_taken_for_a_refusal_that_lasts() {
             1..=3 => vec![answer.clone()],
             _ => vec![begin(), chunk("\n")],
         })
-        .follow_as("http://couch/db", |feed| feed.doc("x").retry_if(|why| !why.is_permanent()));
+        .follow_with(|feed| feed.doc("x").retry_if(|why| !why.is_permanent()));
         stage.run_s(5.0);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert!(log.ends_with("caught up"), "{log}");
     }
 }
 
 #[test]
-fn logins_that_failed_because_a_node_was_down_had_the_password_sent_with_each_request() {
+fn after_a_login_at_a_node_that_was_down_each_request_had_the_password() {
     for passing in ["412 Precondition Failed", "425 Too Early", "408 Request Timeout"] {
         let mut logins = 0;
         let mut stage = Stage::new(move |asked| {
@@ -210,12 +209,12 @@ fn logins_that_failed_because_a_node_was_down_had_the_password_sent_with_each_re
 }
 
 #[test]
-fn a_database_that_is_not_there_is_waited_for_at_the_start_as_later() {
+fn a_missing_database_is_awaited_at_the_start_and_later() {
     for (there, until_s) in [(0, 5.0), (1, 15.0)] {
         let mut stage = comes_and_goes(there, 2).follow();
         // Each pause is that of any other loss, and not a long one as after a refusal.
         stage.run_s(until_s);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         let why = "there is no such database: not_found: Database does not exist.";
         assert_eq!(log.matches(why).count(), 2, "{log}");
         assert_eq!(log.matches("caught up").count(), there + 1, "{log}");
@@ -225,12 +224,9 @@ fn a_database_that_is_not_there_is_waited_for_at_the_start_as_later() {
 }
 
 #[test]
-fn a_database_that_goes_while_its_documents_are_read_has_not_lost_them() {
-    let mut stage = Stage::new(|asked| match asked.target.as_str() {
-        "/db" => vec![info(r#""3-c""#, "1")],
-        _ => vec![recorded(NO_DATABASE)],
-    })
-    .follow_as("http://couch/db", |feed| feed.doc("x").retry_limit(0));
+fn a_database_that_disappears_while_documents_are_read_does_not_delete_them() {
+    let mut stage = Stage::with_database(r#""3-c""#, |_| vec![recorded(NO_DATABASE)])
+        .follow_with(|feed| feed.doc("x").retry_limit(0));
     stage.check(
         1.0,
         "0.000 #1 GET /db
@@ -240,10 +236,10 @@ fn a_database_that_goes_while_its_documents_are_read_has_not_lost_them() {
 }
 
 #[test]
-fn a_missing_filter_is_told_apart_from_a_missing_database() {
+fn a_missing_filter_is_distinguished_from_a_missing_database() {
     let check = |name: &'static str, feeds: usize, why: &str| {
         let mut stage = Stage::with_feeds(move |_| vec![recorded(name)])
-            .follow_as("http://couch/db", |feed| feed.doc("x").retry_limit(0));
+            .follow_with(|feed| feed.doc("x").retry_limit(0));
         stage.run_s(1.0);
         let log = stage.world.borrow().log.clone();
         assert_eq!(log.last().unwrap(), &format!("0.000 gave up (1) at 3-c: {why}"));
@@ -265,14 +261,12 @@ fn a_missing_filter_is_told_apart_from_a_missing_database() {
 }
 
 #[test]
-fn the_last_event_is_told_also_when_the_queue_is_full() {
+fn the_last_event_is_delivered_even_if_the_queue_is_full() {
     let mut limits = masque::reactor::Limits::default();
     limits.queue = 1;
     let mut stage = Stage::with_feeds(|_| vec![begin(), chunk("\n"), Act::Kill])
         .limited(limits)
-        .follow_as("http://couch/db", |feed: ChangesFeed| {
-            feed.doc("x").doc("y").doc("z").retry_limit(0)
-        });
+        .follow_with(|feed: ChangesFeed| feed.doc("x").doc("y").doc("z").retry_limit(0));
     stage.check(
         1.0,
         "0.000 #1 GET /db
@@ -295,7 +289,7 @@ fn the_last_event_is_told_also_when_the_queue_is_full() {
 fn a_feed_that_has_given_up_reads_no_document() {
     let bare = "{\"seq\":4,\"id\":\"x\",\"changes\":[{\"rev\":\"4-d\"}]}\nnonsense\n";
     let mut stage = Stage::with_feeds(move |_| vec![begin(), chunk(bare)])
-        .follow_as("http://couch/db", |feed| feed.doc("x").retry_limit(0));
+        .follow_with(|feed| feed.doc("x").retry_limit(0));
     stage.check(
         60.0,
         "0.000 #1 GET /db
@@ -310,17 +304,17 @@ fn a_feed_that_has_given_up_reads_no_document() {
 }
 
 #[test]
-fn a_cap_of_a_millisecond_was_a_storm() {
+fn a_retry_cap_of_a_millisecond_caused_a_storm_of_connections() {
     for cap in [Duration::from_millis(1), Duration::ZERO] {
         let mut stage = Stage::with_feeds(|_| vec![begin(), Act::Kill])
-            .follow_as("http://couch/db", move |feed| feed.doc("x").retry_cap(cap));
+            .follow_with(move |feed| feed.doc("x").retry_cap(cap));
         stage.run_s(10.0);
         assert!((100..400).contains(&stage.connections()), "{} in 10 s", stage.connections());
     }
 }
 
 #[test]
-fn a_pause_between_tries_was_shorter_than_the_one_before_and_a_second_try_came_at_once() {
+fn a_pause_between_tries_was_shorter_than_the_one_before() {
     let failures: [fn() -> Act; 4] = [
         || Act::Kill,
         || json("500 Internal Server Error", "{}"),
@@ -330,7 +324,7 @@ fn a_pause_between_tries_was_shorter_than_the_one_before_and_a_second_try_came_a
     for seed in 0..25 {
         for failure in failures {
             let mut stage = Stage::new(move |_| vec![failure()])
-                .follow_as("http://couch/db", move |feed| feed.doc("x").seed(seed));
+                .follow_with(move |feed| feed.doc("x").seed(seed));
             stage.run_s(1800.0);
             let told = stage.told.borrow();
             let pauses = told.iter().filter_map(|event| match event {

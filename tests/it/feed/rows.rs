@@ -1,4 +1,4 @@
-//! Every change: what is told, what is acknowledged, and from where a feed comes back.
+//! Every change: events, acknowledgements, and the sequence from which a feed continues.
 
 use super::*;
 use masque::couch_feed::limits::WINDOW_BYTES;
@@ -36,7 +36,7 @@ fn last(seq: &str) -> Act {
 }
 
 #[test]
-fn every_row_is_told_from_the_beginning_on() {
+fn every_row_is_reported_from_the_start() {
     let mut stage = every(from(Start::Beginning), |asked| {
         if asked.feeds > 1 {
             let row = bare("4", "_design/d", "1-a");
@@ -66,12 +66,12 @@ fn every_row_is_told_from_the_beginning_on() {
     assert_eq!(stage.handled(), "4");
     let told = stage.told.borrow();
     let FeedEvent::Row { row, .. } = &told[2] else { panic!("{told:?}") };
-    // What has no field is there as it came.
+    // Members without a field are kept as they were sent.
     assert!(row.json.ends_with(b",\"new\":{\"n\":12345678901234567890.50}}"), "{row:?}");
 }
 
 #[test]
-fn documents_come_as_the_server_wrote_them() {
+fn documents_of_rows_are_delivered_as_the_server_wrote_them() {
     let query = Query::new().include_docs();
     let mut stage =
         every(from(Start::Beginning).query(query), |_| vec![begin(), chunk(&row("1", "x", "1-a"))]);
@@ -83,7 +83,7 @@ fn documents_come_as_the_server_wrote_them() {
 }
 
 #[test]
-fn now_is_made_a_sequence_once() {
+fn start_now_is_resolved_to_a_sequence_once() {
     let mut stage = every(from(Start::Now), |asked| match asked.feeds {
         1 => vec![Act::Kill],
         _ => vec![begin(), chunk("\n")],
@@ -116,7 +116,7 @@ fn the_checkpoint_waits_for_the_lowest_unfinished_row() {
 }
 
 #[test]
-fn a_last_seq_moves_the_checkpoint_where_nothing_passes_a_filter() {
+fn a_last_seq_moves_the_checkpoint_if_no_row_passes_a_filter() {
     let query = Query::new().filter("app/rare", [("k", "v")]).unwrap();
     let mut stage = every(from(Start::Beginning).query(query), |asked| match asked.feeds {
         1 => vec![begin(), last("9-z"), end()],
@@ -129,9 +129,9 @@ fn a_last_seq_moves_the_checkpoint_where_nothing_passes_a_filter() {
 }
 
 #[test]
-fn a_lost_feed_comes_back_from_the_last_row_that_was_told() {
+fn a_lost_feed_continues_from_the_last_reported_row() {
     let mut stage = every(from(Start::Beginning).window(2), |asked| match asked.feeds {
-        // Five rows are sent, for two of which there is room.
+        // Five rows are sent, and the window has room for two.
         1 => vec![begin(), chunk(&rows(1..=5)), Act::wait_s(1.0), Act::Kill],
         _ => vec![begin()],
     })
@@ -149,21 +149,21 @@ fn a_lost_feed_comes_back_from_the_last_row_that_was_told() {
     stage.handle(1);
     stage.handle(2);
     stage.run_s(5.0);
-    let log = stage.world.borrow().log.join("\n");
-    // What has come is told before it is known that no more will.
+    let log = stage.log();
+    // Received rows are reported before the loss is noticed.
     assert_eq!(log, "1.500 row 3: d3 1-a at 3-s\n1.500 row 4: d4 1-a at 4-s");
     for number in 3..=5 {
         stage.handle(number);
     }
     stage.run_s(5.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     let (_, after) = log.split_once("row 5: d5 1-a at 5-s\n").expect(&log);
     assert!(after.contains("lost (1)") && after.contains("GET rows since 5-s\n"), "{log}");
     assert_eq!(stage.handled(), "5-s");
 }
 
 #[test]
-fn rows_without_a_sequence_come_again_and_are_marked() {
+fn rows_without_a_sequence_are_repeated_and_marked() {
     let mut stage = every(from(Start::Beginning), |asked| {
         let again = bare("null", "y", "1-b") + &bare("null", "z", "1-c");
         match asked.feeds {
@@ -173,7 +173,7 @@ fn rows_without_a_sequence_come_again_and_are_marked() {
         }
     });
     stage.run_s(1.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.contains("GET rows since 1\n"), "{log}");
     assert!(log.contains("row 4: y 1-b at - again") && log.contains("row 5: z 1-c at - again"));
     assert!(log.contains("row 6: w 1-d at 4") && !log.contains("rewound"), "{log}");
@@ -181,7 +181,7 @@ fn rows_without_a_sequence_come_again_and_are_marked() {
 }
 
 #[test]
-fn a_rewind_is_told_once_and_its_rows_are_marked() {
+fn a_rewind_is_reported_once_and_its_rows_are_marked() {
     let mut stage = every(from(Start::Beginning), |asked| match asked.feeds {
         1 => vec![begin(), chunk(&rows(1..=4)), Act::Kill],
         2 => vec![begin(), chunk(&rows(2..=5)), chunk(&bare("6", "d4", "1-a")), Act::Kill],
@@ -199,7 +199,7 @@ fn a_rewind_is_told_once_and_its_rows_are_marked() {
             "row 6: d3 1-a at 3-s again",
             "row 7: d4 1-a at 4-s again",
             "row 8: d5 1-a at 5-s",
-            // Told twice in one feed: no rewind.
+            // Reported twice in one feed: no rewind.
             "row 9: d4 1-a at 6 again",
             "rewound",
             "row 10: d5 1-a at 5-s again",
@@ -210,7 +210,7 @@ fn a_rewind_is_told_once_and_its_rows_are_marked() {
 }
 
 #[test]
-fn a_database_that_was_made_again_is_told_from_its_beginning() {
+fn a_database_that_was_created_again_is_reported_from_its_start() {
     let answers = || {
         let mut looks = 0;
         move |asked: &Asked| match (asked.target.as_str(), asked.feeds) {
@@ -227,10 +227,10 @@ fn a_database_that_was_made_again_is_told_from_its_beginning() {
     let follow = |every: EveryChange| move |feed: ChangesFeed| feed.every_change(every);
     let mut stage = Stage::new(answers()).follow_as(URL, follow(from(Start::Beginning))).busy();
     stage.run_s(2.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     let (_, after) = log.split_once("recreated\n").expect(&log);
     assert!(after.contains("row 4: d1 1-a at 1-s\n"), "{log}");
-    // What is handled of the old one says nothing of the new one.
+    // Acknowledgements of the old database do not count for the new one.
     stage.handle(1);
     assert_eq!(stage.handled(), "0");
     stage.handle(4);
@@ -239,13 +239,13 @@ fn a_database_that_was_made_again_is_told_from_its_beginning() {
     let stop = from(Start::Beginning).on_recreated(OnRecreated::Stop);
     let mut stage = Stage::new(answers()).follow_as(URL, follow(stop));
     stage.run_s(2.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.contains(" recreated\n") && log.ends_with(" ended: Recreated"), "{log}");
     assert_eq!(stage.world.borrow().asked.iter().filter(|asked| asked.is_feed()).count(), 1);
 }
 
 #[test]
-fn a_watcher_that_is_busy_makes_the_server_wait_and_is_not_silence() {
+fn a_busy_watcher_makes_the_server_wait_and_the_feed_is_not_silent() {
     let mut stage = every(from(Start::Beginning).window(3), |_| {
         let mut acts = vec![begin()];
         acts.extend((1..=2000).map(|n| chunk(&rows(n..=n).replace("1-a", &"1-long".repeat(300)))));
@@ -257,7 +257,7 @@ fn a_watcher_that_is_busy_makes_the_server_wait_and_is_not_silence() {
         stage.told.borrow().iter().filter(|event| matches!(event, FeedEvent::Row { .. })).count()
     };
     assert_eq!(told(&stage), 3);
-    // An hour of it is no loss. What has come fits in the socket and one buffer.
+    // An hour of it is no loss. The sent bytes fit in the socket and one buffer.
     let counters = stage.counters();
     assert_eq!((counters.losses, counters.connections), (0, 1));
     assert!(counters.bytes < 300_000, "{}", counters.bytes);
@@ -338,14 +338,10 @@ fn a_full_queue_loses_no_row() {
         limits.queue = 4;
         limits
     };
-    let mut stage = Stage::new(|asked| match asked.target.as_str() {
-        "/" => vec![json("200 OK", "{}")],
-        "/db" => vec![info("\"3-c\"", "1")],
-        _ => vec![begin(), chunk(&rows(1..=500))],
-    })
-    .limited(limits)
-    .busy()
-    .follow_as(URL, |feed| feed.every_change(EveryChange::since(Start::Beginning)));
+    let mut stage = Stage::with_database("\"3-c\"", |_| vec![begin(), chunk(&rows(1..=500))])
+        .limited(limits)
+        .busy()
+        .follow_as(URL, |feed| feed.every_change(EveryChange::since(Start::Beginning)));
     stage.run_s(10.0);
     let told = stage.told.borrow();
     let numbers = told.iter().filter_map(|event| match event {
@@ -356,7 +352,7 @@ fn a_full_queue_loses_no_row() {
 }
 
 #[test]
-fn a_limit_counts_over_all_connections_and_ends_the_feed_when_all_is_handled() {
+fn a_limit_counts_over_all_connections_and_ends_the_feed_after_the_last_acknowledgement() {
     let query = Query::new().limit(4);
     let mut stage = every(from(Start::Beginning).query(query), |asked| match asked.feeds {
         1 => vec![begin(), chunk(&rows(1..=2)), Act::Kill],
@@ -369,7 +365,7 @@ fn a_limit_counts_over_all_connections_and_ends_the_feed_when_all_is_handled() {
         stage.handle(number);
     }
     stage.run_s(100.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.contains("GET rows since 0&limit=4") && log.contains("rows since 2-s&limit=2"));
     assert!(log.ends_with("row 5: d4 1-a at 4-s"), "{log}");
     stage.handle(1);
@@ -400,13 +396,11 @@ fn ids_and_selectors_are_posted_whole_with_each_request() {
 }
 
 #[test]
-fn a_row_that_is_too_long_is_told_without_its_document() {
+fn a_row_that_is_too_long_is_reported_without_its_document() {
     let query = Query::new().include_docs();
     let long = |seq: &str| row(seq, "long", "1-a").replace("_rev", &"x".repeat(1000));
     let follow = EveryChange::since(Start::Beginning).query(query);
-    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
-        "/" => vec![json("200 OK", "{}")],
-        "/db" => vec![info("\"3-c\"", "1")],
+    let mut stage = Stage::with_database("\"3-c\"", move |asked| match asked.target.as_str() {
         "/db/long?rev=1-a" => {
             let long = "x".repeat(1000);
             vec![json("200 OK", &format!("{{\"_id\":\"long\",\"_rev\":\"1-a\",\"x\":\"{long}\"}}"))]
@@ -421,7 +415,7 @@ fn a_row_that_is_too_long_is_told_without_its_document() {
     })
     .follow_as(URL, |feed| feed.every_change(follow).line_max(500));
     stage.run_s(2.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.contains("a line is longer than 500 bytes"), "{log}");
     assert!(log.contains("GET rows since 1&limit=1\n"), "{log}");
     assert!(log.contains("long is longer than 500\n"), "{log}");
@@ -435,7 +429,7 @@ fn a_row_that_is_too_long_is_told_without_its_document() {
 }
 
 #[test]
-fn a_sequence_that_the_server_refuses_is_never_given_up_for_the_beginning() {
+fn a_rejected_sequence_is_never_replaced_by_the_start() {
     let refusal = r#"{"error":"bad_request","reason":"Malformed sequence supplied in 'since'."}"#;
     let mut stage = every(from(Start::Now), move |_| vec![json("400 Bad Request", refusal)]);
     stage.run_s(600.0);
@@ -445,7 +439,7 @@ fn a_sequence_that_the_server_refuses_is_never_given_up_for_the_beginning() {
 }
 
 #[test]
-fn a_server_that_does_not_say_who_it_is_is_followed_all_the_same() {
+fn a_server_without_a_uuid_is_followed() {
     for status in ["404 Not Found", "401 Unauthorized", "301 Moved", "500 Oh"] {
         for body in ["{}".into(), "<html>".repeat(20_000)] {
             let mut stage = Stage::new(move |asked| match asked.target.as_str() {
@@ -463,7 +457,7 @@ fn a_server_that_does_not_say_who_it_is_is_followed_all_the_same() {
 }
 
 #[test]
-fn a_server_that_is_not_ready_to_say_who_it_is_is_asked_again() {
+fn a_server_that_cannot_send_its_uuid_yet_is_asked_again() {
     let mut times = 0;
     let mut stage = Stage::new(move |asked| match asked.target.as_str() {
         "/" => {
@@ -481,7 +475,7 @@ fn a_server_that_is_not_ready_to_say_who_it_is_is_asked_again() {
 }
 
 #[test]
-fn a_server_that_failed_once_to_say_who_it_is_was_unknown_ever_after() {
+fn a_server_that_failed_once_to_send_its_uuid_was_never_asked_again() {
     for fails in [1, usize::MAX] {
         let mut times = 0;
         let mut stage = Stage::new(move |asked| match asked.target.as_str() {
@@ -505,7 +499,7 @@ fn a_server_that_failed_once_to_say_who_it_is_was_unknown_ever_after() {
 }
 
 #[test]
-fn a_feed_ends_when_its_watcher_is_gone_also_while_it_waits_for_it() {
+fn a_feed_that_waits_for_its_watcher_ends_when_the_watcher_stops() {
     let limited = from(Start::Beginning).query(Query::new().limit(1));
     for every_change in [from(Start::Beginning).window(1), limited] {
         let mut stage = every(every_change, |_| vec![begin(), chunk(&rows(1..=1))]).busy();

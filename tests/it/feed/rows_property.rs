@@ -15,24 +15,24 @@ use std::time::Duration;
 struct Try {
     /// How many rows are new.
     written: usize,
-    /// Whether the database is deleted and made again as soon as it has answered.
+    /// True if the database is deleted and created again after its answer.
     recreates: bool,
-    /// How many rows the feed goes back before what it is asked for.
+    /// The number of rows that the feed repeats before the requested sequence.
     rewinds: usize,
     /// Of how many rows one has its sequence.
     interval: usize,
     /// The byte of the answer before which it is cut.
     cut: Option<Index>,
     has_last_seq: bool,
-    /// Whether the answer says its length, rather than to come in chunks.
+    /// True if the answer has a length, false if it is in chunks.
     has_length: bool,
     piece: usize,
     /// Between two pieces.
     pause_ms: u64,
 }
 
-/// What the watcher does after a while: it handles rows that it was told, each picked by a number,
-/// and may crash and begin again with the checkpoint.
+/// The work of the watcher after some time: it acknowledges rows that it received, each selected by
+/// a number. It may crash and start again with the checkpoint.
 #[derive(Clone, Debug)]
 struct Work {
     after_ms: u32,
@@ -44,7 +44,7 @@ struct Work {
 #[derive(Clone, Copy, Debug)]
 struct How {
     mode: FeedMode,
-    /// Whether the server says which database is which.
+    /// True if the server identifies its databases.
     has_identity: bool,
     has_timeout: bool,
     drops_repeats: bool,
@@ -126,7 +126,7 @@ impl Couch {
         }
         let last = format!("\"last_seq\":\"{}-{life}\"}}\n", self.rows);
         let mut text = if is_paged {
-            // A sign of life may stand between a row and the comma before the next.
+            // A heartbeat may come between a row and the comma before the next one.
             let comma = if now.interval == 2 { "\n,\n" } else { ",\n" };
             format!("{{\"results\":[\n{}\n],\n{last}", rows.join(comma))
         } else {
@@ -190,7 +190,7 @@ impl Try {
 /// The life of a database and the place in it.
 type Place = (usize, usize);
 
-/// The number and the place of each row that was told in this run.
+/// The number and the sequence of each row that was reported in this run.
 fn told(stage: &Stage) -> Vec<(u64, Place)> {
     let told = stage.told.borrow();
     let rows = told.iter().filter_map(|event| match event {
@@ -210,17 +210,14 @@ fn run(couch: &Rc<RefCell<Couch>>, how: How, start: Start) -> Stage {
     let server = couch.clone();
     let every = EveryChange::since(start).window(4).on_mismatch(OnMismatch::Restart);
     let every = if how.drops_repeats { every.drop_repeats() } else { every };
-    Stage::new(move |asked| server.borrow_mut().answer(asked)).busy().follow_as(
-        "http://couch/db",
-        move |feed| {
-            let feed = feed.mode(how.mode).every_change(every);
-            if how.has_timeout { feed.timeout(Duration::from_secs(10)) } else { feed }
-        },
-    )
+    Stage::new(move |asked| server.borrow_mut().answer(asked)).busy().follow_with(move |feed| {
+        let feed = feed.mode(how.mode).every_change(every);
+        if how.has_timeout { feed.timeout(Duration::from_secs(10)) } else { feed }
+    })
 }
 
-/// A run that began behind `from` has told the rows in the server's order, none left out; none from
-/// before, but where the server went back; and none twice, where those are dropped.
+/// A run that began after `from` has reported the rows in the server's order, without gaps. It has
+/// earlier rows only if the server went back, and no row twice if repeats are dropped.
 fn check_order(stage: &Stage, how: How, from: Place, now: &Faults) -> Result<(), TestCaseError> {
     let told = told(stage);
     let world = stage.world.borrow();
@@ -247,9 +244,9 @@ fn check_order(stage: &Stage, how: How, from: Place, now: &Faults) -> Result<(),
     // No answer is cut without the end of its connection.
     let is_silent = world.log.iter().any(|line| line.contains("not even a heartbeat"));
     prop_assert!(!is_silent, "{}", shown());
-    // Each request may begin elsewhere, and what is dropped is left out.
+    // Each request may begin elsewhere, and dropped rows are missing.
     prop_assert!(how.drops_repeats || turns <= feeds.len(), "{turns} turns: {}", shown());
-    // What is known of another life counts for nothing.
+    // Knowledge of an earlier database does not count.
     let is_each_once = how.drops_repeats && !(how.has_identity && now.is_made_again);
     let places: BTreeSet<_> = told.iter().map(|(_, place)| place).collect();
     prop_assert!(!is_each_once || places.len() == told.len(), "{}", shown());
@@ -291,7 +288,7 @@ fn check(how: How, script: Vec<(Try, Work)>) -> Result<(), TestCaseError> {
             }
             kept = stage.checkpoint().or(kept);
             let (life, passed) = kept.as_ref().map_or((0, 0), |kept| place(kept.seq.as_str()));
-            let shown = || stage.world.borrow().log.join("\n");
+            let shown = || stage.log();
             let are_handled = (1..=passed).all(|n| places.contains(&(life, n)));
             prop_assert!(are_handled, "{life} {passed}: {}", shown());
         }
@@ -306,7 +303,7 @@ fn check(how: How, script: Vec<(Try, Work)>) -> Result<(), TestCaseError> {
     check_order(&stage, how, from, &faults)?;
     let (life, rows) = (couch.borrow().life, couch.borrow().rows);
     prop_assert!(couch.borrow().tries.is_empty());
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     let of_last: Vec<_> = places.range((life, 0)..).map(|(_, place)| *place).collect();
     prop_assert!(of_last.iter().copied().eq(1..=rows), "{:?} of {}:\n{}", of_last, rows, log);
     if rows > 0 {

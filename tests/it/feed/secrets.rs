@@ -1,5 +1,4 @@
-//! No credential is shown to anybody but the server: not in a log, not in an event, not in an
-//! error.
+//! Only the server receives credentials. No log, event or error shows them.
 
 use super::*;
 use crate::support::logged;
@@ -10,8 +9,8 @@ use std::fmt::Write;
 /// The password is `s:cret!`.
 const USER: &str = "jan:s%3Acret%21";
 
-/// The password as it is, as it stands in the URL, as the login's form has it, alone and with the
-/// user in base64; and a cookie.
+/// The password as text, as in the URL, as in the login's form, and in base64, with and without the
+/// user. Also a cookie.
 const SECRETS: &[&str] =
     &["s:cret!", "s%3Acret", "s%3acret", "czpjcmV0IQ", "amFuOnM6Y3JldCE", "c00kie"];
 
@@ -22,7 +21,7 @@ fn check_secret(shown: &str) {
     }
 }
 
-/// Everything that an event shows: in a debugger, in words, and what is behind its words.
+/// Everything that an event shows: in a debugger, as text, and in the sources of its errors.
 fn shown(event: &FeedEvent) -> String {
     let mut shown = format!("{event:?} {event:#?}");
     if let FeedEvent::Lost { why, .. }
@@ -60,8 +59,8 @@ fn losses() -> Vec<Vec<Act>> {
     ]
 }
 
-/// Follows the database at `host`, whose server does `acts` to each request but a login, and
-/// compares nothing but what is shown: who is told an event may log it as a debugger shows it.
+/// Follows the database at `host`, whose server does `acts` for each request except a login. Checks
+/// only the shown text: a watcher may log an event as a debugger shows it.
 #[track_caller]
 fn check(host: &str, acts: &[Act], is_by_cookie: bool) {
     let (url, acts) = (format!("http://{USER}@{host}/db"), acts.to_vec());

@@ -1,4 +1,4 @@
-//! A server that answers what a test tells it to, byte for byte and moment for moment.
+//! A server whose answers and times a test determines exactly.
 
 use bytes::Bytes;
 use masque::filters::Stream;
@@ -61,7 +61,7 @@ impl Asked {
         self.target.contains("_changes?")
     }
 
-    /// Whether a feed that goes on is asked for its end.
+    /// Returns true if it asks where the existing changes end.
     pub(super) fn is_sounding(&self) -> bool {
         self.target.contains("feed=normal")
     }
@@ -96,7 +96,7 @@ impl Asked {
 
 type Answers = dyn FnMut(&Asked) -> Vec<Act>;
 
-/// What the server does and everyone sees.
+/// The script of the server, and the timeline of the test.
 pub(super) struct World {
     answers: Box<Answers>,
     pub(super) asked: Vec<Asked>,
@@ -250,6 +250,11 @@ pub(super) fn json(status: &str, body: &str) -> Act {
     Act::send(format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}"))
 }
 
+/// The answer to a request for a document that has only its revision.
+pub(super) fn revision(id: &str, rev: &str) -> Act {
+    json("200 OK", &format!(r#"{{"_id":"{id}","_rev":"{rev}"}}"#))
+}
+
 /// The same whose length is not known before its end.
 pub(super) fn unannounced(body: &str) -> Act {
     let length = body.len();
@@ -279,7 +284,7 @@ pub(super) fn beats(times: usize) -> impl Iterator<Item = Act> {
     std::iter::repeat_n([Act::wait_s(10.0), chunk("\n")], times).flatten()
 }
 
-/// The answer to who asks for the end of a feed and has it.
+/// The answer with the end of a feed, for a client that has all changes.
 pub(super) fn nothing_more(asked: &Asked) -> Act {
     let since = asked.since();
     let is_json = serde_json::from_str::<serde_json::Value>(&since).is_ok();

@@ -25,38 +25,36 @@ fn document(length: usize) -> String {
 fn a_document_at_a_byte_a_second_was_waited_for_for_days() {
     let head = Act::send("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
     let body = document(1_000_000);
-    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
-        "/db" => vec![info("\"3-c\"", "1")],
-        _ => [head.clone()].into_iter().chain(dripping(&body.as_bytes()[..400], 1, 1.0)).collect(),
+    let mut stage = Stage::with_database("\"3-c\"", move |_| {
+        [head.clone()].into_iter().chain(dripping(&body.as_bytes()[..400], 1, 1.0)).collect()
     })
     .follow();
     stage.run_s(31.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.contains("only 31 bytes of an unfinished answer came within 30."), "{log}");
     assert_eq!(stage.counters().losses, 1);
 }
 
 #[test]
-fn a_document_that_drips_holds_up_no_other() {
+fn a_slow_document_does_not_delay_others() {
     let head = Act::send("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
     let body = document(1_000_000);
-    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
-        "/db" => vec![info("\"3-c\"", "1")],
-        "/db/y" => vec![json("200 OK", r#"{"_id":"y","_rev":"1-y"}"#)],
+    let mut stage = Stage::with_database("\"3-c\"", move |asked| match asked.target.as_str() {
+        "/db/y" => vec![revision("y", "1-y")],
         "/db/x" => {
             [head.clone()].into_iter().chain(dripping(&body.as_bytes()[..40], 1, 1.0)).collect()
         }
         _ => vec![begin(), chunk("\n")],
     })
-    .follow_as("http://couch/db", |feed| feed.doc("x").doc("y"));
+    .follow_with(|feed| feed.doc("x").doc("y"));
     stage.run_s(40.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.contains("x cannot be read: only 31 bytes"), "{log}");
     assert_eq!(stage.revs("y"), ["1-y"]);
 }
 
 #[test]
-fn any_answer_that_drips_is_given_up() {
+fn a_slow_answer_is_a_loss() {
     for (is_slow, set) in
         [("/", EveryChange::since(Start::Beginning)), ("/db", EveryChange::since(Start::Beginning))]
     {
@@ -68,14 +66,14 @@ fn any_answer_that_drips_is_given_up() {
             "/" => vec![json("200 OK", "{}")],
             _ => vec![info("\"3-c\"", "1")],
         })
-        .follow_as("http://couch/db", move |feed| feed.every_change(set));
+        .follow_with(move |feed| feed.every_change(set));
         stage.run_s(31.0);
         assert_eq!(stage.counters().losses, 1, "{is_slow}");
     }
 }
 
 #[test]
-fn a_line_at_two_bytes_a_second_kept_the_feed_as_if_it_were_well() {
+fn a_line_at_two_bytes_a_second_kept_the_feed_connected() {
     for (mode, heartbeat_s) in [
         (FeedMode::Continuous, 10),
         (FeedMode::Continuous, 3600),
@@ -88,29 +86,29 @@ fn a_line_at_two_bytes_a_second_kept_the_feed_as_if_it_were_well() {
             let acts = [begin(), chunk(open), opened(10_000)].into_iter();
             acts.chain(dripping(line.as_bytes(), 2, 1.0)).collect()
         })
-        .follow_as("http://couch/db", move |feed| {
+        .follow_with(move |feed| {
             feed.mode(mode).heartbeat(Duration::from_secs(heartbeat_s)).doc("x")
         });
         stage.run_s(51.0);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert!(log.contains(" bytes of an unfinished answer came within 3"), "{mode:?}: {log}");
         assert_eq!(stage.counters().losses, 1, "{mode:?}: {log}");
     }
 }
 
 #[test]
-fn what_is_no_row_and_drips_between_rows_is_given_up_too() {
+fn slow_bytes_between_rows_are_a_loss_too() {
     let mut stage = Stage::with_feeds(move |_| {
         let acts = [begin(), chunk("{\"results\":[\n"), opened(10_000)].into_iter();
         acts.chain(dripping(&[b','; 5000], 2, 1.0)).collect()
     })
-    .follow_as("http://couch/db", |feed| feed.mode(FeedMode::LongPoll).doc("x"));
+    .follow_with(|feed| feed.mode(FeedMode::LongPoll).doc("x"));
     stage.run_s(51.0);
     assert_eq!(stage.counters().losses, 1);
 }
 
 #[test]
-fn what_comes_at_a_kilobyte_a_second_comes_however_long_it_is() {
+fn lines_at_a_kilobyte_a_second_are_read_whatever_their_length() {
     // At 512 bytes a second the first half a minute is never used up.
     for (piece, seconds) in [(1000, 1.0), (10_000, 10.0), (512, 1.0), (64, 0.125)] {
         let body = document(3_000_000);
@@ -118,13 +116,11 @@ fn what_comes_at_a_kilobyte_a_second_comes_however_long_it_is() {
         let line =
             format!(r#"{{"seq":"4-d","id":"x","changes":[{{"rev":"4-d"}}],"doc":{body}}}{}"#, "\n");
         let head = Act::send(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n"));
-        let mut stage = Stage::new(move |asked| match asked.target.as_str() {
-            "/db" => vec![info("\"3-c\"", "1")],
-            "/db/x" => {
+        let mut stage = Stage::with_database("\"3-c\"", move |asked| {
+            if asked.target == "/db/x" {
                 let acts = [head.clone()].into_iter();
                 acts.chain(dripping(body.as_bytes(), piece, seconds)).collect()
-            }
-            _ => {
+            } else {
                 let acts = [begin(), chunk("\n"), opened(line.len())].into_iter();
                 let acts =
                     acts.chain(dripping(line.replace("4-d", "5-e").as_bytes(), piece, seconds));
@@ -134,7 +130,7 @@ fn what_comes_at_a_kilobyte_a_second_comes_however_long_it_is() {
         .follow();
         let pieces = u32::try_from(length / piece).unwrap();
         stage.run_s(2.0 * seconds * f64::from(pieces) + 40.0);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert_eq!(stage.revs("x"), ["4-d", "5-e"], "{log}");
         assert_eq!(stage.counters().losses, 0, "{log}");
     }
@@ -153,7 +149,7 @@ fn each_of_a_flood_of_empty_lines_was_work_for_the_feed() {
                 .filter(|act| !matches!(act, Act::Send(bytes) if bytes.starts_with(b"0\r\n")))
                 .collect()
         })
-        .follow_as("http://couch/db", move |feed| feed.mode(mode).doc("x"));
+        .follow_with(move |feed| feed.mode(mode).doc("x"));
         stage.run_s(1.0);
         let heartbeats = stage.counters().heartbeats;
         assert!((1..=20).contains(&heartbeats), "{mode:?}: {heartbeats}");
@@ -162,7 +158,7 @@ fn each_of_a_flood_of_empty_lines_was_work_for_the_feed() {
 }
 
 #[test]
-fn what_comes_a_little_more_slowly_than_the_least_rate_is_given_up_in_the_end() {
+fn a_line_slightly_below_the_lowest_rate_is_a_loss() {
     // What 400 bytes a second are allowed, 30 s and a second for each 500 of them, ends at 150 s.
     let line = row("\"4-d\"", "x", &format!("4-{}", "d".repeat(200_000)));
     let mut stage = Stage::with_feeds(move |_| {
@@ -187,9 +183,7 @@ fn a_quiet_feed_and_rare_heartbeats_are_not_slow() {
             }
             [begin(), chunk(open)].into_iter().chain(beats).collect()
         })
-        .follow_as("http://couch/db", move |feed| {
-            feed.mode(mode).heartbeat(Duration::from_secs(600)).doc("x")
-        });
+        .follow_with(move |feed| feed.mode(mode).heartbeat(Duration::from_secs(600)).doc("x"));
         stage.run_s(20_000.0);
         assert_eq!(stage.counters().losses, 0, "{mode:?}");
     }
@@ -201,18 +195,14 @@ fn the_time_of_a_line_does_not_count_while_its_watcher_is_busy() {
         |n: usize| format!("{{\"seq\":{n},\"id\":\"x\",\"changes\":[{{\"rev\":\"{n}-r\"}}]}}\n");
     let half = line(3);
     let (half, rest) = (half[..20].to_owned(), half[20..].to_owned());
-    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
-        "/" => vec![json("200 OK", "{}")],
-        "/db" => vec![info("9", "1")],
-        _ => vec![begin(), chunk(&(line(1) + &line(2) + &half)), Act::wait_s(600.0), chunk(&rest)],
+    let mut stage = Stage::with_database("9", move |_| {
+        vec![begin(), chunk(&(line(1) + &line(2) + &half)), Act::wait_s(600.0), chunk(&rest)]
     })
     .busy()
-    .follow_as("http://couch/db", |feed| {
-        feed.every_change(EveryChange::since(Start::Beginning).window(2))
-    });
+    .follow_with(|feed| feed.every_change(EveryChange::since(Start::Beginning).window(2)));
     stage.run_s(595.0);
     stage.handle(1);
     stage.run_s(10.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.contains("row 3: x 3-r at 3") && !log.contains("lost"), "{log}");
 }

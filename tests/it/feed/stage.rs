@@ -1,6 +1,6 @@
-//! A stage for one follower: its server, its watcher, and the timeline of what they did.
+//! A stage for one follower: its server, its watcher, and their timeline.
 
-use super::server::{Act, Asked, Wire, World, info, json};
+use super::server::{Act, Asked, Wire, World, info, json, revision};
 use masque::reactor::Limits;
 use masque::reactor::{Cx, Event, Handlers, Rig, Session, SessionId};
 use masque::sessions::{ChangesFeed, Checkpoint, Counters, Database, FeedEvent, TcpServer};
@@ -12,10 +12,10 @@ use std::time::Duration;
 pub(super) struct Stage {
     pub(super) rig: Rig,
     pub(super) world: Rc<RefCell<World>>,
-    /// Everything that was told, as a log or a debugger would show it.
+    /// All events, as a log or a debugger would show them.
     pub(super) told: Rc<RefCell<Vec<FeedEvent>>>,
     feed: Rc<Cell<Option<SessionId>>>,
-    /// Whether rows are left for the test to handle.
+    /// True if the watcher leaves rows for the test to acknowledge.
     is_busy: Rc<Cell<bool>>,
     server: SessionId,
     watcher: Option<SessionId>,
@@ -31,14 +31,26 @@ impl Stage {
         Stage { rig, world, told, feed, is_busy, server, watcher: None }
     }
 
-    /// A server that has a database `db`, and in it, at sequence `3-c`, a document `x` at revision
-    /// `3-c`, until a feed has a later one; requests for a feed are answered with what `feeds`
-    /// gives.
+    /// A server without a `uuid`, with a database `db` at `update_seq`, which is JSON. `answers`
+    /// answers the requests for documents and feeds.
+    pub(super) fn with_database(
+        update_seq: &str,
+        mut answers: impl FnMut(&Asked) -> Vec<Act> + 'static,
+    ) -> Self {
+        let info = info(update_seq, "1");
+        Self::new(move |asked| match asked.target.as_str() {
+            "/" => vec![json("200 OK", "{}")],
+            "/db" => vec![info.clone()],
+            _ => answers(asked),
+        })
+    }
+
+    /// A server with a database `db` at sequence `3-c`. It has a document `x` at revision `3-c`, or
+    /// at the latest revision that a feed has sent. `feeds` answers the requests for a feed.
     pub(super) fn with_feeds(mut feeds: impl FnMut(&Asked) -> Vec<Act> + 'static) -> Self {
         let missing = json("404 Object Not Found", r#"{"error":"not_found","reason":"missing"}"#);
-        let mut now = json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#);
-        Self::new(move |asked| match asked.target.as_str() {
-            "/db" => vec![info(r#""3-c""#, "1")],
+        let mut now = revision("x", "3-c");
+        Self::with_database("\"3-c\"", move |asked| match asked.target.as_str() {
             "/db/x" => vec![now.clone()],
             _ if asked.is_feed() => {
                 let acts = feeds(asked);
@@ -65,7 +77,15 @@ impl Stage {
 
     /// Follows `x`.
     pub(super) fn follow(self) -> Self {
-        self.follow_as("http://couch/db", |feed| feed.doc("x"))
+        self.follow_with(|feed| feed.doc("x"))
+    }
+
+    /// Follows the database `db` with these settings.
+    pub(super) fn follow_with(
+        self,
+        set: impl FnOnce(ChangesFeed) -> ChangesFeed + 'static,
+    ) -> Self {
+        self.follow_as("http://couch/db", set)
     }
 
     pub(super) fn follow_as(
@@ -142,7 +162,12 @@ impl Stage {
         self.rig.settle();
     }
 
-    /// Forgets what has been done so far.
+    /// The timeline, as one text.
+    pub(super) fn log(&self) -> String {
+        self.world.borrow().log.join("\n")
+    }
+
+    /// Clears the timeline.
     pub(super) fn clear(&mut self) {
         self.world.borrow_mut().log.clear();
     }
@@ -151,7 +176,7 @@ impl Stage {
         self.world.borrow().connections
     }
 
-    /// Runs for so long and compares all that was done since the last time.
+    /// Runs for `seconds` and compares the timeline since the last call.
     #[track_caller]
     pub(super) fn check(&mut self, seconds: f64, expected: &str) {
         self.run_s(seconds);
@@ -162,7 +187,7 @@ impl Stage {
         assert!(self.world.borrow().most_open <= 1, "there was more than one connection");
     }
 
-    /// The revisions that were told of a document, `-` where it was gone.
+    /// The reported revisions of a document, `-` if it was deleted.
     pub(super) fn revs(&self, id: &str) -> Vec<String> {
         let told = self.told.borrow();
         let changes = told.iter().filter_map(|event| match event {
@@ -179,7 +204,7 @@ fn listen(rig: &mut Rig, world: &Rc<RefCell<World>>) -> SessionId {
     rig.spawn(TcpServer::new(("127.0.0.1", 5984)).serve(move |_| Wire::new(&world)))
 }
 
-/// Writes down what it is told.
+/// Writes events to the timeline.
 struct Watcher {
     world: Rc<RefCell<World>>,
     told: Rc<RefCell<Vec<FeedEvent>>>,

@@ -1,4 +1,4 @@
-//! How a feed begins, and what it tells in good times.
+//! The start of a feed, and its events while nothing fails.
 
 use super::*;
 use masque::couch_feed::limits::FILTER_BYTES;
@@ -41,7 +41,7 @@ fn a_feed_reads_the_documents_and_follows_from_before_that() {
 }
 
 #[test]
-fn nothing_is_asked_for_that_would_hold_a_feed_back() {
+fn requests_do_not_ask_for_a_compressed_feed() {
     let mut stage = Stage::with_feeds(|_| vec![begin()]).follow();
     stage.run_s(1.0);
     for asked in &stage.world.borrow().asked {
@@ -54,17 +54,12 @@ fn nothing_is_asked_for_that_would_hold_a_feed_back() {
 #[test]
 fn the_heartbeat_may_be_a_fraction_of_a_second() {
     let mut stage = Stage::with_feeds(|_| vec![begin(), chunk("\n")])
-        .follow_as("http://couch/db", |feed| {
-            feed.doc("x").heartbeat(std::time::Duration::from_millis(400))
-        });
+        .follow_with(|feed| feed.doc("x").heartbeat(std::time::Duration::from_millis(400)));
     stage.run_s(0.1);
     assert!(stage.world.borrow().asked[2].target.contains("&heartbeat=400&"));
     stage.run_s(0.9);
     // Two and a half times that.
-    let log = stage.world.borrow().log.join(
-        "
-",
-    );
+    let log = stage.log();
     assert!(
         log.contains(
             "
@@ -81,7 +76,7 @@ fn several_documents_have_one_feed() {
         let rows = row("4", "b/2", "2-b") + &row("5", "x", "4-d") + &row("6", "other", "1-o");
         vec![begin(), chunk(&rows)]
     })
-    .follow_as("http://couch/db", |feed| feed.doc("x").doc("b/2").doc("ü").doc("x"));
+    .follow_with(|feed| feed.doc("x").doc("b/2").doc("ü").doc("x"));
     stage.check(
         1.0,
         "0.000 #1 GET /db
@@ -132,7 +127,7 @@ fn a_server_that_does_not_filter_is_asked_for_everything() {
 }
 
 #[test]
-fn the_filter_was_given_up_for_good_at_a_refusal_that_was_none_of_its_own() {
+fn the_filter_was_given_up_after_an_unrelated_rejection() {
     for (status, body) in [
         ("400 Bad Request", r#"{"error":"bad_request","reason":"Malformed sequence supplied"}"#),
         ("400 Bad Request", "<html>a proxy"),
@@ -156,9 +151,8 @@ fn the_filter_was_given_up_for_good_at_a_refusal_that_was_none_of_its_own() {
 
 /// Five hundred documents, whose ids are too long for a request's target.
 fn many(mut feeds: impl FnMut(&Asked) -> Vec<Act> + 'static) -> Stage {
-    Stage::with_feeds(move |asked| feeds(asked)).follow_as("http://couch/db", |feed| {
-        (0..500).fold(feed, |feed, n| feed.doc(format!("d{n}")))
-    })
+    Stage::with_feeds(move |asked| feeds(asked))
+        .follow_with(|feed| (0..500).fold(feed, |feed, n| feed.doc(format!("d{n}"))))
 }
 
 #[test]
@@ -177,19 +171,19 @@ fn for_many_documents_the_whole_database_was_asked_for() {
 }
 
 #[test]
-fn ids_are_posted_that_are_longer_than_the_limit_by_one() {
+fn ids_one_byte_longer_than_the_limit_are_posted() {
     let around = "%5B%22%22%5D".len();
     for (length, method) in [(FILTER_BYTES, "GET"), (FILTER_BYTES + 1, "POST")] {
         let id = "x".repeat(length - around);
-        let mut stage = Stage::with_feeds(|_| vec![begin(), chunk("\n")])
-            .follow_as("http://couch/db", |feed| feed.doc(id));
+        let mut stage =
+            Stage::with_feeds(|_| vec![begin(), chunk("\n")]).follow_with(|feed| feed.doc(id));
         stage.run_s(1.0);
         assert_eq!(stage.world.borrow().asked.last().unwrap().method, method);
     }
 }
 
 #[test]
-fn many_documents_are_picked_here_where_the_server_takes_no_list_of_them() {
+fn the_follower_filters_if_the_server_accepts_no_list_of_ids() {
     for status in ["405 Method Not Allowed", "413 Payload Too Large"] {
         let mut stage = many(move |asked| match asked.method.as_str() {
             "POST" => vec![json(status, "{}")],
@@ -234,7 +228,7 @@ fn a_connection_that_is_closed_idle_costs_a_new_one_and_is_no_loss() {
     // It says nothing of closing, but does, after each answer.
     let mut stage = Stage::new(move |asked| match asked.target.as_str() {
         "/db" => vec![info("7", "1"), Act::Kill],
-        "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"3-c"}"#), Act::Kill],
+        "/db/x" => vec![revision("x", "3-c"), Act::Kill],
         _ => vec![begin(), chunk(&row("8", "x", "4-d"))],
     })
     .follow();
@@ -245,7 +239,7 @@ fn a_connection_that_is_closed_idle_costs_a_new_one_and_is_no_loss() {
 }
 
 #[test]
-fn a_document_is_told_when_it_is_read_however_long_the_feed_is_in_coming() {
+fn a_document_is_reported_when_it_is_read_before_the_feed_answers() {
     let mut stage = Stage::with_feeds(|_| vec![Act::wait_s(9.0), begin(), chunk("\n")]).follow();
     stage.check(
         10.0,
@@ -259,20 +253,19 @@ fn a_document_is_told_when_it_is_read_however_long_the_feed_is_in_coming() {
 }
 
 #[test]
-fn one_document_that_could_not_be_read_held_up_the_others() {
+fn one_document_that_could_not_be_read_delayed_the_others() {
     let mut reads = 0;
-    let mut stage = Stage::new(move |asked| match asked.target.as_str() {
-        "/db" => vec![info("\"4-t\"", "1")],
+    let mut stage = Stage::with_database("\"4-t\"", move |asked| match asked.target.as_str() {
         "/db/bad" => {
             reads += 1;
             let failure = json("500 Internal Server Error", r#"{"error":"badmatch","reason":"x"}"#);
-            vec![if reads < 4 { failure } else { json("200 OK", r#"{"_id":"bad","_rev":"1-a"}"#) }]
+            vec![if reads < 4 { failure } else { revision("bad", "1-a") }]
         }
-        "/db/x" => vec![json("200 OK", r#"{"_id":"x","_rev":"4-d"}"#)],
+        "/db/x" => vec![revision("x", "4-d")],
         _ if asked.feeds == 1 => vec![begin(), chunk(&row("\"5-t\"", "x", "5-e"))],
         _ => [begin()].into_iter().chain(beats(1000)).collect(),
     })
-    .follow_as("http://couch/db", |feed| feed.doc("bad").doc("x"));
+    .follow_with(|feed| feed.doc("bad").doc("x"));
     let feed = "GET /db/_changes?feed=continuous&include_docs=true&heartbeat=10000&since";
     let filter = "&filter=_doc_ids&doc_ids=%5B%22bad%22%2C%22x%22%5D";
     let log = format!(
@@ -303,19 +296,18 @@ fn one_document_that_could_not_be_read_held_up_the_others() {
 }
 
 #[test]
-fn a_refusal_of_everything_is_a_loss_and_none_of_one_document() {
+fn a_rejection_of_all_requests_is_a_loss_of_the_feed() {
     for (status, head) in [
         ("401 Unauthorized", ""),
         ("503 Service Unavailable", ""),
         ("500 Internal Server Error", "Retry-After: 5\r\n"),
     ] {
-        let mut stage = Stage::new(move |asked| match asked.target.as_str() {
-            "/db" => vec![info("\"4-t\"", "1")],
-            _ => vec![Act::send(format!("HTTP/1.1 {status}\r\n{head}Content-Length: 0\r\n\r\n"))],
+        let mut stage = Stage::with_database("\"4-t\"", move |_| {
+            vec![Act::send(format!("HTTP/1.1 {status}\r\n{head}Content-Length: 0\r\n\r\n"))]
         })
-        .follow_as("http://couch/db", |feed| feed.doc("x").doc("y"));
+        .follow_with(|feed| feed.doc("x").doc("y"));
         stage.run_s(0.01);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert!(log.contains("lost (1)") && !log.contains("/db/y"), "{log}");
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A feed of what a sharp filter lets through.
+/// A feed with a filter that few rows pass.
 fn filtered(mut feeds: impl FnMut(&Asked) -> Vec<Act> + 'static) -> Stage {
     let query = Query::new().filter("app/rare", [("k", "v")]).unwrap();
     let every = EveryChange::since(Start::Beginning).query(query);
@@ -16,7 +16,7 @@ fn filtered(mut feeds: impl FnMut(&Asked) -> Vec<Act> + 'static) -> Stage {
         _ if asked.is_sounding() => vec![nothing_more(asked)],
         _ => feeds(asked),
     })
-    .follow_as("http://couch/db", |feed| feed.timeout(TIMEOUT).every_change(every))
+    .follow_with(|feed| feed.timeout(TIMEOUT).every_change(every))
 }
 
 /// An answer that ends after so long.
@@ -30,7 +30,7 @@ fn bare(seq: &str, id: &str) -> String {
 }
 
 #[test]
-fn the_checkpoint_moves_past_what_a_filter_leaves_out_and_nothing_is_lost() {
+fn the_checkpoint_moves_past_filtered_rows_and_loses_none() {
     let mut stage = filtered(|asked| match asked.feeds {
         1 => ends_after(20.0, "10-j"),
         2 => {
@@ -69,13 +69,13 @@ fn the_checkpoint_moves_past_what_a_filter_leaves_out_and_nothing_is_lost() {
     // Two and a half times the timeout without a byte is silence.
     stage.check(29.8, "");
     stage.run_s(0.2);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.starts_with("115.000 lost (1), again in 0."), "{log}");
     assert!(log.contains(": nothing, not even a heartbeat, for 50s"), "{log}");
 }
 
 #[test]
-fn documents_are_followed_so_too() {
+fn documents_are_followed_with_a_timeout_too() {
     let mut stage = Stage::with_feeds(|asked| match asked.feeds {
         1 => ends_after(20.0, "7-g"),
         2 => {
@@ -84,7 +84,7 @@ fn documents_are_followed_so_too() {
         }
         _ => vec![begin(), chunk("\n")],
     })
-    .follow_as("http://couch/db", |feed| feed.timeout(TIMEOUT).doc("x"));
+    .follow_with(|feed| feed.timeout(TIMEOUT).doc("x"));
     let changes = "GET /db/_changes?feed=continuous&include_docs=true&timeout=20000";
     let filter = "&filter=_doc_ids&doc_ids=%5B%22x%22%5D";
     stage.check(
@@ -114,9 +114,9 @@ fn a_heartbeat_or_timeout_that_never_comes_was_a_panic() {
         let mut stage = Stage::with_feeds(|_| {
             vec![begin(), Act::wait_s(9e6), chunk(&row("\"8-h\"", "x", "4-d"))]
         })
-        .follow_as("http://couch/db", move |feed| set(feed.doc("x")));
+        .follow_with(move |feed| set(feed.doc("x")));
         stage.run_s(1e7);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         // The server is asked for a time that all servers can hold.
         assert!(log.contains(&format!("&{name}=2147483647&")), "{log}");
         assert!(log.ends_with("9000000.000 x is 4-d"), "{log}");
@@ -125,7 +125,7 @@ fn a_heartbeat_or_timeout_that_never_comes_was_a_panic() {
 }
 
 #[test]
-fn a_server_that_sends_its_head_with_the_end_and_one_that_closes_are_as_good() {
+fn a_server_may_send_its_head_late_or_close_after_the_end() {
     let late = |asked: &Asked| {
         let [acts, head] = [ends_after(0.0, &format!("{}-s", asked.feeds)), vec![begin()]];
         [vec![Act::wait_s(20.0)], head, acts[3..].to_vec()].concat()
@@ -140,13 +140,13 @@ fn a_server_that_sends_its_head_with_the_end_and_one_that_closes_are_as_good() {
         let counters = stage.counters();
         assert_eq!((counters.losses, counters.connections), (0, connections));
         assert_eq!(stage.handled(), "4-s");
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert_eq!((log.matches("_changes").count(), log.matches("connected").count()), (5, 1));
     }
 }
 
 #[test]
-fn a_server_with_less_patience_than_was_asked_for_is_no_loss() {
+fn a_server_with_a_shorter_timeout_is_no_loss() {
     let mut stage = filtered(|_| ends_after(1.5, "9-i"));
     stage.run_s(150.0);
     assert_eq!(stage.counters().losses, 0);
@@ -155,7 +155,7 @@ fn a_server_with_less_patience_than_was_asked_for_is_no_loss() {
 }
 
 #[test]
-fn answers_that_end_at_once_are_slowed_down_like_failures() {
+fn answers_that_end_immediately_cause_growing_pauses() {
     // Other words each time for where it is are nothing new.
     let mut times = 0;
     let other_words = move |_: &Asked| {
@@ -166,7 +166,7 @@ fn answers_that_end_at_once_are_slowed_down_like_failures() {
         [(filtered(|_| ends_after(0.0, "9-i")), true), (filtered(other_words), false)]
     {
         stage.run_s(600.0);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         let feeds = log.matches("_changes").count();
         assert!((20..100).contains(&feeds), "{feeds}");
         assert!(log.contains("the feed ended again without anything new"), "{log}");
@@ -175,7 +175,7 @@ fn answers_that_end_at_once_are_slowed_down_like_failures() {
 }
 
 #[test]
-fn an_answer_that_ends_without_saying_how_far_it_is_is_a_loss() {
+fn an_answer_that_ends_without_a_sequence_is_a_loss() {
     for end in [vec![end()], vec![Act::Kill]] {
         let mut stage = filtered(move |asked| match asked.feeds {
             1 => ends_after(20.0, "9-i"),
@@ -183,7 +183,7 @@ fn an_answer_that_ends_without_saying_how_far_it_is_is_a_loss() {
             _ => vec![begin(), chunk("\n")],
         });
         stage.run_s(50.0);
-        let log = stage.world.borrow().log.join("\n");
+        let log = stage.log();
         assert!(log.contains("40.000 lost (1)"), "{log}");
         assert!(log.contains("the connection ended in the middle of the feed"), "{log}");
         assert_eq!((log.matches("connected").count(), stage.counters().losses), (2, 1), "{log}");
@@ -198,13 +198,13 @@ fn a_way_that_breaks_now_and_then_is_not_where_a_feed_is_stuck() {
         _ => vec![begin(), chunk("\n"), Act::wait_s(5.0), Act::Kill],
     });
     stage.run_s(600.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(stage.counters().losses > 15 && !log.contains("stuck"), "{log}");
     assert_eq!(log.matches("lost (1)").count(), log.matches("lost").count(), "{log}");
 }
 
 #[test]
-fn the_database_is_looked_after_between_answers() {
+fn the_database_is_checked_between_answers() {
     let mut looks = 0;
     let mut stage = Stage::new(move |asked| match asked.target.as_str() {
         "/" => vec![json("200 OK", "{}")],
@@ -214,20 +214,18 @@ fn the_database_is_looked_after_between_answers() {
         }
         _ => ends_after(20.0, "9-i"),
     })
-    .follow_as("http://couch/db", |feed| {
-        feed.timeout(TIMEOUT).every_change(EveryChange::since(Start::Beginning))
-    });
+    .follow_with(|feed| feed.timeout(TIMEOUT).every_change(EveryChange::since(Start::Beginning)));
     stage.run_s(45.0);
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert!(log.contains("40.000 recreated"), "{log}");
     assert_eq!(log.matches("timeout=20000&since=0").count(), 2, "{log}");
 }
 
 #[test]
-fn the_last_one_said_counts_and_each_mode_takes_what_it_knows() {
+fn the_last_of_heartbeat_and_timeout_counts_in_each_mode() {
     let check = |set: fn(ChangesFeed) -> ChangesFeed, expected: &str| {
         let mut stage = Stage::with_feeds(|_| vec![begin()]);
-        stage = stage.follow_as("http://couch/db", move |feed| set(feed).doc("x"));
+        stage = stage.follow_with(move |feed| set(feed).doc("x"));
         stage.run_s(1.0);
         let target = stage.world.borrow().asked.last().unwrap().target.clone();
         assert!(target.contains(expected), "{target}");
@@ -246,20 +244,16 @@ fn the_last_one_said_counts_and_each_mode_takes_what_it_knows() {
 
 #[test]
 fn a_long_poll_that_ends_with_nothing_moves_the_checkpoint_too() {
-    let mut stage = Stage::new(|asked| match asked.target.as_str() {
-        "/" => vec![json("200 OK", "{}")],
-        "/db" => vec![info("\"9-i\"", "1")],
-        _ => {
-            let last = format!("],\n\"last_seq\":\"{}-s\",\"pending\":0}}\n", asked.feeds);
-            vec![begin(), chunk("{\"results\":[\n"), Act::wait_s(20.0), chunk(&last), end()]
-        }
+    let mut stage = Stage::with_database("\"9-i\"", |asked| {
+        let last = format!("],\n\"last_seq\":\"{}-s\",\"pending\":0}}\n", asked.feeds);
+        vec![begin(), chunk("{\"results\":[\n"), Act::wait_s(20.0), chunk(&last), end()]
     })
-    .follow_as("http://couch/db", |feed| {
+    .follow_with(|feed| {
         let every = EveryChange::since(Start::Beginning);
         feed.mode(FeedMode::LongPoll).timeout(TIMEOUT).every_change(every)
     });
     stage.run_s(90.0);
     assert_eq!((stage.handled(), stage.counters().losses), ("4-s".into(), 0));
-    let log = stage.world.borrow().log.join("\n");
+    let log = stage.log();
     assert_eq!((log.matches("_changes").count(), log.matches("connected").count()), (5, 1));
 }

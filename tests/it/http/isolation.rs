@@ -1,4 +1,4 @@
-//! What a connection's fault does to it, and to nobody else; and who leaves.
+//! A fault of a connection affects only that connection. Also: clients that disconnect.
 
 use super::{Caller, GOOD, Talk, answer, call, echo, ok, refused, secs};
 use crate::support::actor::{Actor, Journal, direct, local};

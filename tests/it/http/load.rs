@@ -17,7 +17,7 @@ const PIPE: usize = 64 * 1024;
 const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
     content-length: 0\r\nconnection: close\r\n\r\n";
 
-/// A server that `set` sets up and that keeps whoever comes.
+/// A server with the settings of `set`, which keeps each client that it accepts.
 fn keeper(set: impl FnOnce(TcpServer<()>) -> TcpServer<()>) -> (Rig, Journal) {
     let (mut rig, journal) = (Rig::new(), Journal::default());
     let served = journal.clone();
@@ -30,7 +30,7 @@ fn refusing() -> Overload {
     Overload::Refuse(Bytes::from_static(BUSY.as_bytes()))
 }
 
-/// A client that is told what comes.
+/// A client that writes its input to the journal.
 fn client(rig: &mut Rig, journal: &Journal) -> SessionId {
     let client = rig.spawn(TcpClient::new(local(1)).run(Actor::<Line>::new("client", journal)));
     rig.settle();

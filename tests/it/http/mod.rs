@@ -27,9 +27,9 @@ struct Talk {
     rig: Rig,
     heard: Rc<RefCell<Vec<u8>>>,
     has_ended: Rc<Cell<bool>>,
-    /// Whether the client reads once and then no more until it is told to.
+    /// True if the client reads once and then waits for `read`.
     is_slow: Rc<Cell<bool>>,
-    /// What the server is told when a connection is gone.
+    /// The reasons for which connections ended, as the server received them.
     journal: Journal,
 }
 
@@ -143,12 +143,12 @@ impl Talk {
         self.client(|cx, wire| wire.resume(cx));
     }
 
-    /// What has come since the last time.
+    /// Returns the bytes that arrived since the last call.
     fn heard(&mut self) -> String {
-        String::from_utf8(self.heard.take()).expect("what comes is text")
+        String::from_utf8(self.heard.take()).expect("the answer is text")
     }
 
-    /// Whether the server has ended the connection.
+    /// Returns true if the server has ended the connection.
     fn has_ended(&self) -> bool {
         self.has_ended.get()
     }
@@ -177,7 +177,7 @@ impl Caller {
     const CONNECTED: Event<Result<Socket, ConnectError>> = Event::new("caller.connected");
     /// Sends these bytes and ends its half.
     const SAY: Event<Vec<u8>> = Event::new("caller.say");
-    /// What has come.
+    /// Returns the received bytes.
     const HEAR: Event<(), Vec<u8>> = Event::new("caller.hear");
 
     fn say(&mut self, _: &mut Cx<'_>, bytes: Vec<u8>) {
@@ -207,14 +207,14 @@ impl Session for Caller {
     }
 }
 
-/// Sends `bytes` to port 1 and ends that half; what comes back within `time`.
+/// Sends `bytes` to port 1 and ends that half. Returns the answer that arrives within `time`.
 fn call(rig: &mut Rig, bytes: &str, time: Duration) -> String {
     rig.spawn(Caller(None));
     rig.settle();
     rig.call("caller", Caller::SAY, bytes.into()).expect("it is there");
     rig.run_for(time);
     let heard = rig.call("caller", Caller::HEAR, ()).expect("it is there");
-    String::from_utf8(heard).expect("what comes is text")
+    String::from_utf8(heard).expect("the answer is text")
 }
 
 /// The smallest step of virtual time.

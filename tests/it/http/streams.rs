@@ -12,7 +12,7 @@ use std::rc::Rc;
 type Part = Result<RequestPart, Response>;
 type Wire = ReadWrite<Httpd<Streamed>>;
 
-/// A server that notes what comes, and does what `act` says.
+/// A server that notes its input and runs `act`.
 fn streamed(
     httpd: Httpd,
     act: impl Fn(&mut Cx<'_>, Wire, &Part) + 'static,
@@ -41,7 +41,7 @@ fn at_the_end(cx: &mut Cx<'_>, wire: Wire, part: &Part) {
     }
 }
 
-/// Sends `input` whole and byte by byte; what the session sees of it, and what comes back.
+/// Sends `input` whole and byte by byte. Compares the input of the session and the answer.
 #[track_caller]
 fn check(
     httpd: &Httpd,
@@ -101,7 +101,7 @@ fn an_answer_before_the_end_of_the_body_closes_the_connection() {
     let last = whole("200 OK", "", "connection: close\r\n", "no\n");
     check(&Httpd::new(), &format!("{PUT}hello{GOOD}"), at_once, "[PUT /a]", &last);
     check(&Httpd::new(), &format!("{CHUNKED}0\r\n\r\n{GOOD}"), at_once, "[PUT /b]", &last);
-    // Where there is no body, there is nothing to be mistaken about.
+    // Without a body there is no ambiguity.
     let both = ok("no\n").repeat(2);
     check(&Httpd::new(), &GOOD.repeat(2), at_once, "[GET /good][GET /good]", &both);
 }
@@ -128,7 +128,7 @@ fn an_answer_can_be_made_of_the_body_as_it_comes() {
     assert!(talk.has_ended());
     assert_eq!(seen.take(), "[PUT /a]hello[end]");
 
-    // A body that goes bad cuts the answer off: what has been said cannot be unsaid.
+    // A malformed body ends the answer early, because its first part has been sent.
     let (mut talk, seen) = streamed(Httpd::new(), through);
     talk.send(format!("{CHUNKED}1\r\nh\r\nnonsense"));
     assert_eq!(talk.heard(), format!("{head}1\r\nh\r\n"));

@@ -1,8 +1,8 @@
 //! The syntax of requests by RFC 9112 and RFC 9110, one row for each rule.
 //!
-//! Each row is sent whole, byte by byte and in random pieces; alone, behind a good request, and
-//! before one. A row that is refused is answered once, and nothing behind it is read as a request.
-//! After a row that is not, the connection goes on.
+//! Each row is sent whole, byte by byte and in random pieces. It is sent without another request,
+//! after a good one, and before one. A rejected row is answered once, and no byte after it is read
+//! as a request. After any other row, the connection continues.
 
 use super::{GOOD, Talk, echo, ok, refused};
 use masque::filters::Httpd;
@@ -22,7 +22,7 @@ const LENGTH: &str = "Content-Length is not one number";
 const CODING: &str = "Transfer-Encoding is not one final chunked";
 const CHUNK: &str = "a chunk is malformed";
 
-/// Where a row stands among others.
+/// The requests before and after a row.
 const PLACES: [(&str, &str); 3] = [("", ""), (GOOD, ""), ("", GOOD)];
 
 /// The ways of cutting `input` into pieces: whole, byte by byte, and seeded random ones.
@@ -42,7 +42,8 @@ fn cuts(input: &[u8]) -> Vec<Vec<Vec<u8>>> {
     ways
 }
 
-/// Sends a row every way; `answer` is what it is answered with, and whether the connection goes on.
+/// Sends a row in every way. `answer` is the expected answer, `goes_on` is true if the connection
+/// continues.
 #[track_caller]
 fn check(section: &str, row: impl AsRef<[u8]>, answer: &str, goes_on: bool) {
     let row = row.as_ref();
@@ -56,7 +57,7 @@ fn check(section: &str, row: impl AsRef<[u8]>, answer: &str, goes_on: bool) {
         if goes_on && !after.is_empty() {
             expected += &ok("GET /good \n");
         }
-        // A long row is not sent byte by byte: what it is about is its length.
+        // A long row is not sent byte by byte, because it only tests its length.
         let ways = cuts(&input);
         for pieces in ways.into_iter().filter(|pieces| pieces.len() < 2000) {
             let mut talk = Talk::new(Httpd::new(), echo);

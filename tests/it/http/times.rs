@@ -17,7 +17,7 @@ const PIPE: usize = 64 * 1024;
 
 const LATE: &str = "the request did not come in time";
 const TIMEOUT: &str = "408 Request Timeout";
-const TOLD: &str = "the peer was waited for too long";
+const TOLD: &str = "the peer did not send or read in time";
 
 fn late(after: Duration) -> String {
     let date = httpdate::fmt_http_date(std::time::SystemTime::UNIX_EPOCH + after);
@@ -82,7 +82,7 @@ fn a_later_head_has_its_time_from_its_first_byte() {
     talk.nothing_until(HTTP_HEAD_TIME);
     ends_with(&mut talk, &late(secs(60)));
 
-    // Also when it stands behind another in the same packet, which took its time.
+    // Also after a slow request in the same packet.
     let mut talk = Talk::new(Httpd::new(), echo);
     talk.send(&GOOD.as_bytes()[..5]);
     talk.run_for(secs(9));

@@ -36,12 +36,12 @@ fn a_reactor_measures_its_turns_and_not_what_is_between_two_runs() {
     let mut reactor = Reactor::new().expect("the system has a poll");
     reactor.spawn(Bell(Duration::from_millis(50)));
     reactor.run().expect("the poll works");
-    let stats = reactor.kernel().stats();
+    let stats = reactor.stats();
     assert_eq!(stats.turn_time.count() + 1, stats.turns, "the last one ends with the run");
     assert!(stats.turn_time.sum() < Duration::from_millis(40), "the wait does not count");
     reactor.spawn(Bell(Duration::from_millis(50)));
     reactor.run().expect("the poll works");
-    let stats = reactor.kernel().stats();
+    let stats = reactor.stats();
     assert_eq!(stats.turn_time.count() + 2, stats.turns);
 }
 

@@ -60,7 +60,7 @@ fn orphans_live_on() {
     });
     scene.spawn(parent);
     assert_eq!(scene.journal(), ["parent: stopped"]);
-    // Whoever comes to sit where the parent sat is not its parent.
+    // A later session in the slot of the parent is not its parent.
     scene.resident("other");
     assert_ends(&mut scene);
     assert_eq!(scene.journal(), ["child: done", "child: stopped", "other: stopped"]);

@@ -6,6 +6,14 @@ use masque::reactor::{
     CallError, Cx, Handlers, PostError, Readiness, Rig, Session, Topic, Wheel, WheelCx,
 };
 
+/// The defaults, in numbers, so that a test of a default's effect need not fill a kernel.
+#[test]
+fn a_kernel_has_the_limits_of_the_documentation_unless_others_are_set() {
+    let Limits { queue, sessions, timers, wheels, call_depth, .. } = Limits::default();
+    assert_eq!((queue, sessions, timers), (1_048_576, 1_048_576, 4_194_304));
+    assert_eq!((wheels, call_depth), (1_048_576, 32));
+}
+
 fn scene(set: impl FnOnce(&mut Limits)) -> Scene {
     let mut limits = Limits::default();
     set(&mut limits);
@@ -52,7 +60,7 @@ fn yields_and_notices_go_on_up_to_twice_as_many_and_are_endless_then() {
     assert_eq!(scene.journal(), ["a: 1", "a: 2", "a: 3", "a: 4", "a: stopped"]);
 }
 
-/// Calls the next in a chain, with how many are to come.
+/// Calls the next link of a chain, and returns the number of links from here.
 struct Link(Option<masque::reactor::SessionId>);
 
 impl Link {
@@ -114,7 +122,7 @@ fn spawns_in_spawns_are_as_deep_as_they_may_be_and_leave_nothing_half_made() {
     assert_eq!((scene.stats().sessions, scene.stats().panics), (5, 0));
     assert_ends(&mut scene);
     scene.spawn(Nest(6));
-    // The innermost that could be spawned is the one who asked for too much.
+    // The innermost session panicked, because it spawned one too many.
     assert_eq!((scene.stats().sessions, scene.stats().panics), (4, 1));
     assert_ends(&mut scene);
 }

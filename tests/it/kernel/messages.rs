@@ -97,7 +97,7 @@ fn a_handler_sees_who_sent_what() {
     let look = "actor.look from";
     let said = [
         format!("b: {look} another"),
-        format!("a: {look} nobody"),
+        format!("a: {look} outside"),
         format!("a: {look} itself"),
         format!("b: {look} another"),
         format!("b: {look} another"),
@@ -157,7 +157,7 @@ fn what_has_no_handler_goes_to_the_default_one() {
     let catcher = scene.spawn(catcher);
     scene.post(catcher, ODD, 2).unwrap();
     scene.post("catcher", KNOWN, ()).unwrap();
-    // Nobody could give the reply, and known events are checked all the same.
+    // No handler can reply, and the types of known events are still checked.
     let refused = scene.call(catcher, QUERY, ()).unwrap_err();
     assert!(matches!(refused, CallError::Undeliverable(PostError::NoHandler { .. })));
     let wrong = scene.post(catcher, Event::<u8>::new("catcher.known"), 1).unwrap_err();

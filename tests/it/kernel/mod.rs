@@ -38,7 +38,7 @@ impl Scene {
         Scene { rig, journal: Journal::default() }
     }
 
-    /// An actor that has yet to be spawned.
+    /// An actor that is not spawned yet.
     fn actor(&self, name: &'static str) -> Actor {
         Actor { name, journal: self.journal.clone(), start: None, stop: None }
     }
@@ -71,7 +71,7 @@ impl Scene {
         self.rig.turn(now)
     }
 
-    /// What has been written since the last look.
+    /// Returns the lines since the last call.
     fn journal(&self) -> Vec<String> {
         self.journal.take()
     }
@@ -106,7 +106,7 @@ impl Journal {
 
 type Part = Box<dyn FnOnce(&mut Cx<'_>)>;
 
-/// A session that does what a test tells it to.
+/// A session that runs the parts of a test.
 struct Actor {
     name: &'static str,
     journal: Journal,
@@ -143,7 +143,7 @@ impl Actor {
 
     fn look(&mut self, cx: &mut Cx<'_>, (): ()) {
         let sender = match cx.sender() {
-            None => "nobody",
+            None => "outside",
             Some(sender) if sender == cx.id() => "itself",
             Some(_) => "another",
         };
@@ -183,7 +183,7 @@ const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// Asserts that nothing of all that was is left.
+/// Checks that no session, message, timer, wheel, watch or hold is left.
 #[track_caller]
 fn assert_empty(kernel: &Kernel) {
     let Stats { sessions, queued, timers, wheels, watchers, holds, .. } = kernel.stats();
@@ -197,7 +197,7 @@ fn assert_ends(rig: &mut Rig) {
     assert_empty(rig);
 }
 
-/// Stops who acts it.
+/// Stops the session that runs it.
 fn stop(cx: &mut Cx<'_>) {
     cx.stop();
 }

@@ -1,4 +1,4 @@
-//! A panic is its own session's: everyone else is served on.
+//! A panic stops only its session: all others continue.
 
 use super::{Actor, Scene, assert_empty, assert_ends, panic_of, secs, stop};
 use masque::reactor::Limits;
@@ -30,7 +30,7 @@ impl Clone for Bomb {
 const BOMBS: Topic<Bomb> = Topic::new("bombs");
 
 /// A session that is a bomb itself and gets some.
-struct Bomber(#[expect(dead_code, reason = "it is there to be dropped")] Bomb);
+struct Bomber(#[expect(dead_code, reason = "its destructor is the test")] Bomb);
 
 impl Bomber {
     const CATCH: Event<Bomb> = Event::new("bomber.catch");
@@ -64,7 +64,7 @@ fn a_panic_in_a_handler_stops_that_session_alone() {
     scene.post(a, Actor::SAY, "never").unwrap();
     scene.post(b, Actor::SAY, "served on").unwrap();
     scene.turn();
-    // Its `stopped` does not run: nobody knows what state it is in.
+    // Its `stopped` does not run, because its state is unknown.
     assert_eq!(scene.journal(), ["b: served on", "b: stopped"]);
     assert_eq!((scene.stats().panics, scene.stats().dead_letters), (1, 1));
     assert_empty(&scene);
@@ -202,7 +202,7 @@ fn a_message_that_panics_when_it_is_cloned_or_dropped_leaves_the_topic_whole() {
 }
 
 /// A wheel that panics when it runs.
-struct Broken(#[expect(dead_code, reason = "it is there to be dropped")] Bomb);
+struct Broken(#[expect(dead_code, reason = "its destructor is the test")] Bomb);
 
 impl Wheel for Broken {
     fn ready(_: &mut WheelCx<'_, '_, Self>, _: Readiness) {

@@ -18,7 +18,7 @@ struct Table {
     holds: Vec<Hold>,
     alive: usize,
     panics: u64,
-    /// What was not as it must be: a panic would only stop the player.
+    /// The broken rules. They are not panics, because a panic would only stop the player.
     wrong: Vec<String>,
     steps: usize,
 }

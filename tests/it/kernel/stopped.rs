@@ -128,7 +128,7 @@ const ROWS: &[(&str, Row)] = &[
 /// A session that has one of everything, and does its row when it has stopped.
 struct Stopper {
     row: Row,
-    /// Whether it does it in `stopped`, and not in the handler that stops it.
+    /// True if it acts in `stopped`, false if it acts in the handler that stops it.
     is_late: bool,
     timer: Option<TimerId<&'static str>>,
 }

@@ -25,7 +25,7 @@ fn check<const N: usize>(start: impl FnOnce(&mut Cx<'_>) + 'static, expected: [&
 }
 
 fn past(cx: &Cx<'_>, by: Duration) -> Instant {
-    cx.now().checked_sub(by).expect("the system has been up for a while")
+    cx.now().checked_sub(by).expect("the system has run for longer")
 }
 
 fn at(cx: &Cx<'_>, seconds: u64) -> Instant {
@@ -316,7 +316,7 @@ fn a_timer_is_its_sessions_own() {
     assert_eq!(scene.journal(), ["a: mine"]);
     let gone = scene.act(a, move |cx| cx.delay_adjust(timer, secs(9)).unwrap_err());
     assert_eq!(gone.to_string(), "the timer has fired or was removed");
-    // Nor is a later timer in the same place taken for it.
+    // A later timer in the same slot is another one.
     scene.act(a, |cx| cx.delay(Actor::SAY, secs(5), "new"));
     assert_eq!(scene.act(a, move |cx| cx.alarm_remove(timer)), Err(TimerError::Gone));
 }

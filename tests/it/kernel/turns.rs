@@ -123,7 +123,7 @@ fn time_stands_still_in_a_turn_and_never_goes_back() {
     assert_eq!(scene.stats().panics, 0);
 }
 
-/// Tells when it is done, by the clock.
+/// Records the time at which it is done.
 struct Sleeper {
     slept: Option<Instant>,
     time: Duration,
@@ -159,7 +159,7 @@ fn a_reactor_runs_until_no_session_is_left_and_again() {
         }
         reactor.spawn(Sleeper { slept: None, time });
         reactor.run().unwrap();
-        let stats = reactor.kernel().stats();
+        let stats = reactor.stats();
         assert_eq!((stats.sessions, stats.timers, stats.panics), (0, 0, 0));
         assert!(stats.turns < 20, "it waits, and does not spin: {stats:?}");
     }
@@ -184,12 +184,12 @@ fn a_reactor_does_not_wait_for_sessions_that_nothing_can_wake() {
     let mut reactor = Reactor::new().unwrap();
     let (one, two) = (reactor.spawn(Idle(None)), reactor.spawn(Idle(Some("two"))));
     assert!(reactor.turn(Some(ms(0))).unwrap());
-    // Outside a turn, by somebody who then wants to wait for ever.
+    // Outside a turn; the next wait would have no end.
     for id in [one, two] {
         reactor.call(id, Event::<()>::new("idle.clear"), ()).unwrap();
     }
     reactor.run().unwrap();
-    assert_eq!(reactor.kernel().stats().sessions, 0);
+    assert_eq!(reactor.stats().sessions, 0);
 }
 
 #[test]
@@ -201,5 +201,5 @@ fn a_reactor_can_be_turned_by_hand_and_stopped() {
     assert!(reactor.turn(Some(ms(1))).unwrap());
     reactor.stop();
     reactor.run().unwrap();
-    assert_eq!(reactor.kernel().stats().sessions, 0);
+    assert_eq!(reactor.stats().sessions, 0);
 }

@@ -1,4 +1,4 @@
-//! Topics: who is told, in which order, and who is not.
+//! Topics: which sessions are notified, and in which order.
 
 use super::{Actor, Scene, assert_empty, assert_ends, secs, stop};
 use masque::reactor::{Cx, Event, Handlers, Session, SessionId, Topic};
@@ -14,7 +14,7 @@ struct Task(Rc<Act>);
 
 type Act = dyn Fn(&str, &mut Cx<'_>);
 
-/// Watches what it is told to.
+/// Watches tasks, and runs them.
 struct Watcher {
     actor: Actor,
 }
@@ -48,7 +48,7 @@ impl Scene {
         })
     }
 
-    /// Notifies everyone of a task; how many that is.
+    /// Notifies all watchers of a task and returns their number.
     fn task(&mut self, by: SessionId, task: impl Fn(&str, &mut Cx<'_>) + 'static) -> usize {
         let task = Task(Rc::new(task));
         self.act(by, move |cx| cx.notify(TASKS, task))

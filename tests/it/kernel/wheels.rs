@@ -7,7 +7,7 @@ use masque::reactor::{
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::SystemTime;
 
-/// A wheel that tells its owner why it runs, and notes its own end.
+/// A wheel that reports to its owner why it runs, and notes its own end.
 struct Teller {
     outlet: WheelEvent<Readiness>,
     journal: Journal,
@@ -62,7 +62,7 @@ impl Session for Owner {
     }
     fn stopped(&mut self, cx: &mut Cx<'_>) {
         let wheel = self.wheel.and_then(|wheel| wheel.state(cx)).map(|_| "with its wheel");
-        self.journal.write(format!("owner: stopped {}", wheel.unwrap_or("alone")));
+        self.journal.write(format!("owner: stopped {}", wheel.unwrap_or("without it")));
     }
 }
 
@@ -98,7 +98,7 @@ fn a_wheel_may_be_unmounted_in_its_own_event() {
         wheel.delay(cx, secs(1));
     });
     assert_ends(&mut scene);
-    let order = [&*again(), "wheel: closed", "wheel: gone afterwards", "owner: stopped alone"];
+    let order = [&*again(), "wheel: closed", "wheel: gone afterwards", "owner: stopped without it"];
     assert_eq!(scene.journal(), order);
 }
 

@@ -52,6 +52,17 @@ fn the_time_to_connect_is_exact_whenever_it_begins() {
 }
 
 #[test]
+fn a_client_has_thirty_seconds_to_connect_by_default() {
+    let (mut rig, journal) = (Rig::new(), Journal::default());
+    rig.silence(endpoint("10.0.0.9:80"));
+    rig.spawn(TcpClient::new(("10.0.0.9", 80)).run(actor(&journal)));
+    rig.run_for(Duration::from_millis(29_999));
+    assert_eq!(journal.take(), [""; 0]);
+    rig.run_for(Duration::from_millis(1));
+    assert_eq!(journal.take(), ["client: cannot connect to 10.0.0.9:80: no answer in time"]);
+}
+
+#[test]
 fn a_time_to_connect_that_never_ends_was_a_panic() {
     let (mut rig, journal) = (Rig::new(), Journal::default());
     serve(&mut rig, 1);
@@ -85,7 +96,7 @@ fn reconnect_while_connected_disconnects_first() {
     rig.post(client, TcpClient::RECONNECT, ()).expect("it is there");
     rig.settle();
     let seen = journal.take_of("client");
-    assert_eq!(seen, ["disconnected, this side has closed it", "connected", "1"]);
+    assert_eq!(seen, ["disconnected, this side has closed the connection", "connected", "1"]);
     assert_eq!(rig.call("server", TcpServer::CONNECTIONS, ()), Ok(1));
 }
 
@@ -108,7 +119,7 @@ fn connect_goes_to_another_server_and_stays_with_it() {
     rig.settle();
     rig.post(client, TcpClient::RECONNECT, ()).expect("it is there");
     rig.settle();
-    let gone = "disconnected, this side has closed it";
+    let gone = "disconnected, this side has closed the connection";
     let seen = journal.take_of("client");
     assert_eq!(seen, ["connected", "1", gone, "connected", "2", gone, "connected", "2"]);
 }
@@ -295,9 +306,9 @@ fn a_delay_for_reconnect_comes_back_too_and_further_events_reach_the_connection(
     rig.post(client, Faq::SAY, "no session receives it".to_owned()).expect("it is there");
     serve(&mut rig, 1);
     rig.run_for(Duration::from_secs(1));
-    assert_eq!(journal.take(), ["Gone", "1", "this side has closed it"]);
+    assert_eq!(journal.take(), ["Gone", "1", "this side has closed the connection"]);
     rig.run_for(Duration::from_secs(60));
-    assert_eq!(journal.take(), ["1", "this side has closed it"]);
+    assert_eq!(journal.take(), ["1", "this side has closed the connection"]);
 }
 
 #[test]

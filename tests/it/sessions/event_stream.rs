@@ -3,7 +3,7 @@
 use crate::support::actor::local;
 use bytes::Bytes;
 use masque::filters::{Httpd, Request, Response, ServerSentEvent, Stream};
-use masque::reactor::{Cx, Event, Handlers, Rig, Session, Socket};
+use masque::reactor::{Cx, Event, Handlers, Rig, Session, SessionId, Socket};
 use masque::sessions::{Connection, EventStream, TcpClient, TcpServer};
 use masque::wheels::{Ended, ReadWrite};
 use std::cell::RefCell;
@@ -51,7 +51,12 @@ impl Session for Subscriber {
 }
 
 /// A client that reads when it is told to, and notes what it got.
-struct Reader(Rc<RefCell<String>>);
+#[derive(Clone, Default)]
+struct Reader {
+    got: Rc<RefCell<String>>,
+    /// Pauses after each read, which empties the network's pipe.
+    is_stepping: bool,
+}
 
 impl Connection for Reader {
     type Filter = Stream;
@@ -72,39 +77,84 @@ impl Connection for Reader {
         });
     }
 
-    fn input(&mut self, _: &mut Cx<'_>, _: ReadWrite<Stream>, bytes: Bytes) {
-        self.0.borrow_mut().push_str(std::str::from_utf8(&bytes).expect("it is text"));
+    fn input(&mut self, cx: &mut Cx<'_>, wire: ReadWrite<Stream>, bytes: Bytes) {
+        self.got.borrow_mut().push_str(std::str::from_utf8(&bytes).expect("it is text"));
+        if self.is_stepping {
+            wire.pause(cx);
+        }
     }
 }
 
 const PAUSE: Event<bool> = Event::new("reader.pause");
 
-#[test]
-fn one_that_does_not_read_gets_the_newest_of_each_kind_when_it_does() {
+/// A subscriber whose client has read the head of the stream.
+fn subscribed(reader: Reader) -> (Rig, SessionId) {
     let mut rig = Rig::new();
     rig.spawn(TcpServer::new(local(1)).accept(|cx, accepted| {
         let Ok(_) = cx.spawn_with(|cx| {
             Ok::<_, Infallible>(Subscriber::new(cx, accepted.socket).expect("it is in memory"))
         });
     }));
-    let got = Rc::new(RefCell::new(String::new()));
-    let reader = rig.spawn(TcpClient::new(local(1)).run(Reader(Rc::clone(&got))));
+    let reader = rig.spawn(TcpClient::new(local(1)).run(reader));
     rig.settle();
+    (rig, reader)
+}
+
+fn tell(rig: &mut Rig, kind: &'static str, text: &str) {
+    let event = ServerSentEvent::new(text).encode();
+    rig.post("subscriber", Subscriber::TELL, (kind, event)).expect("it is there");
+    rig.settle();
+}
+
+fn unsent(rig: &mut Rig) -> usize {
+    rig.call("subscriber", Subscriber::UNSENT, ()).expect("it is there")
+}
+
+#[test]
+fn a_subscriber_is_slow_from_64_kib_on_until_16_kib_are_unsent() {
+    const PIPE: usize = 64 * 1024;
+    // Some bytes more than its text, for the event's field and the chunk's size.
+    let mut overhead = 0;
+    for (bytes, is_slow) in [(1, false), (PIPE - 1, false), (PIPE, true)] {
+        let (mut rig, reader) = subscribed(Reader { is_stepping: true, ..Reader::default() });
+        rig.post(reader, PAUSE, true).expect("it is there");
+        rig.settle();
+        tell(&mut rig, "filler", &"x".repeat(PIPE + bytes - overhead));
+        overhead += unsent(&mut rig) - bytes;
+        assert!(overhead < 20, "{overhead}");
+        if overhead > 0 && bytes > 1 {
+            assert_eq!(unsent(&mut rig), bytes);
+            tell(&mut rig, "document", "document 1");
+            assert_eq!(unsent(&mut rig) == bytes, is_slow, "with {bytes} bytes unsent");
+        }
+    }
+    for (left, is_slow) in [(16 * 1024 + 1, true), (16 * 1024, false)] {
+        let (mut rig, reader) = subscribed(Reader { is_stepping: true, ..Reader::default() });
+        rig.post(reader, PAUSE, true).expect("it is there");
+        rig.settle();
+        tell(&mut rig, "filler", &"x".repeat(2 * PIPE + left - overhead));
+        tell(&mut rig, "document", "document 1");
+        assert_eq!(unsent(&mut rig), PIPE + left);
+        rig.post(reader, PAUSE, false).expect("it is there");
+        rig.settle();
+        assert_eq!(unsent(&mut rig) == left, is_slow, "when {left} bytes are left");
+    }
+}
+
+#[test]
+fn one_that_does_not_read_gets_the_newest_of_each_kind_when_it_does() {
+    let reader = Reader::default();
+    let got = Rc::clone(&reader.got);
+    let (mut rig, reader) = subscribed(reader);
     assert!(got.borrow().contains("content-type: text/event-stream\r\n"), "{}", got.borrow());
 
     rig.post(reader, PAUSE, true).expect("it is there");
     rig.settle();
     // What fills the socket and the buffer behind it.
     let big = "x".repeat(300_000);
-    let tell = |rig: &mut Rig, kind: &'static str, text: &str| {
-        let event = ServerSentEvent::new(text).encode();
-        rig.post("subscriber", Subscriber::TELL, (kind, event)).expect("it is there");
-        rig.settle();
-    };
     for _ in 0..4 {
         tell(&mut rig, "filler", &big);
     }
-    let unsent = |rig: &mut Rig| rig.call("subscriber", Subscriber::UNSENT, ()).expect("it is");
     let before = unsent(&mut rig);
     assert!(before > 0, "the network takes it all");
     for n in 0..100 {

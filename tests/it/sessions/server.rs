@@ -393,7 +393,7 @@ fn everything_ends_with_the_program_and_each_connection_is_told() {
     journal.take();
     rig.stop();
     assert!(rig.run());
-    let gone = "disconnected, this side has closed it";
+    let gone = "disconnected, this side has closed the connection";
     assert_eq!(journal.take(), [format!("server: {gone}"), format!("client: {gone}")]);
     assert_eq!((rig.stats().wheels, rig.stats().timers), (0, 0));
 }

@@ -86,7 +86,7 @@ fn check(stall: Duration) {
     rig.spawn(Client { stall, trust, ends: ends.clone() });
     rig.run_for(Duration::from_secs(5));
     assert_eq!(heard.text(), "hello");
-    assert_eq!(*ends.borrow(), ["the peer was waited for too long"]);
+    assert_eq!(*ends.borrow(), ["the peer did not send or read in time"]);
 }
 
 #[test]

@@ -145,7 +145,7 @@ fn a_filter_that_was_looked_at_after_its_error_was_asked_again() {
     journal.take();
     put(&mut rig, "client", "e");
     rig.run_for(Duration::from_secs(1));
-    let why = "`it::wheels::contract::Rogue` gives items without end and takes no input";
+    let why = "`it::wheels::contract::Rogue` returns items without end and consumes no input";
     assert_eq!(journal.take_of("server"), [why]);
 }
 
@@ -153,7 +153,7 @@ fn a_filter_that_was_looked_at_after_its_error_was_asked_again() {
 fn a_filter_that_gives_items_and_takes_nothing_was_asked_without_end() {
     let (seen, count) = go_rogue(&["m"]);
     assert_eq!((seen, count), (vec![], 1 + ITEMS_WITHOUT_INPUT), "as many as there may be");
-    let why = "`it::wheels::contract::Rogue` gives items without end and takes no input";
+    let why = "`it::wheels::contract::Rogue` returns items without end and consumes no input";
     for piece in ["o", "e"] {
         let (seen, count) = go_rogue(&[piece]);
         assert_eq!(seen, [why, "flushed", "disconnected, all has been sent"], "{piece}");

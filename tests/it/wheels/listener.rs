@@ -6,6 +6,7 @@ use masque::reactor::{Cx, Endpoint, Event, Handlers, Rig, Session, Socket};
 use masque::sessions::TcpClient;
 use masque::wheels::{Accepted, Listener};
 use std::io;
+use std::time::Duration;
 
 /// Listens, and keeps each connection.
 struct Keeper {
@@ -17,6 +18,7 @@ struct Keeper {
 
 impl Keeper {
     const ACCEPTED: Event<Accepted> = Event::new("keeper.accepted");
+    const COUNT: Event<()> = Event::new("keeper.count");
     const DO: Event<fn(&mut Keeper, &mut Cx<'_>, Listener)> = Event::new("keeper.do");
 
     fn accepted(&mut self, cx: &mut Cx<'_>, accepted: Accepted) {
@@ -28,10 +30,14 @@ impl Keeper {
 
 impl Session for Keeper {
     fn events(on: &mut Handlers<Self>) {
-        on.on(Self::ACCEPTED, Self::accepted).on(Self::DO, |keeper, cx, deed| {
-            let listener = keeper.listener.expect("it listens");
-            deed(keeper, cx, listener);
-        });
+        on.on(Self::ACCEPTED, Self::accepted)
+            .on(Self::COUNT, |keeper, _, ()| {
+                keeper.journal.note(format!("{} kept", keeper.kept.len()));
+            })
+            .on(Self::DO, |keeper, cx, deed| {
+                let listener = keeper.listener.expect("it listens");
+                deed(keeper, cx, listener);
+            });
     }
 
     fn started(&mut self, cx: &mut Cx<'_>) {
@@ -70,6 +76,33 @@ fn each_client_is_accepted_once() {
     let (mut rig, journal) = keeper();
     connect(&mut rig, 5);
     assert_eq!(journal.take(), ["1 open", "2 open", "3 open", "4 open", "5 open"]);
+}
+
+#[test]
+fn a_turn_accepts_up_to_256_clients() {
+    let (mut rig, journal) = keeper();
+    tell(&mut rig, |_, cx, listener| listener.pause(cx));
+    connect(&mut rig, 257);
+    tell(&mut rig, |_, cx, listener| {
+        listener.resume(cx);
+        cx.delay_add(Keeper::COUNT, Duration::ZERO, ());
+        cx.delay_add(Keeper::COUNT, Duration::from_nanos(1), ());
+    });
+    let counts: Vec<_> = journal.take().into_iter().filter(|line| line.contains("kept")).collect();
+    assert_eq!(counts, ["256 kept"], "in the first turn");
+    rig.run_for(Duration::from_nanos(1));
+    assert_eq!(journal.take(), ["257 kept"]);
+}
+
+#[test]
+fn ten_thousand_connections_are_open_at_a_time_by_default() {
+    let (mut rig, journal) = keeper();
+    for _ in 0..10 {
+        connect(&mut rig, 1_000);
+    }
+    assert_eq!(journal.take().last().map(String::as_str), Some("10000 open"));
+    connect(&mut rig, 1);
+    assert_eq!(journal.take(), [""; 0], "the next client waits");
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn the_system_kept_megabytes_for_a_reader_that_had_been_given_up() {
         reactor.turn(Some(Duration::from_millis(10))).expect("the system polls");
         !ends.borrow().is_empty()
     });
-    assert_eq!(*ends.borrow(), ["the peer was waited for too long"]);
+    assert_eq!(*ends.borrow(), ["the peer did not send or read in time"]);
     let mut rest = vec![];
     let error = stream.read_to_end(&mut rest).expect_err("a part of a document has no good end");
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);

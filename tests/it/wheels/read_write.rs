@@ -236,7 +236,7 @@ fn a_close_in_the_first_of_three_items_takes_effect_at_once() {
     put(&mut rig, "client", "1\n2\n3\n");
     rig.settle();
     let seen = journal.take_of("server");
-    assert_eq!(seen, ["connected", "1", "disconnected, this side has closed it"]);
+    assert_eq!(seen, ["connected", "1", "disconnected, this side has closed the connection"]);
 }
 
 #[test]
@@ -307,6 +307,31 @@ fn marks_are_told_once_for_each_crossing() {
         assert_eq!(journal.take_of("server"), ["flushed"]);
         read(&mut rig); // the pipe is empty again
     }
+}
+
+#[test]
+fn two_marks_that_are_crossed_in_one_turn_are_delivered_in_their_order() {
+    let journal = Journal::default();
+    let full = || zeros(PIPE + 100);
+    let server = Actor::<Stream>::doing("server", &journal, move |cx, wire, moment| {
+        if let Moment::Connected | Moment::Input(_) = moment {
+            wire.put(cx, full());
+        }
+    });
+    // The client reads one pipe's worth, and answers in the same turn.
+    let client = Actor::<Stream>::doing("client", &journal, |cx, wire, moment| match moment {
+        Moment::Connected => wire.pause(cx),
+        Moment::Input(_) => {
+            wire.put(cx, zeros(1));
+            wire.pause(cx);
+        }
+        _ => {}
+    });
+    let mut rig = pair(server.marks(20, 100), client);
+    assert_eq!(journal.take_of("server"), ["connected", "full"]);
+    direct::<Stream>(&mut rig, "client", |peer, cx| peer.wire().expect("connected").resume(cx));
+    rig.settle();
+    assert_eq!(journal.take_of("server"), ["drained", "full"]);
 }
 
 #[test]
@@ -494,7 +519,7 @@ fn a_peer_for_whom_too_much_waits_is_given_up() {
         assert_eq!(peer.put(cx, zeros(1)), Put::Gone);
     });
     rig.settle();
-    let why = "the peer does not read: more than 16777216 bytes wait for it";
+    let why = "the peer does not read: more than 16777216 bytes are unsent";
     assert_eq!(journal.take_of("server"), [format!("disconnected, {why}")]);
 }
 

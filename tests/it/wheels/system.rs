@@ -311,7 +311,7 @@ fn a_peer_that_goes_away_while_it_is_sent_to_is_a_failure_told_once() {
     drop(client);
     wait_until(PATIENCE, || connections(&mut reactor) == 0);
     assert_eq!(told.borrow().len(), 1);
-    assert_eq!(reactor.kernel().stats().sessions, 1, "the connection's session has ended");
+    assert_eq!(reactor.stats().sessions, 1, "the connection's session has ended");
 }
 
 #[test]
@@ -332,6 +332,20 @@ fn a_socket_that_was_accepted_outlives_its_listener() {
     });
     run(&mut reactor);
     assert_eq!(client.join().expect("it does not panic"), "hello\n");
+}
+
+#[test]
+fn hundreds_of_clients_connect_before_the_first_is_accepted() {
+    let mut reactor = Reactor::new().expect("the system has a poll");
+    let server = reactor.spawn(TcpServer::new(0).serve(|_| Echo));
+    let at = reactor.call(server, TcpServer::LOCAL, ()).expect("it is there");
+    let Some(Endpoint::Tcp(at)) = at else { panic!("{at:?}") };
+    // More than the backlog of 128 that `TcpListener` has. Linux ignores a client beyond it.
+    for client in 0..300 {
+        if let Err(error) = TcpStream::connect_timeout(&at, PATIENCE) {
+            panic!("client {client}: {error}");
+        }
+    }
 }
 
 /// Set for the child process that has few descriptors.

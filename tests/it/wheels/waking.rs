@@ -115,7 +115,7 @@ fn a_hold_that_was_dropped_in_another_thread_left_a_reactor_asleep() {
         let mut reactor = Reactor::new().expect("the system has a poll");
         reactor.spawn(Held { hold, postback });
         reactor.run().expect("the system polls");
-        reactor.kernel().stats()
+        reactor.stats()
     });
     let task = told.recv().expect("it tells").join("stat");
     let is_asleep = || {

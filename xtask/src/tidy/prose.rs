@@ -25,13 +25,8 @@ pub(super) const CLEAN: &[&str] = &[
     "docs/reliability.md",
     "examples/",
     "fuzz/",
-    "src/filters/",
-    "src/reactor/",
-    "tests/it/dashboard/",
-    "tests/it/sessions/",
-    "tests/it/support/",
-    "tests/it/tls/",
-    "tests/it/wheels/",
+    "src/",
+    "tests/",
     "xtask/",
 ];
 

@@ -1,4 +1,4 @@
-//! Turning a client away.
+//! A client that the listener refuses.
 
 use super::listener;
 use crate::limits::{LINGER_BYTES, LINGER_TIME};
@@ -7,23 +7,23 @@ use bytes::Bytes;
 use std::convert::Infallible;
 use std::io::IoSlice;
 
-/// A client that was accepted to be told that there is no room: a canned answer, the end, and a
-/// while for what it still sends, so that it reads the answer rather than a reset.
+/// A client that was accepted only to be refused. It gets a fixed answer and the end. Then its
+/// bytes are read for a limited time, so that it reads the answer instead of a reset.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct RefusedClient {
     socket: Socket,
-    /// Who refuses, and counts how many refusals are under way.
-    listener: WheelId<listener::State>,
-    /// How much more is read.
+    /// The listener, which counts its refusals in progress.
+    listener: WheelId<listener::ListenerState>,
+    /// The number of bytes that are still read.
     left: usize,
 }
 
-impl Refusal {
-    /// Answers and closes. What a new connection has no room for, which is more than any canned
-    /// answer, is not sent. False when nothing is left to be waited for.
+impl RefusedClient {
+    /// Answers and closes the write side. Bytes that do not fit into a new connection's send buffer
+    /// are not sent. Returns false if there is nothing to wait for.
     pub(super) fn begin(
         cx: &mut Cx<'_>,
-        listener: WheelId<listener::State>,
+        listener: WheelId<listener::ListenerState>,
         mut socket: Socket,
         answer: &Bytes,
     ) -> bool {
@@ -35,13 +35,13 @@ impl Refusal {
             let watched = id.register(cx, &mut socket).is_ok();
             id.delay(cx, LINGER_TIME);
             let left = if watched { LINGER_BYTES } else { 0 };
-            Ok::<_, Infallible>(Refusal { socket, listener, left })
+            Ok::<_, Infallible>(RefusedClient { socket, listener, left })
         });
         mounted.again(cx);
         true
     }
 
-    /// Reads what has come; whether the client has ended, or has had its time.
+    /// Reads the client's bytes. Returns true if the client has ended, or has sent too many.
     fn is_over(&mut self) -> bool {
         let mut bytes = [0; 4096];
         while self.left > 0 {
@@ -55,7 +55,7 @@ impl Refusal {
     }
 }
 
-impl Wheel for Refusal {
+impl Wheel for RefusedClient {
     fn ready(cx: &mut WheelCx<'_, '_, Self>, ready: Readiness) {
         let me = cx.wheel();
         let Some(refusal) = me.state(cx) else { return };
