@@ -6,7 +6,8 @@ use crate::event::{Change, FeedEvent};
 use crate::follower::Follower;
 use crate::limits::{ANSWER_BYTES, ANSWER_TIME, REDIRECTS_MAX, REREAD_PAUSE, RETRY_AFTER_MAX};
 use crate::requests::Login;
-use crate::row::{Reason, parse_document, parse_info, parse_reason};
+use crate::row::{Reason, parse_document, parse_info, parse_reason, parse_uuid};
+use crate::rows::ServerUuid;
 use crate::state::{State, Step};
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, LOCATION, RETRY_AFTER};
@@ -278,7 +279,10 @@ impl Follower {
             return self.fail(answer, answer.error());
         }
         if let Some(rows) = &mut self.rows {
-            rows.server.answered(&answer.body, is_temporary);
+            rows.server = match parse_uuid(&answer.body) {
+                None if is_temporary => ServerUuid::AskAgain,
+                uuid => ServerUuid::Known(uuid),
+            };
         }
         self.ask_next();
     }
@@ -294,7 +298,7 @@ impl Follower {
             return self.lose(FeedError::Answer("it does not describe a database"));
         };
         if info.update_seq.is_none() {
-            return self.lose(FeedError::Answer("it tells no update_seq"));
+            return self.lose(FeedError::Answer("it has no update_seq"));
         }
         let is_same = info.identity.is_some() && info.identity == self.place.identity;
         let is_recreated = self.place.is_recreated(&info);

@@ -165,15 +165,11 @@ impl FeedError {
     /// about to send.
     pub(crate) fn is_transport(&self) -> bool {
         match self {
-            Self::Connect(_)
-            | Self::Io(_)
-            | Self::NoAnswer(_)
-            | Self::HeldBack { .. }
-            | Self::TooSlow { .. }
-            | Self::Silent(_)
-            | Self::Cut => true,
+            Self::NoAnswer(_) | Self::HeldBack { .. } | Self::TooSlow { .. } | Self::Silent(_) => {
+                true
+            }
             Self::Tls { is_permanent, .. } => !is_permanent,
-            _ => false,
+            _ => self.is_connection(),
         }
     }
 
@@ -231,24 +227,23 @@ impl fmt::Display for FeedError {
                 write!(f, "the body contains a second response: {status}")?;
                 reason.as_ref().map_or(Ok(()), |reason| write!(f, ", {reason}"))
             }
-            Self::Refused { status, reason: Some(reason), .. } => {
-                write!(f, "the server answered {status}: {reason}")
+            Self::Refused { status, reason, .. } => {
+                write!(f, "the server answered {status}")?;
+                reason.as_ref().map_or(Ok(()), |reason| write!(f, ": {reason}"))
             }
-            Self::Refused { status, .. } => write!(f, "the server answered {status}"),
             Self::NoDatabase(reason) => write!(f, "there is no such database: {reason}"),
             Self::NoFilter(reason) => write!(f, "there is no such filter: {reason}"),
             Self::NoAnswer(time) => write!(f, "no answer within {time:?}"),
             Self::HeldBack { mode, time } => {
-                let name = mode.name();
+                let (name, then) = match mode {
+                    FeedMode::Continuous => (mode.name(), "it is asked for by feed=longpoll"),
+                    _ => (mode.name(), "each answer is asked to end after a heartbeat"),
+                };
                 write!(
                     f,
                     "nothing of feed={name} came within {time:?}, although the database answered: \
                      the feed is buffered (set `proxy_buffering off` in nginx, or \
-                     `buffer_response = false` in CouchDB); {}",
-                    match mode {
-                        FeedMode::Continuous => "from now on it is asked for by feed=longpoll",
-                        _ => "from now on each answer is asked to end after a heartbeat",
-                    }
+                     `buffer_response = false` in CouchDB); from now on {then}"
                 )
             }
             Self::TooSlow { bytes, time } => {
@@ -258,17 +253,14 @@ impl fmt::Display for FeedError {
             Self::Cut => f.write_str("the connection ended in the middle of the feed"),
             Self::Ended { after, rows } => {
                 let news = if *rows == 0 { " without anything new" } else { "" };
+                let of_node =
+                    ", as a node in maintenance mode does, or one whose database is deleted";
+                let hint = if *after < PROOF_TIME { of_node } else { "" };
                 write!(
                     f,
                     "the feed ended again{news}: the server answered 200 OK, sent {rows} rows and \
-                     ended it after {after:.1?}"
-                )?;
-                let is_at_once = *after < PROOF_TIME;
-                f.write_str(if is_at_once {
-                    ", as a node in maintenance mode does, or one whose database is deleted"
-                } else {
-                    ""
-                })
+                     ended it after {after:.1?}{hint}"
+                )
             }
             Self::LineTooLong { max } => write!(f, "a line is longer than {max} bytes"),
             Self::Line(line) => write!(f, "not a line of a changes feed: {line}"),

@@ -10,6 +10,7 @@ use crate::limits::{
     SECOND_RESPONSE_TIME, SILENCE_MIN,
 };
 use crate::row::{Line, Row, Seq, one_line, parse_document, parse_line, parse_reason, skim};
+use crate::rows::ServerUuid;
 use crate::state::{State, Step};
 use bytes::Bytes;
 use http::StatusCode;
@@ -76,8 +77,10 @@ impl Follower {
         })));
         let (connection, since) = (self.counters.connections, self.place.since.clone());
         self.paging.since.clone_from(&since);
-        if let Some(rows) = &mut self.rows {
-            rows.server.feed_began();
+        if let Some(rows) = &mut self.rows
+            && let ServerUuid::AskAgain = rows.server
+        {
+            rows.server = ServerUuid::Unknown;
         }
         let was_announced = std::mem::replace(&mut self.paging.is_announced, true);
         let goes_on = std::mem::take(&mut self.paging.is_resumed) || self.has_pages();

@@ -7,7 +7,7 @@ use crate::event::{Action, FeedEnd, FeedEvent, Urgency};
 use crate::follower::Follower;
 use crate::limits::WINDOW_BYTES;
 use crate::query::{EveryChange, OnMismatch, OnRecreated, Start};
-use crate::row::{Info, Row, Seq, members, parse_document, parse_uuid};
+use crate::row::{Info, Row, Seq, members, parse_document};
 use crate::state::State;
 use crate::url::{encoded, path_of};
 use bytes::BytesMut;
@@ -45,28 +45,6 @@ pub(crate) enum ServerUuid {
     AskAgain,
     /// `None` if the server does not send one.
     Known(Option<String>),
-}
-
-impl ServerUuid {
-    pub(crate) fn answered(&mut self, body: &[u8], is_temporary_error: bool) {
-        *self = match parse_uuid(body) {
-            None if is_temporary_error => ServerUuid::AskAgain,
-            uuid => ServerUuid::Known(uuid),
-        };
-    }
-
-    pub(crate) fn feed_began(&mut self) {
-        if let ServerUuid::AskAgain = self {
-            *self = ServerUuid::Unknown;
-        }
-    }
-
-    fn known(&self) -> Option<String> {
-        match self {
-            ServerUuid::Known(uuid) => uuid.clone(),
-            ServerUuid::Unknown | ServerUuid::AskAgain => None,
-        }
-    }
 }
 
 impl Rows {
@@ -187,7 +165,10 @@ impl Follower {
     ) -> Checkpoint {
         Checkpoint {
             seq,
-            server: rows.server.known(),
+            server: match &rows.server {
+                ServerUuid::Known(uuid) => uuid.clone(),
+                ServerUuid::Unknown | ServerUuid::AskAgain => None,
+            },
             database: self.url.to_string(),
             identity,
             purges: self.place.purges.clone(),

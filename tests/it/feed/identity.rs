@@ -281,8 +281,8 @@ fn a_feed_starts_over_if_the_server_rejects_its_sequence() {
 fn an_answer_that_describes_no_database_is_rejected() {
     for (body, why) in [
         ("<html>", "it does not describe a database"),
-        ("{}", "it tells no update_seq"),
-        (r#"{"update_seq":null}"#, "it tells no update_seq"),
+        ("{}", "it has no update_seq"),
+        (r#"{"update_seq":null}"#, "it has no update_seq"),
     ] {
         let mut stage = Stage::new(move |_| vec![json("200 OK", body)]).follow();
         stage.run_s(0.0);
