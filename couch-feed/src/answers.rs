@@ -312,9 +312,7 @@ impl Follower {
         let must_restart = !is_same || self.place.since.is_none();
         let may_have_missed = !self.place.is_caught_up && self.place.since != info.update_seq;
         if self.rows.is_some() {
-            if !self.find_place(&info, is_recreated) {
-                return;
-            }
+            let Some(()) = self.find_place(&info, is_recreated) else { return };
         } else if is_too_soon {
             self.reread_after(REREAD_PAUSE);
         } else if must_restart || is_purged || may_have_missed {

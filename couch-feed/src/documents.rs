@@ -1,10 +1,8 @@
 //! The followed documents and their known states, and the looks at the database that find purges.
 //!
-//! `CouchDB` removes purged documents without a trace: a feed has no row for them. Only the
-//! `purge_seq` of `GET /db` changes. The database is looked at each time before the feed is asked
-//! for. While an answer goes on, which may last for days, the database is looked at on another
-//! connection: asking for the feed again would make the server search everything that its filter
-//! leaves out.
+//! Only the `purge_seq` of `GET /db` shows a purge. While an answer goes on, which may last for
+//! days, the database is looked at on another connection: asking for the feed again would make the
+//! server search everything that its filter leaves out.
 //!
 //! A look that fails does not harm the feed, and is repeated after the next pause. It follows no
 //! redirect; if `GET /db` is redirected, a purge is noticed when the feed is next asked for. A look

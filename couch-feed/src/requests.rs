@@ -298,11 +298,8 @@ impl Follower {
     }
 
     /// Asks for the rest of the existing changes as an answer of its own, if it is not known
-    /// whether there are more: at the end of that answer all are reported.
-    ///
-    /// No line of a feed without an end says so. An empty line comes if a server has had nothing to
-    /// send for some time, perhaps because a filter has left everything out. While there always is
-    /// something to send, none comes.
+    /// whether there are more: at the end of that answer all are reported. See
+    /// [`FeedEvent::CaughtUp`].
     pub(crate) fn want_probe(&mut self) {
         if self.rows.is_some()
             && !self.place.is_caught_up

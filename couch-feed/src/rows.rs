@@ -93,46 +93,41 @@ impl Rows {
 }
 
 impl Follower {
-    /// Finds the sequence from which every change is reported. Returns false if the feed has ended.
-    pub(crate) fn find_place(&mut self, info: &Info, is_recreated: bool) -> bool {
-        let Some(rows) = &self.rows else { return true };
-        let (start, on_recreated) = (rows.every.start.clone(), rows.every.on_recreated);
+    /// Finds the sequence from which every change is reported. `None` if the feed has ended.
+    pub(crate) fn find_place(&mut self, info: &Info, is_recreated: bool) -> Option<()> {
+        let every = &self.rows.as_ref()?.every;
         let from = |seq| Some((seq, Marks::default()));
-        let place = if is_recreated {
-            self.tell(FeedEvent::Recreated);
-            if on_recreated == OnRecreated::Stop {
-                // The checkpoint remains that of the old database.
-                self.end(FeedEvent::Ended(FeedEnd::Recreated));
-                return false;
-            }
-            from(Seq::beginning())
-        } else if self.place.since.is_some() {
-            None
-        } else {
-            match start {
-                Start::Beginning => from(Seq::beginning()),
-                Start::Now => info.update_seq.clone().and_then(from),
-                Start::Checkpoint(checkpoint) => {
-                    let place = self.place_of(checkpoint, info);
-                    if place.is_none() {
-                        return false;
-                    }
-                    place
+        let place = match &every.start {
+            _ if is_recreated => {
+                let then = every.on_recreated;
+                self.tell(FeedEvent::Recreated);
+                if then == OnRecreated::Stop {
+                    // The checkpoint remains that of the old database.
+                    self.end(FeedEvent::Ended(FeedEnd::Recreated));
+                    return None;
                 }
+                from(Seq::beginning())
+            }
+            _ if self.place.since.is_some() => None,
+            Start::Beginning => from(Seq::beginning()),
+            Start::Now => info.update_seq.clone().and_then(from),
+            Start::Checkpoint(checkpoint) => {
+                let checkpoint = checkpoint.clone();
+                Some(self.place_of(checkpoint, info)?)
             }
         };
         self.place.identity.clone_from(&info.identity);
-        let Some(rows) = &mut self.rows else { return true };
+        let rows = self.rows.as_mut()?;
         if let Some((seq, marks)) = place {
             rows.restart(&seq, marks);
             self.place.since = Some(seq);
             self.actions.push_back(Action::Save(Urgency::Now));
         }
-        let is_done = rows.is_done();
-        if is_done {
+        if rows.is_done() {
             self.end(FeedEvent::Ended(FeedEnd::Limit));
+            return None;
         }
-        !is_done
+        Some(())
     }
 
     /// The sequence after which a checkpoint continues, and the marks of the rows before, if it

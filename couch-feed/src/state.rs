@@ -132,12 +132,8 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Returns true if the database is certainly another one than before.
-    ///
-    /// Only a server whose sequences are numbers sends neither a creation time nor a uuid. Then a
-    /// database with fewer changes than were reported is another one, or has lost its last changes
-    /// in a crash. The same holds for one that was missing for a time. One that was created again
-    /// unseen, and has as many changes, is not recognised.
+    /// Returns true if the database is certainly another one than before; see
+    /// [`FeedEvent::Recreated`]. Only a server whose sequences are numbers sends no identity.
     pub(crate) fn is_recreated(&self, info: &Info) -> bool {
         match (&self.identity, &info.identity) {
             (Some(before), Some(now)) => before != now,
