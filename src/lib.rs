@@ -1,4 +1,4 @@
-//! POE's model for Rust: sessions, named events and one cooperative kernel.
+//! An event loop of sessions with named, typed events: the model of POE.
 //!
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]

@@ -5,12 +5,12 @@ use crate::error::FeedError;
 use crate::event::{Change, FeedEvent};
 use crate::follower::Follower;
 use crate::limits::{ANSWER_BYTES, ANSWER_TIME, REDIRECTS_MAX, REREAD_PAUSE, RETRY_AFTER_MAX};
-use crate::requests::{Login, Subject};
+use crate::requests::Login;
 use crate::row::{Reason, parse_document, parse_info, parse_reason};
 use crate::state::{State, Step};
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, LOCATION, RETRY_AFTER};
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Response, StatusCode};
 use std::time::{Duration, Instant, SystemTime};
 
 /// An answer that is not the feed, as far as it has arrived.
@@ -26,13 +26,11 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn of(head: &Response<()>, date: SystemTime, now: Instant) -> Self {
-        let headers = head.headers();
-        let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
         Answer {
             status: Some(head.status()),
             began: Some(now),
-            retry_after: retry_after(headers, date),
-            location: location.map(str::to_owned),
+            retry_after: retry_after(head.headers(), date),
+            location: text(head.headers(), &LOCATION).map(str::to_owned),
             body: vec![],
         }
     }
@@ -41,15 +39,15 @@ impl Answer {
         self.status == Some(StatusCode::OK)
     }
 
-    fn is_unauthorized(&self) -> bool {
-        self.status == Some(StatusCode::UNAUTHORIZED)
+    /// CouchDB's own explanation, if it is one.
+    fn reason(&self) -> Option<Reason> {
+        parse_reason(&self.body)
     }
 
     /// Returns true for a redirect. 303 is meant for answers to a POST, but means the same for a
     /// GET.
     fn is_redirect(&self) -> bool {
-        let redirects = [301, 302, 303, 307, 308];
-        self.status.is_some_and(|status| redirects.contains(&status.as_u16()))
+        self.status.is_some_and(|status| [301, 302, 303, 307, 308].contains(&status.as_u16()))
     }
 
     /// Returns true for an error that ends without an operator.
@@ -58,63 +56,56 @@ impl Answer {
         is_error && !self.error().is_permanent()
     }
 
-    /// Returns true if the credentials were rejected, as far as can be known from what has arrived:
-    /// a 403 whose reason has not arrived may mean a locked account.
+    /// Returns true if the credentials were rejected, or may have been: a 403 whose reason has not
+    /// arrived may mean a locked account.
     pub(crate) fn rejects_credentials(&self, is_login: bool) -> bool {
         match self.status {
             Some(StatusCode::UNAUTHORIZED) => true,
             Some(StatusCode::FORBIDDEN) => {
-                is_login || parse_reason(&self.body).is_none() || self.error().is_lockout()
+                is_login || self.reason().is_none() || self.error().is_lockout()
             }
             _ => false,
         }
     }
 
-    /// Returns true if this is CouchDB's own answer to a wrong password, which is the same for
-    /// every path.
-    fn is_wrong_password(&self) -> bool {
-        self.is_unauthorized()
-            && parse_reason(&self.body).is_some_and(|reason| reason.error == "unauthorized")
-    }
-
-    /// The reason if CouchDB itself says that something does not exist. A 404 from a proxy does not
-    /// count.
-    fn missing(&self) -> Option<Reason> {
-        let reason = parse_reason(&self.body).filter(|reason| reason.error == "not_found");
-        reason.filter(|_| self.status == Some(StatusCode::NOT_FOUND))
-    }
-
-    /// Returns true if the database exists, but what was asked for in it does not.
+    /// Returns true if a document does not exist, but its database does.
     fn is_not_found(&self) -> bool {
-        self.missing().is_some_and(|reason| !is_of_database(&reason))
+        matches!(self.error_of_feed(), FeedError::NoFilter(_))
     }
 
-    /// This answer as an error.
+    /// This answer as an error. A 404 names the database only if CouchDB itself says so, because a
+    /// proxy's does not count.
     pub(crate) fn error(&self) -> FeedError {
-        match self.missing() {
-            Some(reason) if is_of_database(&reason) => FeedError::NoDatabase(reason),
-            _ => FeedError::Refused {
-                status: self.status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-                reason: parse_reason(&self.body),
-                retry_after: self.retry_after,
-            },
+        match self.error_of_feed() {
+            FeedError::NoFilter(reason) => self.refused(Some(reason)),
+            error => error,
         }
     }
 
-    /// This answer to the request for the feed as an error: what is missing is the filter.
+    /// This answer to the request for the feed as an error. If the database exists, a 404 means
+    /// that its filter does not.
     fn error_of_feed(&self) -> FeedError {
-        match self.missing() {
-            Some(reason) if !is_of_database(&reason) => FeedError::NoFilter(reason),
-            _ => self.error(),
+        // CouchDB since 2.0; before that, and PouchDB. A design document is `missing` or `deleted`,
+        // and for a missing filter the reason is `missing json key`.
+        let of_database = ["Database does not exist.", "no_db_file"];
+        match self.reason() {
+            Some(reason)
+                if self.status == Some(StatusCode::NOT_FOUND) && reason.error == "not_found" =>
+            {
+                if of_database.contains(&reason.reason.as_str()) {
+                    FeedError::NoDatabase(reason)
+                } else {
+                    FeedError::NoFilter(reason)
+                }
+            }
+            reason => self.refused(reason),
         }
     }
-}
 
-/// Returns true if the database does not exist. A design document is `missing` or `deleted`, and
-/// for a missing filter the reason is `missing json key`.
-fn is_of_database(reason: &Reason) -> bool {
-    // CouchDB since 2.0; before that, and PouchDB.
-    ["Database does not exist.", "no_db_file"].contains(&reason.reason.as_str())
+    fn refused(&self, reason: Option<Reason>) -> FeedError {
+        let status = self.status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        FeedError::Refused { status, reason, retry_after: self.retry_after }
+    }
 }
 
 /// Returns true if a body is not compressed. A compressed feed is a buffered feed.
@@ -122,9 +113,13 @@ pub(crate) fn is_plain(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_ENCODING).is_none_or(|coding| coding == "identity")
 }
 
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
 /// RFC 9110, section 10.2.3: seconds or a date.
 fn retry_after(headers: &HeaderMap, date: SystemTime) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let value = text(headers, &RETRY_AFTER)?.trim();
     let asked = match value.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(date).ok()?,
@@ -132,25 +127,22 @@ fn retry_after(headers: &HeaderMap, date: SystemTime) -> Option<Duration> {
     Some(asked.min(RETRY_AFTER_MAX))
 }
 
-/// The length of a body, if the head says it.
-fn length(head: &Response<()>) -> Option<usize> {
-    head.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
 impl Follower {
     pub(crate) fn head(&mut self, head: &Response<()>, date: SystemTime) {
-        let now = self.now;
         self.login.keep_cookie(head.headers());
-        let State::Asking(step, answer) = self.state_mut() else { return };
-        **answer = Answer::of(head, date, now);
+        let State::Asking(step, answer) = &mut self.state else { return };
+        **answer = Answer::of(head, date, self.now);
         let (step, is_ok) = (*step, answer.is_ok());
         if !is_plain(head.headers()) {
             return self.lose(FeedError::Answer("it is compressed, which was not asked for"));
         }
-        let is_document = matches!(step, Step::Document(_) | Step::RowDocument) && is_ok;
+        let length = text(head.headers(), &CONTENT_LENGTH).and_then(|text| text.parse().ok());
         if step == Step::Feed && is_ok {
             self.begin_feed();
-        } else if is_document && length(head).is_some_and(|length| length > self.line_max) {
+        } else if step.is_document()
+            && is_ok
+            && length.is_some_and(|length: usize| length > self.line_max)
+        {
             self.document_too_long(step); // and none of it is read
         } else if step == Step::Feed {
             self.set_timer(ANSWER_TIME); // an error does not wait for heartbeats
@@ -159,11 +151,10 @@ impl Follower {
 
     /// A piece of a body that is not the feed.
     pub(crate) fn body(&mut self, data: &Bytes) {
-        let line_max = self.line_max;
-        let State::Asking(step, answer) = self.state_mut() else { return };
+        let State::Asking(step, answer) = &mut self.state else { return };
         let (step, is_ok) = (*step, answer.is_ok());
-        let is_document = matches!(step, Step::Document(_) | Step::RowDocument) && is_ok;
-        let max = if is_document { line_max } else { ANSWER_BYTES };
+        let is_document = step.is_document() && is_ok;
+        let max = if is_document { self.line_max } else { ANSWER_BYTES };
         if answer.body.len() + data.len() <= max {
             answer.body.extend_from_slice(data);
         } else if is_document {
@@ -179,8 +170,8 @@ impl Follower {
 
     /// An answer is complete.
     pub(crate) fn answered(&mut self) {
-        let (step, answer) = match self.state_mut() {
-            State::Asking(step, answer) => (*step, std::mem::take(answer)),
+        let (step, answer) = match &mut self.state {
+            State::Asking(step, answer) => (*step, std::mem::take(&mut **answer)),
             State::Following(_) => return self.feed_ended(),
             _ => return,
         };
@@ -188,8 +179,8 @@ impl Follower {
             return self.redirected(&answer);
         }
         self.redirect.count = 0;
-        // A server whose root alone requires a login can be followed all the same.
-        let renews_login = answer.is_unauthorized()
+        // A server that requires a login only for its root can be followed all the same.
+        let renews_login = answer.status == Some(StatusCode::UNAUTHORIZED)
             && (step != Step::Server || self.can_renew_login())
             && step != Step::Login;
         match step {
@@ -199,8 +190,7 @@ impl Follower {
             Step::Info if answer.is_ok() => self.info_answered(&answer),
             Step::Document(index) if answer.is_ok() => self.document_read(index, &answer.body),
             Step::Document(index) if answer.is_not_found() => {
-                let deleted = Change::deleted(&self.subject.docs()[index].id, None);
-                self.document_is(index, deleted);
+                self.document_is(index, Change::deleted(&self.docs[index].id, None));
             }
             Step::RowDocument if answer.is_ok() => self.row_document_read(&answer.body),
             Step::RowDocument => self.row_document_refused(&answer),
@@ -211,9 +201,8 @@ impl Follower {
 
     /// Loses the feed because of a complete answer.
     pub(crate) fn fail(&mut self, answer: &Answer, why: FeedError) {
-        let State::Asking(step, _) = self.state() else { return self.lose(why) };
-        let is_rejected = answer.rejects_credentials(*step == Step::Login);
-        self.lose_after(why, is_rejected);
+        let is_login = matches!(self.state, State::Asking(Step::Login, _));
+        self.lose_after(why, answer.rejects_credentials(is_login));
     }
 
     /// Follows a redirect, on the same server and a limited number of times.
@@ -280,13 +269,15 @@ impl Follower {
         let status = answer.status.unwrap_or_default();
         let is_temporary = answer.is_temporary_error();
         let must_wait = status.is_client_error() || status == StatusCode::SERVICE_UNAVAILABLE;
-        // A wrong password is rejected for every path, and each rejection counts towards a
-        // lock-out.
-        let is_rejected = answer.is_wrong_password() && self.url.has_credentials();
+        // CouchDB itself rejects a wrong password for every path, and each rejection counts towards
+        // a lock-out.
+        let is_rejected = status == StatusCode::UNAUTHORIZED
+            && answer.reason().is_some_and(|reason| reason.error == "unauthorized")
+            && self.url.has_credentials();
         if is_temporary && must_wait || is_rejected {
             return self.fail(answer, answer.error());
         }
-        if let Some(rows) = self.subject.rows_mut() {
+        if let Some(rows) = &mut self.rows {
             rows.server.answered(&answer.body, is_temporary);
         }
         self.ask_next();
@@ -306,35 +297,30 @@ impl Follower {
             return self.lose(FeedError::Answer("it tells no update_seq"));
         }
         let is_same = info.identity.is_some() && info.identity == self.place.identity;
-        let is_recreated = self.is_recreated(&info);
+        let is_recreated = self.place.is_recreated(&info);
         let was_read = self.reread.last_full.is_some_and(|then| self.now - then < REREAD_PAUSE);
         if is_recreated {
             self.place.is_caught_up = false; // the new one must be reported first
             self.place.purges = None;
         }
-        let is_purged = self.is_purged(&info);
+        let is_purged = self.place.is_purged(&info);
         let is_too_soon = was_read && (!is_same || is_purged) && self.place.is_caught_up;
         let must_restart = !is_same || self.place.since.is_none();
         let may_have_missed = !self.place.is_caught_up && self.place.since != info.update_seq;
-        match &mut self.subject {
-            Subject::Documents(_) if is_too_soon => self.reread_after(REREAD_PAUSE),
-            Subject::Documents(docs) if must_restart || is_purged || may_have_missed => {
-                for doc in docs {
-                    doc.reading = Reading::Due;
-                }
-                if must_restart || is_purged {
-                    self.reread.last_full = Some(self.now);
-                    self.reread.due = None;
-                }
-                if must_restart {
-                    self.place.since.clone_from(&info.update_seq);
-                }
+        if self.rows.is_some() {
+            if !self.find_place(&info, is_recreated) {
+                return;
             }
-            Subject::Documents(_) => {}
-            Subject::Rows(_) => {
-                if !self.find_place(&info, is_recreated) {
-                    return;
-                }
+        } else if is_too_soon {
+            self.reread_after(REREAD_PAUSE);
+        } else if must_restart || is_purged || may_have_missed {
+            self.docs.iter_mut().for_each(|doc| doc.reading = Reading::Due);
+            if must_restart || is_purged {
+                self.reread.last_full = Some(self.now);
+                self.reread.due = None;
+            }
+            if must_restart {
+                self.place.since.clone_from(&info.update_seq);
             }
         }
         if !is_too_soon {
@@ -344,28 +330,34 @@ impl Follower {
         self.place.end = Some(info);
         self.place.was_missing = false;
         self.place.is_checked = true;
-        if is_recreated && let Subject::Documents(_) = self.subject {
+        if is_recreated && self.rows.is_none() {
             self.tell(FeedEvent::Recreated);
         }
         self.ask_next();
     }
 
     fn document_read(&mut self, index: usize, body: &[u8]) {
-        let id = self.subject.docs()[index].id.clone();
-        let own = match parse_document(body, &id) {
-            Ok(own) => own,
-            Err(why) => return self.document_refused(index, FeedError::Answer(why)),
-        };
-        if own.is_deleted {
-            return self.document_is(index, Change::deleted(&id, Some(own.rev)));
+        let id = self.docs[index].id.clone();
+        match parse_document(body, &id) {
+            Ok(own) => {
+                let doc = Bytes::copy_from_slice(body.trim_ascii());
+                self.document_is(index, own.into_change(id, doc));
+            }
+            // The reported state remains the last known one.
+            Err(why) => {
+                let why = FeedError::Answer(why);
+                if self.retry.allows(&why, 1) {
+                    self.report_unread(index, why);
+                } else {
+                    self.lose(why);
+                }
+            }
         }
-        let doc = Bytes::copy_from_slice(body.trim_ascii());
-        self.document_is(index, Change { id, rev: Some(own.rev), doc: Some(doc) });
     }
 
     /// A document was read; it is reported together with the others that are.
     fn document_is(&mut self, index: usize, change: Change) {
-        if self.subject.docs_mut()[index].record_read(change) {
+        if self.docs[index].record_read(change) {
             self.postpone(index);
         } else {
             self.ask_next();
@@ -375,7 +367,7 @@ impl Follower {
     /// A document is longer than the limit.
     fn document_too_long(&mut self, step: Step) {
         let Step::Document(index) = step else { return self.row_document_too_long() };
-        let (doc, max) = (&mut self.subject.docs_mut()[index], self.line_max);
+        let (doc, max) = (&mut self.docs[index], self.line_max);
         if doc.record_too_long() {
             let id = doc.id.clone();
             self.tell(FeedEvent::TooLong { id, max });

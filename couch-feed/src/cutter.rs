@@ -7,43 +7,65 @@ use bytes::{Buf, Bytes, BytesMut};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooLong;
 
-/// Splits a feed's answer into lines while it arrives.
+/// Splits a feed's answer into lines while it arrives. Each byte is looked at once.
 #[derive(Debug)]
-pub(crate) enum Cutter {
-    /// Of a continuous feed.
-    Lines(Lines),
-    /// Of an answer with an end.
-    Page(Page),
+pub(crate) struct Cutter {
+    max: usize,
+    /// The bytes that have arrived and were not taken.
+    input: BytesMut,
+    /// True after a line that is too long, or the end of a page. Nothing is kept then.
+    is_over: bool,
+    form: Form,
 }
 
+#[derive(Debug)]
+enum Form {
+    /// A continuous feed: the length of the input's start in which no LF is.
+    Lines(usize),
+    /// An answer with an end.
+    Page(Box<Page>),
+}
+
+/// Lines of up to so many bytes are copied. A longer line shares the buffer.
+const COPIED_BYTES: usize = 4 * 1024;
+
 impl Cutter {
+    /// Splits a continuous feed at LF; a CR before it is part of the line's end.
+    pub(crate) fn lines(max: usize) -> Self {
+        Cutter { max, input: BytesMut::new(), is_over: false, form: Form::Lines(0) }
+    }
+
+    /// Splits an answer `{"results":[ROW,...],"last_seq":...}` into lines like those of a
+    /// continuous feed: each row, then the rest, `{"results":[],"last_seq":...}`, and an empty line
+    /// for each heartbeat, which is an empty line between rows.
+    ///
+    /// So an answer may have any length, and the reader of lines reads this too. It does not depend
+    /// on where a server ends its lines.
+    pub(crate) fn page(max: usize) -> Self {
+        Cutter { form: Form::Page(Box::default()), ..Cutter::lines(max) }
+    }
+
     /// Appends a piece. Take all lines before the next piece.
     pub(crate) fn feed(&mut self, piece: &[u8]) {
-        match self {
-            Cutter::Lines(lines) => lines.feed(piece),
-            Cutter::Page(page) => page.feed(piece),
+        if !self.is_over {
+            self.input.extend_from_slice(piece);
         }
     }
 
     /// The number of bytes that wait for the end of their line or row.
     pub(crate) fn pending(&self) -> usize {
-        match self {
-            Cutter::Lines(lines) => lines.buffer.len(),
-            Cutter::Page(page) => page.pending(),
+        match &self.form {
+            Form::Lines(_) => self.input.len(),
+            Form::Page(page) => self.input.len() + page.pending(),
         }
     }
 
-    /// The bytes after the last line that was taken; `None` for a page, which does not keep them as
-    /// they came.
-    pub(crate) fn into_rest(self) -> Option<BytesMut> {
-        match self {
-            Cutter::Lines(lines) => Some(lines.buffer),
-            Cutter::Page(_) => None,
-        }
+    /// Takes the bytes after the last line that was taken; `None` for a page, which does not keep
+    /// them as they came.
+    pub(crate) fn take_rest(&mut self) -> Option<BytesMut> {
+        matches!(self.form, Form::Lines(_)).then(|| std::mem::take(&mut self.input))
     }
-}
 
-impl Cutter {
     /// The next complete line; consecutive empty lines count as one. Lines that `skip` returns true
     /// for are skipped without a copy. After a line that is too long there are no more, and nothing
     /// is kept.
@@ -51,59 +73,38 @@ impl Cutter {
         &mut self,
         mut skip: impl FnMut(&[u8]) -> bool,
     ) -> Option<Result<Bytes, TooLong>> {
-        let item = match self {
-            Cutter::Lines(lines) => lines.next(skip),
-            Cutter::Page(page) => loop {
-                match page.next() {
+        let item = match self.form {
+            Form::Lines(_) => self.next_line(skip),
+            Form::Page(_) => loop {
+                match self.next_of_page() {
                     Some(Ok(row)) if skip(&row) => {}
                     item => break item,
                 }
             },
         };
         if matches!(&item, Some(Ok(line)) if line.is_empty()) {
-            match self {
-                Cutter::Lines(lines) => skip_empty(&mut lines.buffer),
-                Cutter::Page(page) => skip_empty(&mut page.input),
-            }
+            skip_empty(&mut self.input);
         }
         item
     }
-}
 
-/// Splits at LF; a CR before it is part of the line's end. Each byte is searched once.
-#[derive(Debug)]
-pub(crate) struct Lines {
-    max: usize,
-    buffer: BytesMut,
-    /// The length of the buffer's start in which no LF is.
-    scanned: usize,
-    has_failed: bool,
-}
-
-impl Lines {
-    /// Lines of up to `max` bytes. Allocates nothing yet.
-    pub(crate) fn new(max: usize) -> Self {
-        Lines { max, buffer: BytesMut::new(), scanned: 0, has_failed: false }
+    fn fail(&mut self) -> Result<Bytes, TooLong> {
+        *self = Cutter { is_over: true, ..Cutter::lines(self.max) };
+        Err(TooLong)
     }
 
-    fn feed(&mut self, piece: &[u8]) {
-        if !self.has_failed {
-            self.buffer.extend_from_slice(piece);
-        }
-    }
-
-    fn next(&mut self, mut skip: impl FnMut(&[u8]) -> bool) -> Option<Result<Bytes, TooLong>> {
+    fn next_line(&mut self, mut skip: impl FnMut(&[u8]) -> bool) -> Option<Result<Bytes, TooLong>> {
+        let Form::Lines(scanned) = &mut self.form else { return None };
         let mut start = 0;
         let item = loop {
-            let rest = &self.buffer[start..];
-            let found = memchr::memchr(b'\n', &rest[self.scanned..]);
-            let lf = found.map_or(rest.len(), |found| self.scanned + found);
+            let rest = &self.input[start..];
+            let found = memchr::memchr(b'\n', &rest[*scanned..]);
+            let lf = found.map_or(rest.len(), |found| *scanned + found);
             // A CR at the very end may belong to the line's end.
-            let line = without_cr(&rest[..lf]);
-            self.scanned = if found.is_some() { 0 } else { lf };
+            let line = rest[..lf].strip_suffix(b"\r").unwrap_or(&rest[..lf]);
+            *scanned = if found.is_some() { 0 } else { lf };
             if line.len() > self.max {
-                *self = Lines { has_failed: true, ..Lines::new(self.max) };
-                return Some(Err(TooLong));
+                return Some(self.fail());
             }
             if found.is_none() {
                 break None;
@@ -113,27 +114,45 @@ impl Lines {
             }
             start += lf + 1;
         };
-        self.buffer.advance(start);
+        self.input.advance(start);
         let (line, end) = item?;
-        let mut cut = self.buffer.split_to(end);
+        let mut cut = self.input.split_to(end);
         if line <= COPIED_BYTES {
             // A short line must not keep the buffer of all its neighbours in memory.
             return Some(Ok(Bytes::copy_from_slice(&cut[..line])));
         }
         cut.truncate(line);
-        if self.buffer.is_empty() {
+        if self.input.is_empty() {
             // Otherwise a buffer that has grown with the longest line would stay forever.
-            self.buffer = BytesMut::new();
+            self.input = BytesMut::new();
         }
         Some(Ok(cut.freeze()))
     }
-}
 
-/// Lines of up to so many bytes are copied. A longer line shares the buffer.
-const COPIED_BYTES: usize = 4 * 1024;
-
-fn without_cr(line: &[u8]) -> &[u8] {
-    line.strip_suffix(b"\r").unwrap_or(line)
+    pub(crate) fn next_of_page(&mut self) -> Option<Result<Bytes, TooLong>> {
+        let Form::Page(page) = &mut self.form else { return None };
+        let input = std::mem::take(&mut self.input);
+        for (at, byte) in input.iter().enumerate() {
+            if self.is_over {
+                return None; // bytes after the end of the answer
+            }
+            let item = page.take(*byte);
+            self.is_over = matches!(item, Some(Item::Rest(_)));
+            let row = match &item {
+                Some(Item::Row(row)) => row.len(),
+                _ => page.row.len(),
+            };
+            if row > self.max {
+                return Some(self.fail());
+            }
+            if let Some(Item::Row(item) | Item::Rest(item)) = item {
+                self.input = input;
+                self.input.advance(at + 1);
+                return Some(Ok(item));
+            }
+        }
+        None
+    }
 }
 
 /// Discards the empty lines at the start of `input`.
@@ -146,176 +165,110 @@ pub(crate) fn skip_empty(input: &mut BytesMut) {
     input.advance(empty);
 }
 
-/// Splits an answer `{"results":[ROW,...],"last_seq":...}` into what the lines of a continuous feed
-/// would be: each row, then the rest, `{"results":[],"last_seq":...}`, and an empty line for each
-/// heartbeat, which is an empty line between rows.
-///
-/// So an answer may have any length, and the reader of lines reads this too. It does not depend on
-/// where a server ends its lines. Each byte is looked at once.
-#[derive(Debug)]
-pub(crate) struct Page {
-    max: usize,
-    /// The bytes that have arrived and were not looked at.
-    input: BytesMut,
+/// The text of an answer with an end, as far as it was looked at.
+#[derive(Debug, Default)]
+struct Page {
     /// The row in progress; empty between rows.
     row: BytesMut,
     /// Everything except the rows, and without the white space between.
     rest: Vec<u8>,
     depth: usize,
-    /// What the second level is.
-    second_level: Level,
-    /// The length of `rest` where the list of rows begins.
-    before_list: usize,
+    /// The start of the list of rows in `rest`, if the second level is a list.
+    list: Option<usize>,
     text: Text,
-    /// The last byte that was neither in a row nor white space, and whether its line has ended.
-    last: (u8, LineEnd),
-    is_over: bool,
+    /// The last byte that was neither in a row nor white space.
+    last: u8,
+    /// True if a line has ended after that byte.
+    has_line_end: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Level {
-    /// A list; its objects are the rows.
-    List,
-    Other,
+/// What a byte of a page completes.
+enum Item {
+    /// A row, or an empty line.
+    Row(Bytes),
+    /// The text around the rows.
+    Rest(Bytes),
 }
 
 /// The position within JSON text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Text {
+    #[default]
     Outside,
     InString,
     /// After a backslash in a string.
     Escaped,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LineEnd {
-    Awaited,
-    Seen,
-}
-
 impl Page {
-    /// Rows of up to `max` bytes.
-    pub(crate) fn new(max: usize) -> Self {
-        Page {
-            max,
-            input: BytesMut::new(),
-            row: BytesMut::new(),
-            rest: vec![],
-            depth: 0,
-            second_level: Level::Other,
-            before_list: 0,
-            text: Text::Outside,
-            last: (0, LineEnd::Awaited),
-            is_over: false,
-        }
-    }
-
-    pub(crate) fn feed(&mut self, piece: &[u8]) {
-        if !self.is_over {
-            self.input.extend_from_slice(piece);
-        }
-    }
-
-    /// Bytes that wait for the end of their row, or of what is not a row. The start of an answer is
-    /// not counted, because the first row may be hours away.
-    pub(crate) fn pending(&self) -> usize {
+    /// Bytes that wait for the end of their row, or of the text around the rows. The start of an
+    /// answer is not counted, because the first row may be hours away.
+    fn pending(&self) -> usize {
+        let start = self.list.filter(|_| self.is_between_rows()).unwrap_or(0);
         // After the end of an answer, `rest` is empty.
-        let start = if self.is_between_rows() { self.before_list } else { 0 };
-        self.input.len() + self.row.len() + self.rest.len().saturating_sub(start)
+        self.row.len() + self.rest.len().saturating_sub(start)
+    }
+
+    fn is_between_rows(&self) -> bool {
+        self.depth == 2 && self.list.is_some() && self.row.is_empty()
     }
 
     /// Looks at one byte and returns what it completes.
-    fn take(&mut self, byte: u8) -> Option<Bytes> {
+    fn take(&mut self, byte: u8) -> Option<Item> {
         let is_row = !self.row.is_empty();
-        if self.text != Text::Outside {
-            self.text = match (self.text, byte) {
-                (Text::Escaped, _) => Text::InString,
-                (_, b'\\') => Text::Escaped,
-                (_, b'"') => Text::Outside,
-                (text, _) => text,
-            };
-            self.keep(byte);
-            return None;
-        }
-        match byte {
-            b'"' => self.text = Text::InString,
-            b'{' | b'[' => {
+        match (self.text, byte) {
+            (Text::InString, b'\\') => self.text = Text::Escaped,
+            (Text::InString, b'"') => self.text = Text::Outside,
+            (Text::InString, _) => {}
+            (Text::Escaped, _) | (_, b'"') => self.text = Text::InString,
+            (_, b'{' | b'[') => {
                 self.depth += 1;
-                if byte == b'{' && self.depth == 3 && !is_row && self.second_level == Level::List {
+                if byte == b'{' && self.depth == 3 && !is_row && self.list.is_some() {
                     self.row.extend_from_slice(b"{");
                     return None;
                 }
                 if self.depth == 2 {
-                    self.second_level = if byte == b'[' { Level::List } else { Level::Other };
-                    self.before_list = self.rest.len() + 1;
+                    self.list = (byte == b'[').then_some(self.rest.len() + 1);
                 }
             }
-            b'}' | b']' => {
+            (_, b'}' | b']') => {
                 self.depth = self.depth.saturating_sub(1);
                 self.keep(byte);
                 if is_row && self.depth == 2 {
-                    self.last = (byte, LineEnd::Awaited);
-                    return Some(std::mem::take(&mut self.row).freeze());
+                    (self.last, self.has_line_end) = (byte, false);
+                    return Some(Item::Row(std::mem::take(&mut self.row).freeze()));
                 }
-                self.is_over = self.depth == 0;
-                return self.is_over.then(|| std::mem::take(&mut self.rest).into());
+                return self.end_if(self.depth == 0 || self.rest.len() > ANSWER_BYTES);
             }
             // The comma between rows is dropped with them. A heartbeat may come before it.
-            b',' if self.is_between_rows() && self.last.0 == b'}' => {
-                self.last = (byte, LineEnd::Awaited);
+            (_, b',') if self.is_between_rows() && self.last == b'}' => {
+                (self.last, self.has_line_end) = (byte, false);
                 return None;
             }
-            b'\n' if !is_row => {
-                let is_heartbeat = self.last.1 == LineEnd::Seen;
-                self.last.1 = LineEnd::Seen;
+            (_, b'\n') if !is_row => {
+                let is_heartbeat = std::mem::replace(&mut self.has_line_end, true);
                 let is_not_json = self.depth == 0 && !self.rest.is_empty();
-                self.is_over |= is_not_json;
-                let rest = is_not_json.then(|| std::mem::take(&mut self.rest).into());
-                return rest.or(is_heartbeat.then(Bytes::new));
+                let heartbeat = is_heartbeat.then(|| Item::Row(Bytes::new()));
+                return self.end_if(is_not_json).or(heartbeat);
             }
-            b' ' | b'\t' | b'\r' if !is_row => return None,
+            (_, b' ' | b'\t' | b'\r') if !is_row => return None,
             _ => {}
         }
         self.keep(byte);
-        None
-    }
-
-    fn is_between_rows(&self) -> bool {
-        self.depth == 2 && self.second_level == Level::List && self.row.is_empty()
+        self.end_if(self.rest.len() > ANSWER_BYTES)
     }
 
     fn keep(&mut self, byte: u8) {
         if self.row.is_empty() {
-            self.last = (byte, LineEnd::Awaited);
+            (self.last, self.has_line_end) = (byte, false);
             self.rest.push(byte);
         } else {
             self.row.extend_from_slice(&[byte]);
         }
     }
 
-    pub(crate) fn next(&mut self) -> Option<Result<Bytes, TooLong>> {
-        let input = std::mem::take(&mut self.input);
-        for (at, byte) in input.iter().enumerate() {
-            if self.is_over {
-                return None; // bytes after the end of the answer
-            }
-            let item = self.take(*byte);
-            let row = item.as_ref().filter(|_| !self.is_over).map_or(self.row.len(), Bytes::len);
-            if row > self.max {
-                *self = Page { is_over: true, ..Page::new(self.max) };
-                return Some(Err(TooLong));
-            }
-            if let Some(item) = item {
-                self.input = input;
-                self.input.advance(at + 1);
-                return Some(Ok(item));
-            }
-            if self.rest.len() > ANSWER_BYTES {
-                self.is_over = true;
-                return Some(Ok(std::mem::take(&mut self.rest).into()));
-            }
-        }
-        None
+    /// The text around the rows, if nothing after it is read.
+    fn end_if(&mut self, is_over: bool) -> Option<Item> {
+        is_over.then(|| Item::Rest(std::mem::take(&mut self.rest).into()))
     }
 }

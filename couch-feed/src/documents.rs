@@ -1,12 +1,27 @@
-//! The documents that are followed, and what is known of each.
+//! The followed documents and their known states, and the looks at the database that find purges.
+//!
+//! `CouchDB` removes purged documents without a trace: a feed has no row for them. Only the
+//! `purge_seq` of `GET /db` changes. The database is looked at each time before the feed is asked
+//! for. While an answer goes on, which may last for days, the database is looked at on another
+//! connection: asking for the feed again would make the server search everything that its filter
+//! leaves out.
+//!
+//! A look that fails does not harm the feed, and is repeated after the next pause. It follows no
+//! redirect; if `GET /db` is redirected, a purge is noticed when the feed is next asked for. A look
+//! whose credentials are rejected counts as a rejected login: a feed that is lost then waits for
+//! the pause after such a login.
 
+use crate::answers::{Answer, is_plain};
 use crate::error::FeedError;
-use crate::event::{Change, FeedEvent};
+use crate::event::{Action, Change, Channel, FeedEvent};
 use crate::follower::Follower;
-use crate::limits::{REREAD_PAUSE, REREAD_TIMES};
+use crate::limits::{ANSWER_BYTES, ANSWER_TIME, LOOK_PAUSE, REREAD_PAUSE, REREAD_TIMES};
+use crate::row::{Info, parse_info};
 use crate::state::{Redirect, State, Step};
+use bytes::Bytes;
+use http::{Response, StatusCode};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 /// A followed document.
 #[derive(Debug)]
@@ -27,10 +42,10 @@ pub(crate) struct Document {
     reported: Option<(Option<String>, bool)>,
 }
 
-/// Whether a document must be read with a request of its own.
+/// When a document must be read with its own request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
-    /// What is known is current.
+    /// Not at all: the known state is current.
     Current,
     /// Before the feed is asked for.
     Due,
@@ -134,6 +149,15 @@ impl Document {
     }
 }
 
+/// The current look at the database.
+#[derive(Debug, Default)]
+pub(crate) struct Look {
+    is_open: bool,
+    answer: Answer,
+    /// When the next look begins, or the current one has taken too long.
+    pub(crate) timer: Option<Instant>,
+}
+
 impl Follower {
     /// Reads documents again after `pause`, or earlier if that is due already.
     pub(crate) fn reread_after(&mut self, pause: Duration) {
@@ -144,10 +168,8 @@ impl Follower {
     /// Reads postponed documents before the feed is asked for.
     pub(crate) fn resume_postponed(&mut self) {
         self.reread.due = None;
-        for doc in self.subject.docs_mut() {
-            if doc.reading == Reading::Postponed {
-                doc.reading = Reading::Due;
-            }
+        for doc in self.docs.iter_mut().filter(|doc| doc.reading == Reading::Postponed) {
+            doc.reading = Reading::Due;
         }
     }
 
@@ -161,7 +183,7 @@ impl Follower {
     /// Continues without this document, and reads it later: after a pause that doubles each time,
     /// up to the cap.
     pub(crate) fn postpone(&mut self, index: usize) {
-        let doc = &mut self.subject.docs_mut()[index];
+        let doc = &mut self.docs[index];
         let factor = 1 << doc.tries.min(16);
         doc.tries += 1;
         doc.reading = Reading::Postponed;
@@ -176,8 +198,8 @@ impl Follower {
     /// # Errors
     /// `why`, if it concerns the whole feed.
     pub(crate) fn skip_document(&mut self, why: FeedError) -> Result<(), FeedError> {
-        let State::Asking(Step::Document(index), _) = *self.state() else { return Err(why) };
-        let has_others = self.subject.docs().len() > 1;
+        let State::Asking(Step::Document(index), _) = self.state else { return Err(why) };
+        let has_others = self.docs.len() > 1;
         if !has_others || !why.is_per_document() || !self.retry.allows(&why, 1) {
             return Err(why);
         }
@@ -186,22 +208,97 @@ impl Follower {
         Ok(())
     }
 
-    /// What arrived as this document is not it. What was reported before remains the last known
-    /// state.
-    pub(crate) fn document_refused(&mut self, index: usize, why: FeedError) {
-        if self.retry.allows(&why, 1) {
-            self.report_unread(index, why);
-        } else {
-            self.lose(why);
-        }
-    }
-
-    fn report_unread(&mut self, index: usize, why: FeedError) {
-        let doc = &mut self.subject.docs_mut()[index];
+    pub(crate) fn report_unread(&mut self, index: usize, why: FeedError) {
+        let doc = &mut self.docs[index];
         if doc.record_unread() {
             let id = doc.id.clone();
             self.tell(FeedEvent::Unread { id, why: Arc::new(why) });
         }
         self.postpone(index);
+    }
+
+    /// Schedules the next look, unless the server does not count purges or has rejected the last
+    /// one: the feed needs no login while it goes on.
+    pub(crate) fn look_later(&mut self) {
+        let rejections = [Some(StatusCode::UNAUTHORIZED), Some(StatusCode::FORBIDDEN)];
+        let is_rejected = rejections.contains(&self.look.answer.status);
+        self.end_look();
+        if self.place.purges.is_some() && !is_rejected {
+            let pause = LOOK_PAUSE.max(self.retry.login_pause(self.now));
+            self.look.timer = self.now.checked_add(pause);
+        }
+    }
+
+    /// Ends the current look. There is none until the feed is asked for again.
+    pub(crate) fn end_look(&mut self) {
+        let look = std::mem::take(&mut self.look);
+        if look.answer.rejects_credentials(false) {
+            self.retry.login_rejected(self.now);
+        }
+        if look.is_open {
+            self.actions.push_back(Action::Close(Channel::Look));
+        }
+    }
+
+    /// A look is due, or has taken too long.
+    pub(crate) fn look_due(&mut self) {
+        if self.look.is_open {
+            return self.look_later();
+        }
+        self.look.is_open = true;
+        self.look.timer = self.now.checked_add(ANSWER_TIME);
+        self.actions.push_back(Action::Connect(Channel::Look));
+    }
+
+    pub(crate) fn look_connected(&mut self) {
+        let database = self.url.path_in_database("");
+        let request = self.url.request(&database, self.login.cookie(), None);
+        match request {
+            Some(request) if self.look.is_open => self.send(Channel::Look, request),
+            _ => self.look_later(),
+        }
+    }
+
+    pub(crate) fn look_head(&mut self, head: &Response<()>, date: SystemTime) {
+        self.login.keep_cookie(head.headers());
+        self.look.answer = Answer::of(head, date, self.now);
+        if !is_plain(head.headers()) {
+            self.look_later();
+        }
+    }
+
+    pub(crate) fn look_data(&mut self, data: &Bytes) {
+        let body = &mut self.look.answer.body;
+        if body.len() + data.len() > ANSWER_BYTES {
+            return self.look_later();
+        }
+        body.extend_from_slice(data);
+    }
+
+    /// The answer is complete.
+    pub(crate) fn looked(&mut self) {
+        let answer = &self.look.answer;
+        let info = parse_info(&answer.body).filter(|_| answer.is_ok());
+        self.look_later();
+        let Some(info) = info else { return };
+        let is_recreated = info.identity.is_some() && info.identity != self.place.identity;
+        let must_read = self.place.is_purged(&info) && self.rows.is_none();
+        if !is_recreated && !must_read {
+            self.report_purges(&info);
+        } else if let State::Following(_) = &self.state {
+            self.look_again();
+        }
+    }
+
+    /// Records the number of purges, and reports new ones if every change is followed.
+    pub(crate) fn report_purges(&mut self, info: &Info) {
+        let is_purged = self.place.is_purged(info);
+        if info.purges.is_some() {
+            self.place.purges.clone_from(&info.purges);
+        }
+        if is_purged && self.rows.is_some() {
+            self.tell(FeedEvent::Purged);
+            self.save_soon();
+        }
     }
 }

@@ -228,7 +228,7 @@ impl fmt::Display for FeedError {
             Self::Connect(error) | Self::Tls { error, .. } | Self::Http(error) => error.fmt(f),
             Self::Io(error) => error.fmt(f),
             Self::SecondResponse { status, reason } => {
-                write!(f, "a second response stands in the body: {status}")?;
+                write!(f, "the body contains a second response: {status}")?;
                 reason.as_ref().map_or(Ok(()), |reason| write!(f, ", {reason}"))
             }
             Self::Refused { status, reason: Some(reason), .. } => {

@@ -1,9 +1,10 @@
-//! What a feed reports.
+//! What a follower reports, and what it asks its driver to do.
 
 use crate::checkpoint::Mismatch;
-use crate::error::FeedError;
+use crate::error::{BoxError, FeedError};
 use crate::row::{Row, Seq};
 use bytes::Bytes;
+use http::Request;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,8 +36,8 @@ pub enum FeedEvent {
     /// for a [`heartbeat`](crate::FeedOptions::heartbeat). A server that refuses that request is
     /// followed all the same, and then this is not sent.
     CaughtUp,
-    /// The feed is lost. It is tried again after `retry_after`. What was reported remains the last
-    /// known state.
+    /// The feed is lost. It is tried again after `retry_after`. The reported state remains the last
+    /// known one.
     Lost {
         /// Why.
         why: Arc<FeedError>,
@@ -84,9 +85,9 @@ pub enum FeedEvent {
         /// acknowledged recently in an earlier run.
         is_repeat: bool,
     },
-    /// The server repeats what was reported before the feed was asked for, as a cluster does that
-    /// has lost a node. It is the same database, and nothing is missed. It is recognised by the
-    /// first repeated row of those that are remembered, from this run or the one before.
+    /// The server repeats rows that were reported before the feed was asked for: a cluster that has
+    /// lost a node does so. It is the same database, and nothing is missed. The first repeated row
+    /// among the remembered ones, of this run or the one before, causes this event.
     ///
     /// Without [`Query::all_revs`](crate::Query::all_revs) a row names only the winning revision,
     /// and a row that comes because another leaf has changed looks like a repeated one. The first
@@ -94,7 +95,7 @@ pub enum FeedEvent {
     /// error, unless sequences are numbers.
     Rewound,
     /// Documents, or revisions of them, were purged since the database was last looked at. The
-    /// server removes them without a row and does not say which: what was reported of them is
+    /// server removes them without a row and does not name them, so earlier reports of them are
     /// outdated. An index that must not show them has to be compared with the database, or built
     /// again.
     ///
@@ -105,7 +106,7 @@ pub enum FeedEvent {
     /// cluster that has lost or moved a shard may count its purges differently, and then this is
     /// sent in error.
     Purged,
-    /// The checkpoint belongs to something else than what is followed.
+    /// The checkpoint belongs to another server, database or query.
     Mismatch(Mismatch),
     /// The checkpoint could not be written; it will be tried again. Sent once until it succeeds.
     Unsaved(Arc<io::Error>),
@@ -122,8 +123,8 @@ pub enum FeedEvent {
         /// Why.
         why: Arc<FeedError>,
     },
-    /// A document is longer than [`line_max`](crate::FeedOptions::line_max) and was skipped: what
-    /// was reported of it before is outdated, until it is reported again. For every change its row
+    /// A document is longer than [`line_max`](crate::FeedOptions::line_max) and was skipped.
+    /// Earlier reports of it are outdated, until it is reported again. For every change its row
     /// follows, without the document.
     TooLong {
         /// Its id.
@@ -131,11 +132,11 @@ pub enum FeedEvent {
         /// The limit, in bytes.
         max: usize,
     },
-    /// A document cannot be read, or what the server sends is not this document: it has another
+    /// A document cannot be read, or the server sends something else in its place: it has another
     /// `_id`, no `_rev`, or is not an object. It is tried again after a pause that grows, and the
-    /// feed goes on. What was reported of it before is outdated, until it is reported again. Sent
-    /// once until then. If only one document is followed and the server refuses it, the feed is
-    /// [lost](Self::Lost) instead.
+    /// feed goes on. Earlier reports of it are outdated, until it is reported again. Sent once
+    /// until then. If only one document is followed and the server rejects the request for it, the
+    /// feed is [lost](Self::Lost) instead.
     ///
     /// For every change its row follows, without the document.
     Unread {
@@ -189,8 +190,8 @@ pub struct Counters {
     pub bytes: u64,
     /// Rows of the feed, including repeated ones and those of documents that are not followed.
     pub rows: u64,
-    /// Empty lines of the feed, by which the server shows that it is alive. Consecutive ones that
-    /// arrive together count as one.
+    /// Empty lines of the feed, by which the server shows that it is alive. Consecutive empty lines
+    /// that arrive together count as one.
     pub heartbeats: u64,
     /// Changes that were reported.
     pub changes: u64,
@@ -203,18 +204,17 @@ pub struct Counters {
     pub last_row: Option<Instant>,
 }
 
-/// How the server is asked for its feed. What is reported is the same.
+/// How the server is asked for its feed. The reports are the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FeedMode {
     /// One answer without an end (`feed=continuous`): a change arrives as soon as it is made.
     ///
     /// If something buffers that answer, as nginx does without `proxy_buffering off` and CouchDB
-    /// with its setting `buffer_response`, nothing arrives, not even a head. If nothing has arrived
-    /// for [three heartbeats](crate::limits::ANSWER_HEARTBEATS), although the database answered,
-    /// the feed is lost as [`HeldBack`](FeedError::HeldBack) and then followed as in
-    /// [`LongPoll`](Self::LongPoll), as long as that is answered; if it is not, as one answer
-    /// again.
+    /// with its setting `buffer_response`, nothing arrives, not even a head. After [three
+    /// heartbeats](crate::limits::ANSWER_HEARTBEATS) without a byte, although the database
+    /// answered, the feed is lost as [`HeldBack`](FeedError::HeldBack). It is then followed as in
+    /// [`LongPoll`](Self::LongPoll), until that is not answered either.
     #[default]
     Continuous,
     /// An answer for each time that something changes (`feed=longpoll`), for proxies that buffer
@@ -223,7 +223,7 @@ pub enum FeedMode {
     /// An answer that comes immediately and has nothing new is followed by a pause, which grows to
     /// a heartbeat.
     LongPoll,
-    /// An answer with what has changed (`feed=normal`), for servers and proxies that do not let a
+    /// An answer with all new changes (`feed=normal`), for servers and proxies that do not let a
     /// request wait. A change arrives within a [`heartbeat`](crate::FeedOptions::heartbeat), which
     /// is the pause between two requests if there is nothing new.
     Normal,
@@ -246,4 +246,67 @@ impl FeedMode {
     pub(crate) fn is_paged(self) -> bool {
         self != FeedMode::Continuous
     }
+}
+
+/// One of the two connections that a follower may have at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// The connection of the feed.
+    Feed,
+    /// The connection for looks at the database while an answer of the feed goes on.
+    Look,
+}
+
+/// What the driver must do.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Action {
+    /// Open a new connection, then call
+    /// [`Follower::handle_connected`](crate::Follower::handle_connected), or
+    /// [`Follower::handle_lost`](crate::Follower::handle_lost) if that fails. A client that manages
+    /// its connections itself can call the former at once.
+    Connect(Channel),
+    /// Send a request on the open connection.
+    Send(Channel, Box<Request<Bytes>>),
+    /// Close the connection, or stop opening it, and report nothing more of it.
+    Close(Channel),
+    /// Read nothing more from the feed's connection until [`Resume`](Self::Resume), so that the
+    /// server waits: the program has not acknowledged enough rows.
+    Pause,
+    /// Read again.
+    Resume,
+    /// The [checkpoint](crate::Follower::checkpoint) has moved.
+    Save(Urgency),
+}
+
+/// When a checkpoint should be saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// At once: the feed has just begun at this place.
+    Now,
+    /// Within about a second, with other moves until then.
+    Soon,
+}
+
+/// Why a connection was lost, or not made.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Lost {
+    /// The connection was not made.
+    Connect(BoxError),
+    /// The connection could not be secured.
+    Tls {
+        /// What failed.
+        error: BoxError,
+        /// True if it will fail again until an operator has fixed it, as with a certificate.
+        is_permanent: bool,
+    },
+    /// Reading or writing failed.
+    Io(io::Error),
+    /// The answer is not valid HTTP.
+    Http(BoxError),
+    /// The connection ended before the first byte of an answer.
+    Unanswered,
+    /// The connection ended within an answer, or between two.
+    Cut,
 }

@@ -1,16 +1,17 @@
-//! The follower: what goes in, what comes out, and its states.
+//! The follower: its inputs and its outputs.
 
-use crate::action::{Action, Channel, Lost};
 use crate::checkpoint::Checkpoint;
+use crate::documents::Document;
+use crate::documents::Look;
 use crate::error::FeedError;
-use crate::event::{Counters, FeedEvent, FeedMode};
+use crate::event::{Action, Channel, Counters, FeedEvent, FeedMode, Lost};
 use crate::limits::EVENTS_MAX;
-use crate::look::Look;
+use crate::loss::Retry;
 use crate::options::{FeedOptions, Liveness};
-use crate::pages::Paging;
-use crate::requests::{Login, Subject};
-use crate::retry::Retry;
-use crate::state::{Link, Place, Redirect, Rereads, State};
+use crate::requests::Login;
+use crate::requests::Paging;
+use crate::rows::Rows;
+use crate::state::{Link, LinkState, Place, Redirect, Rereads, State};
 use crate::url::DatabaseUrl;
 use bytes::Bytes;
 use http::Response;
@@ -21,9 +22,9 @@ use std::time::{Duration, Instant, SystemTime};
 /// Follows a database through its `_changes` feed: a machine without I/O and without a clock.
 ///
 /// Its driver calls a `handle_` function for everything that happens, and after each call **polls
-/// until there is nothing more**: [`poll_action`](Self::poll_action) for what to do,
-/// [`poll_event`](Self::poll_event) for what to report, [`poll_timeout`](Self::poll_timeout) for
-/// when to call [`handle_timeout`](Self::handle_timeout). When everything that has arrived has been
+/// until there is nothing more**. [`poll_action`](Self::poll_action) returns the next thing to do,
+/// [`poll_event`](Self::poll_event) the next report, and [`poll_timeout`](Self::poll_timeout) the
+/// time for [`handle_timeout`](Self::handle_timeout). When everything that has arrived has been
 /// handled and [`wants_settle`](Self::wants_settle) is true, it calls [`settle`](Self::settle).
 ///
 /// All calls take the current time, which never goes back. The same calls with the same times and
@@ -45,7 +46,10 @@ use std::time::{Duration, Instant, SystemTime};
 #[derive(Debug)]
 pub struct Follower {
     pub(crate) url: DatabaseUrl,
-    pub(crate) subject: Subject,
+    /// The followed documents; none if every change is followed.
+    pub(crate) docs: Vec<Document>,
+    /// Every change, if that is followed instead of documents.
+    pub(crate) rows: Option<Box<Rows>>,
     pub(crate) heartbeat: Duration,
     pub(crate) liveness: Liveness,
     pub(crate) line_max: usize,
@@ -73,7 +77,7 @@ pub struct Follower {
     pub(crate) counters: Counters,
 }
 
-/// Whether events can be polled.
+/// The state of the queue of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outlet {
     /// Changes of documents wait for the end of the burst.
@@ -84,14 +88,14 @@ enum Outlet {
 }
 
 impl Follower {
-    /// Starts a feed at `now`.
-    #[must_use]
-    pub fn new(options: FeedOptions, now: Instant) -> Self {
-        let FeedOptions { url, subject, heartbeat, liveness, line_max, mode, retry, .. } = options;
-        let is_filtered = subject.rows().is_none(); // the query of every change has its own filter
+    pub(crate) fn new(options: FeedOptions, now: Instant) -> Self {
+        let FeedOptions { url, docs, rows, heartbeat, liveness, line_max, mode, retry, .. } =
+            options;
+        let is_filtered = rows.is_none(); // the query of every change has its own filter
         let mut follower = Follower {
             url,
-            subject,
+            docs,
+            rows,
             heartbeat,
             liveness,
             line_max,
@@ -137,24 +141,20 @@ impl Follower {
         channel: Channel,
         head: &Response<()>,
     ) {
-        self.now = now;
+        self.hear(now, channel);
         match channel {
             Channel::Look => self.look_head(head, date),
-            Channel::Feed => {
-                self.counters.heard = Some(now);
-                self.head(head, date);
-            }
+            Channel::Feed => self.head(head, date),
         }
     }
 
     /// A piece of the answer's body has arrived. Cost: O(`data`), without a copy of it where a line
     /// is longer than a few kilobytes.
     pub fn handle_data(&mut self, now: Instant, channel: Channel, data: &Bytes) {
-        self.now = now;
+        self.hear(now, channel);
         match channel {
             Channel::Look => self.look_data(data),
             Channel::Feed => {
-                self.counters.heard = Some(now);
                 self.counters.bytes += data.len() as u64;
                 match &mut self.state {
                     State::Following(listening) => {
@@ -169,35 +169,29 @@ impl Follower {
         }
     }
 
-    /// A status line stood in place of a chunk of the body, and this is a piece of what follows.
-    /// `CouchDB` writes a second response into the first if it fails in the middle of the feed. For
-    /// clients that can show it; others report [`Lost::Http`].
+    /// A status line came in place of a chunk of the body, and `data` is a piece of it or of the
+    /// bytes after it. `CouchDB` writes a second response into the first if it fails in the middle
+    /// of the feed. For clients that can show it; others report [`Lost::Http`].
     pub fn handle_unframed(&mut self, now: Instant, channel: Channel, data: &Bytes) {
-        self.now = now;
-        match channel {
-            Channel::Look => self.look_later(),
-            Channel::Feed => {
-                self.counters.heard = Some(now);
-                match self.state {
-                    State::SecondResponse(_) => self.take_second_response(data),
-                    State::Following(_) => self.begin_second_response(data),
-                    _ => self.lose(FeedError::Answer("it contains a second response")),
-                }
-            }
+        self.hear(now, channel);
+        match (channel, &self.state) {
+            (Channel::Look, _) => self.look_later(),
+            (_, State::SecondResponse(_)) => self.take_second_response(data),
+            (_, State::Following(_)) => self.begin_second_response(data),
+            _ => self.lose(FeedError::Answer("it contains a second response")),
         }
     }
 
     /// The answer is complete. `is_reusable` says that another request can be sent on this
     /// connection.
     pub fn handle_end(&mut self, now: Instant, channel: Channel, is_reusable: bool) {
-        self.now = now;
+        self.hear(now, channel);
         match channel {
             Channel::Look => self.looked(),
             Channel::Feed => {
-                self.counters.heard = Some(now);
                 self.link.answers += 1;
                 if is_reusable {
-                    self.link.set_idle();
+                    self.link.state = LinkState::Idle;
                 }
                 self.answered();
             }
@@ -293,7 +287,7 @@ impl Follower {
         if self.outlet == Outlet::Closed {
             return None;
         }
-        let mut docs = self.subject.docs_mut().iter_mut();
+        let mut docs = self.docs.iter_mut();
         let changed = docs.find_map(|doc| Some((doc.news()?.clone(), doc)));
         let result = if let Some((change, doc)) = changed {
             accept(FeedEvent::Change(change)).map(|()| {
@@ -330,10 +324,9 @@ impl Follower {
     /// Returns true if only acknowledgements are awaited.
     #[must_use]
     pub fn is_paused(&self) -> bool {
-        let is_complete = self.subject.rows().is_some_and(|rows| rows.left == Some(0));
         match &self.state {
             State::Following(listening) => listening.is_paused,
-            State::Waiting => is_complete,
+            State::Waiting => self.rows.as_ref().is_some_and(|rows| rows.left == Some(0)),
             _ => false,
         }
     }
@@ -355,17 +348,17 @@ impl Follower {
     /// before the database was first reached.
     #[must_use]
     pub fn checkpoint(&self) -> Option<Checkpoint> {
-        let rows = self.subject.rows()?;
-        let seq = rows.ledger.acknowledged()?.clone();
+        let rows = self.rows.as_ref()?;
+        let seq = rows.ledger.acknowledged.clone()?;
         Some(self.checkpoint_at(rows, seq, self.place.identity.clone()))
     }
 
-    pub(crate) fn state(&self) -> &State {
-        &self.state
-    }
-
-    pub(crate) fn state_mut(&mut self) -> &mut State {
-        &mut self.state
+    /// Something has arrived.
+    fn hear(&mut self, now: Instant, channel: Channel) {
+        self.now = now;
+        if channel == Channel::Feed {
+            self.counters.heard = Some(now);
+        }
     }
 
     pub(crate) fn set_timer(&mut self, after: Duration) {

@@ -44,7 +44,7 @@ pub const SECOND_RESPONSE_TIME: Duration = Duration::from_secs(5);
 /// with a request in the last tenth of its life, by default a minute: shorter pauses keep it valid.
 pub const LOOK_PAUSE: Duration = Duration::from_secs(50);
 
-// What is kept in memory.
+// Memory.
 
 /// Longest line of a feed and longest document, in bytes. A row contains a whole document, by
 /// default up to 8 MB, and with `attachments=true` its attachments in base64.

@@ -1,27 +1,28 @@
-//! The feed itself: its lines, its pages, and how far they have come.
+//! The feed itself: its lines, and how far they have come.
 
-use crate::action::Action;
-use crate::cutter::{Cutter, Lines, Page, TooLong};
+use crate::cutter::{Cutter, TooLong};
 use crate::documents::Document;
 use crate::error::FeedError;
-use crate::event::{Change, FeedEvent};
+use crate::event::{Action, Change, FeedEvent};
 use crate::follower::Follower;
-use crate::limits::{ANSWER_TIME, PROOF_TIME, REREAD_PAUSE, SECOND_RESPONSE_TIME, SILENCE_MIN};
-use crate::requests::Subject;
-use crate::row::{Line, Row, Seq, one_line, parse_document, parse_line};
-use crate::skim::skim;
+use crate::limits::{
+    ANSWER_TIME, PROOF_TIME, REREAD_PAUSE, SECOND_RESPONSE_BYTES, SECOND_RESPONSE_FIELDS,
+    SECOND_RESPONSE_TIME, SILENCE_MIN,
+};
+use crate::row::{Line, Row, Seq, one_line, parse_document, parse_line, parse_reason, skim};
 use crate::state::{State, Step};
 use bytes::Bytes;
+use http::StatusCode;
 use std::time::{Duration, Instant};
 
 /// An answer with the feed.
 #[derive(Debug)]
 pub(crate) struct Listening {
-    cutter: Cutter,
+    pub(crate) cutter: Cutter,
     /// When its head arrived.
     pub(crate) began: Instant,
     /// When the unfinished line began to arrive.
-    line_began: Option<Instant>,
+    pub(crate) line_began: Option<Instant>,
     pub(crate) body: Body,
     /// The sequence of the last skipped row, as JSON.
     skipped_seq: Vec<u8>,
@@ -52,28 +53,18 @@ impl Listening {
         }
         self.cutter.feed(data);
     }
-
-    /// Since when the unfinished line has been arriving, and how many bytes of it there are.
-    pub(crate) fn unfinished(&self) -> Option<(Instant, usize)> {
-        self.line_began.map(|began| (began, self.cutter.pending()))
-    }
-
-    /// Returns true if nothing of the body has arrived.
-    pub(crate) fn is_silent(&self) -> bool {
-        self.body == Body::Awaited
-    }
 }
 
 impl Follower {
     /// The server has begun to answer with the feed.
     pub(crate) fn begin_feed(&mut self) {
-        let cutter = if self.asked_mode().is_paged() {
-            Cutter::Page(Page::new(self.line_max))
-        } else {
-            Cutter::Lines(Lines::new(self.line_max))
-        };
+        let is_page = self.asked_mode().is_paged();
         self.enter(State::Following(Box::new(Listening {
-            cutter,
+            cutter: if is_page {
+                Cutter::page(self.line_max)
+            } else {
+                Cutter::lines(self.line_max)
+            },
             began: self.now,
             line_began: None,
             body: Body::Awaited,
@@ -85,7 +76,7 @@ impl Follower {
         })));
         let (connection, since) = (self.counters.connections, self.place.since.clone());
         self.paging.since.clone_from(&since);
-        if let Some(rows) = self.subject.rows_mut() {
+        if let Some(rows) = &mut self.rows {
             rows.server.feed_began();
         }
         let was_announced = std::mem::replace(&mut self.paging.is_announced, true);
@@ -94,7 +85,7 @@ impl Follower {
             self.tell(FeedEvent::Connected { connection, since });
         }
         // Documents were read if there was a doubt, and are reported with this.
-        if self.subject.rows().is_none() || self.is_at_end() {
+        if self.rows.is_none() || self.place.is_at_end() {
             self.catch_up();
         }
         let silence = self.silence();
@@ -111,11 +102,11 @@ impl Follower {
         }
         let State::Following(listening) = &mut self.state else { return None };
         let Listening { cutter, skipped_seq, rows, line_began, .. } = &mut **listening;
-        let (subject, mut skipped) = (&self.subject, 0);
-        let is_selective = subject.rows().is_none();
+        let (docs, is_selective, mut skipped) = (&self.docs, self.rows.is_none(), 0);
         let line = cutter.next(|line| {
             let row = if is_selective { skim(line) } else { None };
-            let Some((_, seq)) = row.filter(|(id, _)| !subject.wants(id)) else { return false };
+            let row = row.filter(|(id, _)| docs.iter().all(|doc| doc.id != *id));
+            let Some((_, seq)) = row else { return false };
             skipped += 1;
             if seq != b"null" && seq != b"\"\"" {
                 skipped_seq.clear();
@@ -141,11 +132,10 @@ impl Follower {
         while let Some(line) = self.next_line() {
             let Ok(line) = line else {
                 self.place.too_long_after.clone_from(&self.place.since);
-                self.lose(FeedError::LineTooLong { max: self.line_max });
-                return;
+                return self.lose(FeedError::LineTooLong { max: self.line_max });
             };
-            let subject = &self.subject;
-            match parse_line(&line, |id| subject.wants(id)) {
+            let (docs, is_every) = (&self.docs, self.rows.is_some());
+            match parse_line(&line, |id| is_every || docs.iter().any(|doc| doc.id == id)) {
                 Line::Heartbeat => {
                     self.counters.heartbeats += 1;
                     if !self.is_timed() {
@@ -158,14 +148,15 @@ impl Follower {
                 }
                 Line::Row(row) => {
                     self.count_row();
-                    match self.subject {
-                        Subject::Documents(_) => self.document_row(row),
-                        Subject::Rows(_) => self.every_row(row),
+                    if is_every {
+                        self.every_row(row);
+                    } else {
+                        self.document_row(row);
                     }
                     self.check_end();
                 }
                 Line::Last(seq) => {
-                    if let State::Following(listening) = self.state_mut() {
+                    if let State::Following(listening) = &mut self.state {
                         listening.body = Body::Last;
                     }
                     if let Some(seq) = seq {
@@ -182,12 +173,12 @@ impl Follower {
 
     /// Records when the unfinished line began. While nothing is read, its time does not count.
     fn time_unfinished_line(&mut self) {
-        let (now, is_full, silence) = (self.now, self.is_full(), self.silence());
-        let State::Following(listening) = self.state_mut() else { return };
+        let (is_full, silence) = (self.is_full(), self.silence());
+        let State::Following(listening) = &mut self.state else { return };
         if is_full || listening.cutter.pending() == 0 {
             listening.line_began = None;
         } else if listening.line_began.is_none() {
-            listening.line_began = Some(now);
+            listening.line_began = Some(self.now);
             // Unless heartbeats are rare, the timer fires before that anyway.
             if silence > ANSWER_TIME && self.reread.due.is_none() {
                 self.set_timer(ANSWER_TIME);
@@ -197,11 +188,10 @@ impl Follower {
 
     /// Stops reading while the program has enough rows to process, so that the server waits.
     pub(crate) fn pause_if_full(&mut self) {
-        if !self.is_full() {
-            return;
-        }
-        let State::Following(listening) = self.state_mut() else { return };
-        if !std::mem::replace(&mut listening.is_paused, true) {
+        if self.is_full()
+            && let State::Following(listening) = &mut self.state
+            && !std::mem::replace(&mut listening.is_paused, true)
+        {
             self.actions.push_back(Action::Pause);
             // Silence means nothing now. The timer lets the driver check that the program still
             // wants events.
@@ -209,20 +199,17 @@ impl Follower {
         }
     }
 
-    /// Reads again when the program can take more rows: first what has arrived already.
+    /// Reads again when the program can take more rows, the bytes that have arrived already first.
     pub(crate) fn read_on(&mut self) {
-        if self.is_full() || !matches!(self.state(), State::Following(feed) if feed.is_paused) {
+        if self.is_full() || !matches!(&self.state, State::Following(feed) if feed.is_paused) {
             return;
         }
         self.take_lines();
-        if self.is_full() {
-            return;
-        }
-        let silence = self.silence();
-        if let State::Following(listening) = self.state_mut()
+        if !self.is_full()
+            && let State::Following(listening) = &mut self.state
             && std::mem::take(&mut listening.is_paused)
         {
-            self.set_timer(silence);
+            self.set_timer(self.silence());
             self.actions.push_back(Action::Resume);
         }
     }
@@ -230,40 +217,32 @@ impl Follower {
     fn count_row(&mut self) {
         self.counters.rows += 1;
         self.counters.last_row = Some(self.now);
-        if let State::Following(listening) = self.state_mut() {
+        if let State::Following(listening) = &mut self.state {
             listening.rows += 1;
         }
     }
 
     /// A row has something new.
-    pub(crate) fn has_news(&mut self) {
+    pub(crate) fn record_news(&mut self) {
         self.retry.losses.reset();
-        if let State::Following(listening) = self.state_mut() {
+        if let State::Following(listening) = &mut self.state {
             listening.has_news = true;
         }
     }
 
     fn document_row(&mut self, row: Row) {
         self.place.since = row.seq.or(self.place.since.take());
+        let Some(followed) = self.docs.iter_mut().find(|doc| doc.id == row.id) else { return };
         let rev = row.revs.into_iter().next();
-        let docs = self.subject.docs_mut();
-        let Some(followed) = docs.iter_mut().find(|doc| doc.id == row.id) else { return };
-        let is_news = match row.doc {
+        // The document may be newer than the row: the server adds it as it is when the row is sent.
+        let own = row.doc.and_then(|doc| Some((parse_document(&doc, &row.id).ok()?, doc)));
+        let is_news = match own {
             _ if row.deleted => followed.record(Change::deleted(&row.id, rev)),
-            // It may be newer than the row: the server adds it as it is when the row is sent.
-            Some(doc) => match parse_document(&doc, &row.id) {
-                Ok(own) if own.is_deleted => {
-                    followed.record(Change::deleted(&row.id, Some(own.rev)))
-                }
-                Ok(own) => {
-                    followed.record(Change { id: row.id, rev: Some(own.rev), doc: Some(doc) })
-                }
-                Err(_) => followed.record_rev(rev),
-            },
+            Some((own, doc)) => followed.record(own.into_change(row.id, doc)),
             None => followed.record_rev(rev),
         };
         if is_news {
-            self.has_news();
+            self.record_news();
             self.wants_settle = true;
         }
     }
@@ -271,10 +250,9 @@ impl Follower {
     /// A feed has shown that it works when a line arrives this long after its beginning. A change
     /// shows it too, but less surely.
     fn prove_by_time(&mut self) {
-        let (now, time) = (self.now, self.heartbeat.max(PROOF_TIME));
-        if let State::Following(listening) = self.state_mut()
+        if let State::Following(listening) = &mut self.state
             && !listening.is_proven
-            && now - listening.began >= time
+            && self.now - listening.began >= self.heartbeat.max(PROOF_TIME)
         {
             listening.is_proven = true;
             self.link.is_single_use = false;
@@ -285,8 +263,8 @@ impl Follower {
     /// Reads the documents of rows that came without them, when all lines that have arrived are
     /// processed.
     pub(crate) fn reread_rows(&mut self) {
-        if !matches!(self.state(), State::Following(_) | State::Asking(Step::Feed, _))
-            || !self.subject.docs().iter().any(Document::is_due)
+        if !matches!(self.state, State::Following(_) | State::Asking(Step::Feed, _))
+            || !self.docs.iter().any(Document::is_due)
         {
             return;
         }
@@ -305,16 +283,13 @@ impl Follower {
     /// status line of a second response.
     fn malformed(&mut self, line: &[u8]) {
         if line.starts_with(b"HTTP/1.")
-            && let State::Following(listening) = self.state_mut()
+            && let State::Following(listening) = &mut self.state
+            && let Some(rest) = listening.cutter.take_rest()
         {
-            let empty = Cutter::Page(Page::new(0));
-            if let Some(rest) = std::mem::replace(&mut listening.cutter, empty).into_rest() {
-                return self.begin_second_response(&[line, b"\r\n", &rest].concat());
-            }
+            return self.begin_second_response(&[line, b"\r\n", &rest].concat());
         }
         let excerpt = &line[..line.len().min(EXCERPT_BYTES)];
-        let excerpt = one_line(&String::from_utf8_lossy(excerpt));
-        self.lose(FeedError::Line(excerpt));
+        self.lose(FeedError::Line(one_line(&String::from_utf8_lossy(excerpt))));
     }
 
     pub(crate) fn begin_second_response(&mut self, data: &[u8]) {
@@ -323,8 +298,47 @@ impl Follower {
         self.take_second_response(data);
     }
 
+    /// More of a second response has arrived.
+    pub(crate) fn take_second_response(&mut self, data: &[u8]) {
+        let State::SecondResponse(bytes) = &mut self.state else { return };
+        bytes.extend_from_slice(data);
+        if second_response(bytes, false).is_some() {
+            self.lose(FeedError::Cut); // which says what the second response says
+        }
+    }
+
     /// A feed from which nothing arrives for this long is dead. Ordinary jitter is well below.
     pub(crate) fn silence(&self) -> Duration {
         (self.heartbeat.saturating_mul(5) / 2).max(SILENCE_MIN)
     }
 }
+
+/// The second response at the start of `input` as an error. `None` if it is not complete, and more
+/// of it may arrive (`is_over` is false) and is not too long.
+pub(crate) fn second_response(input: &[u8], is_over: bool) -> Option<FeedError> {
+    let is_over = is_over || input.len() >= SECOND_RESPONSE_BYTES;
+    let mut fields = [httparse::EMPTY_HEADER; SECOND_RESPONSE_FIELDS];
+    let mut head = httparse::Response::new(&mut fields);
+    let parsed = head.parse(input);
+    if matches!(parsed, Ok(httparse::Status::Partial)) && !is_over {
+        return None;
+    }
+    let status = head.code.and_then(|code| StatusCode::from_u16(code).ok());
+    let (Ok(httparse::Status::Complete(length)), Some(status)) = (parsed, status) else {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        return Some(FeedError::SecondResponse { status, reason: parse_reason(input) });
+    };
+    let body = &input[length..];
+    // The body's framing does not matter: CouchDB's is one JSON object, and of any other body the
+    // status says enough.
+    let mut values = serde_json::Deserializer::from_slice(body).into_iter::<Object>();
+    let reason = match values.next() {
+        Some(Ok(_)) => parse_reason(&body[..values.byte_offset()]),
+        Some(Err(error)) if error.is_eof() && !is_over => return None,
+        None if !is_over => return None,
+        _ => None,
+    };
+    Some(FeedError::SecondResponse { status, reason })
+}
+
+type Object = serde_json::Map<String, serde_json::Value>;

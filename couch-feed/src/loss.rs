@@ -1,16 +1,21 @@
-//! How a feed is lost: errors, silence, and a second response in the middle of it.
+//! How a feed is lost: errors, silence, and a second response in the middle of it; and when it is
+//! tried again.
 
-use crate::action::Lost;
 use crate::error::FeedError;
-use crate::event::{FeedEvent, FeedMode};
+use crate::event::{FeedEvent, FeedMode, Lost};
 use crate::follower::Follower;
-use crate::limits::{ANSWER_TIME, BYTES_PER_S, SECOND_RESPONSE_BYTES, SECOND_RESPONSE_FIELDS};
-use crate::pages::EndProbe;
-use crate::row::{Info, Seq, parse_reason};
+use crate::limits::{
+    ANSWER_TIME, BYTES_PER_S, LOGIN_RETRY_CAP, LOGIN_RETRY_MIN, PAUSE_MIN, PERMANENT_RETRY_MIN,
+    RETRY_CAP, RETRY_CAP_MIN, RETRY_FIRST, STUCK_TIMES,
+};
+use crate::listening::Body;
+use crate::listening::second_response;
+use crate::requests::EndProbe;
+use crate::row::Seq;
 use crate::state::{Redirect, State, Step};
-use http::StatusCode;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 impl Follower {
     /// The timer of the feed has fired.
@@ -18,7 +23,7 @@ impl Follower {
         if self.is_paused() {
             return self.set_timer(self.heartbeat);
         }
-        let (has_begun, step) = match self.state() {
+        let (has_begun, step) = match &self.state {
             State::Waiting => return self.connect(),
             State::SecondResponse(_) => return self.lose(FeedError::Cut),
             State::Connecting | State::Ended => return,
@@ -41,8 +46,9 @@ impl Follower {
         if left.is_zero() {
             return self.fall_silent(silence);
         }
-        let unfinished = match self.state() {
-            State::Following(listening) => listening.unfinished(),
+        let unfinished = match &self.state {
+            // Since when the unfinished line has been arriving, and its bytes.
+            State::Following(feed) => feed.line_began.map(|began| (began, feed.cutter.pending())),
             State::Asking(_, answer) => answer.began.map(|began| (began, answer.body.len())),
             _ => None,
         };
@@ -57,40 +63,37 @@ impl Follower {
 
     /// Nothing has arrived for `time`.
     fn fall_silent(&mut self, time: Duration) {
-        let why = match self.state() {
-            State::Following(feed) if feed.is_silent() => self.held_back(true, time),
-            State::Following(_) => FeedError::Silent(time),
-            State::Asking(Step::Feed, answer) if answer.began.is_none() => {
-                self.held_back(false, time)
+        let (has_head, has_nothing_of_feed) = match &self.state {
+            State::Following(feed) => (true, feed.body == Body::Awaited),
+            State::Asking(step, answer) => {
+                (answer.began.is_some(), *step == Step::Feed && answer.began.is_none())
             }
-            State::Asking(_, answer) if answer.began.is_some() => FeedError::Silent(time),
-            _ => FeedError::NoAnswer(time),
+            _ => (false, false),
         };
-        self.lose(why);
+        let held_back = if has_nothing_of_feed { self.held_back(time) } else { None };
+        let silent = if has_head { FeedError::Silent } else { FeedError::NoAnswer };
+        self.lose(held_back.unwrap_or(silent(time)));
     }
 
     /// Nothing of the feed's body has arrived for `time`. Something may buffer it that let the look
     /// at the database through. Then the feed is asked for in another way from now on, and in the
     /// first way again when that brings nothing either.
-    fn held_back(&mut self, has_head: bool, time: Duration) -> FeedError {
+    fn held_back(&mut self, time: Duration) -> Option<FeedError> {
         let mode = self.asked_mode();
-        if mode != FeedMode::Normal {
-            let was_held_back = self.paging.is_held_back;
-            self.paging.is_held_back = !was_held_back;
-            let has_another_way = self.mode == FeedMode::Continuous || !self.has_timeout();
-            if !was_held_back && has_another_way {
-                return FeedError::HeldBack { mode, time };
-            }
+        if mode == FeedMode::Normal {
+            return None;
         }
-        if has_head { FeedError::Silent(time) } else { FeedError::NoAnswer(time) }
+        self.paging.is_held_back = !self.paging.is_held_back;
+        let has_another_way = self.mode == FeedMode::Continuous || !self.has_timeout();
+        (self.paging.is_held_back && has_another_way).then_some(FeedError::HeldBack { mode, time })
     }
 
     /// The connection was lost, or not made.
     pub(crate) fn lost(&mut self, lost: Lost) {
-        let has_head = match self.state() {
+        let has_head = match &self.state {
             State::Asking(_, answer) => answer.began.is_some(),
             State::Following(_) | State::SecondResponse(_) => true,
-            State::Waiting | State::Connecting | State::Ended => false,
+            _ => false,
         };
         let is_unanswered = match lost {
             Lost::Unanswered => true,
@@ -103,7 +106,7 @@ impl Follower {
             // again.
             self.link.is_single_use = true;
             // The server may have restarted with another database.
-            if let State::Asking(Step::Feed, _) = self.state() {
+            if let State::Asking(Step::Feed, _) = &self.state {
                 self.place.is_checked = false;
             }
             return self.reconnect();
@@ -120,22 +123,20 @@ impl Follower {
     /// Ends the current connection and waits for the next try.
     pub(crate) fn lose(&mut self, why: FeedError) {
         // Known from the head, so that a connection that breaks after it allows no further try.
-        let is_rejected = match self.state() {
-            State::Asking(step, answer) => answer.rejects_credentials(*step == Step::Login),
-            _ => false,
-        };
+        let is_rejected = matches!(&self.state, State::Asking(step, answer) if
+            answer.rejects_credentials(*step == Step::Login));
         self.lose_after(why, is_rejected);
     }
 
     /// The same after a complete answer, which may have rejected the credentials.
     pub(crate) fn lose_after(&mut self, why: FeedError, is_login_rejected: bool) {
         // A second response says more than the way in which it ended.
-        let why = match self.state() {
+        let why = match &self.state {
             State::SecondResponse(bytes) => second_response(bytes, true).unwrap_or(why),
             _ => why,
         };
         let Err(why) = self.skip_document(why) else { return };
-        let was_proven = matches!(self.state(), State::Following(feed) if feed.is_proven);
+        let was_proven = matches!(&self.state, State::Following(feed) if feed.is_proven);
         self.hang_up();
         self.place.is_checked = false;
         self.retry.is_login_renewed = false;
@@ -164,7 +165,7 @@ impl Follower {
             self.retry.login_rejected(self.now);
         }
         let retry_after = self.retry.pause(&why, self.heartbeat, self.now);
-        let (why, times) = (Arc::new(why), self.retry.losses.tries());
+        let (why, times) = (Arc::new(why), self.retry.losses.tries);
         if !self.retry.allows(&why, times) {
             return self.end(FeedEvent::GaveUp { why, times, since });
         }
@@ -175,48 +176,6 @@ impl Follower {
         }
         self.wait(retry_after);
     }
-
-    /// More of a second response has arrived.
-    pub(crate) fn take_second_response(&mut self, data: &[u8]) {
-        let State::SecondResponse(bytes) = self.state_mut() else { return };
-        bytes.extend_from_slice(data);
-        if second_response(bytes, false).is_some() {
-            self.lose(FeedError::Cut); // which says what the second response says
-        }
-    }
-
-    /// Returns true if the database is certainly another one than before. A server that sends
-    /// neither a creation time nor a uuid does so only if its sequences are numbers: then a
-    /// database with fewer changes than were reported is another one, or has lost its last changes
-    /// in a crash; and so is one that was missing for a time. One that was created again unseen,
-    /// and has as many changes, is not recognised.
-    pub(crate) fn is_recreated(&self, info: &Info) -> bool {
-        match (&self.place.identity, &info.identity) {
-            (Some(before), Some(now)) => before != now,
-            _ => self.place.since.as_ref().is_some_and(|since| self.has_lost(info, since)),
-        }
-    }
-
-    /// Returns true if the changes up to `seq` certainly no longer exist. Only sequences that are
-    /// numbers can say so: they count the changes of one database.
-    pub(crate) fn has_lost(&self, info: &Info, seq: &Seq) -> bool {
-        (info.count.is_some() && self.place.was_missing) || info.is_before(seq)
-    }
-
-    /// Returns true if everything was reported that existed when the database was last looked at.
-    /// What a filter leaves out at the end is not known to be skipped.
-    pub(crate) fn is_at_end(&self) -> bool {
-        let (Some(end), Some(since)) = (&self.place.end, &self.place.since) else { return false };
-        let is_past = end.count.zip(since.number()).is_some_and(|(count, seq)| seq >= count);
-        is_past || end.update_seq.as_ref() == Some(since)
-    }
-
-    /// Returns true if `seq` is certainly after the sequence that the feed was asked from.
-    pub(crate) fn is_new(&self, seq: Option<&Seq>) -> bool {
-        let is_counted = self.place.end.as_ref().is_some_and(|end| end.count.is_some());
-        let asked = self.paging.since.as_ref().and_then(Seq::number);
-        is_counted && seq.and_then(Seq::number).zip(asked).is_some_and(|(seq, asked)| seq > asked)
-    }
 }
 
 /// How long so many bytes of an unfinished line or answer may take.
@@ -226,34 +185,184 @@ fn time_for(bytes: usize) -> Duration {
     ANSWER_TIME + more
 }
 
-/// What the second response at the start of `input` says. `None` if it is not complete, and more of
-/// it may arrive (`is_over` is false) and is not too long.
-pub(crate) fn second_response(input: &[u8], is_over: bool) -> Option<FeedError> {
-    let is_over = is_over || input.len() >= SECOND_RESPONSE_BYTES;
-    let unreadable = || {
-        let status = StatusCode::INTERNAL_SERVER_ERROR;
-        Some(FeedError::SecondResponse { status, reason: parse_reason(input) })
-    };
-    let mut fields = [httparse::EMPTY_HEADER; SECOND_RESPONSE_FIELDS];
-    let mut head = httparse::Response::new(&mut fields);
-    let body = match head.parse(input) {
-        Ok(httparse::Status::Complete(length)) => &input[length..],
-        Ok(httparse::Status::Partial) if !is_over => return None,
-        _ => return unreadable(),
-    };
-    let Some(status) = head.code.and_then(|code| StatusCode::from_u16(code).ok()) else {
-        return unreadable();
-    };
-    // The body's framing does not matter: CouchDB's is one JSON object, and of any other body the
-    // status says enough.
-    let mut values = serde_json::Deserializer::from_slice(body).into_iter::<Object>();
-    let reason = match values.next() {
-        Some(Ok(_)) => parse_reason(&body[..values.byte_offset()]),
-        Some(Err(error)) if error.is_eof() && !is_over => return None,
-        None if !is_over => return None,
-        _ => None,
-    };
-    Some(FeedError::SecondResponse { status, reason })
+/// The pauses of a feed, and the conditions for another try.
+#[derive(Debug)]
+pub(crate) struct Retry {
+    /// The most losses in a row that are followed by another try.
+    pub(crate) limit: u32,
+    pub(crate) condition: fn(&FeedError) -> bool,
+    pub(crate) cap: Duration,
+    /// After a loss.
+    pub(crate) losses: Pauses,
+    /// After a feed ended at once in good order.
+    pub(crate) ends: Pauses,
+    /// After the credentials were rejected.
+    logins: Pauses,
+    /// The end of the last pause of these.
+    login_due: Option<Instant>,
+    /// True if a login was renewed since the last loss.
+    pub(crate) is_login_renewed: bool,
+    stuck: Stuck,
 }
 
-type Object = serde_json::Map<String, serde_json::Value>;
+/// The last failure, and how often it happened at the same sequence.
+#[derive(Debug, Default)]
+struct Stuck {
+    what: String,
+    times: u32,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Retry {
+            limit: u32::MAX,
+            condition: |_| true,
+            cap: RETRY_CAP,
+            losses: Pauses::new(RETRY_FIRST, RETRY_CAP),
+            ends: Pauses::new(RETRY_FIRST, RETRY_CAP),
+            logins: Pauses::new(2 * LOGIN_RETRY_MIN, LOGIN_RETRY_CAP),
+            login_due: None,
+            is_login_renewed: false,
+            stuck: Stuck::default(),
+        }
+    }
+}
+
+impl Retry {
+    pub(crate) fn seed(&mut self, seed: u64) {
+        for pauses in [&mut self.losses, &mut self.ends, &mut self.logins] {
+            pauses.seed(seed);
+        }
+    }
+
+    /// Limits the pauses after a loss.
+    pub(crate) fn set_cap(&mut self, cap: Duration) {
+        self.cap = cap.max(RETRY_CAP_MIN);
+        self.losses = Pauses::new(RETRY_FIRST.min(self.cap), self.cap);
+    }
+
+    /// Returns true if there is another try after `why`, the last of so many losses in a row.
+    pub(crate) fn allows(&self, why: &FeedError, losses: u32) -> bool {
+        losses <= self.limit && (self.condition)(why)
+    }
+
+    /// The pause after a loss. An end in good order has pauses of its own, of at most `heartbeat`:
+    /// a node in maintenance mode may send new rows each time, and these restart the other pauses.
+    pub(crate) fn pause(&mut self, why: &FeedError, heartbeat: Duration, now: Instant) -> Duration {
+        let mut pause = self.losses.next_pause();
+        // A missing database may be created at any moment, and asking for it is no failed login.
+        if why.is_permanent() && !matches!(why, FeedError::NoDatabase(_)) {
+            // Slow, but not the same for all clients.
+            pause = (self.cap / 2 + pause / 2).max(PERMANENT_RETRY_MIN);
+        }
+        if let FeedError::Ended { .. } = why {
+            pause = pause.max(self.ends.next_pause().min(heartbeat).min(self.cap));
+        }
+        pause.max(self.login_pause(now)).max(why.retry_after().unwrap_or_default())
+    }
+
+    /// The server has rejected the credentials. They are not sent again for some time, because each
+    /// rejection counts towards a lock-out.
+    pub(crate) fn login_rejected(&mut self, now: Instant) {
+        self.login_due = Some(now + self.logins.next_pause());
+    }
+
+    /// The server has accepted the credentials. Soon after a rejection that proves little, because
+    /// other nodes of a cluster may not agree.
+    pub(crate) fn login_accepted(&mut self, now: Instant) {
+        if self.login_pause(now).is_zero() {
+            self.logins.reset();
+        }
+    }
+
+    /// How long the credentials should not be sent.
+    pub(crate) fn login_pause(&self, now: Instant) -> Duration {
+        self.login_due.map_or(Duration::ZERO, |due| due.saturating_duration_since(now))
+    }
+
+    /// The feed works: the next loss is the first of a series.
+    pub(crate) fn proven(&mut self) {
+        self.losses.reset();
+        self.stuck = Stuck::default();
+        self.is_login_renewed = false;
+    }
+
+    /// Counts the same failure at the same sequence. Returns the count if it should be reported.
+    pub(crate) fn count_stuck(
+        &mut self,
+        why: &FeedError,
+        since: Option<&Seq>,
+        was_proven: bool,
+    ) -> Option<u32> {
+        if why.is_transport() && was_proven {
+            self.stuck = Stuck::default(); // the feed worked, and then the network failed
+            return None;
+        }
+        if matches!(why, FeedError::Connect(_)) {
+            return None; // there is no server that could fail
+        }
+        let what = format!("{} at {since:?}", why.kind());
+        if self.stuck.what == what {
+            self.stuck.times += 1;
+        } else {
+            self.stuck = Stuck { what, times: 1 };
+        }
+        let times = self.stuck.times;
+        let is_due = times.is_multiple_of(STUCK_TIMES) && (times / STUCK_TIMES).is_power_of_two();
+        is_due.then_some(times)
+    }
+}
+
+/// Pauses that double up to a cap: half of each is fixed, and a random part of the other half is
+/// added (equal jitter).
+///
+/// The random part is drawn once for a series of failures. So a pause is never shorter than the one
+/// before it, and the distance between two clients that lost the same server grows with each try.
+#[derive(Clone, Debug)]
+pub(crate) struct Pauses {
+    first: Duration,
+    cap: Duration,
+    /// The number of pauses since the last reset.
+    pub(crate) tries: u32,
+    random: u64,
+}
+
+impl Pauses {
+    /// The first pause is between half of `first` and all of it. No pause is longer than `cap`.
+    pub(crate) fn new(first: Duration, cap: Duration) -> Self {
+        let mut pauses = Pauses { first, cap, tries: 0, random: 0 };
+        pauses.seed(RandomState::new().hash_one(0_u8));
+        pauses
+    }
+
+    pub(crate) fn seed(&mut self, seed: u64) {
+        // Similar seeds must not give similar numbers, and xorshift never leaves zero.
+        self.random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        self.draw();
+    }
+
+    /// Draws the random part of the next series.
+    fn draw(&mut self) {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+    }
+
+    pub(crate) fn next_pause(&mut self) -> Duration {
+        let doubled = 1_u32.checked_shl(self.tries).map(|factor| self.first.saturating_mul(factor));
+        let half = doubled.map_or(self.cap, |doubled| doubled.min(self.cap)) / 2;
+        self.tries = self.tries.saturating_add(1);
+        // The upper 53 bits as a fraction of one, which is what an f64 can hold.
+        #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
+        let fraction = (self.random >> 11) as f64 / (1_u64 << 53) as f64;
+        half.saturating_add(half.mul_f64(fraction)).max(PAUSE_MIN)
+    }
+
+    /// Starts a new series.
+    pub(crate) fn reset(&mut self) {
+        if self.tries > 0 {
+            self.tries = 0;
+            self.draw();
+        }
+    }
+}

@@ -5,9 +5,8 @@ use crate::error::FeedError;
 use crate::event::FeedMode;
 use crate::follower::Follower;
 use crate::limits::{HEARTBEAT, LINE_BYTES, PROOF_TIME};
+use crate::loss::Retry;
 use crate::query::{EveryChange, Start};
-use crate::requests::Subject;
-use crate::retry::Retry;
 use crate::rows::Rows;
 use crate::url::DatabaseUrl;
 use std::time::{Duration, Instant};
@@ -16,17 +15,18 @@ use std::time::{Duration, Instant};
 /// [every change](Self::every_change).
 ///
 /// ```
-/// # use couch_feed::{FeedOptions, Follower};
+/// # use couch_feed::FeedOptions;
 /// # use std::time::Instant;
 /// let options = FeedOptions::new("http://couch.example/shop".parse()?).doc("prices").doc("stock");
-/// let follower = Follower::new(options, Instant::now());
+/// let follower = options.follow(Instant::now());
 /// # drop(follower);
 /// # Ok::<(), couch_feed::DatabaseUrlError>(())
 /// ```
 #[derive(Debug)]
 pub struct FeedOptions {
     pub(crate) url: DatabaseUrl,
-    pub(crate) subject: Subject,
+    pub(crate) docs: Vec<Document>,
+    pub(crate) rows: Option<Box<Rows>>,
     pub(crate) heartbeat: Duration,
     pub(crate) liveness: Liveness,
     pub(crate) line_max: usize,
@@ -50,7 +50,8 @@ impl FeedOptions {
     pub fn new(url: DatabaseUrl) -> Self {
         FeedOptions {
             url,
-            subject: Subject::Documents(vec![]),
+            docs: vec![],
+            rows: None,
             heartbeat: HEARTBEAT,
             liveness: Liveness::Heartbeat,
             line_max: LINE_BYTES,
@@ -68,9 +69,9 @@ impl FeedOptions {
 
     /// Follows this document, too: its latest revision is reported, and each one that comes after.
     ///
-    /// At the start, and when it is not known what has changed, documents are read over one
-    /// connection, one after the other. So hundreds of documents over a slow network take as many
-    /// round trips, while [every change](Self::every_change) of [a query of their
+    /// At the start, and when the changes since the last reading are not known, documents are read
+    /// over one connection, one after the other. So hundreds of documents over a slow network take
+    /// as many round trips, while [every change](Self::every_change) of [a query of their
     /// ids](crate::Query::doc_ids) takes one.
     ///
     /// # Panics
@@ -79,11 +80,12 @@ impl FeedOptions {
     #[track_caller]
     pub fn doc(mut self, id: impl Into<String>) -> Self {
         let id = id.into();
-        let Subject::Documents(docs) = &mut self.subject else {
-            panic!("the feed follows every change, so it cannot follow the document {id} too")
-        };
-        if docs.iter().all(|doc| doc.id != id) {
-            docs.push(Document::new(id));
+        assert!(
+            self.rows.is_none(),
+            "the feed follows every change, so it cannot follow the document {id} too"
+        );
+        if self.docs.iter().all(|doc| doc.id != id) {
+            self.docs.push(Document::new(id));
         }
         self
     }
@@ -95,8 +97,8 @@ impl FeedOptions {
     #[must_use]
     #[track_caller]
     pub fn every_change(mut self, every: EveryChange) -> Self {
-        assert!(self.subject.docs().is_empty(), "the feed follows documents already");
-        self.subject = Subject::Rows(Box::new(Rows::new(every)));
+        assert!(self.docs.is_empty(), "the feed follows documents already");
+        self.rows = Some(Box::new(Rows::new(every)));
         self
     }
 
@@ -106,17 +108,15 @@ impl FeedOptions {
     /// If documents are followed.
     #[track_caller]
     pub fn start_at(&mut self, start: Start) {
-        let rows = self.subject.rows_mut().expect("only a feed of every change has a start");
-        rows.start = start;
+        self.rows.as_mut().expect("only a feed of every change has a start").every.start = start;
     }
 
     /// Asks the server for a heartbeat this often. If nothing arrives for two and a half times this
     /// time, the feed is dead. At least a millisecond.
     #[must_use]
-    pub fn heartbeat(mut self, every: Duration) -> Self {
-        self.heartbeat = every.max(Duration::from_millis(1));
-        self.liveness = Liveness::Heartbeat;
-        self
+    pub fn heartbeat(self, every: Duration) -> Self {
+        let heartbeat = every.max(Duration::from_millis(1));
+        FeedOptions { heartbeat, liveness: Liveness::Heartbeat, ..self }
     }
 
     /// Asks the server to end an answer if nothing has changed for this time (CouchDB's `timeout`),
@@ -124,34 +124,30 @@ impl FeedOptions {
     /// is then asked for again immediately, which is not a loss. At least a second.
     ///
     /// Use it for filters that leave out most changes: the end of an answer says how far the server
-    /// has come, so the checkpoint moves past what was left out. With heartbeats it stays at the
-    /// last row, and after a loss or a restart the server searches all of that again.
+    /// has come, so the checkpoint moves past changes that were left out. With heartbeats it stays
+    /// at the last row, and after a loss or a restart the server searches all of that again.
     ///
     /// Each end costs two requests on the same connection, and one for each document if the server
     /// does not identify its databases. If nothing arrives for two and a half times this time, the
-    /// feed is dead; a server may be silent that long while it skips what is left out. CouchDB
-    /// reduces the time to its setting `changes_timeout`, a minute by default, and counts from the
-    /// last change of any document: in a database that always changes, answers do not end in this
-    /// way, and [`FeedMode::Normal`] shows how far they are.
+    /// feed is dead; a server may be silent that long while it skips changes. CouchDB reduces the
+    /// time to its setting `changes_timeout`, a minute by default, and counts from the last change
+    /// of any document. So in a database that always changes, answers do not end in this way. There
+    /// [`FeedMode::Normal`] shows how far they are.
     #[must_use]
-    pub fn timeout(mut self, after: Duration) -> Self {
-        self.heartbeat = after.max(PROOF_TIME);
-        self.liveness = Liveness::Timeout;
-        self
+    pub fn timeout(self, after: Duration) -> Self {
+        FeedOptions { heartbeat: after.max(PROOF_TIME), liveness: Liveness::Timeout, ..self }
     }
 
     /// Accepts lines and documents of up to so many bytes.
     #[must_use]
-    pub fn line_max(mut self, bytes: usize) -> Self {
-        self.line_max = bytes;
-        self
+    pub fn line_max(self, bytes: usize) -> Self {
+        FeedOptions { line_max: bytes, ..self }
     }
 
     /// Asks for the feed in this way, for servers and proxies that cannot stream.
     #[must_use]
-    pub fn mode(mut self, mode: FeedMode) -> Self {
-        self.mode = mode;
-        self
+    pub fn mode(self, mode: FeedMode) -> Self {
+        FeedOptions { mode, ..self }
     }
 
     /// Makes the random parts of all pauses repeatable, for tests.
@@ -168,9 +164,8 @@ impl FeedOptions {
     /// A server without sessions gets the credentials as Basic authentication after all. Without
     /// credentials in the URL this does nothing.
     #[must_use]
-    pub fn cookie_session(mut self) -> Self {
-        self.has_cookie_session = self.url.has_credentials();
-        self
+    pub fn cookie_session(self) -> Self {
+        FeedOptions { has_cookie_session: self.url.has_credentials(), ..self }
     }
 
     /// Waits at most this long between tries, and after a [permanent](FeedError::is_permanent)
@@ -179,8 +174,9 @@ impl FeedOptions {
     ///
     /// After the server has rejected the credentials (401, or a [locked
     /// account](FeedError::is_lockout)) the pause is at least
-    /// [`LOGIN_RETRY_MIN`](crate::limits::LOGIN_RETRY_MIN) and grows, whatever the cap is: CouchDB
-    /// locks an account after five wrong passwords, also for clients with the right one.
+    /// [`LOGIN_RETRY_MIN`](crate::limits::LOGIN_RETRY_MIN) and grows, whatever the cap is. The
+    /// reason: CouchDB locks an account after five wrong passwords, also for clients with the right
+    /// one.
     #[must_use]
     pub fn retry_cap(mut self, cap: Duration) -> Self {
         self.retry.set_cap(cap);
@@ -205,14 +201,15 @@ impl FeedOptions {
     /// an error, after which the feed would start from the beginning.
     ///
     /// ```
-    /// # use couch_feed::{FeedError, FeedOptions};
+    /// # use couch_feed::FeedOptions;
+    /// use couch_feed::FeedError::NoDatabase;
     /// # fn three(feed: fn() -> FeedOptions) {
     /// // Ends at whatever needs an operator.
     /// let _ = feed().retry_if(|why| !why.is_permanent());
     /// // The same, but the database may be created later, or created again.
-    /// let _ = feed().retry_if(|why| !why.is_permanent() || matches!(why,
-    /// FeedError::NoDatabase(_))); // Ends when the database is deleted.
-    /// let _ = feed().retry_if(|why| !matches!(why, FeedError::NoDatabase(_)));
+    /// let _ = feed().retry_if(|why| !why.is_permanent() || matches!(why, NoDatabase(_)));
+    /// // Ends when the database is deleted.
+    /// let _ = feed().retry_if(|why| !matches!(why, NoDatabase(_)));
     /// # }
     /// ```
     #[must_use]

@@ -1,4 +1,4 @@
-//! Which changes are followed, from where, and what each row has.
+//! Which changes are followed, from where, and with which members of rows.
 
 use crate::checkpoint::Checkpoint;
 use crate::limits::WINDOW_ROWS;
@@ -7,7 +7,7 @@ use crate::url::encoded;
 use bytes::Bytes;
 use std::fmt;
 
-/// The parameters of a request for `_changes`: which rows to send, and what each row has.
+/// The parameters of a request for `_changes`: which rows to send, with or without documents.
 ///
 /// The follower itself sets `feed`, `since`, `heartbeat` and `timeout`. There is no `descending`,
 /// because a feed cannot be followed backwards. Of the three ways to select rows,
@@ -21,8 +21,9 @@ use std::fmt;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
-    has_docs: bool,
-    /// Parameters for what else rows have.
+    /// True if rows have their documents.
+    pub(crate) has_docs: bool,
+    /// Parameters for further members of rows and documents.
     extras: Vec<&'static str>,
     selection: Selection,
     pub(crate) limit: Option<u64>,
@@ -50,23 +51,8 @@ pub enum QueryError {
 }
 
 /// The parameters of `_changes` itself (CouchDB's reference, `/{db}/_changes`).
-const OWN: [&str; 15] = [
-    "att_encoding_info",
-    "attachments",
-    "conflicts",
-    "descending",
-    "doc_ids",
-    "feed",
-    "filter",
-    "heartbeat",
-    "include_docs",
-    "last-event-id",
-    "limit",
-    "seq_interval",
-    "since",
-    "style",
-    "timeout",
-];
+const OWN: &str = "att_encoding_info attachments conflicts descending doc_ids feed filter \
+                   heartbeat include_docs last-event-id limit seq_interval since style timeout";
 
 impl Query {
     /// Every row, without documents.
@@ -122,7 +108,7 @@ impl Query {
         let mut text = "&filter=".to_owned() + &encoded(name);
         for (key, value) in parameters {
             let (key, value) = (key.as_ref(), value.as_ref());
-            if OWN.contains(&key) {
+            if OWN.split(' ').any(|own| own == key) {
                 return Err(QueryError::Parameter(key.to_owned()));
             }
             text.extend(["&", &encoded(key), "=", &encoded(value)]);
@@ -150,16 +136,11 @@ impl Query {
         Ok(Query { selection: Selection::Body("_selector", body.into()), ..self })
     }
 
-    /// Ends the feed after so many rows in all, however often it is lost. Rows that come again
-    /// after a loss do not count, nor rows that are
-    /// [dropped](super::EveryChange::drop_repeats).
+    /// Ends the feed after so many rows in all, however often it is lost. Rows that are repeated
+    /// after a loss do not count, nor rows that are [dropped](super::EveryChange::drop_repeats).
     #[must_use]
     pub fn limit(self, rows: u64) -> Self {
         Query { limit: Some(rows), ..self }
-    }
-
-    pub(crate) fn has_docs(&self) -> bool {
-        self.has_docs
     }
 
     /// The part of a request's target that only this query has.
@@ -208,17 +189,13 @@ fn short(text: &str) -> String {
     if text.len() <= SHOWN { text.to_owned() } else { fingerprint(text) }
 }
 
-/// The length and the hash of a text, which are the same in every build.
+/// The length and the hash of a text. FNV-1a with 64 bits, unlike the standard library's hash, is
+/// the same in every release, and checkpoints contain it.
 fn fingerprint(text: &str) -> String {
-    format!("{} bytes, fnv1a {:016x}", text.len(), fnv_1a(text))
-}
-
-/// FNV-1a with 64 bits: unlike the standard library's hash, it is the same in every release, and
-/// checkpoints contain it.
-fn fnv_1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    });
+    format!("{} bytes, fnv1a {hash:016x}", text.len())
 }
 
 impl fmt::Display for QueryError {
@@ -272,11 +249,11 @@ pub enum Start {
     Beginning,
     /// With the next change: after the sequence that the database has when it is first reached.
     Now,
-    /// After what was acknowledged before.
+    /// After the rows that were acknowledged before.
     Checkpoint(Checkpoint),
 }
 
-/// What to do if a checkpoint belongs to something else than what is followed.
+/// What to do if a checkpoint belongs to another server, database or query.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnMismatch {
@@ -316,24 +293,22 @@ impl EveryChange {
 
     /// Asks for the rows of this query instead of all rows without documents.
     #[must_use]
-    pub fn query(mut self, query: Query) -> Self {
-        self.query = query;
-        self
+    pub fn query(self, query: Query) -> Self {
+        EveryChange { query, ..self }
     }
 
     /// Reports at most so many rows beyond the last one before which all are acknowledged; at least
     /// one. Then nothing more is read from the connection, and the server waits.
     #[must_use]
-    pub fn window(mut self, rows: usize) -> Self {
-        self.window = rows.max(1);
-        self
+    pub fn window(self, rows: usize) -> Self {
+        EveryChange { window: rows.max(1), ..self }
     }
 
     /// Drops a row that says the same as the last row of its document, instead of reporting it with
-    /// a mark: the same revisions, the same `deleted`, and the same document, byte by byte, if it
-    /// has one. [`Counters::repeats`](crate::Counters::repeats) counts them. A dropped row has a
-    /// number, which is missing among the reported ones, and counts as acknowledged: its sequence
-    /// is acknowledged together with the rows before it.
+    /// a mark. Rows say the same if they have the same revisions, the same `deleted`, and the same
+    /// document, byte by byte, if there is one. [`Counters::repeats`](crate::Counters::repeats)
+    /// counts them. A dropped row has a number, which is missing among the reported ones, and
+    /// counts as acknowledged: its sequence is acknowledged together with the rows before it.
     ///
     /// Cost: two hashes of each row and its document, and some hundred kilobytes of memory. It does
     /// not guarantee that a row is reported once only. The following rows are reported again, with
@@ -346,22 +321,19 @@ impl EveryChange {
     /// Without [`Query::all_revs`] a row names the winning revision only: one that comes because
     /// another leaf has changed says nothing new, and is dropped.
     #[must_use]
-    pub fn drop_repeats(mut self) -> Self {
-        self.drops_repeats = true;
-        self
+    pub fn drop_repeats(self) -> Self {
+        EveryChange { drops_repeats: true, ..self }
     }
 
     /// What to do if the checkpoint belongs to something else.
     #[must_use]
-    pub fn on_mismatch(mut self, then: OnMismatch) -> Self {
-        self.on_mismatch = then;
-        self
+    pub fn on_mismatch(self, on_mismatch: OnMismatch) -> Self {
+        EveryChange { on_mismatch, ..self }
     }
 
     /// What to do if the database was created again.
     #[must_use]
-    pub fn on_recreated(mut self, then: OnRecreated) -> Self {
-        self.on_recreated = then;
-        self
+    pub fn on_recreated(self, on_recreated: OnRecreated) -> Self {
+        EveryChange { on_recreated, ..self }
     }
 }

@@ -1,5 +1,6 @@
 //! What CouchDB sends: the rows of a feed, documents, and the bodies of its other answers.
 
+use crate::event::Change;
 use crate::limits::REASON_CHARS;
 use bytes::Bytes;
 use serde_core::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
@@ -18,11 +19,6 @@ impl Seq {
     /// The sequence before the first change of every database.
     pub(crate) fn beginning() -> Self {
         Seq("0".into())
-    }
-
-    /// A sequence whose text is known, from a checkpoint.
-    pub(crate) fn from_text(text: &str) -> Self {
-        Seq(text.into())
     }
 
     /// The text for the parameter `since`, before percent-encoding.
@@ -44,7 +40,7 @@ impl Seq {
         }
     }
 
-    /// Parses the JSON of a sequence that [`skim`](crate::skim::skim) found.
+    /// Parses the JSON of a sequence that [`skim`] found.
     pub(crate) fn parse(json: &[u8]) -> Option<Self> {
         Seq::of(serde_json::from_slice::<&RawValue>(json).ok()?)
     }
@@ -131,14 +127,6 @@ pub(crate) struct Info {
     pub(crate) purges: Option<String>,
 }
 
-impl Info {
-    /// Returns true if the database has fewer changes than `seq` counts. Always false if sequences
-    /// are not numbers.
-    pub(crate) fn is_before(&self, seq: &Seq) -> bool {
-        self.count.zip(seq.number()).is_some_and(|(count, known)| count < known)
-    }
-}
-
 /// Parses one line. Members may come in any order. Of a row whose id is not wanted, only the
 /// sequence is read.
 pub(crate) fn parse_line(line: &Bytes, is_wanted: impl FnOnce(&str) -> bool) -> Line {
@@ -172,6 +160,68 @@ pub(crate) fn parse_line(line: &Bytes, is_wanted: impl FnOnce(&str) -> bool) -> 
         return if is_empty { Line::Last(Seq::of(last)) } else { Line::Malformed };
     }
     parse_reason(line).map_or(Line::Malformed, Line::Error)
+}
+
+/// Finds the id and the sequence of a row by its first members, without reading the rest. `None` if
+/// that needs a parser: the row has no id, or its id has escapes.
+///
+/// Cost: the bytes up to the later of the two members are scanned; nothing is allocated. In
+/// `CouchDB`'s rows they come first.
+pub(crate) fn skim(line: &[u8]) -> Option<(&str, &[u8])> {
+    let mut rest = line.trim_ascii();
+    rest = rest.strip_suffix(b"}")?.strip_prefix(b"{")?;
+    let (mut id, mut seq) = (None, None);
+    loop {
+        let name = string_at(rest.trim_ascii_start())?;
+        rest = rest.trim_ascii_start()[name.len() + 2..].trim_ascii_start();
+        rest = rest.strip_prefix(b":")?.trim_ascii_start();
+        let value = &rest[..value_len(rest)?];
+        rest = rest[value.len()..].trim_ascii_start();
+        match name {
+            b"id" => id = Some(string_at(value)?),
+            b"seq" => seq = Some(value),
+            _ => {}
+        }
+        if let (Some(id), Some(seq)) = (id, seq) {
+            return Some((std::str::from_utf8(id).ok()?, seq));
+        }
+        rest = rest.strip_prefix(b",")?;
+    }
+}
+
+/// The text of the JSON string at the start of `json`, if it has no escapes.
+fn string_at(json: &[u8]) -> Option<&[u8]> {
+    let text = json.strip_prefix(b"\"")?;
+    let end = memchr::memchr2(b'"', b'\\', text)?;
+    (text[end] == b'"').then(|| &text[..end])
+}
+
+/// The length of the JSON value at the start of `json`, if it ends there and its brackets match.
+fn value_len(json: &[u8]) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut at = 0;
+    loop {
+        match json.get(at)? {
+            b'"' => {
+                at += 1;
+                loop {
+                    at += memchr::memchr2(b'"', b'\\', json.get(at..)?)?;
+                    if json[at] == b'"' {
+                        break;
+                    }
+                    at += 2;
+                }
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.checked_sub(1)?,
+            b',' if depth == 0 => return Some(at),
+            _ => {}
+        }
+        at += 1;
+        if depth == 0 && (at == json.len() || matches!(json[at - 1], b'"' | b'}' | b']')) {
+            return Some(at);
+        }
+    }
 }
 
 /// Parses the body of an error.
@@ -218,18 +268,25 @@ fn revs(changes: &RawValue) -> Option<Vec<String>> {
     changes.iter().map(|change| text_of(change.0?).map(Cow::into_owned)).collect()
 }
 
-/// What a document says about itself.
+/// The members of a document that concern the document itself.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Document {
+pub(crate) struct Own {
     pub(crate) rev: String,
     pub(crate) is_deleted: bool,
+}
+
+impl Own {
+    /// The state of the document of this id, whose text is `doc`.
+    pub(crate) fn into_change(self, id: String, doc: Bytes) -> Change {
+        Change { id, rev: Some(self.rev), doc: (!self.is_deleted).then_some(doc) }
+    }
 }
 
 /// Reads the revision of `json`, which should be the document of this id.
 ///
 /// # Errors
-/// What is wrong, if it is not an object, has another id or has no revision.
-pub(crate) fn parse_document(json: &[u8], id: &str) -> Result<Document, &'static str> {
+/// The reason, if it is not an object, has another id or has no revision.
+pub(crate) fn parse_document(json: &[u8], id: &str) -> Result<Own, &'static str> {
     let names = ["_id", "_rev", "_deleted"];
     let [own_id, rev, deleted] = members(json, names).ok_or("it is no document")?;
     if own_id.and_then(text_of).ok_or("it has no _id")? != id {
@@ -237,7 +294,7 @@ pub(crate) fn parse_document(json: &[u8], id: &str) -> Result<Document, &'static
     }
     let rev = rev.and_then(text_of).filter(|rev| !rev.is_empty()).ok_or("it has no _rev")?;
     let is_deleted = deleted.is_some_and(|deleted| deleted.get() == "true");
-    Ok(Document { rev: rev.into_owned(), is_deleted })
+    Ok(Own { rev: rev.into_owned(), is_deleted })
 }
 
 /// Checks that `json`, which is valid JSON, is the document of this id.

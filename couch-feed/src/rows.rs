@@ -1,16 +1,13 @@
-//! Following every change: where to begin, which rows to report, and what is acknowledged.
+//! Following every change: where to begin, which rows to report, and which are acknowledged.
 
-use crate::action::{Action, Urgency};
 use crate::answers::Answer;
-use crate::checkpoint::{Checkpoint, Marks, Mismatch};
+use crate::checkpoint::{Checkpoint, LatestRows, Ledger, Marks, Mismatch, Recent};
 use crate::error::FeedError;
-use crate::event::{FeedEnd, FeedEvent};
+use crate::event::{Action, FeedEnd, FeedEvent, Urgency};
 use crate::follower::Follower;
-use crate::ledger::Ledger;
 use crate::limits::WINDOW_BYTES;
-use crate::query::{EveryChange, OnMismatch, OnRecreated, Query, Start};
+use crate::query::{EveryChange, OnMismatch, OnRecreated, Start};
 use crate::row::{Info, Row, Seq, members, parse_document, parse_uuid};
-use crate::seen::{LatestRows, Recent};
 use crate::state::State;
 use crate::url::{encoded, path_of};
 use bytes::BytesMut;
@@ -19,12 +16,7 @@ use std::sync::Arc;
 /// Every change of a database, as far as it was reported.
 #[derive(Debug)]
 pub(crate) struct Rows {
-    pub(crate) query: Query,
-    pub(crate) start: Start,
-    window: usize,
-    on_mismatch: OnMismatch,
-    on_recreated: OnRecreated,
-
+    pub(crate) every: EveryChange,
     pub(crate) server: ServerUuid,
     pub(crate) ledger: Ledger,
     recent: Recent,
@@ -40,7 +32,7 @@ pub(crate) struct Rows {
     asked_last: u64,
     /// True while the rows that come were reported before the feed was asked for.
     is_rewound: bool,
-    /// How many rows are still to be reported, if there is a limit.
+    /// The number of rows that will still be reported, if there is a limit.
     pub(crate) left: Option<u64>,
 }
 
@@ -79,29 +71,24 @@ impl ServerUuid {
 
 impl Rows {
     pub(crate) fn new(every: EveryChange) -> Self {
-        let EveryChange { start, query, window, drops_repeats, on_mismatch, on_recreated } = every;
         Rows {
-            start,
-            window,
-            on_mismatch,
-            on_recreated,
             server: ServerUuid::Unknown,
             ledger: Ledger::default(),
             recent: Recent::default(),
-            latest: drops_repeats.then(LatestRows::default),
+            latest: every.drops_repeats.then(LatestRows::default),
             awaiting_doc: None,
             since_number: 0,
             asked_number: 0,
             asked_last: 0,
             is_rewound: false,
-            left: query.limit,
-            query,
+            left: every.query.limit,
+            every,
         }
     }
 
     /// Returns true if no more rows may be reported until some are acknowledged.
     fn is_full(&self) -> bool {
-        self.ledger.unfinished() >= self.window || self.ledger.open_bytes() >= WINDOW_BYTES
+        self.ledger.unfinished() >= self.every.window || self.ledger.open_bytes >= WINDOW_BYTES
     }
 
     /// Returns true if the limit is reached and all rows are acknowledged.
@@ -115,7 +102,7 @@ impl Rows {
         if is_after_loss {
             self.asked_number = self.since_number;
         }
-        self.asked_last = self.ledger.last();
+        self.asked_last = self.ledger.last;
     }
 
     fn restart(&mut self, seq: &Seq, marks: Marks) {
@@ -123,55 +110,60 @@ impl Rows {
         self.recent.restart(marks);
         self.awaiting_doc = None;
         self.latest = self.latest.take().map(|_| LatestRows::default());
-        self.since_number = self.ledger.last();
+        self.since_number = self.ledger.last;
     }
 }
 
 impl Follower {
     /// Finds the sequence from which every change is reported. Returns false if the feed has ended.
     pub(crate) fn find_place(&mut self, info: &Info, is_recreated: bool) -> bool {
-        let Some(rows) = self.subject.rows() else { return true };
+        let Some(rows) = &self.rows else { return true };
+        let (start, on_recreated) = (rows.every.start.clone(), rows.every.on_recreated);
+        let from = |seq| Some((seq, Marks::default()));
         let place = if is_recreated {
-            let is_end = rows.on_recreated == OnRecreated::Stop;
             self.tell(FeedEvent::Recreated);
-            if is_end {
+            if on_recreated == OnRecreated::Stop {
                 // The checkpoint remains that of the old database.
                 self.end(FeedEvent::Ended(FeedEnd::Recreated));
                 return false;
             }
-            Some((Seq::beginning(), Marks::default()))
+            from(Seq::beginning())
         } else if self.place.since.is_some() {
             None
         } else {
-            match rows.start.clone() {
-                Start::Beginning => Some((Seq::beginning(), Marks::default())),
-                Start::Now => info.update_seq.clone().map(|seq| (seq, Marks::default())),
+            match start {
+                Start::Beginning => from(Seq::beginning()),
+                Start::Now => info.update_seq.clone().and_then(from),
                 Start::Checkpoint(checkpoint) => {
-                    let Some(place) = self.place_of(checkpoint, info) else { return false };
-                    Some(place)
+                    let place = self.place_of(checkpoint, info);
+                    if place.is_none() {
+                        return false;
+                    }
+                    place
                 }
             }
         };
         self.place.identity.clone_from(&info.identity);
-        if let (Some((seq, marks)), Some(rows)) = (place, self.subject.rows_mut()) {
+        let Some(rows) = &mut self.rows else { return true };
+        if let Some((seq, marks)) = place {
             rows.restart(&seq, marks);
             self.place.since = Some(seq);
             self.actions.push_back(Action::Save(Urgency::Now));
         }
-        if self.subject.rows().is_some_and(Rows::is_done) {
+        let is_done = rows.is_done();
+        if is_done {
             self.end(FeedEvent::Ended(FeedEnd::Limit));
-            return false;
         }
-        true
+        !is_done
     }
 
-    /// Where to continue after a checkpoint, and what was acknowledged before, if it belongs to
-    /// what is followed. `None` if the feed has ended because it does not.
+    /// The sequence after which a checkpoint continues, and the marks of the rows before, if it
+    /// belongs to the followed rows. `None` if the feed has ended because it does not.
     fn place_of(&mut self, kept: Checkpoint, info: &Info) -> Option<(Seq, Marks)> {
-        let rows = self.subject.rows()?;
+        let rows = self.rows.as_ref()?;
         let now = self.checkpoint_at(rows, kept.seq.clone(), info.identity.clone());
-        let then = rows.on_mismatch;
-        let is_lost = self.has_lost(info, &kept.seq).then_some(Mismatch::Identity);
+        let then = rows.every.on_mismatch;
+        let is_lost = self.place.has_lost(info, &kept.seq).then_some(Mismatch::Identity);
         let Some(mismatch) = kept.mismatch(&now).or(is_lost) else {
             self.place.purges = kept.purges;
             return Some((kept.seq, kept.recent));
@@ -199,8 +191,8 @@ impl Follower {
             database: self.url.to_string(),
             identity,
             purges: self.place.purges.clone(),
-            query: rows.query.selected(),
-            recent: rows.recent.marks(rows.ledger.acknowledged_number()),
+            query: rows.every.query.selected(),
+            recent: rows.recent.marks(rows.ledger.acknowledged_number),
         }
     }
 
@@ -208,11 +200,9 @@ impl Follower {
     /// for first. A row without a sequence of its own is reported as it is, because asking again
     /// would never lead past it.
     pub(crate) fn every_row(&mut self, row: Row) {
-        let must_wait = self.omits_documents()
-            && row.doc.is_none()
-            && row.seq.is_some()
-            && row.seq != self.place.since;
-        match self.subject.rows_mut() {
+        let has_own_seq = row.seq.is_some() && row.seq != self.place.since;
+        let must_wait = self.omits_documents() && row.doc.is_none() && has_own_seq;
+        match &mut self.rows {
             Some(rows) if must_wait => {
                 rows.awaiting_doc = Some(row);
                 self.reconnect();
@@ -221,11 +211,18 @@ impl Follower {
         }
     }
 
+    /// Returns true if `seq` is certainly after the sequence that the feed was asked from.
+    fn is_new(&self, seq: Option<&Seq>) -> bool {
+        let is_counted = self.place.end.as_ref().is_some_and(|end| end.count.is_some());
+        let asked = self.paging.since.as_ref().and_then(Seq::number);
+        is_counted && seq.and_then(Seq::number).zip(asked).is_some_and(|(seq, asked)| seq > asked)
+    }
+
     /// Reports a row, unless it is a repeated one that should be dropped.
     fn report_row(&mut self, row: Row) {
         let (omitted, is_new) = (self.omits_documents(), self.is_new(row.seq.as_ref()));
         let is_caught_up = self.place.is_caught_up;
-        let Some(rows) = self.subject.rows_mut() else { return };
+        let Some(rows) = &mut self.rows else { return };
         let number = rows.ledger.report(row.seq.clone(), row.json.len());
         let before = rows.recent.record(&row, number);
         let is_same = rows.latest.as_mut().is_some_and(|latest| latest.record(&row));
@@ -249,7 +246,7 @@ impl Follower {
         }
         let has_moved = is_dropped && rows.ledger.acknowledge(number);
         if counts {
-            self.has_news();
+            self.record_news();
         }
         if begins_rewind {
             self.tell(FeedEvent::Rewound);
@@ -276,9 +273,9 @@ impl Follower {
 
     /// The server has sent everything up to `seq`.
     pub(crate) fn reach(&mut self, seq: Seq) {
-        if let Some(rows) = self.subject.rows_mut() {
+        if let Some(rows) = &mut self.rows {
             rows.ledger.reach(seq.clone());
-            rows.since_number = rows.ledger.last();
+            rows.since_number = rows.ledger.last;
             self.save_soon();
         }
         self.place.since = Some(seq);
@@ -286,13 +283,13 @@ impl Follower {
 
     /// Returns true if nothing more should be read at the moment.
     pub(crate) fn is_full(&self) -> bool {
-        self.subject.rows().is_some_and(|rows| rows.is_full() || self.is_blocked())
+        self.rows.as_ref().is_some_and(|rows| rows.is_full() || self.is_blocked())
     }
 
     pub(crate) fn acknowledged(&mut self, number: u64) {
-        let Some(rows) = self.subject.rows_mut() else { return };
+        let Some(rows) = &mut self.rows else { return };
         let has_moved = rows.ledger.acknowledge(number);
-        let is_done = rows.is_done() && matches!(self.state(), State::Waiting);
+        let is_done = rows.is_done() && matches!(&self.state, State::Waiting);
         if has_moved {
             self.save_soon();
         }
@@ -304,7 +301,7 @@ impl Follower {
     }
 
     pub(crate) fn save_soon(&mut self) {
-        if self.subject.rows().is_some() {
+        if self.rows.is_some() {
             self.actions.push_back(Action::Save(Urgency::Soon));
         }
     }
@@ -315,19 +312,19 @@ impl Follower {
     /// It is not known which row was too long: a database of several shards sends its rows in
     /// another order each time, so the next row need not be the same one.
     pub(crate) fn omits_documents(&self) -> bool {
-        self.subject.wants_docs()
+        self.wants_docs()
             && self.place.too_long_after.is_some()
             && self.place.too_long_after == self.place.since
     }
 
-    /// The target of the request for the document of the row that waits for it.
-    pub(crate) fn target_of_row_document(&self) -> String {
-        let rows = self.subject.rows();
-        let waiting = rows.and_then(|rows| Some((rows.awaiting_doc.as_ref()?, &rows.query)));
-        let Some((row, query)) = waiting else { return self.url.path_in_database("") };
+    /// The target of the request for the document of the row that waits for it, without the
+    /// database.
+    pub(crate) fn tail_of_row_document(&self) -> String {
+        let rows = self.rows.as_ref();
+        let waiting = rows.and_then(|rows| Some((rows.awaiting_doc.as_ref()?, &rows.every.query)));
+        let Some((row, query)) = waiting else { return String::new() };
         let rev = row.revs.first().map_or("", String::as_str);
-        let tail = format!("/{}?rev={}{}", path_of(&row.id), encoded(rev), query.of_documents());
-        self.url.path_in_database(&tail)
+        format!("/{}?rev={}{}", path_of(&row.id), encoded(rev), query.of_documents())
     }
 
     pub(crate) fn row_document_read(&mut self, body: &[u8]) {
@@ -358,13 +355,12 @@ impl Follower {
     }
 
     fn awaiting_id(&self) -> Option<String> {
-        Some(self.subject.rows()?.awaiting_doc.as_ref()?.id.clone())
+        Some(self.rows.as_ref()?.awaiting_doc.as_ref()?.id.clone())
     }
 
     /// Reports the row that has waited, with its document or after the reason why there is none.
     fn report_awaiting(&mut self, doc: Option<&[u8]>, why: Option<FeedEvent>) {
-        let Some(mut row) = self.subject.rows_mut().and_then(|rows| rows.awaiting_doc.take())
-        else {
+        let Some(mut row) = self.rows.as_mut().and_then(|rows| rows.awaiting_doc.take()) else {
             return;
         };
         if let Some(doc) = doc {
@@ -375,7 +371,7 @@ impl Follower {
         }
         let omitted = self.omits_documents();
         self.report_row(row);
-        let is_waiting = matches!(self.state(), State::Waiting);
+        let is_waiting = matches!(&self.state, State::Waiting);
         if !is_waiting && omitted == self.omits_documents() {
             self.ask_next();
         }

@@ -1,8 +1,7 @@
 //! The states of a follower, and the transitions between them.
 
-use crate::action::{Action, Channel};
 use crate::answers::Answer;
-use crate::event::FeedEvent;
+use crate::event::{Action, Channel, FeedEvent};
 use crate::follower::Follower;
 use crate::listening::Listening;
 use crate::row::{Info, Seq};
@@ -42,6 +41,12 @@ pub(crate) enum Step {
     Feed,
 }
 
+impl Step {
+    pub(crate) fn is_document(self) -> bool {
+        matches!(self, Step::Document(_) | Step::RowDocument)
+    }
+}
+
 /// The arrows of the diagram: from, to, and when.
 pub(crate) const TRANSITIONS: &[(&str, &str, &str)] = &[
     ("Waiting", "Connecting", "the pause is over"),
@@ -77,9 +82,9 @@ impl State {
 }
 
 /// The connection of the feed.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Link {
-    state: LinkState,
+    pub(crate) state: LinkState,
     /// The number of answers on this connection.
     pub(crate) answers: u32,
     /// True after the server has closed a connection that it seemed to keep open: then each request
@@ -88,27 +93,12 @@ pub(crate) struct Link {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum LinkState {
+pub(crate) enum LinkState {
     #[default]
     Closed,
     Busy,
     /// Open, and the server accepts another request.
     Idle,
-}
-
-impl Link {
-    /// Returns true if the next request can use this connection.
-    pub(crate) fn is_idle(self) -> bool {
-        self.state == LinkState::Idle && !self.is_single_use
-    }
-
-    pub(crate) fn set_idle(&mut self) {
-        self.state = LinkState::Idle;
-    }
-
-    pub(crate) fn set_busy(&mut self) {
-        self.state = LinkState::Busy;
-    }
 }
 
 /// The redirects of the current request.
@@ -120,7 +110,7 @@ pub(crate) struct Redirect {
     pub(crate) count: u32,
 }
 
-/// What is known about the database, and how far it has been followed.
+/// The database, and the position up to which it was followed.
 #[derive(Debug, Default)]
 pub(crate) struct Place {
     /// The last sequence that was processed.
@@ -141,6 +131,42 @@ pub(crate) struct Place {
     pub(crate) was_missing: bool,
 }
 
+impl Place {
+    /// Returns true if the database is certainly another one than before.
+    ///
+    /// Only a server whose sequences are numbers sends neither a creation time nor a uuid. Then a
+    /// database with fewer changes than were reported is another one, or has lost its last changes
+    /// in a crash. The same holds for one that was missing for a time. One that was created again
+    /// unseen, and has as many changes, is not recognised.
+    pub(crate) fn is_recreated(&self, info: &Info) -> bool {
+        match (&self.identity, &info.identity) {
+            (Some(before), Some(now)) => before != now,
+            _ => self.since.as_ref().is_some_and(|since| self.has_lost(info, since)),
+        }
+    }
+
+    /// Returns true if the changes up to `seq` certainly no longer exist. Only sequences that are
+    /// numbers can say so: they count the changes of one database.
+    pub(crate) fn has_lost(&self, info: &Info, seq: &Seq) -> bool {
+        info.count.is_some_and(|count| {
+            self.was_missing || seq.number().is_some_and(|known| count < known)
+        })
+    }
+
+    /// Returns true if everything was reported that existed when the database was last looked at.
+    /// It is not known whether changes at the end were skipped because of a filter.
+    pub(crate) fn is_at_end(&self) -> bool {
+        let (Some(end), Some(since)) = (&self.end, &self.since) else { return false };
+        let is_past = end.count.zip(since.number()).is_some_and(|(count, seq)| seq >= count);
+        is_past || end.update_seq.as_ref() == Some(since)
+    }
+
+    /// Returns true if documents were purged since they were last read, or purges last reported.
+    pub(crate) fn is_purged(&self, info: &Info) -> bool {
+        self.purges.as_ref().zip(info.purges.as_ref()).is_some_and(|(before, now)| before != now)
+    }
+}
+
 /// When documents were read, or must be read again.
 #[derive(Debug, Default)]
 pub(crate) struct Rereads {
@@ -153,8 +179,8 @@ pub(crate) struct Rereads {
 }
 
 impl Follower {
-    /// Goes to another state and returns the one before. The only place where the state changes.
-    pub(crate) fn enter(&mut self, to: State) -> State {
+    /// Goes to another state. The only place where the state changes.
+    pub(crate) fn enter(&mut self, to: State) {
         let from = std::mem::replace(&mut self.state, to);
         debug_assert!(
             from.name() == self.state.name() && matches!(from, State::Waiting | State::Ended)
@@ -165,13 +191,12 @@ impl Follower {
         );
         #[cfg(test)]
         crate::tests::record_transition(from.name(), self.state.name());
-        from
     }
 
     /// Opens a connection for the next request.
     pub(crate) fn connect(&mut self) {
         self.enter(State::Connecting);
-        self.link = Link { state: LinkState::Busy, answers: 0, ..self.link };
+        (self.link.state, self.link.answers) = (LinkState::Busy, 0);
         self.counters.connections += 1;
         self.actions.push_back(Action::Connect(Channel::Feed));
     }
@@ -185,7 +210,7 @@ impl Follower {
     pub(crate) fn hang_up(&mut self) {
         self.timer = None;
         self.end_look();
-        if std::mem::replace(&mut self.link.state, LinkState::Closed) != LinkState::Closed {
+        if std::mem::take(&mut self.link.state) != LinkState::Closed {
             self.actions.push_back(Action::Close(Channel::Feed));
         }
     }

@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, USER_AGENT};
-use http::{HeaderValue, Method, Request, Uri};
+use http::uri::Scheme;
+use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::fmt;
 
-/// Where a database is: `http://user:password@host:5984/name`, or `https://`. A URL without a port
-/// means 5984 for `http`, which is CouchDB's own port, and 443 for `https`.
+/// The URL of a database: `http://user:password@host:5984/name`, or `https://`. A URL without a
+/// port means 5984 for `http`, which is CouchDB's own port, and 443 for `https`.
 ///
 /// The credentials are percent-encoded in the URL. They are sent to this server only, as Basic
 /// authentication or as a login. Neither `Debug` nor `Display` shows them.
@@ -19,6 +20,7 @@ use std::fmt;
 /// ```
 #[derive(Clone)]
 pub struct DatabaseUrl {
+    /// Either `http` or `https`.
     scheme: Scheme,
     host: String,
     port: u16,
@@ -27,12 +29,6 @@ pub struct DatabaseUrl {
     /// Begins with a slash and does not end with one.
     path: String,
     credentials: Option<Credentials>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Scheme {
-    Http,
-    Https,
 }
 
 #[derive(Clone)]
@@ -70,55 +66,28 @@ impl fmt::Display for DatabaseUrlError {
 
 impl std::error::Error for DatabaseUrlError {}
 
-impl Scheme {
-    fn name(self) -> &'static str {
-        match self {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        }
-    }
-
-    /// The scheme's default port (RFC 9110, section 4.2).
-    fn port(self) -> u16 {
-        match self {
-            Scheme::Http => 80,
-            Scheme::Https => 443,
-        }
-    }
-
-    /// The port of a database whose URL names none. CouchDB itself would listen for TLS at 6984,
-    /// but usually a proxy in front of it does, at the scheme's default port.
-    fn database_port(self) -> u16 {
-        match self {
-            Scheme::Http => 5984,
-            Scheme::Https => 443,
-        }
-    }
-}
-
 impl std::str::FromStr for DatabaseUrl {
     type Err = DatabaseUrlError;
 
     fn from_str(url: &str) -> Result<Self, Self::Err> {
         use DatabaseUrlError as Error;
         let uri: Uri = url.parse().map_err(|_| Error::Malformed)?;
-        let scheme = match uri.scheme_str() {
-            Some("http") => Scheme::Http,
-            Some("https") => Scheme::Https,
-            Some(_) => return Err(Error::Scheme),
-            None => return Err(Error::Malformed),
-        };
+        let scheme = uri.scheme().ok_or(Error::Malformed)?.clone();
+        if scheme != Scheme::HTTP && scheme != Scheme::HTTPS {
+            return Err(Error::Scheme);
+        }
         let authority = uri.authority().ok_or(Error::Malformed)?.as_str();
-        let (userinfo, host_port) = match authority.rsplit_once('@') {
-            Some((userinfo, host_port)) => (Some(userinfo), host_port),
-            None => (None, authority),
-        };
+        let (userinfo, host_port) =
+            authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
         // `Uri` has no port both if there is none and if it is not a number.
+        let has_no_port = host_port.ends_with([']', ':']) || !host_port.contains(':');
         let port = match uri.port_u16() {
-            None if !(host_port.ends_with(':') || is_without_port(host_port)) => {
-                return Err(Error::Malformed);
-            }
-            port => port.unwrap_or(scheme.database_port()),
+            Some(port) => port,
+            None if !has_no_port => return Err(Error::Malformed),
+            // CouchDB itself would listen for TLS at 6984, but usually a proxy in front of it does,
+            // at the scheme's default port.
+            None if scheme == Scheme::HTTPS => 443,
+            None => 5984,
         };
         let path = uri.path().trim_end_matches('/');
         if path.is_empty() {
@@ -133,7 +102,7 @@ impl std::str::FromStr for DatabaseUrl {
         let host = host.trim_matches(['[', ']']).to_owned();
         // RFC 9110, section 7.2: the default port of the scheme is left out. 5984 is not one.
         let shown = host_and_port(&host, port);
-        let default_port = format!(":{}", scheme.port());
+        let default_port = format!(":{}", default_port(&scheme));
         let shown = shown.strip_suffix(&default_port).unwrap_or(&shown);
         Ok(DatabaseUrl {
             authority: HeaderValue::from_str(shown).map_err(|_| Error::Malformed)?,
@@ -159,14 +128,14 @@ impl DatabaseUrl {
 
     /// Returns true if the connection must be secured by TLS.
     pub fn is_https(&self) -> bool {
-        self.scheme == Scheme::Https
+        self.scheme == Scheme::HTTPS
     }
 
-    /// The scheme, host and port: what a client that wants absolute URLs puts before the target of
+    /// The scheme, host and port: a client that wants absolute URLs puts them before the target of
     /// a request.
     #[must_use]
     pub fn origin(&self) -> String {
-        format!("{}://{}", self.scheme.name(), host_and_port(&self.host, self.port))
+        format!("{}://{}", self.scheme, host_and_port(&self.host, self.port))
     }
 
     /// The target of a request for the database itself (`tail` is empty) or for a path below it.
@@ -185,44 +154,46 @@ impl DatabaseUrl {
     }
 
     /// A request for `target` with the cookie of a session, or else with the credentials of the
-    /// URL. `None` if the target is longer than a URL can be.
-    pub(crate) fn get(&self, target: &str, cookie: Option<&HeaderValue>) -> Option<Request<Bytes>> {
-        let mut request = self.request(target)?;
-        let headers = request.headers_mut();
-        match (cookie, &self.credentials) {
-            (Some(cookie), _) => drop(headers.insert(COOKIE, cookie.clone())),
-            (None, Some(own)) => drop(headers.insert(AUTHORIZATION, own.basic.clone())),
-            (None, None) => {}
-        }
-        Some(request)
-    }
-
-    /// The same request with a JSON body.
-    pub(crate) fn with_body(mut request: Request<Bytes>, body: Bytes) -> Request<Bytes> {
-        *request.method_mut() = Method::POST;
-        *request.body_mut() = body;
-        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        request
+    /// URL. With a JSON body it is a POST. `None` if the target is longer than a URL can be.
+    pub(crate) fn request(
+        &self,
+        target: &str,
+        cookie: Option<&HeaderValue>,
+        body: Option<Bytes>,
+    ) -> Option<Request<Bytes>> {
+        let basic = || Some((AUTHORIZATION, &self.credentials.as_ref()?.basic));
+        let login = cookie.map(|cookie| (COOKIE, cookie)).or_else(basic);
+        self.build(target, login, body.map(|body| ("application/json", body)))
     }
 
     /// A request for the cookie of a session; `None` if the URL has no credentials.
     pub(crate) fn login(&self) -> Option<Request<Bytes>> {
         let form = self.credentials.as_ref()?.form.clone();
-        let mut request = self.request(&self.path_on_server("_session"))?;
-        *request.method_mut() = Method::POST;
-        *request.body_mut() = form;
-        let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
-        request.headers_mut().insert(CONTENT_TYPE, form_type);
-        Some(request)
+        let body = ("application/x-www-form-urlencoded", form);
+        self.build(&self.path_on_server("_session"), None, Some(body))
     }
 
-    fn request(&self, target: &str) -> Option<Request<Bytes>> {
+    fn build(
+        &self,
+        target: &str,
+        login: Option<(HeaderName, &HeaderValue)>,
+        body: Option<(&'static str, Bytes)>,
+    ) -> Option<Request<Bytes>> {
+        const AGENT: &str = concat!("couch-feed/", env!("CARGO_PKG_VERSION"));
         let mut request = Request::new(Bytes::new());
         *request.uri_mut() = target.parse().ok()?;
         let headers = request.headers_mut();
         headers.insert(HOST, self.authority.clone());
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        if let Some((name, value)) = login {
+            headers.insert(name, value.clone());
+        }
+        if let Some((media_type, body)) = body {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+            *request.method_mut() = Method::POST;
+            *request.body_mut() = body;
+        }
         Some(request)
     }
 
@@ -234,24 +205,26 @@ impl DatabaseUrl {
     pub(crate) fn redirected(&self, location: &str) -> Result<String, &'static str> {
         let location = location.split('#').next().unwrap_or_default();
         let uri: Uri = location.parse().map_err(|_| "to no URL")?;
-        match (uri.scheme_str(), uri.host()) {
+        match (uri.scheme(), uri.host()) {
             (None, None) if location.starts_with('/') && !location.starts_with("//") => {}
-            (Some(scheme), Some(host)) if scheme == self.scheme.name() => {
+            (Some(scheme), Some(host)) if *scheme == self.scheme => {
                 let is_same = host.trim_matches(['[', ']']).eq_ignore_ascii_case(&self.host)
-                    && uri.port_u16().unwrap_or(self.scheme.port()) == self.port;
+                    && uri.port_u16().unwrap_or(default_port(scheme)) == self.port;
                 if !is_same {
                     return Err("to another server, where the feed does not follow");
                 }
             }
-            (Some("https"), _) => return Err("to https, which the database's URL does not use"),
-            (Some("http"), _) => return Err("to http, which is not encrypted"),
+            (Some(scheme), _) if *scheme == Scheme::HTTPS => {
+                return Err("to https, which the database's URL does not use");
+            }
+            (Some(scheme), _) if *scheme == Scheme::HTTP => {
+                return Err("to http, which is not encrypted");
+            }
             _ => return Err("to no URL of this server"),
         }
         Ok(uri.path_and_query().map_or("/", |target| target.as_str()).to_owned())
     }
 }
-
-const AGENT: &str = concat!("couch-feed/", env!("CARGO_PKG_VERSION"));
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -265,13 +238,13 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-fn host_and_port(host: &str, port: u16) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+/// RFC 9110, section 4.2.
+fn default_port(scheme: &Scheme) -> u16 {
+    if *scheme == Scheme::HTTPS { 443 } else { 80 }
 }
 
-/// Returns true if no port follows the host. A host with colons of its own is in brackets.
-fn is_without_port(host_port: &str) -> bool {
-    host_port.ends_with(']') || !host_port.contains(':')
+fn host_and_port(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 impl Credentials {
@@ -289,7 +262,7 @@ impl Credentials {
     }
 }
 
-/// All characters except those that RFC 3986, section 2.3, leaves as they are.
+/// All characters except the unreserved ones of RFC 3986, section 2.3.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Percent-encodes a text.
@@ -308,10 +281,10 @@ pub(crate) fn path_of(id: &str) -> String {
 /// Decodes a percent-encoded text. `None` if a percent sign is not followed by two hexadecimal
 /// digits, or if the bytes are not UTF-8.
 pub(crate) fn decoded(text: &str) -> Option<String> {
-    let is_valid = text
-        .split('%')
-        .skip(1)
-        .all(|rest| rest.len() >= 2 && rest.as_bytes()[..2].iter().all(u8::is_ascii_hexdigit));
+    let is_hex = |rest: &str| {
+        rest.as_bytes().get(..2).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit))
+    };
+    let is_valid = text.split('%').skip(1).all(is_hex);
     let decoded = is_valid.then(|| percent_decode_str(text).decode_utf8())?;
     Some(decoded.ok()?.into_owned())
 }

@@ -5,7 +5,7 @@ use crate::row::Seq;
 
 fn checkpoint() -> Checkpoint {
     Checkpoint {
-        seq: Seq::from_text(r#"[4,"g1"]"#),
+        seq: Seq(r#"[4,"g1"]"#.into()),
         server: Some("u1".into()),
         database: "http://h:5984/a/db".into(),
         identity: Some("17".into()),

@@ -1,15 +1,15 @@
 //! Splitting an answer into rows and lines.
 
-use crate::cutter::{Page, skip_empty};
+use crate::cutter::{Cutter, skip_empty};
 use crate::limits::ANSWER_BYTES;
 use bytes::BytesMut;
 
 fn items(input: &str, step: usize) -> Vec<String> {
-    let mut page = Page::new(60);
+    let mut page = Cutter::page(60);
     let mut items = vec![];
     for piece in input.as_bytes().chunks(step) {
         page.feed(piece);
-        items.extend(std::iter::from_fn(|| page.next()).map(|item| match item {
+        items.extend(std::iter::from_fn(|| page.next_of_page()).map(|item| match item {
             Ok(item) => String::from_utf8_lossy(&item).into_owned(),
             Err(_) => "! too long".to_owned(),
         }));
@@ -30,14 +30,14 @@ fn the_beginning_of_an_answer_waits_for_no_end_and_all_that_is_unfinished_does()
         ("{\"results\":[],\"last_seq\":[7,\"x\"]}", 0),
         (&long, 0),
     ] {
-        let mut page = Page::new(60);
+        let mut page = Cutter::page(60);
         page.feed(input.as_bytes());
-        while page.next().is_some() {}
+        while page.next_of_page().is_some() {}
         assert_eq!(page.pending(), pending, "{}", &input[..input.len().min(40)]);
     }
-    let mut page = Page::new(60);
+    let mut page = Cutter::page(60);
     page.feed(b"{\"results\":[{\"a\":1},{\"b");
-    while page.next().is_some() {}
+    while page.next_of_page().is_some() {}
     assert!(page.pending() >= 3 && page.pending() < 20, "{}", page.pending());
 }
 
@@ -71,7 +71,7 @@ fn rows_and_the_rest_are_cut_out_however_they_are_written() {
         "{ \"last_seq\" : [4, \"g {1\"] , \"results\" : [ {\"id\":\"a\"} ] }",
         &["{\"id\":\"a\"}", "{\"last_seq\":[4,\"g {1\"],\"results\":[]}"],
     );
-    // Whatever stands in a row.
+    // Any bytes in a row.
     let row = r#"{"id":"]}\"\\","x":[[{}],{"y":", {"}], "n" : 1.50}"#;
     check(&format!("{{\"results\":[{row},\n{row}"), &[row, row]);
 }

@@ -1,6 +1,6 @@
 //! The acknowledged sequence.
 
-use crate::ledger::Ledger;
+use crate::checkpoint::Ledger;
 use crate::row::Seq;
 
 /// Does what `script` says and compares the acknowledged sequence and number after each: `a`
@@ -13,19 +13,19 @@ fn check(script: &str, expected: &str) {
     let mut seen = vec![];
     for word in script.split(' ') {
         if let Ok(number) = word.parse() {
-            let before = ledger.acknowledged().cloned();
+            let before = ledger.acknowledged.clone();
             let has_moved = ledger.acknowledge(number);
-            assert_eq!(has_moved, ledger.acknowledged() != before.as_ref(), "{script}");
+            assert_eq!(has_moved, ledger.acknowledged != before, "{script}");
         } else if let Some(seq) = word.strip_prefix('=') {
-            ledger.reach(Seq::from_text(seq));
+            ledger.reach(Seq(seq.into()));
         } else {
-            ledger.report((word != "-").then(|| Seq::from_text(word)), 10);
+            ledger.report((word != "-").then(|| Seq(word.into())), 10);
         }
-        let (seq, number) = (ledger.acknowledged().unwrap(), ledger.acknowledged_number());
+        let (seq, number) = (ledger.acknowledged.as_ref().unwrap(), ledger.acknowledged_number);
         seen.push(format!("{seq}:{number}"));
     }
     assert_eq!(seen.join(" "), expected, "{script}");
-    assert_eq!(ledger.open_bytes() == 0, ledger.unfinished() == 0, "{script}");
+    assert_eq!(ledger.open_bytes == 0, ledger.unfinished() == 0, "{script}");
 }
 
 #[test]
@@ -48,10 +48,10 @@ fn the_lowest_unfinished_row_holds_the_sequence_back() {
 fn a_restart_forgets_rows_and_continues_their_numbers() {
     let mut ledger = Ledger::default();
     ledger.restart(Seq::beginning());
-    ledger.report(Some(Seq::from_text("a")), 10);
-    ledger.restart(Seq::from_text("new"));
+    ledger.report(Some(Seq("a".into())), 10);
+    ledger.restart(Seq("new".into()));
     assert!(!ledger.acknowledge(1));
-    assert_eq!(ledger.report(Some(Seq::from_text("b")), 10), 2);
+    assert_eq!(ledger.report(Some(Seq("b".into())), 10), 2);
     assert!(ledger.acknowledge(2));
-    assert_eq!(ledger.acknowledged(), Some(&Seq::from_text("b")));
+    assert_eq!(ledger.acknowledged, Some(Seq("b".into())));
 }

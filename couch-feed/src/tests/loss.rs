@@ -1,6 +1,6 @@
 //! Second responses in the middle of a feed.
 
-use crate::loss::second_response;
+use crate::listening::second_response;
 
 /// The error if more may arrive, and the error if not.
 #[track_caller]
@@ -12,7 +12,7 @@ fn check(input: &str, complete: Option<&str>, cut: &str) {
 
 #[test]
 fn a_second_response_is_read_when_it_is_complete() {
-    let text = "a second response stands in the body: 500 Internal Server Error";
+    let text = "the body contains a second response: 500 Internal Server Error";
     let full = &format!("{text}, boom: \"}}");
     let body = r#"{"error":"boom","reason":"\"}"}"#;
     let begin = "HTTP/1.1 500 Oh\r\n";
@@ -30,6 +30,6 @@ fn a_second_response_is_read_when_it_is_complete() {
 #[test]
 fn the_reason_is_fit_for_a_log() {
     let body = r#"{"error":"a\nb","reason":"\u001b[2J"}"#;
-    let text = "a second response stands in the body: 500 Internal Server Error, a b: \\u{1b}[2J";
+    let text = "the body contains a second response: 500 Internal Server Error, a b: \\u{1b}[2J";
     check(&format!("HTTP/1.1 500 Oh\r\n\r\n{body}"), Some(text), text);
 }

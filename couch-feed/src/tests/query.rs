@@ -10,7 +10,7 @@ fn a_query_is_written_as_couchdb_reads_it() {
     };
     check(Query::new().include_docs().limit(7), "", None);
     let all = Query::new().conflicts().attachments().all_revs();
-    assert!(all.has_docs());
+    assert!(all.has_docs);
     check(all, "&conflicts=true&attachments=true&style=all_docs", None);
     let filtered = Query::new().filter("app/mine", [("who", "a&b"), ("é", "1")]);
     check(filtered.unwrap(), "&filter=app%2Fmine&who=a%26b&%C3%A9=1", None);
@@ -36,7 +36,7 @@ fn what_would_change_how_a_feed_is_followed_is_refused() {
 }
 
 #[test]
-fn queries_are_told_apart_by_what_they_pick() {
+fn queries_are_distinguished_by_the_rows_that_they_select() {
     let many =
         |last: &str| Query::new().doc_ids((0..1000).map(|n| n.to_string()).chain([last.into()]));
     assert_eq!(Query::new().include_docs().all_revs().limit(3).selected(), "");

@@ -1,9 +1,8 @@
 //! Repeated rows.
 
-use crate::checkpoint::Marks;
+use crate::checkpoint::{LatestRows, Marks, Recent};
 use crate::limits::{KEPT_ROWS, RECENT_ROWS};
 use crate::row::Row;
-use crate::seen::{LatestRows, Recent};
 use bytes::Bytes;
 
 /// A row with only an id and a revision.
@@ -83,7 +82,7 @@ fn a_text_that_is_no_marks_gives_none() {
     );
     let long = "0".repeat(16 * (2 + KEPT_ROWS));
     for text in ["", "v2:0000", "000000000000000\u{e9}", &long] {
-        assert!(Marks::parse(text).is_empty(), "{text}");
+        assert!(Marks::parse(text).hashes.is_empty(), "{text}");
     }
     // One hash twice would be forgotten twice.
     let twice = Marks { salt: 1, hashes: vec![2, 2] };
@@ -99,7 +98,7 @@ fn a_row_is_compared_with_the_last_row_of_its_document() {
     check(row("x", "1-a"), true);
     check(row("y", "1-a"), false);
     check(row("x", "1-a"), true);
-    // The winner once more, after the one that had won meanwhile is deleted.
+    // The winner again, after the revision that had won in between is deleted.
     check(row("x", "2-b"), false);
     check(row("x", "1-a"), false);
     check(row("x", "1-a"), true);

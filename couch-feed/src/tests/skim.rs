@@ -1,7 +1,7 @@
 //! Skimming a row finds the same as parsing it.
 
+use crate::row::skim;
 use crate::row::{members, text_of};
-use crate::skim::skim;
 use serde_json::value::RawValue;
 
 /// What parsing finds: id and sequence.

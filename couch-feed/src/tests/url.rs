@@ -9,7 +9,7 @@ fn a_url_is_taken_apart() {
     let check = |url: &str, shown: &str, authorization: Option<&str>| {
         let database: DatabaseUrl = url.parse().unwrap();
         assert_eq!(database.to_string(), shown, "{url}");
-        let request = database.get("/db", None).unwrap();
+        let request = database.request("/db", None, None).unwrap();
         let sent = request.headers().get(AUTHORIZATION).map(|value| value.to_str().unwrap());
         assert_eq!(sent, authorization, "{url}");
     };
@@ -52,7 +52,7 @@ fn an_https_url_has_the_ports_of_its_scheme() {
     let check = |url: &str, shown: &str, host: &str| {
         let database: DatabaseUrl = url.parse().unwrap();
         assert_eq!(database.to_string(), shown, "{url}");
-        assert_eq!(database.get("/db", None).unwrap().headers()[HOST], host, "{url}");
+        assert_eq!(database.request("/db", None, None).unwrap().headers()[HOST], host, "{url}");
     };
     check("https://h/db", "https://h:443/db", "h");
     check("https://h:6984/db", "https://h:6984/db", "h:6984");
@@ -63,7 +63,7 @@ fn an_https_url_has_the_ports_of_its_scheme() {
 #[test]
 fn credentials_are_shown_nowhere() {
     let database: DatabaseUrl = "http://user:secret@h/db".parse().unwrap();
-    let request = database.get("/db", None).unwrap();
+    let request = database.request("/db", None, None).unwrap();
     for shown in [format!("{database:?} {database}"), format!("{request:?}")] {
         assert!(!shown.contains("secret") && !shown.contains("dXNlcjpzZWNyZXQ="), "{shown}");
     }
@@ -78,7 +78,7 @@ fn a_login_is_sent_next_to_the_database() {
     assert!(request.headers().get(AUTHORIZATION).is_none());
     assert!("http://h/db".parse::<DatabaseUrl>().unwrap().login().is_none());
     let cookie = HeaderValue::from_static("AuthSession=x");
-    let request = database.get("/couch/db", Some(&cookie)).unwrap();
+    let request = database.request("/couch/db", Some(&cookie), None).unwrap();
     assert_eq!(request.headers().get(COOKIE), Some(&cookie));
     assert!(request.headers().get(AUTHORIZATION).is_none());
 }

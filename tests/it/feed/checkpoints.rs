@@ -283,7 +283,7 @@ fn a_checkpoint_of_another_database_is_reported_and_the_policy_decides() {
         server("u1", "1"),
         URL,
         |every| every.query(Query::new().doc_ids(["x"])),
-        "the checkpoint is of rows that were picked otherwise; ended: Mismatch(Query)",
+        "the checkpoint is of rows that were selected differently; ended: Mismatch(Query)",
     );
     mismatch(
         server("u2", "1"),

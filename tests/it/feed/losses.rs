@@ -80,13 +80,13 @@ fn each_fault_is_named_and_the_feed_continues_from_the_last_sequence() {
     check(
         vec![begin(), fourth(), Act::send(second_response)],
         0.0,
-        "a second response stands in the body: 500 Internal Server Error, unknown: it throws",
+        "the body contains a second response: 500 Internal Server Error, unknown: it throws",
         "4-d",
     );
     check(
         vec![Act::send("HTTP/1.0 200 OK\r\n\r\n\n"), Act::send(second_response), Act::send("\n")],
         0.0,
-        "a second response stands in the body: 500 Internal Server Error, unknown: it throws",
+        "the body contains a second response: 500 Internal Server Error, unknown: it throws",
         "3-c",
     );
     let gzip = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -119,7 +119,7 @@ const SECOND: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 33\r\n
 
 #[test]
 fn the_reason_of_a_second_response_was_shown_only_if_it_arrived_in_one_piece() {
-    let why = "a second response stands in the body: 503 Service Unavailable";
+    let why = "the body contains a second response: 503 Service Unavailable";
     let head = SECOND.find('{').unwrap();
     for at in 0..=SECOND.len() {
         let rest = [Act::send(&SECOND.as_bytes()[at..])];
@@ -141,14 +141,14 @@ fn the_reason_of_a_second_response_was_shown_only_if_it_arrived_in_one_piece() {
 
 #[test]
 fn a_second_response_is_waited_for_in_bounds() {
-    let why = "a second response stands in the body: 503 Service Unavailable";
+    let why = "the body contains a second response: 503 Service Unavailable";
     let time = SECOND_RESPONSE_TIME.as_secs_f64();
     let head = SECOND.find('{').unwrap();
     check(second(head + 9, []), time, why, "4-d");
     let drops = (0..100).flat_map(|_| [Act::wait_s(1.0), Act::send(" ")]);
     check(second(head, drops), time, why, "4-d");
     // If the response is not complete, its status is shown.
-    let unknown = "a second response stands in the body: 500 Internal Server Error";
+    let unknown = "the body contains a second response: 500 Internal Server Error";
     check(second(34, [Act::Kill]), 0.0, unknown, "4-d");
     check(second(34, [Act::send("x".repeat(200_000))]), 0.0, unknown, "4-d");
 }

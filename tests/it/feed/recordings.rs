@@ -359,7 +359,7 @@ fn a_recorded_failure_in_mid_feed_shows_the_servers_reason() {
     stage.run_s(0.1);
     let log = stage.log();
     assert!(
-        log.contains("a second response stands in the body: 500 Internal Server Error, error: "),
+        log.contains("the body contains a second response: 500 Internal Server Error, error: "),
         "{log}"
     );
 }

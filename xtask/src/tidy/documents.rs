@@ -37,6 +37,7 @@ const DESCRIBED: &[(&str, &str)] = &[
     ("src/", "ARCHITECTURE.md"),
     ("couch-feed/src/", "ARCHITECTURE.md"),
     ("dashboard/src/", "dashboard/ARCHITECTURE.md"),
+    ("dashboard/page/", "dashboard/ARCHITECTURE.md"),
 ];
 
 /// Manifests whose dependencies a section "Dependencies" names, in one of these documents.
@@ -90,12 +91,12 @@ fn modules(sources: &[Source], folder: &str, document: &Source, report: &mut Rep
     let plain = |name: &str| name.replace('_', "").to_lowercase();
     let code: HashSet<String> = text.split('`').skip(1).step_by(2).map(plain).collect();
     let mut missing = HashSet::new();
-    for source in sources.iter().filter(|source| source.ending() == "rs") {
+    for source in sources.iter().filter(|source| ["rs", "js"].contains(&source.ending())) {
         let Some(inside) = source.path.strip_prefix(folder) else { continue };
         // Masque's folders are layers, so their modules are named too.
         let depth = if folder == "src/" { 2 } else { 1 };
         for part in inside.split('/').take(depth) {
-            let name = part.strip_suffix(".rs").unwrap_or(part);
+            let name = part.rsplit_once('.').map_or(part, |(name, _)| name);
             let is_own = ["lib", "mod", "tests"].contains(&name);
             let is_named = is_own
                 || code.contains(&plain(name))
@@ -164,14 +165,14 @@ impl Quotes {
     ) {
         let mut is_fenced = false;
         for (line, number) in document.lines.iter().zip(1..) {
-            is_fenced ^= line.text.trim_start().starts_with("```");
-            if is_fenced {
-                continue;
-            }
             for found in self.step.captures_iter(&line.text) {
                 for step in found[1].split_whitespace().filter(|step| !steps.contains(step)) {
                     report(&document.path, number, format!("there is no step `{step}`"));
                 }
+            }
+            is_fenced ^= line.text.trim_start().starts_with("```");
+            if is_fenced {
+                continue;
             }
             for code in line.text.split('`').skip(1).step_by(2) {
                 for name in self.name.find_iter(code).map(|name| name.as_str()) {

@@ -16,6 +16,7 @@ pub(super) const CLEAN: &[&str] = &[
     "CONTRIBUTING.md",
     "README.md",
     "bench/",
+    "couch-feed/",
     "couch-mem/",
     "dashboard/",
     "docs/http.md",
