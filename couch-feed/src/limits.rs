@@ -108,9 +108,6 @@ pub const RETRY_CAP: Duration = Duration::from_secs(30);
 /// to come back.
 pub const RETRY_CAP_MIN: Duration = Duration::from_millis(100);
 
-/// Shortest pause between two tries, whatever was asked for.
-pub const PAUSE_MIN: Duration = Duration::from_millis(10);
-
 /// Shortest pause after an error that needs an operator, such as a missing permission, however
 /// short the cap is: the cap is meant for a server that comes back by itself.
 pub const PERMANENT_RETRY_MIN: Duration = Duration::from_secs(1);

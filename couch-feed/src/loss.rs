@@ -5,8 +5,8 @@ use crate::error::FeedError;
 use crate::event::{FeedEvent, FeedMode, Lost};
 use crate::follower::Follower;
 use crate::limits::{
-    ANSWER_TIME, BYTES_PER_S, LOGIN_RETRY_CAP, LOGIN_RETRY_MIN, PAUSE_MIN, PERMANENT_RETRY_MIN,
-    RETRY_CAP, RETRY_CAP_MIN, RETRY_FIRST, STUCK_TIMES,
+    ANSWER_TIME, BYTES_PER_S, LOGIN_RETRY_CAP, LOGIN_RETRY_MIN, PERMANENT_RETRY_MIN, RETRY_CAP,
+    RETRY_CAP_MIN, RETRY_FIRST, STUCK_TIMES,
 };
 use crate::listening::Body;
 use crate::listening::second_response;
@@ -355,7 +355,7 @@ impl Pauses {
         // The upper 53 bits as a fraction of one, which is what an f64 can hold.
         #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
         let fraction = (self.random >> 11) as f64 / (1_u64 << 53) as f64;
-        half.saturating_add(half.mul_f64(fraction)).max(PAUSE_MIN)
+        half.saturating_add(half.mul_f64(fraction))
     }
 
     /// Starts a new series.

@@ -1,4 +1,4 @@
-// Chromium as both test files start it: quiet, and without a word to anyone but the dashboard.
+// Starts Chromium for the tests: without output, and with connections only to the dashboard.
 
 import { chromium } from "playwright-core";
 

@@ -1,4 +1,4 @@
-// The charts as they are drawn, in headless Chromium against the real program.
+// The drawn charts, in headless Chromium with the real program.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

@@ -1,4 +1,4 @@
-// The dashboard as a child process, and the database that it carries.
+// The dashboard as a child process, with its embedded database.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";

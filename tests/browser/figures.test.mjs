@@ -1,4 +1,4 @@
-// What the page says of numbers, texts and arrays, in headless Chromium against the real program.
+// How the page shows numbers, texts and arrays, in headless Chromium with the real program.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

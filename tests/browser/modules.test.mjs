@@ -1,4 +1,4 @@
-// The page's modules that know no document and no server, in the engine they are written for.
+// The page's modules that need no document and no server, run in Chromium.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

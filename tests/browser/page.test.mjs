@@ -16,9 +16,9 @@ const { DASHBOARD_BIN, CHROMIUM, SCREENSHOT } = process.env;
 const SOON = { timeout: 10_000 };
 /** The page's longest delay between two tries is 10 s; then it needs an answer. */
 const RECOVERY = { timeout: 20_000 };
-/** Longer than the second in which the page takes an unchanged document for trouble. */
+/** Longer than the second in which the page treats an unchanged document as an error. */
 const SHORT_POLL_S = "2";
-/** A chart is worth looking at with this many points, which come about once a second. */
+/** The number of points for the README's picture. They arrive about once a second. */
 const PICTURE_POINTS = 20;
 const PICTURE = { timeout: 60_000 };
 const DESKTOP = { width: 1280, height: 890 };
@@ -27,7 +27,7 @@ const SMALLEST_PHONE = { width: 320, height: 640 };
 
 let dashboard;
 let browser;
-/** The page that lives through all tests, and what it complained of. */
+/** The page of all tests, and its errors. */
 let page;
 let watch;
 
@@ -254,9 +254,9 @@ async function reads(opened, selector, pattern) {
 }
 
 /**
- * Puts a changed document until the page has shown `value` at `key`; resolves to its label. Once is
- * enough when the built-in figures keep what others add; when they replace the document, the page
- * may by chance be given only what came after.
+ * Puts a changed document until the page has shown `value` at `key`; resolves to its label. One
+ * put is enough if the built-in figures keep added members. If they replace the document, the page
+ * may only see the document after it.
  */
 async function putUntilSeen(change, key, value) {
   const deadline = Date.now() + SOON.timeout;

@@ -1,5 +1,5 @@
-// How the page polls: what it shows when dashboards differ, when the network or the feed is away,
-// below a path of a proxy, and in many tabs at once.
+// How the page polls: if dashboards differ, if the network or the feed is lost, below a path of a
+// proxy, and in many tabs at the same time.
 //
 // Every wait is for a condition, with a deadline.
 
@@ -16,7 +16,7 @@ const RECOVERY = { timeout: 60_000 };
 const TABS = 12;
 /** Only a change, or news of the feed, ends a poll. */
 const FOR_EVER = ["--long-poll", "3600"];
-/** A connection for the feed is not given up while a test holds it. */
+/** The feed does not time out while a test holds its connection. */
 const PATIENT = ["--heartbeat", "600", "--retry-cap", "0.5"];
 
 let browser;

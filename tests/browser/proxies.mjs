@@ -1,4 +1,4 @@
-// What stands between: a proxy for browsers, and a path to a database that can be cut.
+// A proxy for browsers, and a connection to a database that a test can cut.
 
 import { once } from "node:events";
 import { createServer, request as ask } from "node:http";

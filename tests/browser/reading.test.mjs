@@ -1,4 +1,4 @@
-// The page for those who read it by ear, by keyboard, by touch, enlarged or on paper.
+// The page with a screen reader, by keyboard, by touch, enlarged or on paper.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -6,7 +6,7 @@ import { Probe, findings } from "./probe.mjs";
 
 const SOON = { timeout: 10_000 };
 const PHONE = { width: 390, height: 844 };
-/** What WCAG 1.4.12 lets a reader choose. */
+/** The text spacing that WCAG 1.4.12 allows a reader to choose. */
 const TEXT_SPACING = `* { line-height: 1.5 !important; letter-spacing: .12em !important;
   word-spacing: .16em !important } p { margin-bottom: 2em !important }`;
 

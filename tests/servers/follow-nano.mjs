@@ -7,7 +7,7 @@ const { origin, pathname, username, password } = new URL(url)
 const credentials = username && `${username}:${password}@`
 const db = nano(origin.replace('//', `//${credentials}`)).use(pathname.slice(1))
 
-// "now" is settled before `ready` is said: a change right after that word is never missed.
+// "now" is resolved before `ready` is printed, so that no change after it is missed.
 const from = since === 'now' ? (await db.info()).update_seq : since
 db.changesReader
   .start({ since: from, includeDocs: true })

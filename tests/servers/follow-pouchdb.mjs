@@ -1,4 +1,4 @@
-// Follows a database with PouchDB, as a browser's application would; see follower.mjs.
+// Follows a database with PouchDB, as an application in a browser does; see follower.mjs.
 
 import http from 'pouchdb-adapter-http'
 import PouchDB from 'pouchdb-core'
@@ -6,7 +6,7 @@ import { changed, failed, ifFound, ready, since, storeFromStdin, url } from './f
 
 const db = new (PouchDB.plugin(http.default ?? http))(url, { skip_setup: true })
 
-// "now" is settled before `ready` is said: a change right after that word is never missed.
+// "now" is resolved before `ready` is printed, so that no change after it is missed.
 const from = since === 'now' ? (await db.info()).update_seq : since
 db.changes({ live: true, since: from, include_docs: true })
   .on('change', changed)

@@ -1,15 +1,15 @@
-// What the followers share: the words that they say to the test, and how they end.
+// The common part of the followers: their output for the test, and their end.
 //
 //     node follow-CLIENT.mjs http://127.0.0.1:PORT/DATABASE [SINCE]
 //
 // On stdout, a line each:
-//     ready                               it follows; every change from now on will be told
+//     ready                               it follows; every later change will be printed
 //     {"id":ID,"rev":REV,"doc":DOC}       a change
 //     stored ID REV                       a document from stdin is stored
-//     refused ID STATUS                   ... or is not
-//     error MESSAGE                       the client gave an error
-// Each line of stdin is a document to store, over the revision that the database has. The end of
-// stdin ends the program, so that it never outlives the test that started it.
+//     refused ID STATUS                   a document from stdin was rejected
+//     error MESSAGE                       the client reported an error
+// Each line of stdin is a document to store. It replaces the current revision. The end of stdin
+// ends the program, so that it ends with the test that started it.
 
 import { createInterface } from 'node:readline'
 
@@ -22,7 +22,7 @@ export function changed({ id, changes, doc }) {
   console.log(JSON.stringify({ id, rev: changes[0].rev, doc }))
 }
 
-// Stores what stdin brings, one after the other: `revision(id)` gives the current one, if any.
+// Stores the documents of stdin in order. `revision(id)` returns the current revision, if any.
 export async function storeFromStdin({ revision, store }) {
   for await (const line of createInterface({ input: process.stdin })) {
     const doc = JSON.parse(line)

@@ -1,9 +1,9 @@
-// Runs pouchdb-server in memory, on 127.0.0.1, in the current (empty) folder, which it litters.
+// Runs pouchdb-server in memory, on 127.0.0.1. It writes files to the current (empty) folder.
 //
 //     node pouchdb-server.mjs [PORT]
 //
-// Without a port, or with 0, the system picks one. It says `listening on PORT` on stdout, and ends
-// when stdin ends, so that it never outlives the test that started it, even one that is killed.
+// Without a port, or with 0, the system selects one. It prints `listening on PORT`, and ends when
+// stdin ends, so that it ends with the test that started it, even if that is killed.
 
 import { createRequire } from 'node:module'
 import net from 'node:net'
@@ -12,8 +12,8 @@ const port = Number(process.argv[2] ?? 0)
 
 process.stdin.on('end', () => process.exit(0)).resume()
 
-// The package takes 0 for "no port given" and says nothing to whoever loaded it: so the one call
-// of `listen` that it makes is given the port here, and watched.
+// The package treats 0 as "no port" and does not report its port. Therefore its only call of
+// `listen` is replaced here by one that sets the port and reports it.
 const { listen } = net.Server.prototype
 net.Server.prototype.listen = function (_port, ...rest) {
   this.once('listening', () => console.log(`listening on ${this.address().port}`))

@@ -1,10 +1,10 @@
-// Replicates from PouchDB in memory to a database and from there to another PouchDB, with documents
-// among the others that the embedded database cannot store.
+// Replicates from PouchDB in memory to a database, and from there to another PouchDB. The embedded
+// database cannot store some of the documents.
 //
 //     node replicate-pouchdb.mjs http://127.0.0.1:PORT/DATABASE
 //
 // On stdout, a line of JSON for each replication: {"to" or "from": {"ok", "written", "failures",
-// "denied" (ids), "read"}}, and then one with all documents that came back: {"back": [ids]}.
+// "denied" (ids), "read"}}, and then one with all documents of the second PouchDB: {"back": [ids]}.
 
 import http from 'pouchdb-adapter-http'
 import memory from 'pouchdb-adapter-memory'

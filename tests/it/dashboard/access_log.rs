@@ -53,7 +53,7 @@ fn a_dash_logs_to_stdout() {
 }
 
 #[test]
-fn a_log_that_cannot_be_written_is_said_at_once() {
+fn a_log_that_cannot_be_written_is_reported_immediately() {
     let (status, _, log) = program::outcome(&["--access-log", "/no/such/folder/access"]);
     assert_eq!(status, Some(1));
     assert!(log[0].starts_with("dashboard: --access-log /no/such/folder/access: "), "{log:?}");

@@ -89,7 +89,7 @@ const CONFUSED: &str = r#"
 "#;
 
 #[test]
-fn what_is_no_listening_socket_was_served_for_ever_without_a_client() {
+fn a_socket_that_does_not_listen_was_served_forever_without_a_client() {
     for what in
         ["nothing", "file", "datagram", "not listening", "not listening at a path", "no number"]
     {

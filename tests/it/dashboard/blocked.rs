@@ -135,7 +135,7 @@ fn a_fifo_without_a_reader_at_the_path_of_the_access_log_stopped_the_start() {
 }
 
 #[test]
-fn lines_that_wait_for_a_reader_of_a_fifo_are_said_to_be_lost_at_the_end() {
+fn lines_without_a_reader_of_a_fifo_are_reported_as_lost_at_the_end() {
     let folder = Folder::new("fifo-at-end");
     let fifo = folder.path().join("access");
     make_fifo(&fifo);

@@ -50,7 +50,7 @@ fn a_connection_goes_on_behind_a_304() {
 
 /// The revision in the path says what to wait for; the tag is that of the resulting answer.
 #[test]
-fn a_poll_that_has_waited_in_vain_is_told_so_in_short() {
+fn a_poll_without_a_change_gets_a_short_answer() {
     let (dashboard, rev) = program::with_board(r#"{"n":1}"#, &["--long-poll", "0.2"]);
     let path = format!("/board/{rev}");
     let known = [("If-None-Match", &*format!("\"{rev}\""))];
@@ -70,7 +70,7 @@ fn a_poll_that_has_waited_in_vain_is_told_so_in_short() {
 }
 
 #[test]
-fn text_comes_as_gzip_where_that_is_asked_for() {
+fn text_is_sent_as_gzip_on_request() {
     let dashboard = program::start(&[]);
     let plain = dashboard.get("/file/page.js");
     assert_eq!(plain.header("Content-Encoding"), None);

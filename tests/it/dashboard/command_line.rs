@@ -82,7 +82,7 @@ fn is_wrong(arguments: &[&str]) {
 }
 
 #[test]
-fn help_and_version_are_told_on_stdout() {
+fn help_and_version_are_printed_to_stdout() {
     let (status, said, log) = outcome(&["--help"]);
     assert_eq!((status, log.len()), (Some(0), 0));
     let said = said.join("\n");
@@ -186,13 +186,13 @@ fn a_value_for_an_option_that_takes_none_is_not_ignored() {
 }
 
 #[test]
-fn what_is_repeated_of_a_wrong_use_does_not_break_the_line() {
+fn a_quoted_argument_does_not_break_the_line() {
     is_wrong(&["--nonsense\nin two lines"]);
     is_wrong(&["--listen", "two\r\nlines"]);
     is_wrong(&["two\u{1b}[2Jlines"]);
 }
 
 #[test]
-fn a_port_that_is_none_is_not_taken_for_the_default_one() {
+fn an_invalid_port_is_not_treated_as_the_default_one() {
     is_wrong(&["--couch", "http://user:s3cret@host:99999/db"]);
 }

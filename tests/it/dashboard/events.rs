@@ -35,7 +35,7 @@ fn assert_document(event: &str, rev: &str, n: i32) {
 const FOLLOWING: &str = "event: feed\ndata: {\"state\":\"following\"}\n\n";
 
 #[test]
-fn each_change_is_told_to_everyone_who_listens() {
+fn each_change_is_sent_to_all_listeners() {
     let (dashboard, rev) = program::with_board(r#"{"n":1}"#, &FOR_EVER);
     let mut new = subscribe(&dashboard, None);
     let mut behind = subscribe(&dashboard, Some("1-abc"));
@@ -69,7 +69,7 @@ fn a_stream_on_which_nothing_happens_shows_that_it_lives() {
 }
 
 #[test]
-fn a_feed_that_is_lost_is_told_at_once() {
+fn a_lost_feed_is_reported_immediately() {
     let (mut database, _) = program::with_board(r#"{"n":1}"#, &[]);
     let couch = database.couch.clone().expect("it has one");
     let dashboard = program::follow(&couch, &["--doc", "board", "--long-poll", "3600"]);
@@ -123,7 +123,7 @@ fn head_shows_what_a_stream_would_begin_with() {
 /// A client that does not read receives only the latest revision when it reads again, not every
 /// missed one.
 #[test]
-fn who_reads_slowly_skips_what_is_old() {
+fn slow_readers_skip_old_events() {
     let (dashboard, _) = program::with_board(r#"{"n":0}"#, &FOR_EVER);
     let mut slow = subscribe(&dashboard, None);
     let padding = "x".repeat(400_000);

@@ -27,7 +27,7 @@ fn a_poll_waits_for_the_change_and_has_it() {
 }
 
 #[test]
-fn a_poll_that_waits_in_vain_has_the_current_document() {
+fn a_poll_without_a_change_gets_the_current_document() {
     let (dashboard, rev) = program::with_board(r#"{"n":1}"#, &["--long-poll", "0.05"]);
     let mut poll = dashboard.connect();
     for _ in 0..3 {
@@ -39,7 +39,7 @@ fn a_poll_that_waits_in_vain_has_the_current_document() {
 }
 
 #[test]
-fn each_document_wakes_its_own_polls_alone() {
+fn each_document_wakes_only_its_own_polls() {
     let dashboard = program::start(&["--doc", "a", "--doc", "b", "--long-poll", "3600"]);
     let (a, b) = (dashboard.store("a", r#"{"n":1}"#), dashboard.store("b", r#"{"n":2}"#));
     dashboard.wait_for("a", &a);
@@ -236,7 +236,7 @@ fn clients_that_leave_while_they_wait_leave_nothing() {
 }
 
 #[test]
-fn a_large_document_reaches_those_who_read_late() {
+fn a_large_document_reaches_late_readers() {
     let (dashboard, rev) = program::with_board(r#"{"n":0}"#, &FOR_EVER);
     let mut polls: Vec<_> = (0..10).map(|_| dashboard.park("board", &rev)).collect();
     // More than the system keeps for both sides of a connection.

@@ -6,7 +6,7 @@ use crate::support::{PATIENCE, wait_until};
 use std::fs;
 
 #[test]
-fn sighup_reads_the_page_anew_and_keeps_the_old_one_when_it_cannot() {
+fn sighup_reads_the_page_again_and_keeps_the_old_one_if_it_cannot() {
     let outside = Folder::new("reopened");
     let site = outside.path().join("site");
     fs::create_dir(&site).expect("it is ours");

@@ -98,7 +98,7 @@ fn a_low_soft_limit_was_kept_though_the_hard_one_is_higher() {
 }
 
 #[test]
-fn too_few_descriptors_to_serve_anything_are_said_at_the_start() {
+fn too_few_descriptors_are_reported_at_the_start() {
     let mut shell = Command::new("sh");
     shell.args(["-c", r#"ulimit -n 40; exec "$0" "$@""#]);
     let mut program = Program::start(shell.arg(program::command().get_program()));

@@ -27,7 +27,7 @@ fn lost(dashboard: &Dashboard, path: &str) -> bool {
 }
 
 #[test]
-fn before_the_first_data_the_reason_is_told_and_no_password() {
+fn before_the_first_data_the_reason_is_shown_without_the_password() {
     let couch = format!("http://user:s3cret@127.0.0.1:{}/numbers", closed_port());
     for level in ["info", "trace"] {
         let dashboard = program::follow(&couch, &["--retry-cap", "0.1", "--log", level]);

@@ -15,7 +15,7 @@ fn figure<T: FromStr>(dashboard: &Dashboard, series: &str) -> T {
 }
 
 #[test]
-fn what_happens_is_counted() {
+fn events_are_counted() {
     let (dashboard, rev) = program::with_board(r#"{"n":1}"#, &FOR_EVER);
     let count = |series: &str| figure::<u64>(&dashboard, series);
     let seconds = |series: &str| figure::<f64>(&dashboard, series);
@@ -77,7 +77,7 @@ fn it_is_well_while_it_follows_and_ill_when_the_feed_is_lost_for_long() {
 }
 
 #[test]
-fn one_that_never_had_a_feed_is_ill_after_a_while() {
+fn a_dashboard_that_never_had_a_feed_is_unhealthy_after_some_time() {
     let arguments = ["--stale-after", "0.3"];
     let dashboard = program::follow("http://127.0.0.1:1/numbers", &arguments);
     wait_until(PATIENCE, || dashboard.get("/health").status == 503);

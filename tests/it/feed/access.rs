@@ -296,6 +296,27 @@ fn redirects_elsewhere_or_without_end_are_a_clear_error_and_tried_slowly() {
 }
 
 #[test]
+fn five_redirects_of_a_request_are_followed_and_the_sixth_is_an_error() {
+    for (redirects, is_followed) in [(5, true), (6, false)] {
+        let mut left = redirects;
+        let mut stage = Stage::new(move |asked| match asked.target.as_str() {
+            "/db" if left > 0 => {
+                left -= 1;
+                vec![redirect("302 Found", "/db")]
+            }
+            "/" => vec![json("200 OK", "{}")],
+            "/db" => vec![info("\"3-c\"", "1")],
+            "/db/x" => vec![revision("x", "3-c")],
+            _ => vec![begin(), chunk("\n")],
+        })
+        .follow();
+        stage.run_s(0.0);
+        assert_eq!(stage.revs("x").len(), usize::from(is_followed), "{redirects} redirects");
+        assert_eq!(stage.log().contains("again and again"), !is_followed, "{}", stage.log());
+    }
+}
+
+#[test]
 fn a_design_document_behind_a_proxy_was_treated_as_on_another_server() {
     let elsewhere = "http://backend:5984/db/_design/x";
     let mut stage = Stage::with_database("\"4-t\"", move |asked| match asked.target.as_str() {

@@ -277,3 +277,23 @@ fn a_change_without_its_document_is_read_by_a_separate_request() {
         1.000 connected #2 since 5-e",
     );
 }
+
+#[test]
+fn a_second_response_of_64_kib_is_not_waited_for() {
+    for (bytes, is_lost_at_once) in [(64 * 1024 - 1, false), (64 * 1024, true)] {
+        let mut stage = Stage::with_feeds(move |asked| match asked.feeds {
+            1 => {
+                let start = "HTTP/1.1 500 Internal Server Error\r\nX: ";
+                let second = format!("{start}{}", "x".repeat(bytes - start.len()));
+                vec![begin(), chunk("\n"), Act::send(second), Act::wait_s(60.0)]
+            }
+            _ => vec![begin(), chunk("\n")],
+        })
+        .follow();
+        stage.run_s(4.0);
+        let losses = stage.counters().losses;
+        assert_eq!(losses == 1, is_lost_at_once, "after {bytes} bytes");
+        stage.run_s(2.0);
+        assert_eq!(stage.counters().losses, 1, "after {bytes} bytes");
+    }
+}

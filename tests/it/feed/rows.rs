@@ -129,6 +129,14 @@ fn a_last_seq_moves_the_checkpoint_if_no_row_passes_a_filter() {
 }
 
 #[test]
+fn a_thousand_rows_are_reported_ahead_by_default() {
+    let mut stage = every(from(Start::Beginning), |_| vec![begin(), chunk(&rows(1..=1001))]).busy();
+    stage.run_s(1.0);
+    let is_row = |event: &&FeedEvent| matches!(event, FeedEvent::Row { .. });
+    assert_eq!(stage.told.borrow().iter().filter(is_row).count(), 1000);
+}
+
+#[test]
 fn a_lost_feed_continues_from_the_last_reported_row() {
     let mut stage = every(from(Start::Beginning).window(2), |asked| match asked.feeds {
         // Five rows are sent, and the window has room for two.

@@ -206,3 +206,16 @@ fn the_time_of_a_line_does_not_count_while_its_watcher_is_busy() {
     let log = stage.log();
     assert!(log.contains("row 3: x 3-r at 3") && !log.contains("lost"), "{log}");
 }
+
+#[test]
+fn half_a_second_of_silence_is_tolerated_however_short_the_heartbeat_is() {
+    let mut stage = Stage::with_feeds(|asked| match asked.feeds {
+        1 => vec![begin(), chunk("\n"), Act::wait_s(9.0)],
+        _ => vec![begin(), chunk("\n"), Act::wait_s(0.4), chunk("\n"), Act::wait_s(9.0)],
+    })
+    .follow_with(|feed| feed.heartbeat(Duration::from_millis(20)).doc("x"));
+    stage.run_s(0.499);
+    assert_eq!(stage.counters().losses, 0);
+    stage.run_s(0.001);
+    assert_eq!(stage.counters().losses, 1);
+}

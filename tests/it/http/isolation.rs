@@ -37,7 +37,7 @@ fn a_panic_over_a_head_request_has_an_answer_without_a_body() {
 }
 
 #[test]
-fn nobody_else_notices() {
+fn other_clients_do_not_notice() {
     let mut talk = Talk::new(Httpd::new(), fragile);
     // Another that is in the middle of something.
     talk.send(&GOOD.as_bytes()[..9]);
@@ -70,7 +70,7 @@ fn a_panic_within_an_answer_cuts_it_off() {
 }
 
 #[test]
-fn a_panic_after_an_answer_says_nothing_more() {
+fn a_panic_after_an_answer_sends_nothing_more() {
     let mut talk = Talk::new(Httpd::new(), |cx, wire, item| {
         echo(cx, wire, item);
         panic!("it was told to");

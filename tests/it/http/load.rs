@@ -56,7 +56,7 @@ fn connections(rig: &mut Rig) -> usize {
 }
 
 #[test]
-fn who_comes_too_many_is_told_so_and_let_go() {
+fn a_client_beyond_the_limit_gets_an_answer_and_is_closed() {
     let (mut rig, _) = keeper(|server| server.concurrency(2).overload(refusing()));
     let quiet = Journal::default();
     client(&mut rig, &quiet);
@@ -72,7 +72,7 @@ fn who_comes_too_many_is_told_so_and_let_go() {
 }
 
 #[test]
-fn without_a_word_said_they_wait() {
+fn by_default_clients_above_the_limit_wait() {
     let (mut rig, _) = keeper(|server| server.concurrency(2));
     let journal = Journal::default();
     for _ in 0..5 {
@@ -107,7 +107,7 @@ fn an_address_that_has_its_share_is_turned_away_and_gets_another_place_when_one_
 }
 
 #[test]
-fn a_refusal_is_heard_by_who_sends_before_reading() {
+fn a_rejection_reaches_clients_that_send_before_reading() {
     let (mut rig, _) = keeper(|server| server.concurrency(0).overload(refusing()));
     rig.spawn(Caller(None));
     rig.settle();
@@ -120,7 +120,7 @@ fn a_refusal_is_heard_by_who_sends_before_reading() {
 }
 
 #[test]
-fn who_does_not_take_a_refusal_is_closed_in_time_and_there_are_not_many_at_a_time() {
+fn clients_that_do_not_read_a_rejection_are_closed_in_time_and_few_at_a_time() {
     let (mut rig, _) = keeper(|server| server.concurrency(0).overload(refusing()));
     crowd(&mut rig, REFUSALS_MAX + 50);
     assert_eq!(counts(&mut rig).1 as usize, REFUSALS_MAX + 50);
@@ -134,7 +134,7 @@ fn who_does_not_take_a_refusal_is_closed_in_time_and_there_are_not_many_at_a_tim
 }
 
 #[test]
-fn so_many_refusals_are_answered_as_the_program_says() {
+fn the_program_limits_the_number_of_answered_rejections() {
     let (mut rig, _) = keeper(|server| server.concurrency(0).overload(refusing()).refusals(3));
     crowd(&mut rig, 3);
     assert_eq!(rig.stats().timers, 3);

@@ -230,7 +230,7 @@ fn a_connection_ends_with_the_last_request_that_it_may_bring() {
 }
 
 #[test]
-fn one_request_is_at_work_and_what_is_behind_it_is_not_read() {
+fn one_request_is_processed_and_later_ones_are_not_read() {
     let mut talk = Talk::new(Httpd::new(), |_, _, _| ());
     for _ in 0..100 {
         talk.send(GOOD.repeat(1000)); // more than a head, a read and the network hold

@@ -127,7 +127,7 @@ fn request_lines() {
 }
 
 #[test]
-fn versions_and_methods_that_nobody_knows() {
+fn unknown_versions_and_methods() {
     let other =
         refused("505 HTTP Version Not Supported", "only HTTP/1.0 and HTTP/1.1 are supported");
     for version in ["HTTP/2.0", "HTTP/0.9", "HTTP/3.0"] {

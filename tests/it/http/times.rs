@@ -34,7 +34,7 @@ fn ends_with(talk: &mut Talk, words: &str) {
 }
 
 #[test]
-fn a_client_that_says_nothing_is_left_without_a_word() {
+fn a_client_that_sends_nothing_is_closed_without_an_answer() {
     let mut talk = Talk::new(Httpd::new(), echo);
     talk.nothing_until(HTTP_HEAD_TIME);
     ends_with(&mut talk, "");
@@ -169,7 +169,7 @@ fn nothing_is_timed_while_an_answer_is_made() {
 }
 
 #[test]
-fn a_long_poll_goes_on_for_ever_with_one_timer_a_connection() {
+fn a_long_poll_continues_forever_with_one_timer_a_connection() {
     const POLL: Duration = Duration::from_secs(28);
     let mut talk = Talk::new(Httpd::new(), |cx, _, item| {
         cx.delay(LATER, POLL, answer(item).into());
@@ -184,7 +184,7 @@ fn a_long_poll_goes_on_for_ever_with_one_timer_a_connection() {
 }
 
 #[test]
-fn what_the_session_has_paused_is_not_timed() {
+fn a_pause_by_the_session_has_no_timeout() {
     let mut talk = Talk::new(Httpd::new(), |cx, wire, item| {
         echo(cx, wire, item);
         wire.pause(cx);
@@ -216,7 +216,7 @@ fn a_client_that_takes_nothing_is_dropped() {
 }
 
 #[test]
-fn a_client_that_takes_a_little_now_and_then_is_borne() {
+fn a_client_that_reads_a_little_now_and_then_is_kept() {
     let mut talk = stalled(Httpd::new(), 20 * PIPE);
     for count in 0..20 {
         assert_eq!(talk.heard.borrow().len(), count * PIPE);
@@ -250,7 +250,7 @@ fn the_last_answer_has_as_long_as_the_client_goes_on_reading() {
 }
 
 #[test]
-fn each_time_can_be_set_and_be_for_ever() {
+fn each_time_can_be_set_and_be_unlimited() {
     let five = secs(5);
     let httpd = || Httpd::new().with_head_time(five).with_body_time(five).with_idle_time(five);
     let mut talk = Talk::new(httpd(), echo);

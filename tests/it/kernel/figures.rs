@@ -32,7 +32,7 @@ fn a_timer_that_fires_late_is_counted_with_how_late_it_was() {
 }
 
 #[test]
-fn a_reactor_measures_its_turns_and_not_what_is_between_two_runs() {
+fn a_reactor_measures_its_turns_and_not_the_time_between_two_runs() {
     let mut reactor = Reactor::new().expect("the system has a poll");
     reactor.spawn(Bell(Duration::from_millis(50)));
     reactor.run().expect("the poll works");

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 #[test]
-fn who_has_nothing_to_do_stops_at_the_end_of_the_turn() {
+fn a_session_that_no_event_can_reach_stops_at_the_end_of_the_turn() {
     let mut scene = Scene::new();
     let idle = scene.actor("idle");
     scene.spawn(idle);
@@ -18,7 +18,7 @@ fn who_has_nothing_to_do_stops_at_the_end_of_the_turn() {
 }
 
 #[test]
-fn a_new_session_lives_until_its_makers_post_has_come() {
+fn a_new_session_exists_until_its_parents_post_has_arrived() {
     let mut scene = Scene::new();
     let maker = scene.resident("maker");
     let child = scene.actor("child");
@@ -67,7 +67,7 @@ fn orphans_live_on() {
 }
 
 #[test]
-fn a_sender_lives_until_its_message_has_come() {
+fn a_sender_exists_until_its_message_has_arrived() {
     let mut scene = Scene::new();
     let receiver = scene.resident("receiver");
     let sender = scene.actor("sender").start(move |cx| {
@@ -101,7 +101,7 @@ fn a_hold_keeps_a_session_until_the_last_clone_is_dropped() {
 }
 
 #[test]
-fn a_hold_that_comes_and_goes_stops_nobody() {
+fn a_short_hold_stops_no_session() {
     let mut scene = Scene::new();
     let actor = scene.actor("a").start(|cx| {
         drop(cx.hold(cx.id()));
@@ -113,7 +113,7 @@ fn a_hold_that_comes_and_goes_stops_nobody() {
 }
 
 #[test]
-fn who_is_let_go_by_a_stopping_session_goes_before_the_idle_ones() {
+fn sessions_released_by_a_stopping_one_stop_before_the_idle_ones() {
     let mut scene = Scene::new();
     let guest = scene.actor("guest");
     let guest = scene.spawn(guest);
@@ -268,7 +268,7 @@ fn idle_sessions_stop_newest_first_until_one_starts_something() {
 }
 
 #[test]
-fn stop_all_ends_everybody_newest_first_at_the_end_of_the_turn() {
+fn stop_all_ends_all_sessions_newest_first_at_the_end_of_the_turn() {
     let mut scene = Scene::new();
     for name in ["one", "two", "three"] {
         let id = scene.resident(name);
@@ -285,7 +285,7 @@ fn stop_all_ends_everybody_newest_first_at_the_end_of_the_turn() {
 }
 
 #[test]
-fn whom_a_stopped_session_spawns_at_the_end_ends_as_well() {
+fn sessions_spawned_by_stopped_at_the_end_end_too() {
     let mut scene = Scene::new();
     let heir = scene.actor("heir").start(|cx| {
         cx.yield_now(Actor::SAY, "never");
@@ -322,7 +322,7 @@ fn a_kernel_can_be_used_again_after_it_has_ended() {
 }
 
 #[test]
-fn what_nobody_is_left_to_receive_does_not_stay_in_the_queue() {
+fn events_without_a_receiver_do_not_stay_in_the_queue() {
     let mut scene = Scene::new();
     let a = scene.resident("a");
     for _ in 0..3 {

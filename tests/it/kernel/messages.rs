@@ -51,7 +51,7 @@ fn a_yield_and_a_post_to_itself_behave_alike() {
 }
 
 #[test]
-fn posts_come_first_in_first_out_whoever_they_are_to() {
+fn posts_arrive_first_in_first_out_for_all_receivers() {
     let mut scene = Scene::new();
     let (a, b) = (scene.resident("a"), scene.resident("b"));
     scene.post(a, Actor::SAY, "1").unwrap();
@@ -109,7 +109,7 @@ fn a_handler_sees_who_sent_what() {
 }
 
 #[test]
-fn started_and_stopped_know_what_they_are_and_who_the_parent_is() {
+fn started_and_stopped_know_the_session_and_its_parent() {
     let mut scene = Scene::new();
     let journal = scene.journal.clone();
     let look = move |cx: &mut Cx<'_>, parent| {
@@ -130,7 +130,7 @@ fn started_and_stopped_know_what_they_are_and_who_the_parent_is() {
 }
 
 #[test]
-fn what_has_no_handler_goes_to_the_default_one() {
+fn an_event_without_a_handler_goes_to_the_default_one() {
     const KNOWN: Event<()> = Event::new("catcher.known");
     const ODD: Event<u64> = Event::new("catcher.odd");
     const QUERY: Event<(), u8> = Event::new("catcher.query");
@@ -205,7 +205,7 @@ fn a_postback_to_a_stopped_session_is_an_error() {
 }
 
 #[test]
-fn what_comes_too_late_is_a_dead_letter_and_is_dropped() {
+fn a_post_that_arrives_too_late_is_a_dead_letter() {
     let mut scene = Scene::new();
     let (a, b) = (scene.resident("a"), scene.resident("b"));
     scene.act(a, move |cx| cx.post(b, Actor::SAY, "from a").unwrap());

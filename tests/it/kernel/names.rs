@@ -26,7 +26,7 @@ fn an_alias_is_one_sessions_and_a_session_may_have_many() {
 }
 
 #[test]
-fn a_post_goes_to_whom_the_alias_was_when_it_was_posted() {
+fn a_post_goes_to_the_owner_of_the_alias_at_that_time() {
     let mut scene = Scene::new();
     let (a, b) = (scene.resident("a"), scene.resident("b"));
     scene.act(a, |cx| cx.alias("x").unwrap());
@@ -38,7 +38,7 @@ fn a_post_goes_to_whom_the_alias_was_when_it_was_posted() {
 }
 
 #[test]
-fn an_alias_alone_ends_with_the_program_and_nothing_is_left_of_it() {
+fn a_session_with_only_an_alias_ends_with_the_program() {
     let mut scene = Scene::new();
     let worker = scene.actor("worker").start(|cx| cx.delay(Actor::SAY, secs(9), "done"));
     scene.resident("server");
@@ -51,7 +51,7 @@ fn an_alias_alone_ends_with_the_program_and_nothing_is_left_of_it() {
 }
 
 #[test]
-fn who_gives_up_its_only_alias_stops_at_once() {
+fn a_session_that_removes_its_only_alias_stops_immediately() {
     let mut scene = Scene::new();
     let keeper = scene.actor("keeper").start(|cx| cx.delay(Actor::SAY, secs(9), "done"));
     let brief = scene.actor("brief").start(|cx| {

@@ -53,7 +53,7 @@ const LIVE: Bomb = Bomb { on_drop: true };
 const DUD: Bomb = Bomb { on_drop: false };
 
 #[test]
-fn a_panic_in_a_handler_stops_that_session_alone() {
+fn a_panic_in_a_handler_stops_only_that_session() {
     let mut scene = Scene::new();
     let (a, b) = (scene.resident("a"), scene.resident("b"));
     scene.act(a, |cx| {
@@ -122,7 +122,7 @@ fn a_panic_in_started_leaves_no_session() {
 }
 
 #[test]
-fn a_panic_in_stopped_is_the_end_all_the_same() {
+fn a_panic_in_stopped_still_ends_the_session() {
     let mut scene = Scene::new();
     let a = scene.actor("a").stop(|_| panic!("oh"));
     let b = scene.actor("b").start(|cx| cx.alias("b").unwrap()).stop(|_| panic!("oh"));
@@ -151,7 +151,7 @@ fn a_heap_that_panics_when_it_is_dropped_is_dropped_alone() {
 }
 
 #[test]
-fn payloads_that_panic_when_they_are_dropped_stop_nobody() {
+fn payloads_that_panic_when_they_are_dropped_stop_no_session() {
     let mut scene = Scene::new();
     let anchor = scene.resident("anchor");
     scene.act(anchor, |cx| cx.delay(Actor::SAY, secs(1), "served on"));
@@ -235,7 +235,7 @@ fn a_wheel_that_panics_takes_its_owner_along() {
 }
 
 #[test]
-fn what_the_programmer_does_wrong_is_a_panic_with_both_names() {
+fn a_mistake_of_the_programmer_is_a_panic_with_both_names() {
     struct Careless;
     const KNOWN: Event<u8> = Event::new("careless.known");
     const UNKNOWN: Event<u8> = Event::new("careless.unknown");

@@ -175,7 +175,7 @@ impl Session for Stopper {
 }
 
 #[test]
-fn after_stop_some_verbs_panicked_and_some_said_that_they_had_done_what_they_had_not() {
+fn after_stop_some_verbs_panicked_and_others_reported_success_wrongly() {
     for (name, row) in ROWS {
         for is_late in [false, true] {
             let mut scene = Scene::new();

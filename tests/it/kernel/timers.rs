@@ -58,7 +58,7 @@ fn the_second_of_a_name_replaces_the_first() {
 }
 
 #[test]
-fn added_timers_stand_beside_each_other_and_equal_ones_fire_as_they_were_set() {
+fn added_timers_coexist_and_equal_ones_fire_in_the_order_of_setting() {
     check(
         |cx| {
             cx.alarm_add(Actor::SAY, at(cx, 1), "one");
@@ -145,7 +145,7 @@ fn overdue_alarms_fired_in_the_order_of_setting_and_not_of_due_time() {
 }
 
 #[test]
-fn an_overdue_alarm_of_this_turn_comes_behind_all_that_is_due_in_it() {
+fn an_alarm_that_is_overdue_when_set_fires_after_all_alarms_of_the_turn() {
     let mut scene = Scene::new();
     let first: fn(&mut Cx<'_>) = |cx| cx.alarm(Actor::SAY, past(cx, secs(9)), "overdue");
     let a = scene.actor("a").start(move |cx| cx.delay(Actor::ACT, ms(1), Box::new(first)));
@@ -157,7 +157,7 @@ fn an_overdue_alarm_of_this_turn_comes_behind_all_that_is_due_in_it() {
 }
 
 #[test]
-fn timers_that_are_due_come_before_posts() {
+fn due_timers_fire_before_posts() {
     check(
         |cx| {
             cx.yield_now(Actor::SAY, "yield 1");
@@ -271,7 +271,7 @@ fn a_delay_is_adjusted_from_now_and_an_alarm_from_when_it_was_due() {
 }
 
 #[test]
-fn a_removed_timer_gives_back_what_it_was() {
+fn a_removed_timer_returns_its_event_time_and_payload() {
     check(
         |cx| {
             let alarm = cx.alarm_set(Actor::SAY, at(cx, 5), "never");
@@ -338,7 +338,7 @@ fn a_timer_cleared_while_it_is_due_does_not_fire() {
 }
 
 #[test]
-fn a_session_that_sets_overdue_timers_for_ever_keeps_nobody_from_theirs() {
+fn a_session_that_sets_overdue_timers_forever_does_not_starve_others() {
     const GREEDY: Event<Instant> = Event::new("greedy.more");
     struct Greedy;
     impl Session for Greedy {
@@ -385,7 +385,7 @@ fn time_that_passed_between_turns_is_not_taken_from_a_delay() {
 }
 
 #[test]
-fn a_time_too_far_away_never_comes_and_breaks_nothing() {
+fn a_time_too_far_away_never_arrives_and_causes_no_panic() {
     let mut scene = Scene::new();
     let actor = scene.actor("a").start(|cx| {
         let id = cx.delay_set(Actor::SAY, Duration::MAX, "never");

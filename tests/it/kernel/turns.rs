@@ -32,7 +32,7 @@ fn a_turn_runs_timers_and_then_the_posts_that_were_there_when_it_began() {
 }
 
 #[test]
-fn who_yields_to_itself_for_ever_runs_once_a_turn() {
+fn a_session_that_yields_to_itself_forever_runs_once_a_turn() {
     const SPIN: Event<()> = Event::new("spinner.spin");
     struct Spinner(u32);
     impl Session for Spinner {
@@ -63,7 +63,7 @@ fn who_yields_to_itself_for_ever_runs_once_a_turn() {
 }
 
 #[test]
-fn a_kernel_says_what_to_wait_for() {
+fn a_kernel_returns_what_to_wait_for() {
     let mut scene = Scene::new();
     assert_eq!(scene.next_wait(), Wait::Done);
     assert_eq!(scene.turn(), Wait::Done);
@@ -104,7 +104,7 @@ fn a_kernel_that_goes_idle_outside_a_turn_has_a_turn_to_end_in() {
 }
 
 #[test]
-fn time_stands_still_in_a_turn_and_never_goes_back() {
+fn time_does_not_change_in_a_turn_and_never_goes_back() {
     let mut scene = Scene::new();
     let start = scene.now();
     let hour = secs(3600);

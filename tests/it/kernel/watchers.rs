@@ -62,7 +62,7 @@ impl Scene {
 }
 
 #[test]
-fn ten_thousand_watchers_are_told_in_one_turn_in_the_order_of_their_watches() {
+fn ten_thousand_watchers_are_notified_in_one_turn_in_the_order_of_their_watches() {
     let mut scene = Scene::new();
     let anchor = scene.anchor();
     let watchers: Vec<_> = (0..10_000).map(|_| scene.watchers(["w"])[0]).collect();
@@ -95,7 +95,7 @@ fn a_notice_is_no_call_and_its_sender_is_the_notifier() {
 }
 
 #[test]
-fn what_was_told_before_the_watch_does_not_arrive() {
+fn notices_from_before_the_watch_do_not_arrive() {
     let mut scene = Scene::new();
     let anchor = scene.anchor();
     assert_eq!(scene.task(anchor, |_, _| ()), 0, "nobody watches");
@@ -110,7 +110,7 @@ fn what_was_told_before_the_watch_does_not_arrive() {
 }
 
 #[test]
-fn who_watches_during_a_notice_is_told_of_the_next() {
+fn a_session_that_starts_to_watch_during_a_notice_gets_the_next() {
     let mut scene = Scene::new();
     let anchor = scene.anchor();
     scene.watchers(["a", "b"]);
@@ -128,7 +128,7 @@ fn who_watches_during_a_notice_is_told_of_the_next() {
 }
 
 #[test]
-fn a_watcher_that_stops_or_unwatches_is_told_no_more() {
+fn a_watcher_that_stops_or_unwatches_is_not_notified_any_more() {
     let mut scene = Scene::new();
     let anchor = scene.anchor();
     scene.watchers(["stops", "stays", "leaves", "last"]);
@@ -161,7 +161,7 @@ fn a_watcher_that_another_takes_off_during_a_notice_is_skipped() {
 }
 
 #[test]
-fn who_watches_anew_goes_to_the_end() {
+fn a_session_that_watches_again_goes_to_the_end() {
     let mut scene = Scene::new();
     let anchor = scene.anchor();
     scene.watchers(["a", "b", "c"]);
@@ -238,7 +238,7 @@ fn watchers_that_come_and_go_keep_their_order() {
 }
 
 #[test]
-fn a_watch_alone_ends_with_the_program() {
+fn a_watch_keeps_no_session_alive() {
     let mut scene = Scene::new();
     scene.watchers(["a", "b"]);
     let anchor = scene.actor("anchor").start(|cx| cx.delay(Actor::SAY, secs(9), "done"));
@@ -250,7 +250,7 @@ fn a_watch_alone_ends_with_the_program() {
 }
 
 #[test]
-fn who_gives_up_its_only_watch_stops() {
+fn a_session_that_removes_its_only_watch_stops() {
     let mut scene = Scene::new();
     let anchor = scene.anchor();
     scene.watchers(["a"]);
@@ -260,7 +260,7 @@ fn who_gives_up_its_only_watch_stops() {
 }
 
 #[test]
-fn a_notice_whose_watchers_are_gone_is_dropped_with_its_message() {
+fn a_notice_without_remaining_watchers_is_dropped_with_its_message() {
     let mut scene = Scene::new();
     let anchor = scene.anchor();
     let [a] = scene.watchers(["a"]);

@@ -118,7 +118,7 @@ fn an_owner_may_stop_or_panic_over_its_wheels_event() {
 }
 
 #[test]
-fn what_a_wheel_was_told_before_it_runs_comes_together() {
+fn the_readiness_of_a_wheel_is_collected_until_it_runs() {
     let mut scene = Scene::new();
     owner(&mut scene, |owner, cx| {
         let wheel = owner.wheel.expect("it was mounted");
@@ -270,7 +270,7 @@ fn a_wheel_whose_owner_is_gone_leaves_nothing_behind() {
 }
 
 #[test]
-fn names_are_resolved_on_the_rig_and_nobody_waits_for_an_answer_for_ever() {
+fn names_are_resolved_on_the_rig_and_no_lookup_waits_forever() {
     let mut scene = Scene::new();
     scene.name("db.example", &[Ipv4Addr::new(10, 0, 0, 7).into()]);
     let id = owner(&mut scene, |owner, cx| {

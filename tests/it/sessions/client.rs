@@ -28,7 +28,7 @@ fn endpoint(text: &str) -> Endpoint {
 }
 
 #[test]
-fn a_refusal_is_told_and_the_session_ends() {
+fn a_refused_connection_is_reported_and_the_session_ends() {
     let (mut rig, journal) = (Rig::new(), Journal::default());
     rig.spawn(TcpClient::new(1).run(actor(&journal)));
     assert!(rig.run());
@@ -125,7 +125,7 @@ fn connect_goes_to_another_server_and_stays_with_it() {
 }
 
 #[test]
-fn reconnect_while_connecting_begins_anew() {
+fn reconnect_while_connecting_starts_again() {
     let (mut rig, journal) = (Rig::new(), Journal::default());
     rig.silence(endpoint("10.0.0.9:80"));
     let client = TcpClient::new(("10.0.0.9", 80)).timeout(Duration::from_secs(2));
@@ -194,7 +194,7 @@ fn shutdown_while_connecting_or_waiting_ends_at_once() {
 }
 
 #[test]
-fn with_a_backoff_it_comes_back_when_the_server_does() {
+fn with_a_backoff_it_reconnects_when_the_server_returns() {
     let (mut rig, journal) = (Rig::new(), Journal::default());
     let (first, cap) = (Duration::from_secs(1), Duration::from_secs(8));
     let client = TcpClient::new(1).backoff(Backoff::new(first, cap).seed(1));
@@ -231,7 +231,7 @@ fn delays_grow_for_a_server_that_hangs_up_without_a_word() {
 }
 
 #[test]
-fn an_alias_keeps_a_client_that_can_be_told_to_reconnect() {
+fn an_alias_keeps_a_client_so_that_it_can_reconnect() {
     let (mut rig, journal) = (Rig::new(), Journal::default());
     serve(&mut rig, 1);
     rig.spawn(TcpClient::new(1).alias("the client").run(actor(&journal)));
@@ -249,7 +249,7 @@ fn an_alias_keeps_a_client_that_can_be_told_to_reconnect() {
 }
 
 #[test]
-fn an_alias_that_is_taken_is_told_and_the_session_ends() {
+fn a_taken_alias_is_reported_and_the_session_ends() {
     let (mut rig, journal) = (Rig::new(), Journal::default());
     serve(&mut rig, 1);
     let owner = rig.resolve("server").expect("it is there");
@@ -298,7 +298,7 @@ impl Connection for Faq {
 }
 
 #[test]
-fn a_delay_for_reconnect_comes_back_too_and_further_events_reach_the_connection() {
+fn a_delay_for_reconnect_reconnects_too_and_further_events_reach_the_connection() {
     let (mut rig, journal) = (Rig::new(), Journal::default());
     let client = rig.spawn(TcpClient::new(1).run(Faq(journal.clone())));
     rig.run_for(Duration::from_secs(59));

@@ -42,7 +42,7 @@ fn connections(rig: &mut Rig) -> usize {
 }
 
 #[test]
-fn started_is_told_the_port_that_the_system_picked() {
+fn started_gets_the_port_that_the_system_selected() {
     let (mut rig, journal) = (Rig::new(), Journal::default());
     let (starts, stops) = (journal.clone(), journal.clone());
     let server = rig.spawn(
@@ -60,7 +60,7 @@ fn started_is_told_the_port_that_the_system_picked() {
 }
 
 #[test]
-fn both_sides_are_told_in_the_same_order() {
+fn both_sides_are_notified_in_the_same_order() {
     let (mut rig, journal) = (Rig::new(), Journal::default());
     rig.spawn(echo_server(&journal));
     rig.spawn(client("quit", &journal));
@@ -271,7 +271,7 @@ fn a_shutdown_of_a_client_flushes_first_and_takes_no_more_input() {
 }
 
 #[test]
-fn a_server_that_cannot_listen_says_so_and_ends() {
+fn a_server_that_cannot_listen_reports_it_and_ends() {
     let (mut rig, journal) = (Rig::new(), Journal::default());
     rig.spawn(echo_server(&journal));
     let check = |rig: &mut Rig, server: TcpServer<()>, expected: &str| {
@@ -321,7 +321,7 @@ fn a_shutdown_while_the_name_is_looked_up_ends_the_server() {
 }
 
 #[test]
-fn a_client_that_panics_its_session_leaves_the_others_alone() {
+fn a_client_that_panics_its_session_does_not_affect_the_others() {
     let (mut rig, journal) = (Rig::new(), Journal::default());
     let served = journal.clone();
     rig.spawn(TcpServer::new(local(1)).alias("echo").serve(move |_| {
@@ -385,7 +385,7 @@ fn a_client_that_leaves_leaves_nothing_behind() {
 }
 
 #[test]
-fn everything_ends_with_the_program_and_each_connection_is_told() {
+fn everything_ends_with_the_program_and_each_connection_is_notified() {
     let (mut rig, journal) = (Rig::new(), Journal::default());
     rig.spawn(echo_server(&journal));
     rig.spawn(client("hello", &journal));

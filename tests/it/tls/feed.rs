@@ -77,7 +77,7 @@ fn lost(feed: impl Fn(&mut Cx<'_>, ReadWrite<Secure>) + 'static) -> Vec<String> 
 }
 
 #[test]
-fn a_feed_that_is_cut_is_lost_and_nothing_that_came_is() {
+fn a_feed_that_is_cut_is_lost_after_its_received_rows() {
     let told = lost(|cx, wire| {
         say(cx, wire, row("2-b"));
         wire.finish(cx);
@@ -97,7 +97,7 @@ fn a_feed_that_tls_ends_in_the_middle_is_cut() {
 }
 
 #[test]
-fn after_a_cut_it_comes_back() {
+fn after_a_cut_the_client_reconnects() {
     let authority = Authority::new();
     let config = authority.sign(&of(&["couch"])).server();
     let (mut rig, heard) = serve(&config, couch(DOC.into(), |_, _| ()));

@@ -211,7 +211,7 @@ fn a_server_may_speak_first() {
 }
 
 #[test]
-fn the_end_is_an_end_when_it_is_said_even_if_the_connection_stays() {
+fn an_announced_end_is_an_end_even_if_the_connection_stays() {
     let (lines, heard) = listen("hello", |cx, wire| {
         say(cx, wire, "one\ntwo");
         wire.put(cx, Say::End);
@@ -221,7 +221,7 @@ fn the_end_is_an_end_when_it_is_said_even_if_the_connection_stays() {
 }
 
 #[test]
-fn an_end_that_is_not_said_is_a_cut_and_what_came_before_it_is_told() {
+fn an_unannounced_end_is_a_cut_after_the_received_data() {
     let (lines, _) = listen("hello", |cx, wire| {
         say(cx, wire, "one\ntwo");
         wire.finish(cx);

@@ -115,12 +115,12 @@ fn all_addresses_of_a_name_are_tried_within_one_time_limit() {
 }
 
 #[test]
-fn who_does_not_answer_is_given_up_exactly_in_time() {
+fn a_server_that_does_not_answer_is_closed_exactly_in_time() {
     check(("10.0.0.9", 80), Err("cannot connect to 10.0.0.9:80: no answer in time"), 3000);
 }
 
 #[test]
-fn who_refuses_and_names_that_lead_nowhere_are_errors() {
+fn refused_connections_and_unknown_names_are_errors() {
     check(endpoint("10.0.0.3:80"), Err("cannot connect to 10.0.0.3:80: connection refused"), 0);
     check(("unknown", 80), Err("cannot look up unknown:80: no such host"), 0);
     check(("nowhere", 80), Err("cannot look up nowhere:80: the name has no address"), 0);
@@ -143,7 +143,7 @@ impl Session for Quitter {
 }
 
 #[test]
-fn a_connector_that_is_closed_says_nothing_and_holds_nothing() {
+fn a_closed_connector_reports_nothing_and_keeps_nothing() {
     let mut rig = Rig::new();
     rig.silence(endpoint("10.0.0.9:80"));
     rig.spawn(Quitter);
@@ -172,7 +172,7 @@ impl Session for Asker {
 }
 
 #[test]
-fn a_lookup_tells_all_addresses_or_why_there_are_none() {
+fn a_lookup_returns_all_addresses_or_the_reason_of_failure() {
     let ask = |name| {
         let mut rig = world();
         rig.spawn(Asker(name, None));

@@ -106,7 +106,7 @@ fn ten_thousand_connections_are_open_at_a_time_by_default() {
 }
 
 #[test]
-fn at_the_limit_clients_wait_until_another_has_gone() {
+fn at_the_limit_clients_wait_until_another_has_disconnected() {
     let (mut rig, journal) = keeper();
     tell(&mut rig, |_, cx, listener| listener.limit(cx, 2));
     connect(&mut rig, 4);

@@ -265,7 +265,7 @@ fn no_item_comes_after_finish() {
 }
 
 #[test]
-fn marks_are_told_once_for_each_crossing() {
+fn marks_are_reported_once_for_each_crossing() {
     let journal = Journal::default();
     let server = Actor::<Stream>::new("server", &journal).marks(20, 100_000);
     // The client reads one pipe's worth each time that it is told to go on.
@@ -429,7 +429,7 @@ fn a_peer_that_does_not_take_its_last_bytes_is_given_up_in_time() {
 }
 
 #[test]
-fn a_peer_that_does_not_end_is_waited_for_a_while() {
+fn a_peer_that_does_not_end_is_awaited_for_a_limited_time() {
     let journal = Journal::default();
     let client = Actor::<Line>::doing("client", &journal, |_, _, _| ());
     let mut rig = pair(Actor::<Line>::new("server", &journal), client);
@@ -468,7 +468,7 @@ fn a_peer_that_goes_on_sending_still_gets_the_last_words() {
 }
 
 #[test]
-fn a_peer_that_sends_for_ever_after_the_end_is_not_read_for_ever() {
+fn a_peer_that_sends_forever_after_the_end_is_not_read_forever() {
     let journal = Journal::default();
     let client = Actor::<Stream>::doing("client", &journal, |cx, wire, moment| {
         if let Moment::Connected | Moment::Flushed = moment {
@@ -501,7 +501,7 @@ fn a_peer_that_resets_is_a_failure() {
 }
 
 #[test]
-fn a_peer_for_whom_too_much_waits_is_given_up() {
+fn a_peer_with_too_much_unsent_output_is_closed() {
     let journal = Journal::default();
     let (client, _) = counting(&journal);
     let mut rig = pair(Actor::<Stream>::new("server", &journal), client);
@@ -524,7 +524,7 @@ fn a_peer_for_whom_too_much_waits_is_given_up() {
 }
 
 #[test]
-fn what_the_filter_cannot_read_ends_the_input_but_not_the_output() {
+fn input_that_the_filter_rejects_ends_the_input_but_not_the_output() {
     let journal = Journal::default();
     let server = Actor::<Line>::doing("server", &journal, |cx, wire, moment| {
         if let Moment::Ended = moment {
@@ -614,7 +614,7 @@ fn a_request_came_after_finish_where_the_client_had_ended() {
 }
 
 #[test]
-fn an_idle_connection_whose_filter_was_told_to_close_was_left_open() {
+fn an_idle_connection_whose_filter_should_close_was_left_open() {
     let journal = Journal::default();
     let server = Actor::<Httpd>::doing("server", &journal, |cx, wire, moment| match moment {
         Moment::Input(_) => drop(wire.put(cx, masque::filters::Response::new("yes".into()))),
@@ -666,7 +666,7 @@ impl Script for Switch {
 }
 
 #[test]
-fn what_had_come_was_not_shown_to_another_filter_until_more_came() {
+fn received_bytes_did_not_reach_a_new_filter_until_more_arrived() {
     let journal = Journal::default();
     let mut rig =
         pair(Actor::<Switch>::new("server", &journal), Actor::<Stream>::new("client", &journal));

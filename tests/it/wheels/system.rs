@@ -125,7 +125,7 @@ fn an_echo_over_a_unix_socket() {
 }
 
 #[test]
-fn a_port_at_which_nobody_listens_and_port_0_are_refused_at_once() {
+fn a_port_without_a_listener_and_port_0_fail_immediately() {
     let used = TcpListener::bind("127.0.0.1:0").expect("the system has a port");
     let unused = used.local_addr().expect("it is bound").port();
     drop(used);
@@ -184,7 +184,7 @@ impl Drop for Server {
 }
 
 #[test]
-fn who_has_ended_its_side_still_gets_what_is_put_and_an_unterminated_line_counts() {
+fn a_peer_that_ended_its_side_still_gets_output_and_its_unterminated_line_counts() {
     let server = Server::start();
     let mut stream = server.connect();
     stream.write_all(b"one\r\ntwo").expect("it is open");
@@ -293,7 +293,7 @@ impl Connection for Source {
 }
 
 #[test]
-fn a_peer_that_goes_away_while_it_is_sent_to_is_a_failure_told_once() {
+fn a_peer_that_disconnects_during_a_write_is_one_failure() {
     let mut reactor = Reactor::new().expect("the system has a poll");
     let told = Rc::new(RefCell::new(vec![]));
     let telling = Rc::clone(&told);

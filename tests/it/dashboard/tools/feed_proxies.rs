@@ -159,7 +159,7 @@ fn tells_every_change(couch: &Dashboard, proxy: &Proxy, mode: FeedMode, losses: 
 
 #[test]
 #[ignore = "needs nginx"]
-fn every_change_behind_an_nginx_that_buffers_was_never_told() {
+fn every_change_behind_an_nginx_that_buffers_was_never_reported() {
     let (couch, _) = couch();
     let proxy = buffering_nginx(&couch);
     let held_back = "set `proxy_buffering off` in nginx";
