@@ -93,7 +93,8 @@ impl Follower {
         let has_head = match &self.state {
             State::Asking(_, answer) => answer.began.is_some(),
             State::Following(_) | State::SecondResponse(_) => true,
-            _ => false,
+            State::Connecting => false,
+            State::Waiting | State::Ended => return, // it was closed before
         };
         let is_unanswered = match lost {
             Lost::Unanswered => true,
@@ -238,7 +239,7 @@ impl Retry {
     /// Limits the pauses after a loss.
     pub(crate) fn set_cap(&mut self, cap: Duration) {
         self.cap = cap.max(RETRY_CAP_MIN);
-        self.losses = Pauses::new(RETRY_FIRST.min(self.cap), self.cap);
+        (self.losses.first, self.losses.cap) = (RETRY_FIRST.min(self.cap), self.cap);
     }
 
     /// Returns true if there is another try after `why`, the last of so many losses in a row.

@@ -252,3 +252,25 @@ fn a_feed_that_is_never_answered_is_asked_for_in_another_way() {
     let events = talk.events();
     assert!(reason(&events).contains("the feed is buffered"), "{events:?}");
 }
+
+#[test]
+fn a_cap_that_was_set_after_the_seed_made_the_pauses_random_again() {
+    let pause = || {
+        let cap = Duration::from_secs(9);
+        let mut talk = Talk::new(|options| options.doc("x").seed(1).retry_cap(cap));
+        talk.lost(Lost::Connect("refused".into())).events();
+        talk.follower.poll_timeout().map(|due| due - talk.now)
+    };
+    let first = pause();
+    assert!((0..8).all(|_| pause() == first), "the pauses of one seed differ");
+}
+
+#[test]
+fn a_second_report_of_a_closed_connection_counted_as_another_loss() {
+    let mut talk = Talk::of_x();
+    talk.lost(Lost::Cut).does("connect Feed, close Feed").lost(Lost::Cut).does("");
+    assert_eq!(talk.follower.counters().losses, 1);
+    talk.shut_down();
+    talk.lost(Lost::Cut).does("");
+    assert!(talk.follower.is_over());
+}
