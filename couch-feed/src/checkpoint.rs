@@ -272,17 +272,11 @@ impl Ledger {
 
 /// A value for each of the last [`RECENT_ROWS`] different keys, so that the memory is bounded. Keys
 /// are hashes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Remembered<V> {
     values: HashMap<u64, V>,
     /// The keys, the oldest first.
     order: VecDeque<u64>,
-}
-
-impl<V> Default for Remembered<V> {
-    fn default() -> Self {
-        Remembered { values: HashMap::new(), order: VecDeque::new() }
-    }
 }
 
 impl<V> Remembered<V> {
@@ -317,7 +311,7 @@ pub(crate) struct Recent {
 }
 
 /// The numbers with which a row was reported.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Numbers {
     first: u64,
     last: u64,

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// A followed document.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Document {
     pub(crate) id: String,
     pub(crate) reading: Reading,
@@ -41,11 +41,12 @@ pub(crate) struct Document {
 }
 
 /// When a document must be read with its own request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Reading {
     /// Not at all: the known state is current.
     Current,
     /// Before the feed is asked for.
+    #[default]
     Due,
     /// After a pause, because the last try failed. The feed goes on until then.
     Postponed,
@@ -53,16 +54,7 @@ pub(crate) enum Reading {
 
 impl Document {
     pub(crate) fn new(id: String) -> Self {
-        Document {
-            id,
-            reading: Reading::Due,
-            wanted: None,
-            skipped: None,
-            tries: 0,
-            is_unread: false,
-            news: None,
-            reported: None,
-        }
+        Document { id, ..Document::default() }
     }
 
     /// Records the current state. Returns true if that is news.

@@ -72,14 +72,14 @@ pub struct Follower {
 
     pub(crate) actions: VecDeque<Action>,
     events: VecDeque<FeedEvent>,
-    outlet: Outlet,
+    pub(crate) outlet: Outlet,
     pub(crate) wants_settle: bool,
     pub(crate) counters: Counters,
 }
 
 /// The state of the queue of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outlet {
+pub(crate) enum Outlet {
     /// Changes of documents wait for the end of the burst.
     Closed,
     Open,
@@ -378,10 +378,5 @@ impl Follower {
         if self.outlet == Outlet::Closed {
             self.outlet = Outlet::Open;
         }
-    }
-
-    /// Returns true if the program does not accept events at the moment.
-    pub(crate) fn is_blocked(&self) -> bool {
-        self.outlet == Outlet::Blocked
     }
 }

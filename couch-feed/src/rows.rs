@@ -4,7 +4,7 @@ use crate::answers::Answer;
 use crate::checkpoint::{Checkpoint, LatestRows, Ledger, Marks, Mismatch, Recent};
 use crate::error::FeedError;
 use crate::event::{Action, FeedEnd, FeedEvent, Urgency};
-use crate::follower::Follower;
+use crate::follower::{Follower, Outlet};
 use crate::limits::WINDOW_BYTES;
 use crate::query::{EveryChange, OnMismatch, OnRecreated, Start};
 use crate::row::{Info, Row, Seq, members, parse_document};
@@ -259,7 +259,7 @@ impl Follower {
 
     /// Returns true if nothing more should be read at the moment.
     pub(crate) fn is_full(&self) -> bool {
-        self.rows.as_ref().is_some_and(|rows| rows.is_full() || self.is_blocked())
+        self.rows.as_ref().is_some_and(|rows| rows.is_full() || self.outlet == Outlet::Blocked)
     }
 
     pub(crate) fn acknowledged(&mut self, number: u64) {
