@@ -18,6 +18,7 @@ use http::{HeaderName, HeaderValue, Response};
 /// assert_eq!(event.encode(), "event: overview\nid: 7-abc\ndata: {\ndata: }\n\n");
 /// ```
 #[derive(Clone, Copy, Debug)]
+#[must_use = "`encode` makes its bytes"]
 pub struct ServerSentEvent<'a> {
     name: Option<&'a str>,
     id: Option<&'a str>,

@@ -49,6 +49,7 @@ use wires::Wire;
 /// }
 /// ```
 #[derive(Debug)]
+#[must_use = "spawn it"]
 pub struct ChangesFeed {
     database: Database,
     postback: Postback<FeedEvent>,
@@ -96,7 +97,6 @@ impl ChangesFeed {
     const SAVE: Event<()> = Event::new("changes_feed.save");
 
     /// Creates a feed of `database` without documents, which reports to `postback`.
-    #[must_use]
     pub fn new(database: Database, postback: Postback<FeedEvent>) -> Self {
         ChangesFeed {
             state: State::Unstarted(Box::new(FeedOptions::new(database.url.clone()))),
@@ -121,7 +121,6 @@ impl ChangesFeed {
     ///
     /// # Panics
     /// If every change is followed already.
-    #[must_use]
     #[track_caller]
     pub fn doc(self, id: impl Into<String>) -> Self {
         let id = id.into();
@@ -132,7 +131,6 @@ impl ChangesFeed {
     ///
     /// # Panics
     /// If documents are followed already.
-    #[must_use]
     #[track_caller]
     pub fn every_change(self, every: EveryChange) -> Self {
         self.set(|options| options.every_change(every))
@@ -140,7 +138,6 @@ impl ChangesFeed {
 
     /// Continues after the file's checkpoint, if it has one, and saves checkpoints there. It is for
     /// a feed of [every change](Self::every_change).
-    #[must_use]
     pub fn checkpoint_file(mut self, file: CheckpointFile) -> Self {
         self.saving.file = Some(file);
         self
@@ -151,55 +148,46 @@ impl ChangesFeed {
     /// The time is measured with the system's monotonic clock, which stops on Linux while the
     /// machine sleeps. If a feed dies meanwhile, that is noticed when the rest of the time has
     /// passed after waking.
-    #[must_use]
     pub fn heartbeat(self, every: Duration) -> Self {
         self.set(|options| options.heartbeat(every))
     }
 
     /// Asks the server to end answers without changes; see [`FeedOptions::timeout`].
-    #[must_use]
     pub fn timeout(self, after: Duration) -> Self {
         self.set(|options| options.timeout(after))
     }
 
     /// Sets the limit of lines and documents, in bytes.
-    #[must_use]
     pub fn line_max(self, bytes: usize) -> Self {
         self.set(|options| options.line_max(bytes))
     }
 
     /// Sets the mode of the feed, for servers and proxies that cannot stream.
-    #[must_use]
     pub fn mode(self, mode: FeedMode) -> Self {
         self.set(|options| options.mode(mode))
     }
 
     /// Makes the random parts of all pauses repeatable, for tests.
-    #[must_use]
     pub fn seed(self, seed: u64) -> Self {
         self.set(|options| options.seed(seed))
     }
 
     /// Logs in with a cookie; see [`FeedOptions::cookie_session`].
-    #[must_use]
     pub fn cookie_session(self) -> Self {
         self.set(FeedOptions::cookie_session)
     }
 
     /// Limits the pauses between tries; see [`FeedOptions::retry_cap`].
-    #[must_use]
     pub fn retry_cap(self, cap: Duration) -> Self {
         self.set(|options| options.retry_cap(cap))
     }
 
     /// Limits the number of tries; see [`FeedOptions::retry_limit`].
-    #[must_use]
     pub fn retry_limit(self, times: u32) -> Self {
         self.set(|options| options.retry_limit(times))
     }
 
     /// Tries again only after some errors; see [`FeedOptions::retry_if`].
-    #[must_use]
     pub fn retry_if(self, condition: fn(&FeedError) -> bool) -> Self {
         self.set(|options| options.retry_if(condition))
     }

@@ -38,6 +38,7 @@ use std::time::Duration;
 /// # }
 /// ```
 #[derive(Debug)]
+#[must_use = "`run` makes a session of it, to spawn"]
 pub struct TcpClient {
     dial: Dial,
 }

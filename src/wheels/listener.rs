@@ -33,6 +33,7 @@ pub struct Accepted {
 
 /// What happens to clients beyond the limit of connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Overload {
     /// They wait in the system's backlog until another connection closes.
     #[default]

@@ -6,34 +6,76 @@ mod input;
 mod output;
 mod patience;
 mod query;
+mod state;
 #[cfg(test)]
 mod tests;
 
 pub use contract::BrokenFilter;
 pub use ended::Ended;
 
-use crate::filters::{Filter, Marks, Output};
+use crate::filters::{Filter, Marks};
 use crate::limits::ITEMS_PER_TURN;
-use crate::reactor::{Cx, Event, Readiness, Socket, Wheel, WheelCx, WheelEvent, WheelId};
+use crate::reactor::{Cx, Event, Readiness, Socket, Wheel, WheelCx, WheelId};
 use contract::AskProtocol;
 use input::Supply;
 use output::MarkEvents;
-use patience::PeerWait;
+use state::{EndPlan, Source, WireState};
 use std::fmt;
 use std::io;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 /// A connection with a filter: it delivers the items that the peer sends, and takes items to send.
 ///
 /// Input is read as it arrives, within a budget of bytes and items for each turn. Output is written
 /// when it is put, and only the bytes that the socket does not accept are stored. This is a handle
 /// that can be copied; after the connection has ended it does nothing.
+///
+/// ```
+/// use masque::filters::Line;
+/// use masque::reactor::{Cx, Event, Handlers, Rig, Session, Socket};
+/// use masque::sessions::TcpServer;
+/// use masque::wheels::{Ended, ReadWrite};
+///
+/// /// Sends each line back. [`Peer`](masque::sessions::Peer) is such a session, ready-made.
+/// struct Echo { wire: ReadWrite<Line> }
+///
+/// impl Echo {
+///     const LINE: Event<String> = Event::new("echo.line");
+///     const ENDED: Event<Ended> = Event::new("echo.ended");
+///
+///     fn new(cx: &mut Cx<'_>, socket: Socket) -> std::io::Result<Self> {
+///         let wire = ReadWrite::new(cx, socket, Line::new(), Self::LINE, Self::ENDED)?;
+///         Ok(Echo { wire })
+///     }
+///
+///     fn ended(&mut self, cx: &mut Cx<'_>, why: Ended) {
+///         if !why.is_final() {
+///             self.wire.finish(cx); // the peer sends no more: end when all is written
+///         }
+///     }
+/// }
+///
+/// impl Session for Echo {
+///     fn events(on: &mut Handlers<Self>) {
+///         on.on(Self::LINE, |echo, cx, line| drop(echo.wire.put(cx, line)))
+///             .on(Self::ENDED, Self::ended);
+///     }
+/// }
+///
+/// let mut rig = Rig::new();
+/// rig.spawn(TcpServer::new(7).accept(|cx, client| {
+///     if let Err(error) = cx.spawn_with(|cx| Echo::new(cx, client.socket)) {
+///         eprintln!("a client is not served: {error}");
+///     }
+/// }));
+/// ```
 pub struct ReadWrite<F: Filter> {
     id: WheelId<WireState<F>>,
 }
 
 /// What happened to an item that was put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Put {
     /// It was written, or will be soon.
     Flowing,
@@ -42,93 +84,6 @@ pub enum Put {
     Full,
     /// The connection has ended or is ending: the item is dropped.
     Gone,
-}
-
-/// The state of a connection in the kernel.
-pub(super) struct WireState<F: Filter> {
-    socket: Socket,
-    filter: F,
-    input: Input,
-    /// Bytes that the socket did not accept. Its layer may hold more.
-    unsent: Option<Box<Output>>,
-    on_input: WheelEvent<F::In>,
-    on_ended: WheelEvent<Ended>,
-    extra: Option<Box<Extra>>,
-    failure: Option<io::Error>,
-    sink: Sink,
-    end: EndPlan,
-    wait: PeerWait,
-    /// True if the session has borrowed the filter to change it, so that the wheel must check it
-    /// again.
-    is_lent: bool,
-    /// True while the wheel runs, and will check its input before it returns.
-    running: bool,
-}
-
-/// The input of a connection, and why it may not be read now.
-struct Input {
-    /// Bytes that the filter has not consumed. Usually empty and without memory.
-    pending: Vec<u8>,
-    source: Source,
-    supply: Supply,
-    paused: bool,
-    /// True if reading is stopped because too many bytes are unsent.
-    is_clogged: bool,
-    /// True if decoding stopped before the filter needed more bytes. It may have an item that needs
-    /// no bytes, such as the end of a body.
-    is_interrupted: bool,
-    /// The number of items that may still be delivered in this turn.
-    items_left: u16,
-    /// The number of items in a row for which the filter consumed no byte.
-    items_unfed: u32,
-}
-
-/// How the connection ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum EndPlan {
-    /// When the session or the filter ends it.
-    OnRequest,
-    /// When its input has ended and every item is answered.
-    AfterInput,
-    /// It is ending because a time limit has passed.
-    TimedOut,
-}
-
-/// The state of the input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
-    Open,
-    /// The end has been reported early, because an item waits for its answer. Bytes from before the
-    /// end are still in the socket.
-    Ending,
-    /// The end has been read. It is delivered after the items before it.
-    Eof,
-    /// The end has been delivered. More items may follow, if an earlier one waits for its answer.
-    Ended,
-    /// The input could not be decoded. Nothing more is read, until the connection ends.
-    Malformed,
-    /// Input is read and discarded, up to this number of bytes.
-    Discarding(u32),
-}
-
-/// The state of the output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sink {
-    Open,
-    /// Unsent bytes are written, then the write side is closed.
-    Finishing,
-    Shut,
-}
-
-/// Settings that few connections use.
-#[derive(Default)]
-struct Extra {
-    flushed: Option<WheelEvent<()>>,
-    flushed_due: bool,
-    marks: Option<MarkEvents>,
-    /// When the system last had no room for all output, if the time to acknowledge is off because
-    /// of that.
-    full: Option<Instant>,
 }
 
 impl<F: Filter> ReadWrite<F> {
@@ -151,31 +106,7 @@ impl<F: Filter> ReadWrite<F> {
         let (input, ended) = (cx.wheel_event(input), cx.wheel_event(ended));
         let id = cx.mount(|cx, id| {
             id.register(cx, &mut socket)?;
-            let wait = PeerWait::new(cx.now());
-            let state = WireState {
-                socket,
-                filter,
-                input: Input {
-                    pending: Vec::new(),
-                    source: Source::Open,
-                    supply: Supply::Dry,
-                    paused: false,
-                    is_clogged: false,
-                    is_interrupted: false,
-                    items_left: 0,
-                    items_unfed: 0,
-                },
-                unsent: None,
-                on_input: input,
-                on_ended: ended,
-                extra: None,
-                failure: None,
-                sink: Sink::Open,
-                end: EndPlan::OnRequest,
-                wait,
-                is_lent: false,
-                running: false,
-            };
+            let state = WireState::new(socket, filter, input, ended, cx.now());
             state.watch_acks();
             Ok::<_, io::Error>(state)
         })?;
@@ -275,27 +206,6 @@ impl<F: Filter> ReadWrite<F> {
     }
 }
 
-impl<F: Filter> WireState<F> {
-    fn unsent(&self) -> usize {
-        self.unsent.as_ref().map_or(0, |output| output.len()) + self.socket.held()
-    }
-
-    fn extra(&mut self) -> &mut Extra {
-        self.extra.get_or_insert_default()
-    }
-}
-
-impl<F: Filter> Drop for WireState<F> {
-    /// Resets a connection whose output was not sent completely. After an orderly close the system
-    /// would keep its send buffer until the peer has read it, and the peer could mistake a part for
-    /// the whole.
-    fn drop(&mut self) {
-        if self.unsent() > 0 {
-            self.socket.reset();
-        }
-    }
-}
-
 impl<F: Filter> Wheel for WireState<F> {
     fn ready(cx: &mut WheelCx<'_, '_, Self>, ready: Readiness) {
         let me = cx.wheel();
@@ -375,15 +285,5 @@ impl<F: Filter> Copy for ReadWrite<F> {}
 impl<F: Filter> fmt::Debug for ReadWrite<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ReadWrite({:?})", self.id)
-    }
-}
-
-impl<F: Filter> fmt::Debug for WireState<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WireState")
-            .field("socket", &self.socket)
-            .field("pending", &self.input.pending.len())
-            .field("unsent", &self.unsent())
-            .finish_non_exhaustive()
     }
 }

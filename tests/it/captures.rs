@@ -179,13 +179,13 @@ fn converse(pieces: &Pieces<'_>, methods: &[Method]) -> Seen {
             answers.push(Answer { status, body: Vec::new(), ended: false });
         }
         Part::Data(data) => answers.last_mut().unwrap().body.extend_from_slice(data),
-        Part::Unframed(_) => panic!("only a filter that was asked to passes it on"),
         Part::End => {
             answers.last_mut().unwrap().ended = true;
             if filter.is_idle() {
                 put(filter, output);
             }
         }
+        part => panic!("the filter was not asked to deliver {part:?}"),
     });
     Seen { answers, error: seen.error.map(|error| error.to_string()) }
 }

@@ -19,6 +19,7 @@ use std::fmt::Write;
 
 /// A part of a response: one head, then data, then one end.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Part {
     /// Status and fields. Interim responses (1xx) are skipped.
     Head(Response<()>),

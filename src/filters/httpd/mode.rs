@@ -35,6 +35,7 @@ pub struct Streamed;
 /// A part of a request, from [`Httpd::with_streamed_bodies`]: the counterpart of a response's
 /// [`Part`](crate::filters::Part).
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum RequestPart {
     /// The head. The data after it, up to the end, is its body.
     Head(http::Request<()>),

@@ -21,6 +21,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync
 /// while a feed may run. If the file system has no locks, that is logged, and nothing prevents two
 /// feeds from using one file.
 #[derive(Debug)]
+#[must_use = "the file is locked only until this is dropped"]
 pub struct CheckpointFile {
     path: PathBuf,
     checkpoint: Option<Checkpoint>,
@@ -337,7 +338,7 @@ mod tests {
         };
         refused();
         refused();
-        CheckpointFile::open(folder.0.join("other.checkpoint")).unwrap();
+        drop(CheckpointFile::open(folder.0.join("other.checkpoint")).unwrap());
         drop(one);
         // Once it writes, it is in use until all is written.
         let file = CheckpointFile::open(folder.file()).unwrap();

@@ -1,7 +1,7 @@
 //! A filter that breaks its contract ends its connection. It must not hang it, nor keep the loop
 //! busy without end.
 
-use super::{Sink, Source, WireState};
+use super::state::{Sink, Source, WireState};
 use crate::filters::{Filter, Output, Patience, Protocol, Stall};
 use crate::limits::ITEMS_WITHOUT_INPUT;
 use bytes::Bytes;

@@ -1,7 +1,8 @@
 //! Input: reads until the socket would block, decodes and delivers.
 
 use super::contract::AskProtocol;
-use super::{Ended, Sink, Source, WireState, end, output};
+use super::state::{Sink, Source, WireState};
+use super::{Ended, end, output};
 use crate::filters::Filter;
 use crate::limits::{READ_BUFFER, READ_PER_TURN};
 use crate::reactor::{Readiness, WheelCx, WheelId};

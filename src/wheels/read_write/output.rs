@@ -1,7 +1,8 @@
 //! Output: encodes, writes at once, and stores the bytes that the socket does not accept.
 
 use super::contract::AskProtocol;
-use super::{EndPlan, Ended, Extra, Put, Sink, Source, WireState, end, patience};
+use super::state::{EndPlan, Extra, Sink, Source, WireState};
+use super::{Ended, Put, end, patience};
 use crate::filters::{Filter, Marks, Output};
 use crate::limits::{FINISH_TIME, LINGER_BYTES, LINGER_TIME, OUTPUT_MAX, WRITE_SLICES};
 use crate::reactor::{Cx, Socket, WheelCx, WheelEvent, WheelId};

@@ -5,7 +5,8 @@
 //! and a connection an occasional timer.
 
 use super::contract::AskProtocol;
-use super::{EndPlan, Ended, Sink, Source, WireState, end, output};
+use super::state::{EndPlan, Sink, Source, WireState};
+use super::{Ended, end, output};
 use crate::filters::Filter;
 use crate::limits::PEER_ACK_TIME;
 use crate::reactor::{Cx, WheelCx, WheelId};

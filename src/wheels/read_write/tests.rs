@@ -1,7 +1,8 @@
 //! Tests of a connection's size and of the options of its socket. Its behaviour is tested with a
 //! network.
 
-use super::{ReadWrite, WireState};
+use super::ReadWrite;
+use super::state::WireState;
 use crate::filters::{Filter, Httpd, Stream};
 
 #[test]

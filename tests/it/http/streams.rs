@@ -24,6 +24,7 @@ fn streamed(
             Ok(RequestPart::Head(head)) => format!("[{} {}]", head.method(), head.uri()),
             Ok(RequestPart::Data(data)) => data.escape_ascii().to_string(),
             Ok(RequestPart::End) => "[end]".into(),
+            Ok(part) => panic!("{part:?}"),
             Err(refusal) => format!("[{}]", refusal.status().as_str()),
         };
         *noted.borrow_mut() += &shown;
@@ -113,6 +114,7 @@ fn an_answer_can_be_made_of_the_body_as_it_comes() {
             Ok(RequestPart::Head(_)) => Reply::Start(http::Response::new(())),
             Ok(RequestPart::Data(data)) => Reply::Data(data.clone()),
             Ok(RequestPart::End) => Reply::End,
+            Ok(part) => panic!("{part:?}"),
             Err(refusal) => refusal.clone().into(),
         };
         wire.put(cx, reply);
