@@ -15,8 +15,7 @@ use socket2::SockRef;
 use std::collections::HashMap;
 use std::io;
 use std::net::ToSocketAddrs;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The token of the waker, which no wheel has.
 pub(in crate::reactor) const WAKER: Token = Token(usize::MAX);
@@ -33,21 +32,19 @@ pub(in crate::reactor) struct Sockets {
     /// The number of lookups in progress, each in its own thread.
     lookups: usize,
     found: HashMap<usize, Lookup>,
-    results: Sender<(usize, Lookup)>,
-    finished: Receiver<(usize, Lookup)>,
+    /// The results that the threads have added.
+    finished: Arc<Mutex<Vec<(usize, Lookup)>>>,
 }
 
 impl Sockets {
     pub(in crate::reactor) fn new(registry: &Registry) -> io::Result<Self> {
-        let (results, finished) = channel();
         Ok(Sockets {
             registry: registry.try_clone()?,
             waker: Arc::new(Waker::new(registry, WAKER)?),
             signals: None,
             lookups: 0,
             found: HashMap::new(),
-            results,
-            finished,
+            finished: Arc::default(),
         })
     }
 
@@ -125,15 +122,14 @@ impl Sockets {
         if self.lookups >= NAME_LOOKUPS_MAX {
             return Err(io::Error::other("too many names are being looked up"));
         }
-        let (host, results, waker) =
-            (host.to_owned(), self.results.clone(), Arc::clone(&self.waker));
+        let (finished, waker) = (Arc::clone(&self.finished), Arc::clone(&self.waker));
+        let host = host.to_owned();
         std::thread::Builder::new().name("masque-lookup".into()).spawn(move || {
             let found = (host.as_str(), port).to_socket_addrs();
             let found = found.map(|addresses| addresses.map(Endpoint::Tcp).collect());
-            // Sending fails if the kernel is gone.
-            if results.send((token, found)).is_ok() {
-                let _ = waker.wake();
-            }
+            finished.lock().unwrap_or_else(PoisonError::into_inner).push((token, found));
+            // The only failure is a full counter, and then the driver wakes anyway.
+            let _ = waker.wake();
         })?;
         self.lookups += 1;
         Ok(())
@@ -145,7 +141,8 @@ impl Sockets {
 
     /// Calls `ended` with the token of each lookup that has ended since the last call.
     pub(in crate::reactor) fn take_lookups(&mut self, mut ended: impl FnMut(usize)) {
-        while let Ok((token, found)) = self.finished.try_recv() {
+        let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
+        for (token, found) in finished.drain(..) {
             self.lookups -= 1;
             self.found.insert(token, found);
             ended(token);

@@ -173,7 +173,7 @@ mod tests {
     use super::Slot;
 
     #[test]
-    fn a_session_takes_little_beside_its_heap() {
+    fn a_session_takes_little_in_addition_to_its_heap() {
         assert!(size_of::<Slot>() <= 88, "{}", size_of::<Slot>());
     }
 }

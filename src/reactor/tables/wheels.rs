@@ -85,6 +85,17 @@ impl<V> Wheels<V> {
         vtable: &'static V,
     ) -> WheelToken {
         let state = self.reserve::<W>();
+        self.insert_mounted(owner, next, vtable, state)
+    }
+
+    /// The part that does not depend on the type of the wheel, so that it exists once.
+    fn insert_mounted(
+        &mut self,
+        owner: SessionId,
+        next: u32,
+        vtable: &'static V,
+        state: WheelState,
+    ) -> WheelToken {
         // A generation is half of a token. Its top bit is left for tokens that are not wheels'.
         self.generation = (self.generation + 1) % (u32::MAX >> 1);
         let generation = self.generation;

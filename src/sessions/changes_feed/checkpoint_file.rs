@@ -108,14 +108,14 @@ impl std::error::Error for CheckpointError {
 
 /// Locks a separate file next to `path`, because each write replaces the file itself.
 fn lock(path: &Path) -> Result<File, CheckpointError> {
-    let beside = PathBuf::from(beside(path, ".lock"));
-    let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&beside);
-    let lock = opened.map_err(|error| CheckpointError::Io(beside.clone(), error))?;
+    let lock_at = PathBuf::from(with_suffix(path, ".lock"));
+    let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&lock_at);
+    let lock = opened.map_err(|error| CheckpointError::Io(lock_at.clone(), error))?;
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(CheckpointError::InUse(path.to_owned())),
         Err(TryLockError::Error(error)) => {
-            log::warn!("{} cannot be locked, let no other feed use it: {error}", beside.display());
+            log::warn!("{} cannot be locked, let no other feed use it: {error}", lock_at.display());
         }
     }
     Ok(lock)
@@ -219,7 +219,7 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     if is_too_long(text) {
         return Err(io::Error::other("its sequence is too long to be kept"));
     }
-    let aside = beside(path, ".new");
+    let aside = with_suffix(path, ".new");
     let mut file = File::create(&aside)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
@@ -229,7 +229,7 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     if cfg!(unix) { File::open(folder(path))?.sync_all() } else { Ok(()) }
 }
 
-fn beside(path: &Path, suffix: &str) -> OsString {
+fn with_suffix(path: &Path, suffix: &str) -> OsString {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name

@@ -215,11 +215,11 @@ fn decode<'a, F: Filter>(
             Ok(None) => state.check_need(bytes.len()),
             Err(_) => None,
         };
-        let said = state.filter.respond();
+        let response = state.filter.respond();
         state.input.items_left -= u16::from(matches!(decoded, Ok(Some(_))));
         let input = state.on_input;
-        if let Some(said) = said {
-            output::write_with(cx, me, |_, output| output.shared(said));
+        if let Some(response) = response {
+            output::write_with(cx, me, |_, output| output.shared(response));
         }
         if let Some(fault) = fault {
             malformed(cx, me, fault.into());

@@ -166,9 +166,9 @@ pub(super) fn last_words<F: Filter>(state: &mut WireState<F>) {
     }
     let mut output = state.unsent.take().unwrap_or_default();
     state.filter.orphaned(&mut output);
-    let said = flush(&mut state.socket, &mut output).and_then(|()| state.socket.shutdown_write());
+    let sent = flush(&mut state.socket, &mut output).and_then(|()| state.socket.shutdown_write());
     let (mut bytes, mut left) = ([0; 4096], LINGER_BYTES);
-    while said.is_ok()
+    while sent.is_ok()
         && left > 0
         && let Ok(count @ 1..) = state.socket.read(&mut bytes)
     {
