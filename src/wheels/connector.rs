@@ -176,7 +176,7 @@ impl Wheel for ConnectorState {
                     state.addresses = addresses;
                     state.addresses.reverse();
                 }
-                found => return end(cx, me, |to| lookup_failed(to, found)),
+                found => return end(cx, me, Outcome::NoAddress(found.and_then(Result::err))),
             }
         }
         if ready.intersects(Readiness::TIMER) {
@@ -184,7 +184,7 @@ impl Wheel for ConnectorState {
             let Some(state) = me.state(cx) else { return };
             state.attempt = None;
             if state.deadline.left(now).is_zero() || state.addresses.is_empty() {
-                return end(cx, me, |to| Err(ConnectError::TimedOut { to }));
+                return end(cx, me, Outcome::TimedOut);
             }
         }
         attempt(cx, me);
@@ -197,7 +197,7 @@ fn attempt(cx: &mut WheelCx<'_, '_, ConnectorState>, me: WheelId<ConnectorState>
         let Some(state) = me.state(cx) else { return };
         if let Some(mut socket) = state.attempt.take() {
             match socket.connected() {
-                Ok(()) => return end(cx, me, |_| Ok(socket)),
+                Ok(()) => return end(cx, me, Outcome::Connected(socket)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     state.attempt = Some(socket);
                     return;
@@ -207,7 +207,7 @@ fn attempt(cx: &mut WheelCx<'_, '_, ConnectorState>, me: WheelId<ConnectorState>
         }
         let Some(address) = state.addresses.pop() else {
             let Some(error) = state.error.take() else { return }; // the name is being looked up
-            return end(cx, me, |to| Err(ConnectError::Connect { to, error }));
+            return end(cx, me, Outcome::Failed(error));
         };
         let (deadline, share) = (state.deadline, state.addresses.len() as u32 + 1);
         let time = deadline.left(cx.now()) / share;
@@ -221,23 +221,26 @@ fn attempt(cx: &mut WheelCx<'_, '_, ConnectorState>, me: WheelId<ConnectorState>
     }
 }
 
-fn lookup_failed(
-    to: Target,
-    found: Option<io::Result<Vec<Endpoint>>>,
-) -> Result<Socket, ConnectError> {
-    let error = match found {
-        Some(Err(error)) => error,
-        _ => io::Error::new(ErrorKind::NotFound, "the name has no address"),
-    };
-    Err(ConnectError::Lookup { to, error })
+/// How the attempts have ended.
+enum Outcome {
+    Connected(Socket),
+    /// The error of the lookup; `None` if the name has no address.
+    NoAddress(Option<io::Error>),
+    /// The error of the last address.
+    Failed(io::Error),
+    TimedOut,
 }
 
-fn end(
-    cx: &mut WheelCx<'_, '_, ConnectorState>,
-    me: WheelId<ConnectorState>,
-    result: impl FnOnce(Target) -> Result<Socket, ConnectError>,
-) {
-    if let Some(state) = me.unmount(cx) {
-        cx.deliver(state.connected, result(state.to));
-    }
+fn end(cx: &mut WheelCx<'_, '_, ConnectorState>, me: WheelId<ConnectorState>, outcome: Outcome) {
+    let Some(ConnectorState { to, connected, .. }) = me.unmount(cx) else { return };
+    let result = match outcome {
+        Outcome::Connected(socket) => Ok(socket),
+        Outcome::NoAddress(error) => {
+            let none = || io::Error::new(ErrorKind::NotFound, "the name has no address");
+            Err(ConnectError::Lookup { to, error: error.unwrap_or_else(none) })
+        }
+        Outcome::Failed(error) => Err(ConnectError::Connect { to, error }),
+        Outcome::TimedOut => Err(ConnectError::TimedOut { to }),
+    };
+    cx.deliver(connected, result);
 }
