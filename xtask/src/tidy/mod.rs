@@ -76,9 +76,7 @@ fn findings(sources: &[Source]) -> Vec<Finding> {
         rules::length(source, &mut report);
         rules::names(source, &mut report);
         rules::opening(source, &mut report);
-        if source.is_under(prose::CLEAN) {
-            prose.check(source, &mut report);
-        }
+        prose.check(source, &mut report);
     }
     let text_of = |path: &str| sources.iter().find(|source| source.path == path);
     if let (Some(limits), Some(table)) = (text_of("src/limits.rs"), text_of("docs/limits.md")) {

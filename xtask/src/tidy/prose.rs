@@ -9,27 +9,6 @@ use super::source::Source;
 use blocks::Reader;
 use patterns::Patterns;
 
-/// The folders and files without findings. The list only grows.
-pub(super) const CLEAN: &[&str] = &[
-    "ARCHITECTURE.md",
-    "CHANGELOG.md",
-    "CONTRIBUTING.md",
-    "README.md",
-    "bench/",
-    "couch-feed/",
-    "couch-mem/",
-    "dashboard/",
-    "docs/http.md",
-    "docs/performance.md",
-    "docs/poe.md",
-    "docs/reliability.md",
-    "examples/",
-    "fuzz/",
-    "src/",
-    "tests/",
-    "xtask/",
-];
-
 /// Most words of a sentence.
 const WORDS_MAX: usize = 35;
 
